@@ -1,0 +1,247 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one way modules call etcdctl and etcdutl: where they are, what they share, how their output is read."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from ansible.module_utils.basic import AnsibleModule
+
+TOOL_OPTIONS: Dict[str, Any] = {"bin_dir": {"type": "path"}}
+CLIENT_OPTIONS: Dict[str, Any] = {
+    "endpoints": {"type": "list", "elements": "str", "default": ["https://127.0.0.1:2379"]},
+    "cacert": {"type": "path"},
+    "cert": {"type": "path"},
+    "key": {"type": "path", "no_log": False},
+    "timeout": {"type": "int", "default": 5},
+    "dial_timeout": {"type": "int", "default": 2},
+    **TOOL_OPTIONS,
+}
+CLIENT_REQUIRED_TOGETHER = [("cert", "key")]
+BINARY_FOLDERS = ["/usr/local/bin", "/usr/bin"]
+
+
+class EtcdError(Exception):
+    """What a module reports: etcd or one of its tools did not do what was asked."""
+
+
+class ToolMissing(EtcdError):
+    """No binary on this host can do it."""
+
+
+class CommandFailed(EtcdError):
+    """A tool exited with an error; the message holds the command and what it said."""
+
+    def __init__(self, command: Sequence[str], rc: int, stderr: str) -> None:
+        self.rc, self.stderr, self.reason = rc, stderr, explain(stderr)
+        super().__init__(f"{' '.join(command)} failed with exit code {rc}: {self.reason}")
+
+    @property
+    def no_space(self) -> bool:
+        """Whether a file system was full."""
+        return "no space left on device" in self.stderr
+
+
+class Version(NamedTuple):
+    """A version of etcd, comparable."""
+
+    major: int
+    minor: int
+    patch: int
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A binary and its version."""
+
+    path: str
+    version: Version
+
+    @property
+    def name(self) -> str:
+        """etcdctl or etcdutl."""
+        return os.path.basename(self.path)
+
+    @property
+    def bumps_revision(self) -> bool:
+        """Whether its restore knows --bump-revision and --mark-compacted."""
+        first = {(3, 4): Version(3, 4, 27), (3, 5): Version(3, 5, 10)}
+        return self.version >= first.get(self.version[:2], Version(3, 6, 0))
+
+    @property
+    def reads_snapshots(self) -> bool:
+        """Whether it has the commands snapshot status and snapshot restore: etcdctl lost them in 3.6."""
+        return self.name == "etcdutl" or self.version < Version(3, 6, 0)
+
+
+@dataclass(frozen=True)
+class EndpointHealth:
+    """Whether a member answered a read that needs the quorum, and had no alarm."""
+
+    endpoint: str
+    healthy: bool
+    error: str
+
+
+@dataclass(frozen=True)
+class EndpointStatus:
+    """What one member says of itself."""
+
+    endpoint: str
+    member_id: int
+    leader: int
+    version: str
+    revision: int
+    db_size: int
+    learner: bool
+    errors: Tuple[str, ...]
+
+
+def parse_version(text: str) -> Version:
+    """The version that ``etcdctl version`` or ``etcdutl version`` prints."""
+    match = re.search(r"version:\s*v?(\d+)\.(\d+)\.(\d+)", text)
+    if match is None:
+        raise EtcdError(f"cannot read a version from {text.strip()!r}")
+    return Version(*(int(part) for part in match.groups()))
+
+
+def explain(stderr: str) -> str:
+    """The lines meant for people: log records are dropped unless there is nothing else."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    said = [line for line in lines if not re.match(r"\{|\d{4}-\d\d-\d\d[T ].*\b(info|warn|I|W)\b", line)]
+    errors = [line for line in said if line.startswith(("Error:", "panic:", "fatal error:"))]
+    return "; ".join((errors or said or lines[-1:])[:3]) or "no message"
+
+
+def parse_health(text: str) -> List[EndpointHealth]:
+    """The answer of ``endpoint health``; members in the order in which they answered."""
+    return [
+        EndpointHealth(item["endpoint"], bool(item.get("health")), item.get("error", "")) for item in parse_json(text)
+    ]
+
+
+def parse_status(text: str) -> List[EndpointStatus]:
+    """The answer of ``endpoint status``; etcd leaves out fields that are false, zero or empty."""
+    found = []
+    for item in parse_json(text):
+        status = item["Status"]
+        found.append(
+            EndpointStatus(
+                endpoint=item["Endpoint"],
+                member_id=status["header"].get("member_id", 0),
+                leader=status.get("leader", 0),
+                version=status.get("version", ""),
+                revision=status["header"].get("revision", 0),
+                db_size=status.get("dbSize", 0),
+                learner=status.get("isLearner", False),
+                errors=tuple(status.get("errors") or ()),
+            )
+        )
+    return found
+
+
+def parse_json(text: str) -> Any:
+    """A tool's JSON; Python keeps the 64-bit ids whole."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise EtcdError(f"expected JSON, got {text.strip()[:200]!r}") from error
+
+
+class Etcd:
+    """Runs etcdctl and etcdutl on the host where the module runs."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.options: Dict[str, Any] = module.params
+        self._tools: Dict[str, Optional[Tool]] = {}
+        # etcdctl refuses a flag that a variable in the environment also sets, even to the same value.
+        for name in [name for name in os.environ if name.startswith("ETCDCTL_")]:
+            del os.environ[name]
+
+    def health(self) -> List[EndpointHealth]:
+        """The health of every endpoint, in the order given."""
+        endpoints = self.options["endpoints"]
+        # Exit code 1 means that one of them is unhealthy: which one, the output tells.
+        found = {item.endpoint: item for item in parse_health(self._etcdctl(endpoints, "endpoint", "health", ok=(0, 1)))}
+        return [found.get(one, EndpointHealth(one, False, "no answer")) for one in endpoints]
+
+    def status(self, endpoint: str) -> EndpointStatus:
+        """What the member behind one endpoint says of itself."""
+        found = parse_status(self._etcdctl([endpoint], "endpoint", "status"))
+        if not found:
+            raise EtcdError(f"{endpoint} gave no status")
+        return found[0]
+
+    def save(self, endpoint: str, path: str, timeout: int) -> None:
+        """Stream a member's database into a file; etcd takes a snapshot from exactly one member."""
+        self._etcdctl([endpoint], "snapshot", "save", path, timeout=timeout)
+
+    def snapshot_status(self, path: str) -> Dict[str, Any]:
+        """What a snapshot file holds, after the tool has walked its whole B+ tree."""
+        status = parse_json(self._run([self.snapshot_tool().path, "snapshot", "status", path, "--write-out=json"]))
+        return dict(status)
+
+    def restore(self, path: str, arguments: Sequence[str]) -> None:
+        """Make a data directory of a snapshot."""
+        self._run([self.snapshot_tool().path, "snapshot", "restore", path, *arguments])
+
+    def snapshot_tool(self) -> Tool:
+        """The binary that reads snapshot files.
+
+        Raises:
+            ToolMissing: if there is only an etcdctl that no longer does, or none at all.
+        """
+        for name in ("etcdutl", "etcdctl"):
+            tool = self.tool(name)
+            if tool is not None and tool.reads_snapshots:
+                return tool
+        etcdctl = self.tool("etcdctl")
+        have = f"etcdctl {etcdctl.version} has no such command" if etcdctl else "there is no etcdctl below 3.6 either"
+        raise ToolMissing(f"etcdutl is needed to read a snapshot and is not in {self._folders()} ({have})")
+
+    def tool(self, name: str) -> Optional[Tool]:
+        """A binary of this host, or None."""
+        if name not in self._tools:
+            path = self._find(name)
+            self._tools[name] = Tool(path, parse_version(self._run([path, "version"]))) if path else None
+        return self._tools[name]
+
+    def _find(self, name: str) -> Optional[str]:
+        folder = self.options["bin_dir"]
+        if folder is None:
+            found: Optional[str] = self.module.get_bin_path(name, opt_dirs=BINARY_FOLDERS)
+            return found
+        path = os.path.join(folder, name)
+        return path if os.access(path, os.X_OK) else None
+
+    def _folders(self) -> str:
+        return str(self.options["bin_dir"] or f"{', '.join(BINARY_FOLDERS)} or PATH")
+
+    def _etcdctl(
+        self, endpoints: Sequence[str], *command: str, timeout: Optional[int] = None, ok: Tuple[int, ...] = (0,)
+    ) -> str:
+        tool = self.tool("etcdctl")
+        if tool is None:
+            raise ToolMissing(f"etcdctl is not in {self._folders()}")
+        flags = [f"--endpoints={','.join(endpoints)}"]
+        flags += [f"--{name}={self.options[name]}" for name in ("cacert", "cert", "key") if self.options[name]]
+        flags.append(f"--dial-timeout={self.options['dial_timeout']}s")
+        flags.append(f"--command-timeout={timeout or self.options['timeout']}s")
+        return self._run([tool.path, *flags, *command, "--write-out=json"], ok)
+
+    def _run(self, command: List[str], ok: Tuple[int, ...] = (0,)) -> str:
+        environment = {"ETCDCTL_API": "3", "LC_ALL": "C"}
+        rc, out, err = self.module.run_command(command, environ_update=environment)
+        if rc not in ok or (rc != 0 and not out.strip()):
+            raise CommandFailed(command, rc, err or out)
+        return str(out)

@@ -1,0 +1,116 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A file put in place with its mode and owner in one step: never seen half written, never seen with a wider mode."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import shutil
+import stat
+from dataclasses import dataclass
+from typing import BinaryIO, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """A file's permissions and owner; an owner or group of None is left as it is (root for a new file)."""
+
+    mode: int
+    uid: Optional[int] = None
+    gid: Optional[int] = None
+
+    def differ(self, path: str) -> bool:
+        """Whether an existing file has others."""
+        found = os.stat(path)
+        return (
+            stat.S_IMODE(found.st_mode) != self.mode
+            or self.uid not in (None, found.st_uid)
+            or self.gid not in (None, found.st_gid)
+        )
+
+    def apply(self, path: str) -> None:
+        """Set them."""
+        os.chown(path, -1 if self.uid is None else self.uid, -1 if self.gid is None else self.gid)
+        os.chmod(path, self.mode)
+
+
+def parse_attributes(mode: str, owner: Optional[str] = None, group: Optional[str] = None) -> Attributes:
+    """Read a module's options.
+
+    Args:
+        mode: octal digits.
+        owner: a user's name or number.
+        group: a group's name or number.
+
+    Raises:
+        ValueError: where the mode is no octal number, or the host has no such user or group.
+    """
+    try:
+        bits = int(str(mode), 8)
+    except ValueError:
+        raise ValueError(f"mode {mode!r} is no octal number: write it as a string, like '0644'") from None
+    if not 0 <= bits <= 0o7777:
+        raise ValueError(f"mode {mode!r} is no file mode: write it as a string, like '0644'")
+    return Attributes(bits, _user_id(owner), _group_id(group))
+
+
+def _user_id(owner: Optional[str]) -> Optional[int]:
+    if owner is None or owner.isdigit():
+        return None if owner is None else int(owner)
+    try:
+        return pwd.getpwnam(owner).pw_uid
+    except KeyError:
+        raise ValueError(f"the host has no user {owner!r}") from None
+
+
+def _group_id(group: Optional[str]) -> Optional[int]:
+    if group is None or group.isdigit():
+        return None if group is None else int(group)
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise ValueError(f"the host has no group {group!r}") from None
+
+
+def make_folder(path: str) -> None:
+    """Create a folder and its parents with mode 0755, whatever the umask is."""
+    if not path or os.path.isdir(path):
+        return
+    make_folder(os.path.dirname(path))
+    os.mkdir(path)
+    os.chmod(path, 0o755)  # noqa: S103 (what every folder of programs and settings has)
+
+
+def install_stream(module: AnsibleModule, source: BinaryIO, path: str, attributes: Attributes) -> None:
+    """Write a stream to a file beside the target, then rename it over the target.
+
+    A running program can be replaced this way: it keeps the old file until it ends.
+
+    Args:
+        module: for the SELinux context.
+        source: what the file will hold.
+        path: the target; its folder is created.
+        attributes: what the file has from the moment that it is there.
+    """
+    folder, name = os.path.split(path)
+    make_folder(folder)
+    draft = os.path.join(folder, f".{name}.groundwork")
+    if os.path.lexists(draft):
+        os.unlink(draft)
+    try:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as stream:
+            shutil.copyfileobj(source, stream, 1024 * 1024)
+            stream.flush()
+            os.fsync(stream.fileno())
+        attributes.apply(draft)
+        os.rename(draft, path)
+    finally:
+        if os.path.lexists(draft):
+            os.unlink(draft)
+    module.set_default_selinux_context(path, False)

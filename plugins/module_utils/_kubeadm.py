@@ -1,0 +1,215 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules around kubeadm share: a node's state, how kubeadm is called, what its errors mean."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import BINARY_FOLDERS
+
+FOLDER = "/etc/kubernetes"
+INIT_MARKER = ".kubeadm-init-in-progress"
+JOIN_MARKER = ".kubeadm-join-in-progress"
+# kubeadm looks for its tools here; a session's PATH often lacks some of them.
+SYSTEM_PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+TIMED_OUT = (124, 137)
+
+COMMON_OPTIONS: Dict[str, Dict[str, Any]] = {
+    "ignore_preflight_errors": {"type": "list", "elements": "str", "default": []},
+    "skip_phases": {"type": "list", "elements": "str", "default": []},
+    "timeout": {"type": "int", "default": 900},
+}
+
+
+class KubeadmError(Exception):
+    """kubeadm failed, or must not be called; the message says why and what to do."""
+
+    preflight = False
+
+
+@dataclass(frozen=True)
+class NodeState:
+    """What kubeadm has made of a host.
+
+    Attributes:
+        role: none, worker or control_plane.
+        interrupted: the command that was begun and never finished: init, join or nothing.
+    """
+
+    role: str
+    interrupted: str = ""
+
+
+def node_state(folder: str) -> NodeState:
+    """A host's state, told from the files of kubeadm's folder."""
+
+    def has(*names: str) -> bool:
+        return all(os.path.exists(os.path.join(folder, name)) for name in names)
+
+    interrupted = "init" if has(INIT_MARKER) else "join" if has(JOIN_MARKER) else ""
+    if has("admin.conf", "manifests/kube-apiserver.yaml"):
+        return NodeState("control_plane", interrupted)
+    return NodeState("worker" if has("kubelet.conf") else "none", interrupted)
+
+
+def _sync_folder(path: str) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def in_progress(marker: str) -> Iterator[None]:
+    """Leaves a marker on the disk from before the work until after it, unless the work ends well.
+
+    A preflight error also removes it, because kubeadm has not changed anything then.
+    """
+    folder = os.path.dirname(marker)
+    os.makedirs(folder, exist_ok=True)
+    with open(marker, "w", encoding="utf-8") as stream:
+        stream.write("kubeadm was started and has not finished. The next run of the playbook resumes.\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    _sync_folder(folder)
+    try:
+        yield
+    except KubeadmError as error:
+        if error.preflight:
+            os.unlink(marker)
+        raise
+    os.sync()
+    os.unlink(marker)
+    _sync_folder(folder)
+
+
+@contextlib.contextmanager
+def private_file(module: AnsibleModule, text: str) -> Iterator[str]:
+    """A temporary file with this content that only its owner can read."""
+    handle, path = tempfile.mkstemp(dir=module.tmpdir, prefix="kubeadm-", suffix=".yaml")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        yield path
+    finally:
+        os.unlink(path)
+
+
+def failed_checks(stderr: str) -> Dict[str, str]:
+    """The preflight checks that failed, with what kubeadm says of each."""
+    checks: Dict[str, str] = {}
+    name = ""
+    for line in stderr.splitlines():
+        found = re.match(r"\s*\[ERROR ([^\]]+)\]: ?(.*)", line)
+        if found:
+            name = found.group(1)
+            checks[name] = found.group(2).strip()
+        elif line.startswith(("[preflight]", "error:", "To see the stack trace")):
+            name = ""
+        elif name and line.strip():
+            checks[name] += " " + line.strip()
+    return checks
+
+
+def explain(command: str, rc: int, stdout: str, stderr: str, timeout: int) -> KubeadmError:
+    """The error for a failed call: the checks that failed, or the end of what kubeadm said."""
+    if rc in TIMED_OUT:
+        return KubeadmError(
+            f"kubeadm {command} did not finish within {timeout} seconds and was stopped. "
+            "Look at 'journalctl -u kubelet' and 'crictl ps -a' on the host; run again to resume."
+        )
+    checks = failed_checks(stderr)
+    if checks:
+        error = KubeadmError(
+            f"kubeadm {command} refuses this host:\n"
+            + "\n".join(f"- {name}: {text}" for name, text in checks.items())
+            + "\nCorrect this, or name the checks in ignore_preflight_errors where they do not matter."
+        )
+        error.preflight = True
+        return error
+    noise = re.compile(r"^(\s*$|To see the stack trace|[IW]\d{4} )")
+    said = [line for line in (stderr or stdout).splitlines() if not noise.match(line)]
+    error = KubeadmError(
+        f"kubeadm {command} failed with exit code {rc}:\n" + "\n".join(said[-10:]) + "\n"
+        "If that does not tell why, look at 'journalctl -u kubelet' and 'crictl ps -a' on the host; run again to resume."
+    )
+    error.preflight = "error execution phase preflight" in stderr
+    return error
+
+
+class Kubeadm:
+    """Runs kubeadm on the host where the module runs."""
+
+    def __init__(self, module: AnsibleModule, timeout: int) -> None:
+        self.module, self.timeout = module, timeout
+        self.base = [
+            module.get_bin_path("timeout", required=True),
+            "--kill-after=30",
+            str(timeout),
+            module.get_bin_path("kubeadm", required=True, opt_dirs=BINARY_FOLDERS),
+        ]
+        path = os.environ.get("PATH", "").split(os.pathsep)
+        path += [folder for folder in SYSTEM_PATH if folder not in path]
+        self.environment = {"PATH": os.pathsep.join(path), "LC_ALL": "C"}
+
+    def run(self, *arguments: str) -> str:
+        """Standard output of one call.
+
+        Raises:
+            KubeadmError: if it fails or takes too long.
+        """
+        rc, out, err = self.module.run_command([*self.base, *arguments], environ_update=self.environment)
+        if rc != 0:
+            words = [word for word in arguments if not word.startswith("-")]
+            raise explain(" ".join(words), rc, out, err, self.timeout)
+        return str(out)
+
+
+def list_option(name: str, values: List[str]) -> List[str]:
+    """An option that takes a list, or nothing for an empty one."""
+    return [f"--{name}={','.join(values)}"] if values else []
+
+
+def remove_files(paths: List[str]) -> List[str]:
+    """Remove what is there of these files; gives what was removed."""
+    removed = []
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+            removed.append(path)
+    return removed
+
+
+def cut_off_files(folder: str) -> List[str]:
+    """What an init that was cut off has left behind and kubeadm would stumble over.
+
+    kubeadm keeps every file that it finds. After a power cut a file can be empty, and a key that was written just
+    before its certificate or public key stands alone. Neither has been used by anything, so they can be made anew.
+    """
+    pki = [os.path.join(root, name) for root, _folders, names in os.walk(os.path.join(folder, "pki")) for name in names]
+    files = list(pki)
+    for place in (folder, os.path.join(folder, "manifests")):
+        with contextlib.suppress(FileNotFoundError):
+            files += [entry.path for entry in os.scandir(place) if entry.name.endswith((".conf", ".yaml"))]
+    empty = {path for path in files if os.path.getsize(path) == 0}
+    whole = set(pki) - empty
+    alone = {
+        path
+        for path in whole
+        if path.endswith(".key") and not whole & {path[: -len(".key")] + suffix for suffix in (".crt", ".pub")}
+    }
+    return sorted(empty | alone)
+
+
+def first_line(text: Optional[str]) -> str:
+    """The first line of a text that may be missing."""
+    return (text or "").strip().partition("\n")[0]

@@ -1,0 +1,64 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one way modules call kubectl: where it is, which kubeconfig, how its output is read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, List, Optional, Tuple
+
+from ansible.module_utils.basic import AnsibleModule
+
+KUBECONFIG_OPTION: Dict[str, Any] = {"type": "path", "default": "/etc/kubernetes/admin.conf"}
+BINARY_FOLDERS = ["/usr/local/bin", "/usr/bin"]
+
+
+class KubectlError(Exception):
+    """kubectl failed; the message is what it said."""
+
+    def __init__(self, command: List[str], rc: int, stderr: str) -> None:
+        self.command, self.rc, self.stderr = command, rc, stderr.strip()
+        super().__init__(f"kubectl {' '.join(command)} failed with exit code {rc}: {self.stderr}")
+
+    @property
+    def not_found(self) -> bool:
+        """Whether the API server said that there is no such object."""
+        return "(NotFound)" in self.stderr
+
+
+class Kubectl:
+    """Runs kubectl with one kubeconfig on the host where the module runs."""
+
+    def __init__(self, module: AnsibleModule, kubeconfig: str, timeout: int = 60) -> None:
+        self.module = module
+        self.base = [
+            module.get_bin_path("kubectl", required=True, opt_dirs=BINARY_FOLDERS),
+            f"--kubeconfig={kubeconfig}",
+            f"--request-timeout={timeout}s",
+        ]
+
+    def run(self, *arguments: str, stdin: Optional[str] = None, ok: Tuple[int, ...] = (0,)) -> str:
+        """Standard output of one call.
+
+        Args:
+            *arguments: the command after the options that every call shares.
+            stdin: what the command reads.
+            ok: exit codes that are no failure (kubectl diff exits 1 for a difference).
+
+        Raises:
+            KubectlError: on any other exit code.
+        """
+        rc, out, err = self.module.run_command([*self.base, *arguments], data=stdin, binary_data=False)
+        if rc not in ok:
+            raise KubectlError(list(arguments), rc, err or out)
+        return out
+
+    def get(self, *arguments: str) -> Any:
+        """What kubectl get prints as JSON, parsed; None where the object does not exist."""
+        try:
+            return json.loads(self.run("get", *arguments, "--output=json"))
+        except KubectlError as error:
+            if error.not_found:
+                return None
+            raise

@@ -1,0 +1,482 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: artifacts
+short_description: Download, verify and install programs
+version_added: 0.1.0
+author: groundwork.kubernetes contributors (@groundwork)
+description:
+  - Downloads files and archives in parallel, verifies each one's checksum, and installs them or the files in them.
+  - Nothing is installed before every download of the task is there and verified. All faults are reported together.
+  - Each file is written beside its target and renamed over it, so that a running program can be replaced.
+  - What is installed is recorded in O(state_dir), so that a later run that has nothing to do needs no network.
+  - A file of an archive is never written outside of the folder that it belongs to, and links are never created;
+    a link within an archive is installed as a copy of what it points to.
+extends_documentation_fragment: [groundwork.kubernetes.attributes]
+attributes:
+  check_mode:
+    support: full
+    details: Uses no network, so that a wrong URL or checksum is found by the real run only.
+  diff_mode:
+    support: full
+    details: Shows which downloads are installed, not what is in them.
+  idempotent:
+    support: full
+options:
+  artifacts:
+    description: The downloads.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the download, for messages and for the record of what is installed. Unique on the host.
+        type: str
+        required: true
+      url:
+        description: Where to download from.
+        type: str
+        required: true
+      checksum:
+        description:
+          - The SHA-256 or SHA-512 checksum as hexadecimal digits, which C(sha256:) or C(sha512:) may precede, or the
+            URL of a file that holds it.
+          - Such a file holds only the digits, or lines with the digits and a file name as C(sha256sum) writes them.
+        type: str
+        required: true
+      dest:
+        description: Absolute path of the file, or of the folder for the files of an archive.
+        type: path
+        required: true
+      members:
+        description:
+          - The files of an archive to install. All when not given and the URL ends in C(.tar), C(.tgz), C(.tar.gz),
+            C(.tar.xz) or C(.tar.bz2).
+        type: list
+        elements: dict
+        suboptions:
+          source:
+            description: Path within the archive, after O(artifacts[].strip).
+            type: str
+            required: true
+          dest:
+            description: Path of the file, relative to O(artifacts[].dest) or absolute. Its own name when not given.
+            type: path
+          mode:
+            description: Permissions, where they differ from O(artifacts[].mode).
+            type: str
+          optional:
+            description: Whether the archive may lack the file, as some versions do.
+            type: bool
+            default: false
+      strip:
+        description: How many leading folders to drop from the paths in the archive.
+        type: int
+        default: 0
+      mode:
+        description: Permissions of the installed files, as octal digits in quotes.
+        type: str
+        default: '0755'
+      owner:
+        description: Name or number of the user who owns the installed files.
+        type: str
+        default: '0'
+      group:
+        description: Name or number of the group that owns the installed files.
+        type: str
+        default: '0'
+  state_dir:
+    description: Folder for the record of what is installed, and for the downloads while they are being verified.
+    type: path
+    default: /var/lib/groundwork/artifacts
+  timeout:
+    description: How long a server may be silent, in seconds.
+    type: int
+    default: 30
+  retries:
+    description: How often a download is tried again after a fault of the network or of the server.
+    type: int
+    default: 3
+  validate_certs:
+    description: Whether servers' TLS certificates are verified.
+    type: bool
+    default: true
+notes:
+  - A proxy is taken from the task's C(environment) (C(http_proxy), C(https_proxy), C(no_proxy)).
+seealso:
+  - module: ansible.builtin.get_url
+  - module: ansible.builtin.unarchive
+"""
+
+EXAMPLES = r"""
+- name: Install kubectl and the programs of containerd
+  groundwork.kubernetes.artifacts:
+    artifacts:
+      - name: kubectl
+        url: https://dl.k8s.io/release/v1.36.4/bin/linux/amd64/kubectl
+        checksum: https://dl.k8s.io/release/v1.36.4/bin/linux/amd64/kubectl.sha256
+        dest: /usr/local/bin/kubectl
+      - name: containerd
+        url: https://github.com/containerd/containerd/releases/download/v2.3.4/containerd-2.3.4-linux-amd64.tar.gz
+        checksum: https://github.com/containerd/containerd/releases/download/v2.3.4/containerd-2.3.4-linux-amd64.tar.gz.sha256sum
+        dest: /usr/local/bin
+        members:
+          - source: bin/containerd
+          - source: bin/containerd-shim-runc-v2
+          - source: bin/ctr
+"""
+
+RETURN = r"""
+artifacts:
+  description: What was done for each download, by its name.
+  returned: success
+  type: dict
+  sample:
+    kubectl:
+      changed: true
+      checksum: sha256:94b1e2f1b4a7c1a2c7b0ac2b1b5ae5e0ee8e1a8f0a3a3ba1f3f0b2e6f9c9c111
+      paths: [/usr/local/bin/kubectl]
+changed_paths:
+  description:
+    - The files that were written, or that got another mode or owner. In check mode the files that would be, as far
+      as they are known before the download (an archive's folder where the whole archive is installed).
+  returned: success
+  type: list
+  elements: str
+  sample: [/usr/local/bin/kubectl]
+"""
+
+import contextlib
+import errno
+import fcntl
+import io
+import os
+import shutil
+import ssl
+import tarfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
+from urllib.error import HTTPError
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.urls import open_url
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._artifacts import (
+    CHUNK,
+    Artifact,
+    ArtifactError,
+    Digest,
+    Installed,
+    Stamp,
+    file_digest,
+    find_digest,
+    open_member,
+    parse_artifact,
+    parse_digest,
+    pick_members,
+    read_stamp,
+    up_to_date,
+    wrong_attributes,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import (
+    Attributes,
+    install_stream,
+    make_folder,
+)
+
+PARALLEL = 8
+MAX_CHECKSUM_FILE = 1024 * 1024
+TEMPORARY_STATUS = (408, 425, 429, 500, 502, 503, 504)
+STAMP_ATTRIBUTES = Attributes(0o644)
+
+
+class Downloader:
+    """Fetches URLs with what the module's options say about time-outs, tries and certificates."""
+
+    def __init__(self, timeout: int, retries: int, validate_certs: bool) -> None:
+        self.timeout = timeout
+        self.retries = retries
+        self.validate_certs = validate_certs
+
+    def text(self, url: str) -> str:
+        """A small text file."""
+        target = io.BytesIO()
+        self._fetch(url, target, MAX_CHECKSUM_FILE)
+        return target.getvalue().decode("utf-8", "replace")
+
+    def file(self, url: str, path: str) -> None:
+        """Any file, written to a path."""
+        with open(path, "wb") as target:
+            self._fetch(url, target)
+
+    def _fetch(self, url: str, target: BinaryIO, limit: Optional[int] = None) -> None:
+        for attempt in range(self.retries + 1):
+            target.seek(0)
+            target.truncate()
+            try:
+                self._fetch_once(url, target, limit)
+            except HTTPError as error:
+                reason, temporary = f"HTTP status {error.code} {error.reason}", error.code in TEMPORARY_STATUS
+            except OSError as error:
+                if error.errno == errno.ENOSPC:
+                    raise
+                # urllib wraps the fault that matters; a certificate does not get better by trying again.
+                cause = getattr(error, "reason", error)
+                reason, temporary = str(cause), not isinstance(cause, ssl.SSLCertVerificationError)
+            except ValueError as error:
+                reason, temporary = str(error), False
+            else:
+                return
+            if attempt == self.retries or not temporary:
+                raise ArtifactError(f"cannot download {url}: {reason}")
+            time.sleep(min(2**attempt, 10))
+
+    def _fetch_once(self, url: str, target: BinaryIO, limit: Optional[int]) -> None:
+        with contextlib.closing(
+            open_url(url, timeout=self.timeout, validate_certs=self.validate_certs, decompress=False)
+        ) as response:
+            expected = response.headers.get("Content-Length")
+            received = 0
+            for chunk in iter(lambda: response.read(CHUNK), b""):
+                received += len(chunk)
+                if limit and received > limit:
+                    raise ValueError(f"more than {limit} bytes, so it is no checksum file")
+                target.write(chunk)
+            target.flush()
+        if expected and received != int(expected):
+            raise ConnectionError(f"the connection ended after {received} of {expected} bytes")
+
+
+class Installer:
+    """Brings a host's artifacts to what is asked for."""
+
+    def __init__(self, module: AnsibleModule, downloader: Downloader) -> None:
+        self.module = module
+        self.downloader = downloader
+        self.state_dir: str = module.params["state_dir"]
+
+    def stamp_path(self, artifact: Artifact) -> str:
+        """Where the record of what an artifact installed is."""
+        return os.path.join(self.state_dir, f"{artifact.name}.json")
+
+    def download_path(self, artifact: Artifact) -> str:
+        """Where the download is kept until it is installed."""
+        return os.path.join(self.state_dir, f"{artifact.name}.download")
+
+    def fetch(self, artifact: Artifact) -> Digest:
+        """Download one artifact and verify it, along with the members that are to be installed."""
+        path = self.download_path(artifact)
+        try:
+            digest = parse_digest(artifact.checksum) or find_digest(
+                self.downloader.text(artifact.checksum), artifact.filename
+            )
+            self.downloader.file(artifact.url, path)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                free = shutil.disk_usage(self.state_dir).free // 1024**2
+                raise ArtifactError(f"no space left in {self.state_dir} for the download ({free} MiB free)") from None
+            raise ArtifactError(f"cannot write to {self.state_dir}: {error}") from None
+        found = file_digest(path, digest.algorithm)
+        if found != digest.value:
+            raise ArtifactError(
+                f"{artifact.url} has the checksum {digest.algorithm}:{found}, but {digest} is expected"
+                f" ({artifact.checksum}); correct the checksum, or find out who changed the file"
+            )
+        if artifact.archive:
+            with _open_archive(path) as archive:
+                for info, _member in pick_members(artifact, archive):
+                    open_member(archive, info).close()
+        return digest
+
+    def install(self, artifact: Artifact, digest: Digest) -> List[str]:
+        """Install a verified download and record it. Returns the files that differ from what was there."""
+        installed: Dict[str, Installed] = {}
+        changed: List[str] = []
+        for stream, path, attributes in self._contents(artifact):
+            before = file_digest(path) if os.path.isfile(path) and not os.path.islink(path) else None
+            with stream:
+                install_stream(self.module, stream, path, attributes)
+            found = os.stat(path)
+            installed[path] = Installed(file_digest(path), found.st_size, found.st_mtime_ns)
+            if installed[path].sha256 != before:
+                changed.append(path)
+        stamp = Stamp(artifact.request(), str(digest), installed)
+        install_stream(self.module, io.BytesIO(stamp.dump().encode()), self.stamp_path(artifact), STAMP_ATTRIBUTES)
+        os.unlink(self.download_path(artifact))
+        return changed
+
+    def _contents(self, artifact: Artifact) -> Iterator[Tuple[BinaryIO, str, Attributes]]:
+        path = self.download_path(artifact)
+        if not artifact.archive:
+            yield open(path, "rb"), artifact.dest, artifact.attributes  # noqa: SIM115 (closed where it is read)
+            return
+        with _open_archive(path) as archive:
+            for info, member in pick_members(artifact, archive):
+                yield open_member(archive, info), member.path, member.attributes
+
+
+@contextlib.contextmanager
+def _open_archive(path: str) -> Iterator[tarfile.TarFile]:
+    try:
+        with tarfile.open(path) as archive:
+            yield archive
+    except (tarfile.TarError, EOFError) as error:
+        raise ArtifactError(f"the download is no archive that can be read: {error}") from None
+
+
+@contextlib.contextmanager
+def _only_one(folder: str) -> Iterator[None]:
+    """Wait until no other run installs artifacts on this host."""
+    with open(os.path.join(folder, ".lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def collect(names: List[str], work: List[Callable[[], Any]], parallel: int = 1) -> List[Any]:
+    """Do all the work and return its results, or raise one error with every fault.
+
+    Raises:
+        ArtifactError: naming each artifact that failed and why.
+    """
+
+    def attempt(step: Callable[[], Any]) -> Tuple[Any, Optional[str]]:
+        try:
+            return step(), None
+        except ArtifactError as error:
+            return None, str(error)
+
+    with ThreadPoolExecutor(max_workers=parallel) as pool:
+        outcomes = list(pool.map(attempt, work))
+    faults = [f"{name}: {fault}" for name, (_result, fault) in zip(names, outcomes) if fault]
+    if faults:
+        raise ArtifactError("\n".join(faults))
+    return [result for result, _fault in outcomes]
+
+
+def parse(items: List[Dict[str, Any]]) -> List[Artifact]:
+    """Read the option, with all of its faults at once."""
+    artifacts = collect([item["name"] for item in items], [partial(parse_artifact, item) for item in items])
+    names = [artifact.name for artifact in artifacts]
+    paths = [
+        path
+        for artifact in artifacts
+        for path in _known_paths(artifact)
+        if path != artifact.dest or not artifact.archive
+    ]
+    faults = [f"{name}: is listed twice" for name in sorted(set(names)) if names.count(name) > 1]
+    faults += [f"{path}: is installed by two entries" for path in sorted(set(paths)) if paths.count(path) > 1]
+    if faults:
+        raise ArtifactError("\n".join(faults))
+    return artifacts
+
+
+def _known_paths(artifact: Artifact) -> List[str]:
+    return [member.path for member in artifact.members] or [artifact.dest]
+
+
+def _describe(stamps: Dict[str, Optional[Stamp]]) -> str:
+    return "".join(
+        f"{name}: {stamp.request['url']} ({stamp.request['checksum']})\n" for name, stamp in stamps.items() if stamp
+    )
+
+
+def run(module: AnsibleModule) -> Dict[str, Any]:
+    """What the module does; returns its result."""
+    params = module.params
+    artifacts = parse(params["artifacts"])
+    installer = Installer(module, Downloader(params["timeout"], params["retries"], params["validate_certs"]))
+    stamps = {artifact.name: read_stamp(installer.stamp_path(artifact)) for artifact in artifacts}
+    missing = [artifact for artifact in artifacts if not up_to_date(artifact, stamps[artifact.name])]
+    attributes = {
+        artifact.name: wrong_attributes(artifact, stamps[artifact.name])
+        for artifact in artifacts
+        if artifact not in missing
+    }
+    changed: Dict[str, List[str]] = {name: sorted(paths) for name, paths in attributes.items()}
+    digests = {name: stamp.digest for name, stamp in stamps.items() if stamp}
+    if module.check_mode:
+        changed.update({artifact.name: _known_paths(artifact) for artifact in missing})
+    else:
+        for paths in attributes.values():
+            for path, wanted in paths.items():
+                wanted.apply(path)
+        if missing:
+            make_folder(installer.state_dir)
+            with _only_one(installer.state_dir):
+                fetched = collect(
+                    [artifact.name for artifact in missing],
+                    [partial(installer.fetch, artifact) for artifact in missing],
+                    parallel=PARALLEL,
+                )
+                for artifact, digest in zip(missing, fetched):
+                    changed[artifact.name] = installer.install(artifact, digest)
+                    digests[artifact.name] = str(digest)
+    result: Dict[str, Any] = {
+        "changed": any(changed.values()),
+        "changed_paths": [path for artifact in artifacts for path in changed[artifact.name]],
+        "artifacts": {
+            artifact.name: {
+                "changed": bool(changed[artifact.name]),
+                "checksum": digests.get(artifact.name, artifact.checksum),
+                "paths": changed[artifact.name],
+            }
+            for artifact in artifacts
+        },
+    }
+    if module._diff and result["changed"]:
+        touched = {artifact.name: artifact for artifact in missing if changed[artifact.name]}
+        after = {name: Stamp(artifact.request(), "", {}) for name, artifact in touched.items()}
+        result["diff"] = {
+            "before": _describe({name: stamps[name] for name in touched}),
+            "after": _describe(dict(after)),
+        }
+    return result
+
+
+def main() -> None:
+    """Run the module."""
+    member = {
+        "source": {"type": "str", "required": True},
+        "dest": {"type": "path"},
+        "mode": {"type": "str"},
+        "optional": {"type": "bool", "default": False},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "artifacts": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "url": {"type": "str", "required": True},
+                    "checksum": {"type": "str", "required": True},
+                    "dest": {"type": "path", "required": True},
+                    "members": {"type": "list", "elements": "dict", "options": member},
+                    "strip": {"type": "int", "default": 0},
+                    "mode": {"type": "str", "default": "0755"},
+                    "owner": {"type": "str", "default": "0"},
+                    "group": {"type": "str", "default": "0"},
+                },
+            },
+            "state_dir": {"type": "path", "default": "/var/lib/groundwork/artifacts"},
+            "timeout": {"type": "int", "default": 30},
+            "retries": {"type": "int", "default": 3},
+            "validate_certs": {"type": "bool", "default": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module)
+    except (ArtifactError, OSError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

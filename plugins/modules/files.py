@@ -1,0 +1,250 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: files
+short_description: Write and remove many small files in one step
+version_added: 0.1.0
+author: groundwork.kubernetes contributors (@groundwork)
+description:
+  - Gives whole files their content, mode and owner, and removes others, all in one round trip to the host.
+  - Each file is written beside its target and renamed over it, so that no program ever reads half a file.
+  - Every entry is checked before the first file is written. All faults are reported together.
+extends_documentation_fragment: [groundwork.kubernetes.attributes]
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  files:
+    description: The files.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description:
+          - Absolute path. Missing parent folders are created with mode 0755.
+          - A link is followed; the file that it points to is replaced and the link stays.
+        type: path
+        required: true
+      state:
+        description:
+          - With V(present), the file has this content.
+          - With V(absent), there is no such file. A folder is never removed.
+        type: str
+        choices: [present, absent]
+        default: present
+      content:
+        description: The file's text, written as UTF-8. Required for O(files[].state=present).
+        type: str
+      mode:
+        description: Permissions, as octal digits in quotes.
+        type: str
+        default: '0644'
+      owner:
+        description: Name or number of the user who owns the file. An existing file's owner is kept when not given.
+        type: str
+      group:
+        description: Name or number of the group that owns the file. An existing file's group is kept when not given.
+        type: str
+notes:
+  - Give the task C(no_log) when a file holds a secret.
+  - Files that hold a secret (mode without any permission for others) are left out of the diff.
+seealso:
+  - module: ansible.builtin.copy
+"""
+
+EXAMPLES = r"""
+- name: Configure two services
+  groundwork.kubernetes.files:
+    files:
+      - path: /etc/crictl.yaml
+        content: |
+          runtime-endpoint: unix:///run/containerd/containerd.sock
+      - path: /etc/default/kubelet
+        content: ''
+        mode: '0600'
+      - path: /etc/systemd/system/old.service
+        state: absent
+"""
+
+RETURN = r"""
+changed_paths:
+  description: The files that were written or removed, or that got another mode or owner, or would in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/crictl.yaml]
+"""
+
+import io
+import os
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import FileChange, plan_file
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import (
+    Attributes,
+    install_stream,
+    parse_attributes,
+)
+
+HIDDEN = "(not shown: readable by its owner only)\n"
+
+
+class FilesError(Exception):
+    """What is wrong with the entries, one fault a line."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file: what it is and what it should be."""
+
+    change: FileChange
+    attributes: Attributes
+
+    @property
+    def attributes_differ(self) -> bool:
+        """Whether a file that stays has another mode or owner."""
+        change = self.change
+        return change.before is not None and change.after is not None and self.attributes.differ(change.path)
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to do."""
+        return self.change.changed or self.attributes_differ
+
+    def diffs(self) -> List[Dict[str, Any]]:
+        """What differs, with a secret's text left out."""
+        shown: List[Dict[str, Any]] = []
+        if self.change.changed:
+            diff = self.change.diff()
+            if not self.attributes.mode & 0o077:
+                diff["before"] = HIDDEN if self.change.before else ""
+                diff["after"] = f"{HIDDEN[:-1]} changed\n" if self.change.after else ""
+            shown.append(diff)
+        if self.attributes_differ:
+            found = os.stat(self.change.path)
+            before = Attributes(found.st_mode & 0o7777, found.st_uid, found.st_gid)
+            header = f"{self.change.path} (mode and owner)"
+            shown.append(
+                {
+                    "before_header": header,
+                    "after_header": header,
+                    "before": _describe(before, before),
+                    "after": _describe(self.attributes, before),
+                }
+            )
+        return shown
+
+
+def _describe(attributes: Attributes, default: Attributes) -> str:
+    uid = default.uid if attributes.uid is None else attributes.uid
+    gid = default.gid if attributes.gid is None else attributes.gid
+    return f"mode {attributes.mode:04o} owner {uid} group {gid}\n"
+
+
+def plan(files: List[Dict[str, Any]]) -> List[Entry]:
+    """Read what is there and compare.
+
+    Args:
+        files: the module's option of that name.
+
+    Raises:
+        FilesError: with all the faults that the entries have.
+    """
+    entries: List[Entry] = []
+    faults: List[str] = []
+    seen: List[str] = []
+    for item in files:
+        path = item["path"]
+        try:
+            if path in seen:
+                raise ValueError("is listed twice; keep one entry")
+            seen.append(path)
+            entries.append(_plan_entry(path, item))
+        except (OSError, ValueError) as error:
+            faults.append(f"{path}: {error}")
+    if faults:
+        raise FilesError("\n".join(faults))
+    return entries
+
+
+def _plan_entry(path: str, item: Dict[str, Any]) -> Entry:
+    if not os.path.isabs(path):
+        raise ValueError("is no absolute path")
+    if os.path.isdir(path):
+        raise ValueError("is a folder; this module writes and removes files only")
+    after: Optional[bytes] = None
+    if item["state"] == "present":
+        if item["content"] is None:
+            raise ValueError("has no content; give content or state=absent")
+        after = item["content"].encode("utf-8", "surrogateescape")
+        path = os.path.realpath(path)
+    return Entry(plan_file(path, after), parse_attributes(item["mode"], item["owner"], item["group"]))
+
+
+def apply(module: AnsibleModule, entry: Entry) -> None:
+    """Make one file what it should be."""
+    change = entry.change
+    if change.after is None:
+        os.unlink(change.path)
+        return
+    if not change.changed:
+        entry.attributes.apply(change.path)
+        return
+    attributes = entry.attributes
+    if change.before is not None:
+        found = os.stat(change.path)
+        attributes = Attributes(
+            attributes.mode,
+            found.st_uid if attributes.uid is None else attributes.uid,
+            found.st_gid if attributes.gid is None else attributes.gid,
+        )
+    install_stream(module, io.BytesIO(change.after), change.path, attributes)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+                    "content": {"type": "str"},
+                    "mode": {"type": "str", "default": "0644"},
+                    "owner": {"type": "str"},
+                    "group": {"type": "str"},
+                },
+            },
+        },
+        supports_check_mode=True,
+    )
+    try:
+        entries = [entry for entry in plan(module.params["files"]) if entry.changed]
+        paths = [entry.change.path for entry in entries]
+        result: Dict[str, Any] = {"changed": bool(entries), "changed_paths": paths}
+        if module._diff:
+            result["diff"] = [diff for entry in entries for diff in entry.diffs()]
+        if not module.check_mode:
+            for entry in entries:
+                apply(module, entry)
+    except (FilesError, OSError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

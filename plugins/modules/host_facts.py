@@ -1,0 +1,257 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All that must be known of a host before it becomes a Kubernetes node, in one round trip."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_facts
+short_description: Reads what decides whether a host is fit for Kubernetes
+version_added: 0.1.0
+description:
+  - Reads identity, clock, network, resources, listening ports, security settings, programs and leftovers of a cluster
+    in one round trip.
+  - Judges nothing and changes nothing; M(groundwork.kubernetes.preflight_report) judges.
+  - An action plugin of the same name times the round trip, so that the clocks of hosts can be compared.
+author:
+  - groundwork.kubernetes contributors (@groundwork)
+extends_documentation_fragment:
+  - groundwork.kubernetes.attributes
+attributes:
+  check_mode:
+    support: full
+    details: Only the measurement that O(fsync_folder) asks for is left out, because it writes.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  paths:
+    description: Paths whose free space matters. Where a path does not exist, the folder in which it would be made counts.
+    type: list
+    elements: path
+    default: []
+  ports:
+    description: TCP ports of interest; listeners on others are not returned.
+    type: list
+    elements: int
+    default: []
+  programs:
+    description: Programs to look for in the usual folders, C(/usr/sbin) included.
+    type: list
+    elements: str
+    default: []
+  connect:
+    description:
+      - What the host must reach, each a URL, C(host:port), or a host (port 443). One TCP connection each, all at once.
+      - For a URL, the proxy that the task's environment names (C(https_proxy), C(no_proxy)) is reached instead.
+    type: list
+    elements: str
+    default: []
+  connect_timeout:
+    description: Seconds to wait for a connection.
+    type: float
+    default: 3
+  etcd_data_dir:
+    description: Where etcd keeps its data, to see whether there is any.
+    type: path
+    default: /var/lib/etcd
+  fsync_folder:
+    description:
+      - A folder in which to time synchronous writes of 2 KiB, at most 500 of them and at most 3 seconds; they go to a
+        file without a name.
+      - etcd's documentation asks for a 99th percentile under 10 milliseconds.
+    type: path
+"""
+
+EXAMPLES = r"""
+- name: Read the host
+  groundwork.kubernetes.host_facts:
+    paths: [/var/lib/etcd]
+    ports: [6443, 2379, 2380, 10250]
+    programs: [ip, iptables, conntrack]
+    connect: [https://registry.example.com]
+  register: host
+"""
+
+RETURN = r"""
+host:
+  description: What was read.
+  returned: success
+  type: dict
+  contains:
+    hostname:
+      description: The kernel's host name.
+      type: str
+    machine_id:
+      description: Content of C(/etc/machine-id); empty where there is none.
+      type: str
+    product_uuid:
+      description: The firmware's identifier, in lower case; empty where there is none.
+      type: str
+    kernel:
+      description: The kernel's release.
+      type: str
+    systemd:
+      description: Whether systemd is the init system.
+      type: bool
+    clock:
+      description: >-
+        C(epoch) when the module began, C(duration) of the module in seconds, and C(synchronised) (null: unknown).
+        The action plugin adds C(offset), the seconds by which this clock is ahead of the controller's, and C(tolerance),
+        by which the true value may differ from it.
+      type: dict
+    interfaces:
+      description: C(name), C(mac), C(mtu), C(physical) and C(addresses) of each interface except lo.
+      type: list
+      elements: dict
+    default_interface:
+      description: The interface of the default route; empty where there is none.
+      type: str
+    routes:
+      description: C(destination), C(interface) and C(on_link) of each route of the main table except default routes.
+      type: list
+      elements: dict
+    cpus:
+      description: CPUs that this host may use.
+      type: int
+    memory_mb:
+      description: Memory in MiB.
+      type: int
+    swap:
+      description: Devices and files in use as swap.
+      type: list
+      elements: str
+    cgroup:
+      description: C(version) (1 also for the hybrid layout) and the enabled C(controllers).
+      type: dict
+    space:
+      description: C(path), C(free_mb) and C(total_mb) for each of O(paths).
+      type: list
+      elements: dict
+    listeners:
+      description: C(port), C(address) and C(process) of each listener on O(ports); the process is empty where it is unknown.
+      type: list
+      elements: dict
+    security:
+      description: C(selinux) (enforcing, permissive, disabled), C(apparmor), C(firewalld) and C(ufw).
+      type: dict
+    network_manager:
+      description: C(active), and C(spares_cni) (whether its configuration leaves Calico's interfaces alone).
+      type: dict
+    cluster:
+      description: C(kubelet_conf), C(admin_conf), C(etcd_data) (whether they exist) and C(ca_sha256) of the cluster's CA file.
+      type: dict
+    programs:
+      description: Path by name for each of O(programs); empty for a missing one.
+      type: dict
+    connections:
+      description: >-
+        C(target), C(via) (a proxy), C(state) (connected, refused, timeout, unresolved, unreachable), C(error) and
+        C(milliseconds) for each of O(connect).
+      type: list
+      elements: dict
+    fsync:
+      description: C(folder), C(writes), C(median_ms), C(p99_ms) and C(worst_ms); null where it was not measured.
+      type: dict
+"""
+
+import os
+import socket
+import time
+from typing import Any, Dict, Set
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import (
+    HostReader,
+    clock_synchronised,
+    connect_all,
+    connection_facts,
+    default_route,
+    ipv4_addresses,
+    measure_fsync,
+    parse_endpoint,
+    parse_memory_mb,
+    parse_swaps,
+    route_facts,
+)
+
+OPTIONS: Dict[str, Any] = {
+    "paths": {"type": "list", "elements": "path", "default": []},
+    "ports": {"type": "list", "elements": "int", "default": []},
+    "programs": {"type": "list", "elements": "str", "default": []},
+    "connect": {"type": "list", "elements": "str", "default": []},
+    "connect_timeout": {"type": "float", "default": 3},
+    "etcd_data_dir": {"type": "path", "default": "/var/lib/etcd"},
+    "fsync_folder": {"type": "path"},
+}
+
+
+def active_units(module: AnsibleModule, *units: str) -> Set[str]:
+    """Those of the services that systemd says are active."""
+    systemctl = module.get_bin_path("systemctl")
+    if not systemctl:
+        return set()
+    _rc, out, _err = module.run_command([systemctl, "is-active", *units])
+    return {unit for unit, state in zip(units, out.split()) if state == "active"}
+
+
+def read_host(module: AnsibleModule, reader: HostReader) -> Dict[str, Any]:
+    """Everything except the time this takes."""
+    options = module.params
+    routes, active = reader.routes(), active_units(module, "firewalld", "NetworkManager")
+    default, fsync = default_route(routes), None
+    if options["fsync_folder"] and not module.check_mode:
+        folder = options["fsync_folder"]
+        while not os.path.isdir(folder):
+            folder = os.path.dirname(folder)
+        fsync = measure_fsync(folder)
+    return {
+        "hostname": socket.gethostname(),
+        "machine_id": reader.read("/etc/machine-id"),
+        "product_uuid": reader.read("/sys/class/dmi/id/product_uuid").lower(),
+        "kernel": os.uname().release,
+        "systemd": reader.exists("/run/systemd/system"),
+        "interfaces": reader.interfaces(ipv4_addresses()),
+        "default_interface": default.interface if default else "",
+        "routes": route_facts(routes),
+        "cpus": len(os.sched_getaffinity(0)),
+        "memory_mb": parse_memory_mb(reader.read("/proc/meminfo")),
+        "swap": parse_swaps(reader.read("/proc/swaps")),
+        "cgroup": reader.cgroup(),
+        "space": [reader.space(path) for path in options["paths"]],
+        "listeners": reader.listeners(options["ports"]),
+        "security": {**reader.security(), "firewalld": "firewalld" in active},
+        "network_manager": {
+            "active": "NetworkManager" in active,
+            "spares_cni": reader.network_manager_spares_cni(),
+        },
+        "cluster": reader.cluster(options["etcd_data_dir"]),
+        "programs": reader.programs(options["programs"]),
+        "connections": connection_facts(connect_all(options["connect"], options["connect_timeout"])),
+        "fsync": fsync,
+    }
+
+
+def main() -> None:
+    """Read the host."""
+    epoch, started = time.time(), time.monotonic()
+    module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
+    try:
+        for target in module.params["connect"]:
+            parse_endpoint(target)
+        host = read_host(module, HostReader())
+    except (OSError, ValueError) as error:
+        module.fail_json(msg=f"cannot read the host: {error}")
+    host["clock"] = {
+        "epoch": epoch,
+        "duration": round(time.monotonic() - started, 6),
+        "synchronised": clock_synchronised(),
+    }
+    module.exit_json(changed=False, host=host)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,416 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: manifest
+short_description: Apply a Kubernetes manifest with kubectl, server side
+version_added: 0.1.0
+author: groundwork.kubernetes contributors (@groundwork)
+description:
+  - Applies the objects of a manifest with C(kubectl apply --server-side), or deletes them.
+  - The manifest is read, verified and adapted on the controller, which needs PyYAML and, for O(url), a way to that URL.
+    The managed host needs nothing but kubectl and a kubeconfig.
+  - Before anything is written, the API server is asked in a dry run what each object would become. If it refuses one,
+    nothing is changed.
+  - Namespaces and custom resource definitions are applied first, and definitions must be established before the other
+    objects follow.
+  - Objects that the API server's copy already agrees with are not written.
+  - An object that disappears from the manifest stays in the cluster; name it in a second task with O(state=absent).
+extends_documentation_fragment:
+  - groundwork.kubernetes.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Asks the API server in a dry run. On a host that has no kubectl or kubeconfig yet, every object counts as one that would be
+        created; so do objects whose kind or namespace is not there yet.
+  diff_mode:
+    support: full
+    details: Values of Secrets are hidden.
+  idempotent:
+    support: full
+options:
+  content:
+    description: The manifest itself, YAML or JSON, with any number of documents.
+    type: str
+  path:
+    description: A file on the controller that holds the manifest. A relative path is looked up in the role's and the playbook's C(files).
+    type: path
+  url:
+    description: Where the controller downloads the manifest from. O(checksum) is then required.
+    type: str
+  objects:
+    description: The objects as data.
+    type: list
+    elements: dict
+  checksum:
+    description:
+      - What the manifest of O(url) or O(path) must have, as C(sha256:) and 64 hexadecimal digits.
+      - Where it is missing for O(url), the error says the checksum that was found.
+    type: str
+  state:
+    description: Whether the objects are there.
+    type: str
+    choices: [present, absent]
+    default: present
+  kubeconfig:
+    description: The kubeconfig on the managed host. Its user must be allowed to do what the manifest asks for.
+    type: path
+    default: /etc/kubernetes/admin.conf
+  image_mirrors:
+    description:
+      - Where to take images from instead, such as C(quay.io) from C(mirror.example.org/quay.io). The longest name that fits wins.
+      - Applies to the images of containers in pod templates. An image without a registry counts as one of C(docker.io).
+      - Not needed where the container runtime knows the mirrors.
+    type: dict
+    default: {}
+  pod_cidr:
+    description:
+      - The cluster's pod network, or one for IPv4 and one for IPv6 with a comma between them, to be set in the manifest of a network
+        plugin.
+      - Set for Calico in C(CALICO_IPV4POOL_CIDR) and C(CALICO_IPV6POOL_CIDR) of the container C(calico-node), for Calico's operator in
+        C(spec.calicoNetwork.ipPools) of C(Installation), and for Flannel in C(net-conf.json) of its ConfigMap.
+      - It is an error if the manifest has none of these.
+    type: str
+  patches:
+    description:
+      - Changes to objects of the manifest, made before it is applied.
+      - Mappings are merged, and null removes a key. Lists whose items all have a C(name) are merged by it; other lists are replaced.
+      - A patch that fits no object is an error.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      kind:
+        description: Kind of the objects to change.
+        type: str
+        required: true
+      name:
+        description: Name of the object to change; all of the kind without it.
+        type: str
+      namespace:
+        description: Namespace of the objects to change; any without it.
+        type: str
+      patch:
+        description: What to merge into the object.
+        type: dict
+        required: true
+  force_conflicts:
+    description: Take over fields that another manager set to another value, instead of failing.
+    type: bool
+    default: false
+  wait:
+    description: Wait until the manifest's Deployments, DaemonSets and StatefulSets are ready; with O(state=absent), until all is gone.
+    type: bool
+    default: false
+  timeout:
+    description: How long to wait, in seconds, for resource definitions and, with O(wait), for workloads.
+    type: int
+    default: 300
+notes:
+  - Set C(no_log) on a task whose manifest holds Secrets; otherwise Ansible shows the task's arguments at high verbosity.
+  - Fields are owned by the field manager C(groundwork).
+  - Works with kubectl 1.20 and later.
+seealso:
+  - name: Server-Side Apply
+    description: Field managers, conflicts and dry runs in the documentation of Kubernetes.
+    link: https://kubernetes.io/docs/reference/using-api/server-side-apply/
+"""
+
+EXAMPLES = r"""
+- name: Install Flannel
+  groundwork.kubernetes.manifest:
+    url: https://github.com/flannel-io/flannel/releases/download/v0.28.9/kube-flannel.yml
+    checksum: sha256:{{ flannel_checksum }}
+    pod_cidr: 10.244.0.0/16
+    wait: true
+
+- name: Install an add-on from a mirror, with an argument of its own
+  groundwork.kubernetes.manifest:
+    path: metrics-server.yaml
+    image_mirrors:
+      registry.k8s.io: mirror.example.org/registry.k8s.io
+    patches:
+      - kind: Deployment
+        name: metrics-server
+        patch:
+          spec:
+            template:
+              spec:
+                containers:
+                  - name: metrics-server
+                    args: [--kubelet-insecure-tls]
+
+- name: A namespace
+  groundwork.kubernetes.manifest:
+    objects:
+      - apiVersion: v1
+        kind: Namespace
+        metadata:
+          name: shop
+"""
+
+RETURN = r"""
+objects:
+  description: The manifest's objects and what was done, or would be done, with each.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: The object's kind.
+      type: str
+    namespace:
+      description: The object's namespace; empty if it has none.
+      type: str
+    name:
+      description: The object's name.
+      type: str
+    action:
+      description: V(created), V(updated), V(deleted) or V(unchanged).
+      type: str
+  sample: [{kind: Namespace, namespace: '', name: shop, action: created}]
+"""
+
+from typing import Any, Dict, List, Sequence, Tuple
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import cluster_missing, poll
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
+    KUBECONFIG_OPTION,
+    Kubectl,
+    KubectlError,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._manifest import (
+    FIELD_MANAGER,
+    WORKLOADS,
+    Change,
+    ManifestError,
+    Object,
+    Ref,
+    Unknown,
+    as_list,
+    check,
+    defined_by,
+    flatten,
+    from_output,
+    in_order,
+    is_crd,
+    is_foundation,
+    unknown_in,
+    unready,
+    why,
+)
+
+ARGUMENTS: Dict[str, Any] = {
+    "content": {"type": "str"},
+    "path": {"type": "path"},
+    "url": {"type": "str"},
+    "objects": {"type": "list", "elements": "dict"},
+    "checksum": {"type": "str"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "kubeconfig": KUBECONFIG_OPTION,
+    "image_mirrors": {"type": "dict", "default": {}},
+    "pod_cidr": {"type": "str"},
+    "patches": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "kind": {"type": "str", "required": True},
+            "name": {"type": "str"},
+            "namespace": {"type": "str"},
+            "patch": {"type": "dict", "required": True},
+        },
+    },
+    "force_conflicts": {"type": "bool", "default": False},
+    "wait": {"type": "bool", "default": False},
+    "timeout": {"type": "int", "default": 300},
+}
+SOURCES: List[str] = ["content", "path", "url", "objects"]
+
+
+class Cluster:
+    """The objects of one manifest in the cluster that kubectl reaches."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.kubectl = Kubectl(module, module.params["kubeconfig"])
+        self.tolerant = module.check_mode or module.params["state"] == "absent"
+
+    def read(self, objects: Sequence[Object]) -> List[Object]:
+        """The server's copies of those objects that exist."""
+        if not objects:
+            return []
+        return from_output(
+            self.kubectl.run("get", "--ignore-not-found", "--output=json", "--filename=-", stdin=as_list(objects))
+        )
+
+    def apply(self, objects: Sequence[Object], dry_run: bool = False) -> List[Object]:
+        """The objects as the server has, or would have, them afterwards."""
+        if not objects:
+            return []
+        options = ["--dry-run=server"] if dry_run else []
+        if self.module.params["force_conflicts"]:
+            options.append("--force-conflicts")
+        try:
+            return from_output(
+                self.kubectl.run(
+                    "apply", "--server-side", f"--field-manager={FIELD_MANAGER}", "--output=json", *options,
+                    "--filename=-", stdin=as_list(objects),
+                )
+            )
+        except KubectlError as error:
+            if "conflict" in error.stderr and not self.module.params["force_conflicts"]:
+                raise ManifestError(f"{error}\nSet force_conflicts to true to take these fields over.") from error
+            raise
+
+    def plan(self, objects: Sequence[Object]) -> List[Change]:
+        """What applying, or deleting, the objects changes."""
+        foundations = [item for item in objects if is_foundation(item)]
+        found = {Ref.of(item): item for item in self.read(foundations)}
+        unknown = defined_by(item for item in foundations if Ref.of(item) not in found or unready(found[Ref.of(item)]))
+        while True:
+            try:
+                return self._plan_known(objects, found, unknown)
+            except KubectlError as error:
+                more = unknown_in(error.stderr)
+                # What an earlier task would have created is not there in check mode; what is deleted need not be there.
+                if not self.tolerant or not more or (unknown | more) == unknown:
+                    raise
+                if self.module.params["state"] == "present":
+                    self.module.warn(f"The cluster does not know {more} yet; what needs it is taken as new")
+                unknown = unknown | more
+
+    def _plan_known(self, objects: Sequence[Object], found: Dict[Ref, Object], unknown: Unknown) -> List[Change]:
+        known = [item for item in objects if not unknown.holds(item)]
+        live = {**found, **{Ref.of(item): item for item in self.read([one for one in known if not is_foundation(one)])}}
+        if self.module.params["state"] == "absent":
+            return [Change(ref, item, None) for ref, item in live.items()]
+        afterwards = dict(zip(map(id, known), self.apply(known, dry_run=True)))
+        changes: List[Change] = []
+        for item in objects:
+            after = afterwards.get(id(item), item)
+            changes.append(Change(Ref.of(after), live.get(Ref.of(after)), after, item))
+        return changes
+
+    def wait_until_ready(self, objects: Sequence[Object], timeout: float) -> None:
+        """Wait until the server says that each of the objects is ready.
+
+        Raises:
+            ManifestError: saying which are not, and why.
+        """
+        waiting: Dict[Ref, Tuple[Object, str]] = {}
+
+        def pending() -> str:
+            waiting.clear()
+            states = [(item, unready(item)) for item in self.read(objects)]
+            waiting.update({Ref.of(item): (item, fault) for item, fault in states if fault})
+            return "; ".join(f"{ref} {fault}" for ref, (_item, fault) in waiting.items())
+
+        missing = poll(pending, timeout) if objects else ""
+        if missing:
+            details = [self._explain(ref, item, fault) for ref, (item, fault) in waiting.items()] or [missing]
+            raise ManifestError(f"not ready after {timeout:.0f} seconds:\n" + "\n".join(details))
+
+    def _explain(self, ref: Ref, item: Object, fault: str) -> str:
+        if item["kind"] not in WORKLOADS:
+            return f"{ref} {fault}"
+        scope = f"--namespace={ref.namespace}"
+        try:
+            pods = self.kubectl.get("pods", scope)["items"]
+            events = self.kubectl.get(
+                "events", scope, "--field-selector=type=Warning", "--sort-by=.metadata.creationTimestamp"
+            )["items"]
+        except KubectlError as error:
+            return f"{ref} {fault} (its pods can't be read: {error})"
+        return "\n".join(filter(None, [f"{ref} {fault}", why(item, pods, events)]))
+
+    def delete(self, objects: Sequence[Object], wait: float) -> None:
+        """Delete objects, the last of the manifest first; with a time to wait, until they are gone.
+
+        Raises:
+            ManifestError: saying which are still there.
+        """
+        self.kubectl.run("delete", "--ignore-not-found", "--wait=false", "--filename=-", stdin=as_list(objects))
+
+        def pending() -> str:
+            try:
+                return ", ".join(str(Ref.of(item)) for item in self.read(objects))
+            except KubectlError as error:
+                # A kind that is gone has no objects left.
+                if unknown_in(error.stderr):
+                    return ", ".join(str(Ref.of(item)) for item in self.read([one for one in objects if is_foundation(one)]))
+                raise
+
+        missing = poll(pending, wait) if wait else ""
+        if missing:
+            raise ManifestError(f"still there after {wait:.0f} seconds: {missing}; their finalizers may wait for a controller")
+
+
+def act(cluster: Cluster, changes: Sequence[Change], params: Dict[str, Any]) -> None:
+    """Do what was planned, and wait for it if that is wanted."""
+    timeout = float(params["timeout"])
+    if params["state"] == "absent":
+        doomed = [change.before for change in reversed(changes) if change.before]
+        if doomed:
+            cluster.delete(doomed, timeout if params["wait"] else 0.0)
+        return
+    todo = [change.wanted for change in changes if change.wanted and change.action != "unchanged"]
+    everything = [change.wanted for change in changes if change.wanted]
+    if todo:
+        cluster.apply([item for item in todo if is_foundation(item)])
+        cluster.wait_until_ready([item for item in everything if is_crd(item)], timeout)
+        cluster.apply([item for item in todo if not is_foundation(item)])
+    if params["wait"]:
+        cluster.wait_until_ready([item for item in everything if item["kind"] in WORKLOADS], timeout)
+
+
+def run(module: AnsibleModule) -> Dict[str, Any]:
+    """The module's result."""
+    params = module.params
+    objects = in_order(check(flatten(params["objects"])))
+    missing = cluster_missing(module, params["kubeconfig"])
+    if missing and not module.check_mode:
+        raise ManifestError(f"{missing}; run this task on a control plane")
+    cluster = None if missing else Cluster(module)
+    if cluster:
+        changes = cluster.plan(objects)
+    else:
+        absent = params["state"] == "absent"
+        changes = [Change(Ref.of(item), None, None if absent else item, item) for item in objects]
+    result: Dict[str, Any] = {
+        "changed": any(change.action != "unchanged" for change in changes),
+        "objects": [
+            {"kind": change.ref.kind, "namespace": change.ref.namespace, "name": change.ref.name, "action": change.action}
+            for change in changes
+        ],
+    }
+    if module._diff:
+        result["diff"] = [change.diff() for change in changes if change.action != "unchanged"]
+    if cluster and not module.check_mode:
+        act(cluster, changes, params)
+    return result
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS,
+        mutually_exclusive=[SOURCES],
+        required_one_of=[SOURCES],
+        supports_check_mode=True,
+    )
+    if module.params["objects"] is None:
+        module.fail_json(msg="the manifest is read by the action plugin groundwork.kubernetes.manifest: call the module by its full name")
+    try:
+        module.exit_json(**run(module))
+    except (ManifestError, KubectlError) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,234 @@
+"""The lab's hosts: podman containers that run systemd and sshd, a network of their own, and a mirror on it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from .debian import Debian
+from .rootfs import RootFilesystems
+from .settings import Settings
+
+REGISTRY_PORT = 5000
+GROUPS = {"control_plane": "kube_control_plane", "worker": "kube_node", "etcd": "etcd"}
+# The machine may not be allowed to raise limits, as podman would by default.
+LIMITS = ("--ulimit=nofile=20000:20000", "--ulimit=nproc=20000:20000")
+# File systems that must not be overlays themselves, or that are busy.
+VOLUMES = ("/var/lib/containerd", "/var/lib/etcd", "/var/lib/kubelet")
+
+
+@dataclass(frozen=True)
+class Host:
+    """A container as the lab knows it by its labels."""
+
+    name: str
+    address: str
+    group: str
+
+
+def podman(*arguments: str | Path, check: bool = True) -> str:
+    """Standard output of one podman call, always with runc: crun refuses a hybrid cgroup layout."""
+    done = subprocess.run(
+        ["podman", "--runtime", "/usr/sbin/runc", *map(str, arguments)], check=False, capture_output=True, text=True
+    )
+    if check and done.returncode:
+        raise RuntimeError(f"podman {' '.join(map(str, arguments))}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def running(settings: Settings) -> list[Host]:
+    """The hosts that exist, in the order they were made."""
+    listed = podman("ps", "--all", "--filter", f"label={settings.name}.group", "--format=json")
+    labels = [entry["Labels"] for entry in json.loads(listed or "[]")]
+    prefix = settings.name
+    found = [Host(e[f"{prefix}.name"], e[f"{prefix}.address"], e[f"{prefix}.group"]) for e in labels]
+    return sorted(found, key=lambda host: int(host.address.rsplit(".", 1)[1]))
+
+
+class Hosts:
+    """Creates, finds, restarts and removes them."""
+
+    def __init__(
+        self, settings: Settings, debian: Debian, systems: RootFilesystems, say: Callable[[str], None]
+    ) -> None:
+        self.settings, self.debian, self.systems, self.say = settings, debian, systems, say
+        self.image = f"localhost/{settings.name}-lab/host:latest"
+        self.key = settings.state / "id_ed25519"
+
+    def running(self) -> list[Host]:
+        """The hosts that exist, in the order they were made."""
+        return running(self.settings)
+
+    def up(self, counts: dict[str, int]) -> list[Host]:
+        """Make the hosts anew: so many of each group."""
+        self.down()
+        self.say("making the hosts")
+        self._state()
+        self.mirror()
+        names = [(group, number) for group, count in counts.items() for number in range(1, count + 1)]
+        plan = [
+            Host(f"{group.replace('_', '-')}-{number}", self.settings.address(index), GROUPS[group])
+            for index, (group, number) in enumerate(names, 1)
+        ]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(self._start, plan))
+        self.trust(plan)
+        return plan
+
+    def mirror(self) -> None:
+        """Serve the cache over HTTP and the images over the registry's protocol, on one address of the network."""
+        self._network()
+        if self._image_is_old():
+            podman("rmi", "--force", self.image, check=False)
+            podman("import", self.systems.host(), self.image)
+            self._image_stamp().write_text(self.systems.host().name)
+        name = f"{self.settings.name}-mirror"
+        if podman("ps", "--filter", f"name=^{name}$", "--format={{.Names}}").strip():
+            return
+        podman("rm", "--force", "--ignore", name, f"{name}-registry")
+        registry = self.settings.cache / "registry"
+        if not (registry / "docker-registry").exists():
+            root = self.debian.unpack("docker-registry", "bookworm", registry / "package")
+            shutil.copy2(root / "usr/bin/docker-registry", registry / "docker-registry")
+        (registry / "config.yml").write_text(
+            "version: 0.1\nlog: {level: warn}\nstorage: {filesystem: {rootdirectory: /registry/data}}\n"
+            f"http: {{addr: ':{REGISTRY_PORT}'}}\n"
+        )
+        cache = ("--volume", f"{self.settings.cache}:/cache:ro")
+        label = ("--label", f"{self.settings.name}.lab=1")
+        podman(
+            "run", "--detach", "--name", name, *label, *LIMITS, *self._network_options(self.settings.mirror), *cache, self.image,
+            "python3", "-m", "http.server", "--directory", "/cache", "80",
+        )
+        podman(
+            "run", "--detach", "--name", f"{name}-registry", *label, *LIMITS, f"--network=container:{name}",
+            "--volume", f"{registry}:/registry", self.image, "/registry/docker-registry", "serve", "/registry/config.yml",
+        )
+        self._wait_for(lambda: self._answers(f"http://{self.settings.mirror}:{REGISTRY_PORT}/v2/"), "the registry answers")
+
+    def down(self) -> None:
+        """Remove hosts, mirror, network and everything they left on the machine."""
+        names = podman("ps", "--all", "--filter", f"name=^{self.settings.name}-", "--format={{.Names}}").split()
+        # A host that goes down at once leaves nothing running; volumes go with it.
+        if names:
+            podman("rm", "--force", "--time=0", "--volumes", "--ignore", *names)
+        podman("network", "rm", "--force", self.settings.name, check=False)
+        shutil.rmtree(self.settings.state, ignore_errors=True)
+
+    def reboot(self, names: Iterable[str] = ()) -> None:
+        """Restart hosts as a reboot would, all at once."""
+        hosts = self._chosen(names)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda host: podman("restart", "--time=30", self._container(host)), hosts))
+        for host in hosts:
+            self._wait_booted(host)
+        self.trust(self.running())
+
+    def kill(self, names: Iterable[str]) -> None:
+        """Take the power away."""
+        for host in self._chosen(names):
+            podman("kill", self._container(host))
+
+    def start(self, names: Iterable[str]) -> None:
+        """Give the power back."""
+        for host in self._chosen(names):
+            podman("start", self._container(host))
+            self._wait_booted(host)
+
+    def cut(self, names: Iterable[str]) -> None:
+        """Pull the network cable."""
+        for host in self._chosen(names):
+            podman("network", "disconnect", self.settings.name, self._container(host))
+
+    def plug(self, names: Iterable[str]) -> None:
+        """Plug the network cable in again."""
+        for host in self._chosen(names):
+            podman("network", "connect", f"--ip={host.address}", self.settings.name, self._container(host))
+
+    def run(self, name: str, *command: str) -> str:
+        """Standard output of a command on a host, past ssh."""
+        return podman("exec", f"{self.settings.name}-{name}", *command)
+
+    def trust(self, hosts: list[Host]) -> None:
+        """Write the hosts' keys where ssh looks for them."""
+        lines = []
+        for host in hosts:
+            public = self.run(host.name, "cat", "/etc/ssh/ssh_host_ed25519_key.pub").split()[:2]
+            lines.append(f"{host.address} {' '.join(public)}")
+        (self.settings.state / "known_hosts").write_text("\n".join(lines) + "\n")
+
+    def _chosen(self, names: Iterable[str]) -> list[Host]:
+        hosts = self.running()
+        wanted = set(names) or {host.name for host in hosts}
+        unknown = wanted - {host.name for host in hosts}
+        if unknown:
+            raise RuntimeError(f"no such host: {', '.join(sorted(unknown))}")
+        return [host for host in hosts if host.name in wanted]
+
+    def _container(self, host: Host) -> str:
+        return f"{self.settings.name}-{host.name}"
+
+    def _image_stamp(self) -> Path:
+        return self.settings.cache / "rootfs" / "imported"
+
+    def _image_is_old(self) -> bool:
+        stamp = self._image_stamp()
+        current = stamp.exists() and stamp.read_text() == self.systems.host().name
+        missing = subprocess.run(["podman", "image", "exists", self.image], check=False).returncode
+        return not current or bool(missing)
+
+    def _network(self) -> None:
+        if subprocess.run(["podman", "network", "exists", self.settings.name], check=False).returncode:
+            podman("network", "create", "--disable-dns", f"--subnet={self.settings.subnet}", self.settings.name)
+
+    def _network_options(self, address: str) -> list[str]:
+        # The last two numbers of the address make a hardware address that is the same after each start.
+        last = "".join(f":{int(part):02x}" for part in address.split("."))
+        return [f"--network={self.settings.name}", f"--ip={address}", f"--mac-address=02:77{last}"]
+
+    def _state(self) -> None:
+        self.settings.state.mkdir(parents=True, exist_ok=True)
+        if not self.key.exists():
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", self.key], check=True)
+        (self.settings.state / "apt.list").write_text(f"deb [trusted=yes] http://{self.settings.mirror}/debian ./\n")
+
+    def _start(self, host: Host) -> None:
+        label = self.settings.name
+        labels = {"lab": "1", "name": host.name, "address": host.address, "group": host.group}
+        podman(
+            "run", "--detach", "--name", self._container(host), "--hostname", host.name,
+            *(word for key, value in labels.items() for word in ("--label", f"{label}.{key}={value}")),
+            "--privileged", "--systemd=false", "--cgroupns=private", "--stop-signal=SIGRTMIN+3",
+            "--tmpfs=/run", "--tmpfs=/tmp:exec", "--tmpfs=/run/lock", "--env=container=podman",
+            *LIMITS, *self._network_options(host.address),
+            *(f"--volume={path}" for path in VOLUMES),
+            f"--volume={self.settings.state}/apt.list:/etc/apt/sources.list:ro",
+            self.image, "/sbin/init",
+        )
+        podman("cp", f"{self.key}.pub", f"{self._container(host)}:/root/.ssh/authorized_keys")
+        podman("exec", self._container(host), "chown", "root:root", "/root/.ssh/authorized_keys")
+        self._wait_booted(host)
+
+    def _wait_booted(self, host: Host) -> None:
+        def booted() -> bool:
+            state = podman("exec", self._container(host), "systemctl", "is-system-running", check=False).strip()
+            key = podman("exec", self._container(host), "ls", "/etc/ssh/ssh_host_ed25519_key.pub", check=False)
+            return state in ("running", "degraded") and bool(key)
+
+        self._wait_for(booted, f"{host.name} has booted")
+
+    def _answers(self, url: str) -> bool:
+        return subprocess.run(["curl", "-fsS", "-o", "/dev/null", url], check=False, stderr=subprocess.DEVNULL).returncode == 0
+
+    def _wait_for(self, condition: Callable[[], bool], what: str, seconds: int = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"waited {seconds} s in vain until {what}")
+            time.sleep(0.3)

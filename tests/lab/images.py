@@ -1,0 +1,144 @@
+"""Container images as tar files in the cache, and the registry that serves them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from .archives import Archives
+from .kubernetes import release_folder
+from .rootfs import RootFilesystems
+from .settings import Settings
+
+PAUSE = r"""
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static void stop(int number) { (void)number; exit(0); }
+static void reap(int number) { (void)number; while (waitpid(-1, NULL, WNOHANG) > 0) {} }
+int main(void) {
+    struct sigaction down = {.sa_handler = stop}, child = {.sa_handler = reap, .sa_flags = SA_NOCLDSTOP};
+    if (sigaction(SIGINT, &down, NULL) || sigaction(SIGTERM, &down, NULL) || sigaction(SIGCHLD, &child, NULL)) return 1;
+    for (;;) pause();
+}
+"""
+# The image of the end-to-end check: a shell, a web server and a web client in one static binary.
+TOOLS = "groundwork/busybox:1"
+
+
+class Images:
+    """Every image that kubeadm names for a version, and the one of the end-to-end check."""
+
+    def __init__(
+        self, settings: Settings, archives: Archives, systems: RootFilesystems, say: Callable[[str], None]
+    ) -> None:
+        self.settings, self.archives, self.systems, self.say = settings, archives, systems, say
+        self.folder = settings.cache / "images"
+
+    def references(self) -> list[str]:
+        """name:tag of each image, without the registry."""
+        kubeadm = release_folder(self.settings.cache, self.settings.kubernetes) / "kubeadm"
+        listed = subprocess.run(
+            [kubeadm, "config", "images", "list", "--kubernetes-version", f"v{self.settings.kubernetes}"],
+            check=True, capture_output=True, text=True,
+        ).stdout.split()
+        return [reference.split("/", 1)[1] for reference in listed] + [TOOLS]
+
+    def tarball(self, reference: str) -> Path:
+        """Where the cache keeps an image: <name>_<tag>.tar, the name without its folders."""
+        name, tag = reference.rsplit("/", 1)[-1].split(":")
+        return self.folder / f"{name}_{tag}.tar"
+
+    def fill(self) -> list[str]:
+        """Make every image that is missing and can be made; returns the references that are there."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        present = []
+        for reference in self.references():
+            tarball = self.tarball(reference)
+            name = reference.rsplit("/", 1)[-1].split(":")[0]
+            if not tarball.exists() and name != "coredns":
+                self.say(f"making the image {reference}")
+                self._make(name, reference, tarball)
+            if tarball.exists():
+                present.append(reference)
+        return present
+
+    def push(self, registry: str, references: list[str]) -> None:
+        """Put into the registry what it does not hold yet."""
+        for reference in references:
+            tarball = self.tarball(reference)
+            stamp = self.settings.cache / "registry" / "pushed" / f"{tarball.stem}.{tarball.stat().st_mtime_ns}"
+            if stamp.exists():
+                continue
+            self.say(f"pushing {reference}")
+            with tarfile.open(tarball) as archive:
+                kind = "docker-archive" if "manifest.json" in archive.getnames() else "oci-archive"
+            subprocess.run(
+                ["skopeo", "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false",
+                 f"{kind}:{tarball}", f"docker://{registry}/{reference}"],
+                check=True,
+            )
+            stamp.parent.mkdir(parents=True, exist_ok=True)
+            stamp.touch()
+
+    def _make(self, name: str, reference: str, tarball: Path) -> None:
+        work = Path(tempfile.mkdtemp(prefix="lab-"))
+        try:
+            lines = self._recipe(name, reference, work)
+            (work / "Containerfile").write_text("\n".join(lines) + "\n")
+            tag = f"localhost/groundwork-lab/{reference}"
+            subprocess.run(["podman", "build", "--quiet", "--tag", tag, work], check=True, stdout=subprocess.DEVNULL)
+            draft = tarball.with_name(f"draft-{tarball.name}")
+            draft.unlink(missing_ok=True)
+            subprocess.run(["podman", "save", "--quiet", "--format=docker-archive", "-o", draft, tag], check=True)
+            subprocess.run(["podman", "rmi", "--force", tag], check=True, stdout=subprocess.DEVNULL)
+            draft.rename(tarball)
+        finally:
+            shutil.rmtree(work)
+
+    def _recipe(self, name: str, reference: str, work: Path) -> list[str]:
+        path = "ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        if name == "pause":
+            (work / "pause.c").write_text(PAUSE)
+            subprocess.run(["gcc", "-Os", "-static", "-s", "-o", work / "pause", work / "pause.c"], check=True)
+            return ["FROM scratch", "COPY pause /pause", "USER 65535:65535", 'ENTRYPOINT ["/pause"]']
+        if name == "busybox":
+            root = self.archives.debian.unpack("busybox-static", "bookworm", work / "package")
+            shutil.copyfile(next(root.glob("**/bin/busybox")), work / "busybox")
+            (work / "busybox").chmod(0o755)
+            tools = ("sh", "wget", "httpd", "cat", "echo", "hostname", "mkdir", "sleep", "nslookup", "nc", "ip", "ls")
+            for tool in tools:
+                (work / "bin").mkdir(exist_ok=True)
+                (work / "bin" / tool).symlink_to("busybox")
+            shutil.move(work / "busybox", work / "bin" / "busybox")
+            return ["FROM scratch", "COPY bin /bin", path, 'CMD ["sh"]']
+        if name == "etcd":
+            tag = reference.rsplit(":", 1)[1]
+            if tag.split(".")[:2] != self.settings.etcd.split(".")[:2]:
+                raise RuntimeError(
+                    f"kubeadm {self.settings.kubernetes} runs etcd {tag}, and etcd {self.settings.etcd} can't stand in "
+                    f"for it: put {self.tarball(reference).name} into {self.folder}"
+                )
+            folder = self.archives.unpacked(f"etcd-v{self.settings.etcd}-linux-amd64.tar.gz")
+            for binary in next(folder.iterdir()).iterdir():
+                shutil.copy2(binary, work / binary.name)
+            shutil.rmtree(folder)
+            return [f"FROM {self._base()}", "COPY etcd* /usr/local/bin/", path]
+        source = release_folder(self.settings.cache, self.settings.kubernetes) / name
+        if not source.is_file():
+            raise RuntimeError(f"neither {self.tarball(reference)} nor {source} is there: put one of them there")
+        shutil.copy2(source, work / name)
+        base = self._base() if name == "kube-proxy" else "scratch"
+        return [f"FROM {base}", f"COPY {name} /usr/local/bin/{name}", path]
+
+    def _base(self) -> str:
+        tag = "localhost/groundwork-lab/base:latest"
+        if subprocess.run(["podman", "image", "exists", tag], check=False).returncode:
+            subprocess.run(["podman", "import", "--quiet", self.systems.base(), tag], check=True, stdout=subprocess.DEVNULL)
+        return tag
+

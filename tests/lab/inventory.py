@@ -1,0 +1,39 @@
+"""The lab's hosts and facts in the form of a dynamic inventory."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .hosts import GROUPS, REGISTRY_PORT, running
+from .settings import Settings
+
+
+def inventory() -> dict[str, Any]:
+    """Groups as Kubespray names them, and what group_vars need to know of the lab."""
+    settings = Settings()
+    hosts = running(settings)
+    facts = settings.state / "lab.json"
+    variables = json.loads(facts.read_text()) if facts.exists() else {}
+    ssh = f"-o UserKnownHostsFile={settings.state}/known_hosts"
+    groups: dict[str, Any] = {
+        group: {"hosts": [host.name for host in hosts if host.group == group]} for group in GROUPS.values()
+    }
+    return {
+        **groups,
+        "k8s_cluster": {"children": ["kube_control_plane", "kube_node"]},
+        "all": {
+            "children": ["k8s_cluster", "etcd"],
+            "vars": {
+                **variables,
+                "lab_state": str(settings.state),
+                "lab_mirror": f"http://{settings.mirror}",
+                "lab_registry": f"http://{settings.mirror}:{REGISTRY_PORT}",
+                "ansible_user": "root",
+                "ansible_ssh_private_key_file": str(settings.state / "id_ed25519"),
+                "ansible_ssh_common_args": ssh,
+                "ansible_python_interpreter": "/usr/bin/python3",
+            },
+        },
+        "_meta": {"hostvars": {host.name: {"ansible_host": host.address} for host in hosts}},
+    }

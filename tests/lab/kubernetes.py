@@ -1,0 +1,124 @@
+"""Kubernetes 1.20 built from Debian's source package, in upstream's layout of files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from .debian import Debian
+
+BINARIES = ("kubeadm", "kubectl", "kubelet", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
+# Debian's source package holds this release; another patch number is the same source with another stamp.
+SOURCE_MINOR = "1.20"
+GO = "1.15"
+STAMP_PACKAGES = ("k8s.io/kubernetes/vendor/k8s.io/component-base/version", "k8s.io/kubernetes/vendor/k8s.io/client-go/pkg/version")
+
+
+def release_folder(cache: Path, version: str) -> Path:
+    """Where upstream's layout keeps the binaries of a version."""
+    return cache / "release" / f"v{version}" / "bin" / "linux" / "amd64"
+
+
+def missing(cache: Path, version: str) -> list[str]:
+    """The binaries of a version that the cache does not hold."""
+    folder = release_folder(cache, version)
+    return [name for name in BINARIES if not (folder / name).is_file()]
+
+
+def write_checksum(path: Path, suffix: str = ".sha256") -> None:
+    """Write the file's sha256 beside it, bare hex as upstream does, unless it is there."""
+    beside = path.with_name(path.name + suffix)
+    if not beside.exists() or beside.stat().st_mtime < path.stat().st_mtime:
+        with path.open("rb") as stream:
+            beside.write_text(hashlib.file_digest(stream, "sha256").hexdigest() + "\n")
+
+
+class Builder:
+    """Compiles in GOPATH mode; sources and Go's build cache are kept for the next stamp."""
+
+    def __init__(self, cache: Path, debian: Debian, say: Callable[[str], None]) -> None:
+        self.cache, self.debian, self.say = cache, debian, say
+        self.work = cache / "build"
+        self.tree = self.work / "src" / "k8s.io" / "kubernetes"
+        self.goroot = self.work / "go" / "usr" / "lib" / f"go-{GO}"
+
+    def build(self, version: str) -> None:
+        """Build what is missing of a version."""
+        names = missing(self.cache, version)
+        if not names:
+            return
+        if not version.startswith(SOURCE_MINOR + "."):
+            folder = release_folder(self.cache, version)
+            raise RuntimeError(
+                f"{', '.join(names)} of Kubernetes {version} can't be built here (the source at hand is "
+                f"{SOURCE_MINOR}): put them into {folder}, or run make download where there is internet"
+            )
+        self._prepare()
+        target = release_folder(self.cache, version)
+        target.mkdir(parents=True, exist_ok=True)
+        for number, name in enumerate(names, 1):
+            self.say(f"building {name} {version} ({number} of {len(names)}; a first build takes 15 minutes in all)")
+            built = self.work / "bin" / name
+            self._go(
+                "build", "-trimpath", "-ldflags", self._stamp(version), "-o", str(built), f"k8s.io/kubernetes/cmd/{name}"
+            )
+            shutil.move(built, target / name)
+            write_checksum(target / name)
+
+    def _prepare(self) -> None:
+        if not (self.goroot / "bin" / "go").exists():
+            self.say(f"fetching Go {GO}")
+            for package in (f"golang-{GO}-go", f"golang-{GO}-src"):
+                self.debian.unpack(package, "bullseye", self.work / "go")
+        generated = self.tree / "pkg" / "generated" / "openapi" / "zz_generated.openapi.go"
+        if not generated.exists():
+            self.say("fetching the source of Kubernetes")
+            self.debian.source("kubernetes", self.tree)
+            self.say("generating the API server's OpenAPI definitions")
+            self._generate_openapi(generated)
+
+    def _generate_openapi(self, generated: Path) -> None:
+        tool = self.work / "bin" / "openapi-gen"
+        self._go("build", "-o", str(tool), "k8s.io/kubernetes/vendor/k8s.io/kube-openapi/cmd/openapi-gen")
+        tagged = subprocess.run(
+            ["grep", "-rl", "--include=*.go", "+k8s:openapi-gen=", "pkg", "cmd", "plugin", "staging/src/k8s.io"],
+            cwd=self.tree, check=True, capture_output=True, text=True,
+        ).stdout.splitlines()
+        folders = sorted({
+            str(Path(name).parent).replace("staging/src/", "vendor/", 1)
+            for name in tagged
+            if not any(part in name for part in ("/code-generator/", "/sample-apiserver/"))
+        })
+        draft = generated.with_name("draft")
+        self._run(
+            [str(tool), "--logtostderr", "--output-base", str(draft), "--output-package", "openapi",
+             "--output-file-base", "zz_generated.openapi", "--report-filename", "/dev/null",
+             "--go-header-file", str(self.tree / "hack/boilerplate/boilerplate.generatego.txt"),
+             "--input-dirs", ",".join(f"k8s.io/kubernetes/{folder}" for folder in folders)],
+        )
+        shutil.move(draft / "openapi" / generated.name, generated)
+        shutil.rmtree(draft)
+
+    def _stamp(self, version: str) -> str:
+        major, minor, _patch = version.split(".")
+        values = {
+            "gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean",
+            "gitCommit": "0" * 40, "buildDate": "1970-01-01T00:00:00Z",
+        }
+        return " ".join(["-s", "-w", *(f"-X {pkg}.{k}={v}" for pkg in STAMP_PACKAGES for k, v in values.items())])
+
+    def _go(self, *arguments: str) -> None:
+        self._run([str(self.goroot / "bin" / "go"), *arguments])
+
+    def _run(self, command: list[str]) -> None:
+        environment = {
+            "PATH": f"{self.goroot}/bin:{os.environ['PATH']}", "HOME": os.environ["HOME"],
+            "GOROOT": str(self.goroot), "GOPATH": str(self.work), "GOCACHE": str(self.work / "gocache"),
+            "GO111MODULE": "off", "CGO_ENABLED": "0", "GOFLAGS": "",
+        }
+        # The generator finds vendored packages from its working directory.
+        subprocess.run(command, check=True, cwd=self.tree, env=environment)

@@ -1,0 +1,90 @@
+"""Debian 12 root file systems: the hosts' and the base of the images that need a C library."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from .debian import Debian
+
+# A plain server before anything of Kubernetes is on it.
+HOST = ["ca-certificates", "dbus", "iproute2", "kmod", "openssh-server", "procps", "python3", "python3-apt", "sudo", "systemd-sysv"]
+# What the roles install from the distribution; kept with everything it depends on, so that hosts need no internet.
+INSTALLABLE = [
+    "conntrack", "containerd", "ebtables", "ethtool", "ipset", "iptables", "nftables", "runc", "socat", "util-linux", "ca-certificates",
+]
+BASE = ["conntrack", "ipset", "iptables", "kmod"]
+# Every host generates what makes it different from its siblings when it starts for the first time.
+HOST_HOOKS = [
+    'rm -f "$1"/etc/ssh/ssh_host_* "$1"/var/lib/dbus/machine-id; : > "$1"/etc/machine-id',
+    'mkdir -p "$1"/etc/systemd/system/ssh.service.d "$1"/root/.ssh; chmod 0700 "$1"/root/.ssh',
+    'printf "[Service]\\nExecStartPre=\\nExecStartPre=/usr/bin/ssh-keygen -A\\n" > "$1"/etc/systemd/system/ssh.service.d/keys.conf',
+    'printf "# <file system> <mount point> <type> <options> <dump> <pass>\\n" > "$1"/etc/fstab',
+    'chroot "$1" systemctl mask getty.target console-getty.service systemd-logind.service',
+    'rm -f "$1"/etc/apt/sources.list',
+]
+
+
+class RootFilesystems:
+    """Tarballs in the cache, made anew when their recipe changes."""
+
+    def __init__(self, cache: Path, debian: Debian, say: Callable[[str], None]) -> None:
+        self.cache, self.debian, self.say = cache, debian, say
+
+    def base(self) -> Path:
+        """The small system below the images of kube-proxy and etcd."""
+        hooks = [
+            'chroot "$1" update-alternatives --set iptables /usr/sbin/iptables-legacy',
+            'chroot "$1" update-alternatives --set ip6tables /usr/sbin/ip6tables-legacy',
+            'rm -rf "$1"/var/lib/apt/lists/* "$1"/usr/share/doc "$1"/usr/share/locale "$1"/usr/share/man',
+        ]
+        return self._make("base", BASE, hooks)
+
+    def host(self) -> Path:
+        """A host's system; the distribution's packages that hosts install are kept beside it."""
+        packages = self.cache / "debian"
+        draft = self.cache / "debian.draft"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        if not packages.exists():
+            self._forget("host")
+        fetch = [
+            f'chroot "$1" apt-get -qq --yes --no-install-recommends --download-only install {" ".join(INSTALLABLE)}',
+            f"copy-out /var/cache/apt/archives {draft}",
+            'chroot "$1" apt-get clean',
+        ]
+        tarball = self._make("host", HOST, [*fetch, *HOST_HOOKS])
+        if (draft / "archives").exists():
+            index = subprocess.run(
+                ["apt-ftparchive", "packages", "."], cwd=draft / "archives", check=True, capture_output=True
+            ).stdout
+            (draft / "archives" / "Packages").write_bytes(index)
+            shutil.rmtree(packages, ignore_errors=True)
+            (draft / "archives").rename(packages)
+        shutil.rmtree(draft, ignore_errors=True)
+        return tarball
+
+    def _make(self, name: str, include: list[str], hooks: list[str]) -> Path:
+        recipe = hashlib.sha256(repr((include, hooks)).encode()).hexdigest()[:12]
+        tarball = self.cache / "rootfs" / f"{name}-{recipe}.tar"
+        if tarball.exists():
+            return tarball
+        self.say(f"making the {name} file system of Debian 12")
+        tarball.parent.mkdir(parents=True, exist_ok=True)
+        draft = tarball.with_name(f"draft-{tarball.name}")
+        command = [
+            "mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", f"--include={','.join(include)}",
+            '--aptopt=APT::Install-Recommends "false"', *(f"--customize-hook={hook}" for hook in hooks),
+            "bookworm", str(draft), f"deb {self.debian.uri} bookworm main",
+        ]
+        subprocess.run(command, check=True)
+        self._forget(name)
+        draft.rename(tarball)
+        return tarball
+
+    def _forget(self, name: str) -> None:
+        for old in (self.cache / "rootfs").glob(f"{name}-*.tar"):
+            old.unlink()

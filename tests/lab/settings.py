@@ -1,0 +1,48 @@
+"""What the lab is made of: versions, addresses, folders. Every value can be set by an environment variable."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("LAB_CACHE") or Path(base) / "groundwork-kubernetes")
+
+
+def _env(name: str, default: str) -> str:
+    return os.environ.get(name) or default
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The lab's parameters."""
+
+    cache: Path = field(default_factory=_cache)
+    kubernetes: str = field(default_factory=lambda: _env("KUBERNETES_VERSION", "1.20.2"))
+    containerd: str = field(default_factory=lambda: _env("CONTAINERD_VERSION", "1.6.20"))
+    etcd: str = field(default_factory=lambda: _env("ETCD_VERSION", "3.4.23"))
+    runc: str = field(default_factory=lambda: _env("RUNC_VERSION", "1.1.5"))
+    cni_plugins: str = field(default_factory=lambda: _env("CNI_PLUGINS_VERSION", "1.1.1"))
+    crictl: str = field(default_factory=lambda: _env("CRICTL_VERSION", "0.0.1"))
+    subnet: ipaddress.IPv4Network = field(
+        default_factory=lambda: ipaddress.IPv4Network(_env("LAB_SUBNET", "10.213.77.0/24"))
+    )
+    name: str = "groundwork"
+
+    @property
+    def state(self) -> Path:
+        """Keys and configuration of the hosts that run now."""
+        return self.cache / "lab"
+
+    @property
+    def mirror(self) -> str:
+        """The address of the archives' and images' server."""
+        return str(self.subnet[2])
+
+    def address(self, number: int) -> str:
+        """The fixed address of a host, counted from 1."""
+        return str(self.subnet[10 + number])
