@@ -11,7 +11,12 @@ from typing import Any, Dict, List, Optional, Tuple
 from ansible.errors import AnsibleError
 from ansible.module_utils.urls import open_url
 from ansible.plugins.action import ActionBase
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._manifest import ManifestError, Object, check, flatten
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._manifest import (
+    ManifestError,
+    Object,
+    check,
+    flatten,
+)
 from ansible_collections.groundwork.kubernetes.plugins.modules.manifest import ARGUMENTS, SOURCES
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import manifests
 
@@ -36,7 +41,8 @@ class ActionModule(ActionBase):
             )
         except ManifestError as error:
             raise AnsibleError(str(error)) from error
-        arguments = {name: options[name] for name in PASSED_ON}
+        # As the user wrote them: a path's ~ is the managed host's.
+        arguments = {name: self._task.args[name] for name in PASSED_ON if name in self._task.args}
         result.update(
             self._execute_module(
                 module_name="groundwork.kubernetes.manifest",
@@ -56,7 +62,9 @@ class ActionModule(ActionBase):
             manifests.verify(data, options["checksum"], source)
         elif options["url"]:
             found = manifests.checksum_of(data)
-            raise ManifestError(f"url needs a checksum; {source} has {found}: make sure that it is the right file, then set checksum")
+            raise ManifestError(
+                f"url needs a checksum; {source} has {found}: make sure that it is the right file, then set checksum"
+            )
         return manifests.parse(data, source)
 
     def _read(self, options: Dict[str, Any]) -> Tuple[bytes, str]:

@@ -16,7 +16,7 @@ author: groundwork.kubernetes contributors (@groundwork)
 version_added: 0.1.0
 short_description: What differs between Kubernetes' minor releases
 description:
-  - Gives what a Kubernetes version implies, such as the version of kubeadm's configuration API or the tag of the sandbox image.
+  - Gives what a Kubernetes version implies, such as kubeadm's configuration API or the tag of the sandbox image.
   - A version that is older or newer than the collection knows is an error.
 options:
   _input:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict
 
-from ansible.errors import AnsibleFilterError, AnsibleFilterTypeError
+from ansible.errors import AnsibleFilterError
 from ansible.module_utils.common.collections import is_sequence
 
 try:
@@ -33,11 +33,11 @@ def to_toml(value: Any) -> str:
             " pip install tomli_w"
         )
     if not isinstance(value, dict):
-        raise AnsibleFilterTypeError(f"to_toml needs a map, but got {type(value).__name__}: {value!r}")
+        raise AnsibleFilterError(f"to_toml needs a map, but got {type(value).__name__}: {value!r}")
     try:
         return tomli_w.dumps(plain(value))
     except TypeError as error:
-        raise AnsibleFilterTypeError(f"to_toml cannot write this value: {error}") from error
+        raise AnsibleFilterError(f"to_toml cannot write this value: {error}") from error
 
 
 class FilterModule:

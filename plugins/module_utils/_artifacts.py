@@ -225,6 +225,12 @@ def wrong_attributes(artifact: Artifact, stamp: Optional[Stamp]) -> Dict[str, At
     return {path: attributes for path, attributes in expected.items() if attributes.differ(path)}
 
 
+def obsolete_files(before: Optional[Stamp], installed: Dict[str, Installed]) -> List[str]:
+    """The files of an earlier version that the new one lacks; those that were changed since are not ours any more."""
+    files = before.files if before else {}
+    return sorted(path for path, old in files.items() if path not in installed and old.intact(path))
+
+
 def pick_members(artifact: Artifact, archive: tarfile.TarFile) -> Iterator[Tuple[tarfile.TarInfo, Member]]:
     """The archive's files that are to be installed.
 

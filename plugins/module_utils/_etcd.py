@@ -12,6 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._snapshot import (
+    Snapshot,
+    SnapshotError,
+    check_file,
+    describe,
+)
 
 TOOL_OPTIONS: Dict[str, Any] = {"bin_dir": {"type": "path"}}
 CLIENT_OPTIONS: Dict[str, Any] = {
@@ -31,11 +37,11 @@ class EtcdError(Exception):
     """What a module reports: etcd or one of its tools did not do what was asked."""
 
 
-class ToolMissing(EtcdError):
+class ToolMissingError(EtcdError):
     """No binary on this host can do it."""
 
 
-class CommandFailed(EtcdError):
+class CommandError(EtcdError):
     """A tool exited with an error; the message holds the command and what it said."""
 
     def __init__(self, command: Sequence[str], rc: int, stderr: str) -> None:
@@ -172,7 +178,9 @@ class Etcd:
         """The health of every endpoint, in the order given."""
         endpoints = self.options["endpoints"]
         # Exit code 1 means that one of them is unhealthy: which one, the output tells.
-        found = {item.endpoint: item for item in parse_health(self._etcdctl(endpoints, "endpoint", "health", ok=(0, 1)))}
+        found = {
+            item.endpoint: item for item in parse_health(self._etcdctl(endpoints, "endpoint", "health", ok=(0, 1)))
+        }
         return [found.get(one, EndpointHealth(one, False, "no answer")) for one in endpoints]
 
     def status(self, endpoint: str) -> EndpointStatus:
@@ -199,7 +207,7 @@ class Etcd:
         """The binary that reads snapshot files.
 
         Raises:
-            ToolMissing: if there is only an etcdctl that no longer does, or none at all.
+            ToolMissingError: if there is only an etcdctl that no longer does, or none at all.
         """
         for name in ("etcdutl", "etcdctl"):
             tool = self.tool(name)
@@ -207,7 +215,7 @@ class Etcd:
                 return tool
         etcdctl = self.tool("etcdctl")
         have = f"etcdctl {etcdctl.version} has no such command" if etcdctl else "there is no etcdctl below 3.6 either"
-        raise ToolMissing(f"etcdutl is needed to read a snapshot and is not in {self._folders()} ({have})")
+        raise ToolMissingError(f"etcdutl is needed to read a snapshot and is not in {self._folders()} ({have})")
 
     def tool(self, name: str) -> Optional[Tool]:
         """A binary of this host, or None."""
@@ -232,7 +240,7 @@ class Etcd:
     ) -> str:
         tool = self.tool("etcdctl")
         if tool is None:
-            raise ToolMissing(f"etcdctl is not in {self._folders()}")
+            raise ToolMissingError(f"etcdctl is not in {self._folders()}")
         flags = [f"--endpoints={','.join(endpoints)}"]
         flags += [f"--{name}={self.options[name]}" for name in ("cacert", "cert", "key") if self.options[name]]
         flags.append(f"--dial-timeout={self.options['dial_timeout']}s")
@@ -243,5 +251,27 @@ class Etcd:
         environment = {"ETCDCTL_API": "3", "LC_ALL": "C"}
         rc, out, err = self.module.run_command(command, environ_update=environment)
         if rc not in ok or (rc != 0 and not out.strip()):
-            raise CommandFailed(command, rc, err or out)
+            raise CommandError(command, rc, err or out)
         return str(out)
+
+
+def verify_snapshot(etcd: Etcd, path: str, name: str = "", etcd_version: str = "") -> Snapshot:
+    """Prove that a file is a good snapshot: first its bytes, then its database.
+
+    Args:
+        etcd: the tools.
+        path: the file.
+        name: the name it is shown under, where that is another.
+        etcd_version: the version of the member it comes from, where that is known.
+
+    Raises:
+        SnapshotError: with the fault that was found.
+    """
+    content = check_file(path, shown_as=name)
+    try:
+        status = etcd.snapshot_status(path)
+    except CommandError as error:
+        raise SnapshotError(
+            "inconsistent", f"{name or path} has the right hash, but its database cannot be read: {error.reason}"
+        ) from error
+    return describe(name or path, content, status, etcd_version)

@@ -10,6 +10,7 @@ import ctypes
 import fcntl
 import hashlib
 import ipaddress
+import math
 import os
 import re
 import shutil
@@ -178,14 +179,15 @@ def connect_all(targets: Sequence[str], timeout: float) -> List[Connection]:
         thread.join(max(0.0, deadline - time.monotonic()))
     late = f"no answer within {timeout:g} s; its name may not resolve"
     return [
-        done.get(target, Connection(target, "", "timeout", late, int(timeout * 1000))) for target in dict.fromkeys(targets)
+        done.get(target, Connection(target, "", "timeout", late, int(timeout * 1000)))
+        for target in dict.fromkeys(targets)
     ]
 
 
 def percentile(values: Sequence[float], share: float) -> float:
     """The value that this share of the values does not exceed (nearest rank)."""
     ordered = sorted(values)
-    return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def measure_fsync(folder: str, writes: int = 500, seconds: float = 3.0) -> Dict[str, Any]:
@@ -385,7 +387,11 @@ class HostReader:
     def network_manager_spares_cni(self) -> bool:
         """Whether NetworkManager is told to leave interfaces alone that Calico makes."""
         folders = ["/etc/NetworkManager/conf.d", "/run/NetworkManager/conf.d", "/usr/lib/NetworkManager/conf.d"]
-        return any("interface-name:cali" in self.read(f"{folder}/{name}") for folder in folders for name in self.listdir(folder))
+        return any(
+            "interface-name:cali" in self.read(f"{folder}/{name}")
+            for folder in folders
+            for name in self.listdir(folder)
+        )
 
     def programs(self, names: Sequence[str]) -> Dict[str, str]:
         """Where programs are; empty for those that are missing."""

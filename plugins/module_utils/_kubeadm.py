@@ -10,7 +10,7 @@ import os
 import re
 import tempfile
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import BINARY_FOLDERS
@@ -125,7 +125,7 @@ def explain(command: str, rc: int, stdout: str, stderr: str, timeout: int) -> Ku
     if rc in TIMED_OUT:
         return KubeadmError(
             f"kubeadm {command} did not finish within {timeout} seconds and was stopped. "
-            "Look at 'journalctl -u kubelet' and 'crictl ps -a' on the host; run again to resume."
+            "See 'journalctl -u kubelet' and 'crictl ps -a' on the host. Run again to resume."
         )
     checks = failed_checks(stderr)
     if checks:
@@ -140,7 +140,7 @@ def explain(command: str, rc: int, stdout: str, stderr: str, timeout: int) -> Ku
     said = [line for line in (stderr or stdout).splitlines() if not noise.match(line)]
     error = KubeadmError(
         f"kubeadm {command} failed with exit code {rc}:\n" + "\n".join(said[-10:]) + "\n"
-        "If that does not tell why, look at 'journalctl -u kubelet' and 'crictl ps -a' on the host; run again to resume."
+        "If this does not tell why, see 'journalctl -u kubelet' and 'crictl ps -a' on the host. Run again to resume."
     )
     error.preflight = "error execution phase preflight" in stderr
     return error
@@ -208,8 +208,3 @@ def cut_off_files(folder: str) -> List[str]:
         if path.endswith(".key") and not whole & {path[: -len(".key")] + suffix for suffix in (".crt", ".pub")}
     }
     return sorted(empty | alone)
-
-
-def first_line(text: Optional[str]) -> str:
-    """The first line of a text that may be missing."""
-    return (text or "").strip().partition("\n")[0]

@@ -14,7 +14,12 @@ Object = Dict[str, Any]
 
 FIELD_MANAGER = "groundwork"
 CRD_GROUP = "apiextensions.k8s.io"
-WORKLOADS = ("Deployment", "DaemonSet", "StatefulSet")
+# Where each kind's status counts the pods that are updated and those that are ready.
+WORKLOADS = {
+    "Deployment": ("updatedReplicas", "availableReplicas"),
+    "DaemonSet": ("updatedNumberScheduled", "numberAvailable"),
+    "StatefulSet": ("updatedReplicas", "readyReplicas"),
+}
 # Written by the server or by controllers, never by a manifest: they say nothing about a difference.
 SERVER_FIELDS = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -97,7 +102,12 @@ class Change:
         before, after = (essence(item) if item else {} for item in (self.before, self.after))
         if self.ref.kind == "Secret":
             before, after = masked(before, after)
-        return {"before_header": str(self.ref), "after_header": str(self.ref), "before": text(before), "after": text(after)}
+        return {
+            "before_header": str(self.ref),
+            "after_header": str(self.ref),
+            "before": text(before),
+            "after": text(after),
+        }
 
 
 def text(item: Object) -> str:
@@ -108,7 +118,9 @@ def text(item: Object) -> str:
 def essence(item: Object) -> Object:
     """An object without its status and what the server writes into its metadata."""
     metadata = {key: value for key, value in item["metadata"].items() if key not in SERVER_FIELDS}
-    annotations = {key: value for key, value in (metadata.pop("annotations", None) or {}).items() if key != LAST_APPLIED}
+    annotations = {
+        key: value for key, value in (metadata.pop("annotations", None) or {}).items() if key != LAST_APPLIED
+    }
     if annotations:
         metadata["annotations"] = annotations
     return {**{key: value for key, value in item.items() if key != "status"}, "metadata": metadata}
@@ -131,7 +143,11 @@ def flatten(objects: Iterable[Any]) -> List[Object]:
     """The objects with lists replaced by their items and empty documents left out."""
     result: List[Object] = []
     for item in objects:
-        if isinstance(item, dict) and str(item.get("kind", "")).endswith("List") and isinstance(item.get("items"), list):
+        if (
+            isinstance(item, dict)
+            and str(item.get("kind", "")).endswith("List")
+            and isinstance(item.get("items"), list)
+        ):
             result.extend(flatten(item["items"]))
         elif item is not None and item != {}:
             result.append(item)
@@ -156,7 +172,9 @@ def check(objects: Sequence[Any]) -> List[Object]:
         if not isinstance(name, str) or not name:
             missing.append("metadata.name")
         if missing:
-            faults.append(f"object {number} ({item.get('kind') or 'no kind'} {name or 'without name'}) has no {', '.join(missing)}")
+            faults.append(
+                f"object {number} ({item.get('kind') or 'no kind'} {name or 'no name'}) lacks {', '.join(missing)}"
+            )
             continue
         ref = Ref.of(item)
         if ref in seen:
@@ -217,28 +235,26 @@ def from_output(output: str) -> List[Object]:
 
 def unready(item: Object) -> str:
     """What a workload or a resource definition still lacks; empty when it is ready."""
-    status = item.get("status") or {}
     if is_crd(item):
-        established = any(one["type"] == "Established" and one["status"] == "True" for one in status.get("conditions") or [])
-        return "" if established else "is not established"
-    if item["kind"] not in WORKLOADS or not item["apiVersion"].startswith("apps/"):
-        return ""
+        conditions = {one["type"]: one["status"] for one in (item.get("status") or {}).get("conditions") or []}
+        return "" if conditions.get("Established") == "True" else "is not established"
+    if item["kind"] in WORKLOADS and item["apiVersion"].startswith("apps/"):
+        return _unready_workload(item)
+    return ""
+
+
+def _unready_workload(item: Object) -> str:
+    spec, status, kind = item["spec"], item.get("status") or {}, item["kind"]
     if status.get("observedGeneration", 0) < item["metadata"].get("generation", 0):
         return "is not seen by its controller yet"
-    spec = item["spec"]
-    daemon = item["kind"] == "DaemonSet"
-    wanted = status.get("desiredNumberScheduled", 0) if daemon else spec.get("replicas", 1)
-    updated = status.get("updatedNumberScheduled" if daemon else "updatedReplicas", 0)
-    ready = {"DaemonSet": "numberAvailable", "Deployment": "availableReplicas", "StatefulSet": "readyReplicas"}[item["kind"]]
-    available = status.get(ready, 0)
+    wanted = status.get("desiredNumberScheduled", 0) if kind == "DaemonSet" else spec.get("replicas", 1)
+    updated, ready = (status.get(key, 0) for key in WORKLOADS[kind])
     on_delete = (spec.get("updateStrategy") or {}).get("type") == "OnDelete"
     if updated < wanted and not on_delete:
         return f"has {updated} of {wanted} pods updated"
-    if item["kind"] == "Deployment" and status.get("replicas", 0) > updated:
+    if kind == "Deployment" and status.get("replicas", 0) > updated:
         return f"has {status['replicas'] - updated} old pods to end"
-    if available < wanted:
-        return f"has {available} of {wanted} pods ready"
-    return ""
+    return f"has {ready} of {wanted} pods ready" if ready < wanted else ""
 
 
 def selects(workload: Object, pod: Object) -> bool:
@@ -271,9 +287,11 @@ def pod_fault(pod: Object) -> str:
 def why(workload: Object, pods: Iterable[Object], events: Iterable[Object]) -> str:
     """What the pods of a workload say about its not being ready, and their last warnings."""
     warnings: Dict[Tuple[str, str], str] = {}
-    for event in events:
-        about = event.get("involvedObject") or {}
-        warnings[about.get("kind", ""), about.get("name", "")] = f"{event.get('reason', '')}: {event.get('message', '')}".strip()
+    for one in events:
+        about = one.get("involvedObject") or {}
+        warnings[about.get("kind", ""), about.get("name", "")] = (
+            f"{one.get('reason', '')}: {one.get('message', '')}".strip()
+        )
     lines: List[str] = []
     own = warnings.get((workload["kind"], workload["metadata"]["name"]))
     if own:
@@ -283,5 +301,7 @@ def why(workload: Object, pods: Iterable[Object], events: Iterable[Object]) -> s
         if fault:
             name, node = pod["metadata"]["name"], pod["spec"].get("nodeName")
             warning = warnings.get(("Pod", name))
-            lines.append(f"  pod {name}{f' on {node}' if node else ''}: {fault}{f' (last warning: {warning})' if warning else ''}")
+            place = f" on {node}" if node else ""
+            event = f" (last warning: {warning})" if warning else ""
+            lines.append(f"  pod {name}{place}: {fault}{event}")
     return "\n".join(lines)

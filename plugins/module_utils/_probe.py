@@ -68,7 +68,8 @@ class ConcurrentKubectl(Kubectl):
             except subprocess.TimeoutExpired:
                 raise KubectlError(list(arguments), TIMED_OUT, f"no answer within {seconds:.0f} s") from None
         if process.returncode not in ok:
-            message = (err or out).decode("utf-8", "replace")
+            # What a command in a pod said comes on both.
+            message = b"\n".join(part for part in (err, out) if part).decode("utf-8", "replace")
             raise KubectlError(list(arguments), process.returncode, message)
         return out.decode("utf-8", "replace")
 
@@ -140,9 +141,15 @@ def fetch(host: str, port: int, path: str, seconds: float = 5) -> str:
     return body
 
 
-def patiently(kubectl: ConcurrentKubectl, action: Callable[[], Answer], seconds: float, pause: float = 1) -> Answer:
-    """What an action returns, tried again until it works; its last error where it does not in that time."""
-    until = time.monotonic() + seconds
+def patiently(kubectl: ConcurrentKubectl, action: Callable[[], Answer], until: float, pause: float = 1) -> Answer:
+    """What an action returns, tried once and again until it works; its last error where it does not by then.
+
+    Args:
+        kubectl: whose own deadline also ends it.
+        action: raises KubectlError or ProbeError where it does not work.
+        until: the time (of time.monotonic) after which it is not tried again.
+        pause: seconds between two tries.
+    """
     while True:
         try:
             return action()

@@ -52,9 +52,10 @@ class Running:
     def __str__(self) -> str:
         """As ip prints it."""
         words = [str(self.cidr)]
-        words += [f"via {self.via}"] if self.via else []
-        words += [f"dev {self.dev}"] if self.dev else []
-        words += [f"metric {self.metric}"] if self.metric != DEFAULT_METRIC[self.cidr.version] else []
+        if self.via or self.dev:
+            words.append(f"via {self.via}" if self.via else f"dev {self.dev}")
+        if self.metric != DEFAULT_METRIC[self.cidr.version]:
+            words.append(f"metric {self.metric}")
         return " ".join([*words, f"proto {self.proto}"])
 
     def delete(self) -> str:
@@ -128,7 +129,7 @@ def parse_wanted(entries: Iterable[Dict[str, str]], proto: int) -> List[Route]:
 def _parse_cidr(text: str, place: str, faults: List[str]) -> Optional[Network]:
     try:
         cidr = ip_network(text, strict=False)
-        address = ip_address(text.split("/")[0])
+        address = ip_address(text.partition("/")[0])
     except ValueError:
         faults.append(f"{place}: cidr {text!r} is no network: write it as 10.244.1.0/24")
         return None

@@ -14,17 +14,16 @@ import hashlib
 import os
 import struct
 from dataclasses import asdict, dataclass
-from typing import Any, BinaryIO, Dict, Iterator, List, Optional
+from typing import Any, BinaryIO, Dict, List, Optional
 
 HASH_SIZE = hashlib.sha256().digest_size
 SECTOR = 512
 CHUNK = 1024 * 1024
 MAGIC = 0xED0CDAED
 PAGE_SIZES = [1024 << power for power in range(7)]
-# A page's header; then magic, version, page size, flags, root and its sequence, freelist, pages in use, transaction.
+# A page's header; then magic, version, page size, flags; root and its sequence, freelist, pages in use, transaction
+# and the checksum of all from the magic on.
 META = struct.Struct("<16x4I6Q")
-WAL_SEGMENT = 64 * 1000 * 1000  # a restore writes the first segment of the write-ahead log in full
-STALE_PREFIX = ".groundwork-"
 
 
 class SnapshotError(Exception):
@@ -33,10 +32,6 @@ class SnapshotError(Exception):
     def __init__(self, fault: str, message: str) -> None:
         self.fault = fault
         super().__init__(message)
-
-
-class NoSpaceError(Exception):
-    """A file system has too little room."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +94,14 @@ def read_meta(stream: BinaryIO) -> Optional[Meta]:
     magic = False
     for offset in [0, *PAGE_SIZES]:
         stream.seek(offset)
-        page = stream.read(META.size + 8)
-        if len(page) < META.size + 8:
+        page = stream.read(META.size)
+        if len(page) < META.size:
             break
-        fields = META.unpack_from(page)
+        fields = META.unpack(page)
         if fields[0] != MAGIC:
             continue
         magic = True
-        if fnv1a(page[16 : META.size]) == struct.unpack_from("<Q", page, META.size)[0]:
+        if fnv1a(page[16:-8]) == fields[9]:
             found.append(Meta(page_size=fields[2], pages=fields[7], transaction=fields[8]))
     if not magic:
         raise SnapshotError("not_a_snapshot", "is not an etcd snapshot: it holds no bbolt database")
@@ -130,21 +125,26 @@ def read_content(stream: BinaryIO, size: int) -> Content:
     return Content(size, recorded.hex(), sha256, digest.hexdigest())
 
 
-def check_file(path: str) -> Content:
+def check_file(path: str, shown_as: str = "") -> Content:
     """Prove that a file is a whole snapshot whose bytes are those that etcd sent.
+
+    Args:
+        path: the file.
+        shown_as: the name that messages give it, where that is another.
 
     Raises:
         SnapshotError: with the fault missing, empty, not_a_snapshot, truncated, no_hash or damaged.
     """
+    name = shown_as or path
+    if not os.path.exists(path):
+        raise SnapshotError("missing", f"{name} does not exist")
+    if not os.path.isfile(path):
+        raise SnapshotError("not_a_snapshot", f"{name} is not a file")
     try:
         with open(path, "rb") as stream:
             return check_stream(stream, os.fstat(stream.fileno()).st_size)
     except SnapshotError as error:
-        raise SnapshotError(error.fault, f"{path} {error}") from error
-    except FileNotFoundError as error:
-        raise SnapshotError("missing", f"{path} does not exist") from error
-    except IsADirectoryError as error:
-        raise SnapshotError("not_a_snapshot", f"{path} is a folder, not a snapshot") from error
+        raise SnapshotError(error.fault, f"{name} {error}") from error
 
 
 def check_stream(stream: BinaryIO, size: int) -> Content:
@@ -157,7 +157,7 @@ def check_stream(stream: BinaryIO, size: int) -> Content:
         if content.sha256 == content.recorded:
             return content
     wanted = meta.database_size + HASH_SIZE if meta else None
-    if wanted is not None and size < wanted - HASH_SIZE:
+    if wanted is not None and size < wanted and size != wanted - HASH_SIZE:
         raise SnapshotError("truncated", f"is truncated: it has {size} of {wanted} bytes")
     if size % SECTOR == HASH_SIZE:
         raise SnapshotError(
@@ -178,7 +178,7 @@ def describe(path: str, content: Content, status: Dict[str, Any], etcd_version: 
     """A snapshot from its bytes and from what ``snapshot status`` says of it.
 
     Args:
-        path: the file.
+        path: the file's name, or the one it will have.
         content: the result of check_file.
         status: the answer of snapshot status; etcd leaves out fields that are zero or empty.
         etcd_version: the version of the member it came from, where that is known.
@@ -202,42 +202,3 @@ def describe(path: str, content: Content, status: Dict[str, Any], etcd_version: 
         total_keys=status.get("totalKey", 0),
         etcd_version=status.get("version") or etcd_version,
     )
-
-
-def require_space(folder: str, needed: int, purpose: str) -> None:
-    """Refuse work that a file system has no room for; a folder to be made is judged by its nearest parent.
-
-    Raises:
-        NoSpaceError: if fewer bytes are free than needed.
-    """
-    while not os.path.isdir(folder):
-        folder = os.path.dirname(folder.rstrip("/")) or "/"
-    state = os.statvfs(folder)
-    free = state.f_bavail * state.f_frsize
-    if free < needed:
-        raise NoSpaceError(
-            f"{folder} has {mebibytes(free)} free, but {purpose} needs {mebibytes(needed)}. "
-            "Free some space or choose another file system; nothing was changed"
-        )
-
-
-def mebibytes(size: int) -> str:
-    """A size for people."""
-    return f"{size / 1024 / 1024:.1f} MiB"
-
-
-def fsync_path(path: str) -> None:
-    """Make a file's or a folder's content survive a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def leftovers(folder: str, older_than: float) -> Iterator[str]:
-    """Drafts in a folder that an interrupted save left behind: untouched since a point in time."""
-    for entry in os.scandir(folder):
-        if entry.name.startswith(STALE_PREFIX) and entry.is_file(follow_symlinks=False):
-            if entry.stat(follow_symlinks=False).st_mtime < older_than:
-                yield entry.path

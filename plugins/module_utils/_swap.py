@@ -134,7 +134,7 @@ class State:
     fstab: Fstab
     active: List[Active]
     units: List[Unit]
-    gpt: List[Source]  # what that generator takes for swap, unless fstab keeps it from doing so
+    gpt: List[Source]  # what systemd takes for swap unless fstab has an entry of that type
     available: Optional[int]
     privileged: bool
 
@@ -477,8 +477,8 @@ def plan(state: State, allowed: Allowed, force: bool = False) -> Plan:
     known = {source.path for source in state.sources}
     kinds = {source.kind for source in state.units if not source.path}
     warnings += [
-        f"nothing in {state.fstab.path} or systemd's units turns on {swap.path}; if it is back after a reboot, look for "
-        "a script or an agent (cloud-init, waagent) that does"
+        f"nothing in {state.fstab.path} or systemd's units turns on {swap.path}; if it is back after a reboot, look "
+        "for a script or an agent (cloud-init, waagent) that does"
         for swap in swapoff
         if swap.path not in known and swap.kind not in kinds
     ]

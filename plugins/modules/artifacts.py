@@ -37,21 +37,29 @@ options:
         description: Name of the download, for messages and for the record of what is installed. Unique on the host.
         type: str
         required: true
-      url:
-        description: Where to download from.
+      state:
+        description:
+          - With V(present), the files are installed, and those of an earlier version that this one lacks are removed.
+          - With V(absent), the files that this module installed under this name are removed.
+          - A file that was changed since it was installed is never removed.
         type: str
-        required: true
+        choices: [present, absent]
+        default: present
+      url:
+        description: Where to download from. Required for O(artifacts[].state=present).
+        type: str
       checksum:
         description:
+          - Required for O(artifacts[].state=present).
           - The SHA-256 or SHA-512 checksum as hexadecimal digits, which C(sha256:) or C(sha512:) may precede, or the
             URL of a file that holds it.
           - Such a file holds only the digits, or lines with the digits and a file name as C(sha256sum) writes them.
         type: str
-        required: true
       dest:
-        description: Absolute path of the file, or of the folder for the files of an archive.
+        description:
+          - Absolute path of the file, or of the folder for the files of an archive.
+          - Required for O(artifacts[].state=present).
         type: path
-        required: true
       members:
         description:
           - The files of an archive to install. All when not given and the URL ends in C(.tar), C(.tgz), C(.tar.gz),
@@ -160,6 +168,7 @@ import ssl
 import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
 from urllib.error import HTTPError
@@ -175,6 +184,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._artifacts i
     Stamp,
     file_digest,
     find_digest,
+    obsolete_files,
     open_member,
     parse_artifact,
     parse_digest,
@@ -260,9 +270,9 @@ class Installer:
         self.downloader = downloader
         self.state_dir: str = module.params["state_dir"]
 
-    def stamp_path(self, artifact: Artifact) -> str:
+    def stamp_path(self, name: str) -> str:
         """Where the record of what an artifact installed is."""
-        return os.path.join(self.state_dir, f"{artifact.name}.json")
+        return os.path.join(self.state_dir, f"{name}.json")
 
     def download_path(self, artifact: Artifact) -> str:
         """Where the download is kept until it is installed."""
@@ -283,9 +293,11 @@ class Installer:
             raise ArtifactError(f"cannot write to {self.state_dir}: {error}") from None
         found = file_digest(path, digest.algorithm)
         if found != digest.value:
+            os.unlink(path)
+            origin = "the option checksum" if parse_digest(artifact.checksum) else artifact.checksum
             raise ArtifactError(
-                f"{artifact.url} has the checksum {digest.algorithm}:{found}, but {digest} is expected"
-                f" ({artifact.checksum}); correct the checksum, or find out who changed the file"
+                f"{artifact.url} has the checksum {digest.algorithm}:{found}, but {origin} says {digest.value};"
+                " correct the option, or find out who changed the file"
             )
         if artifact.archive:
             with _open_archive(path) as archive:
@@ -293,22 +305,28 @@ class Installer:
                     open_member(archive, info).close()
         return digest
 
-    def install(self, artifact: Artifact, digest: Digest) -> List[str]:
+    def install(self, artifact: Artifact, digest: Digest, before: Optional[Stamp]) -> List[str]:
         """Install a verified download and record it. Returns the files that differ from what was there."""
         installed: Dict[str, Installed] = {}
         changed: List[str] = []
         for stream, path, attributes in self._contents(artifact):
-            before = file_digest(path) if os.path.isfile(path) and not os.path.islink(path) else None
+            old = file_digest(path) if os.path.isfile(path) and not os.path.islink(path) else None
             with stream:
                 install_stream(self.module, stream, path, attributes)
             found = os.stat(path)
             installed[path] = Installed(file_digest(path), found.st_size, found.st_mtime_ns)
-            if installed[path].sha256 != before:
+            if installed[path].sha256 != old:
                 changed.append(path)
+        changed += remove_files(obsolete_files(before, installed))
         stamp = Stamp(artifact.request(), str(digest), installed)
-        install_stream(self.module, io.BytesIO(stamp.dump().encode()), self.stamp_path(artifact), STAMP_ATTRIBUTES)
+        install_stream(self.module, io.BytesIO(stamp.dump().encode()), self.stamp_path(artifact.name), STAMP_ATTRIBUTES)
         os.unlink(self.download_path(artifact))
         return changed
+
+    def remove(self, name: str, stamp: Stamp) -> None:
+        """Remove what an artifact installed."""
+        remove_files(obsolete_files(stamp, {}))
+        os.unlink(self.stamp_path(name))
 
     def _contents(self, artifact: Artifact) -> Iterator[Tuple[BinaryIO, str, Attributes]]:
         path = self.download_path(artifact)
@@ -379,62 +397,112 @@ def _known_paths(artifact: Artifact) -> List[str]:
     return [member.path for member in artifact.members] or [artifact.dest]
 
 
+def remove_files(paths: List[str]) -> List[str]:
+    """Remove files; returns them."""
+    for path in paths:
+        os.unlink(path)
+    return paths
+
+
 def _describe(stamps: Dict[str, Optional[Stamp]]) -> str:
     return "".join(
         f"{name}: {stamp.request['url']} ({stamp.request['checksum']})\n" for name, stamp in stamps.items() if stamp
     )
 
 
+@dataclass
+class Plan:
+    """What is to be done."""
+
+    artifacts: List[Artifact]
+    stamps: Dict[str, Optional[Stamp]]
+    missing: List[Artifact]
+    attributes: Dict[str, Dict[str, Attributes]]
+    removed: Dict[str, Stamp]
+
+    def changes(self) -> Dict[str, List[str]]:
+        """The files that will change, by artifact, as far as they are known before the download."""
+        changes = {name: sorted(paths) for name, paths in self.attributes.items()}
+        changes.update({artifact.name: _known_paths(artifact) for artifact in self.missing})
+        changes.update({name: obsolete_files(stamp, {}) for name, stamp in self.removed.items()})
+        return changes
+
+    def diff(self) -> Dict[str, str]:
+        """The downloads before and after."""
+        after = {artifact.name: Stamp(artifact.request(), "", {}) for artifact in self.missing}
+        before = {name: self.stamps[name] for name in [*after, *self.removed]}
+        return {"before": _describe(before), "after": _describe(dict(after))}
+
+
+def make_plan(items: List[Dict[str, Any]], installer: Installer) -> Plan:
+    """Compare what is asked for with what is there; no network is used."""
+    artifacts = parse([item for item in items if item["state"] == "present"])
+    stamps = {item["name"]: read_stamp(installer.stamp_path(item["name"])) for item in items}
+    missing = [artifact for artifact in artifacts if not up_to_date(artifact, stamps[artifact.name])]
+    return Plan(
+        artifacts,
+        stamps,
+        missing,
+        {
+            artifact.name: wrong_attributes(artifact, stamps[artifact.name])
+            for artifact in artifacts
+            if artifact not in missing
+        },
+        {
+            item["name"]: stamp
+            for item in items
+            for stamp in [stamps[item["name"]]]
+            if stamp and item["state"] == "absent"
+        },
+    )
+
+
+def act(plan: Plan, installer: Installer) -> Dict[str, Tuple[List[str], str]]:
+    """Do what is planned. Returns the changed files and the checksum of each artifact that was downloaded."""
+    done: Dict[str, Tuple[List[str], str]] = {}
+    make_folder(installer.state_dir)
+    with _only_one(installer.state_dir):
+        digests = collect(
+            [artifact.name for artifact in plan.missing],
+            [partial(installer.fetch, artifact) for artifact in plan.missing],
+            parallel=PARALLEL,
+        )
+        for paths in plan.attributes.values():
+            for path, wanted in paths.items():
+                wanted.apply(path)
+        for artifact, digest in zip(plan.missing, digests):
+            changed = installer.install(artifact, digest, plan.stamps[artifact.name])
+            done[artifact.name] = (changed, str(digest))
+        for name, stamp in plan.removed.items():
+            installer.remove(name, stamp)
+    return done
+
+
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """What the module does; returns its result."""
     params = module.params
-    artifacts = parse(params["artifacts"])
     installer = Installer(module, Downloader(params["timeout"], params["retries"], params["validate_certs"]))
-    stamps = {artifact.name: read_stamp(installer.stamp_path(artifact)) for artifact in artifacts}
-    missing = [artifact for artifact in artifacts if not up_to_date(artifact, stamps[artifact.name])]
-    attributes = {
-        artifact.name: wrong_attributes(artifact, stamps[artifact.name])
-        for artifact in artifacts
-        if artifact not in missing
-    }
-    changed: Dict[str, List[str]] = {name: sorted(paths) for name, paths in attributes.items()}
-    digests = {name: stamp.digest for name, stamp in stamps.items() if stamp}
-    if module.check_mode:
-        changed.update({artifact.name: _known_paths(artifact) for artifact in missing})
-    else:
-        for paths in attributes.values():
-            for path, wanted in paths.items():
-                wanted.apply(path)
-        if missing:
-            make_folder(installer.state_dir)
-            with _only_one(installer.state_dir):
-                fetched = collect(
-                    [artifact.name for artifact in missing],
-                    [partial(installer.fetch, artifact) for artifact in missing],
-                    parallel=PARALLEL,
-                )
-                for artifact, digest in zip(missing, fetched):
-                    changed[artifact.name] = installer.install(artifact, digest)
-                    digests[artifact.name] = str(digest)
+    plan = make_plan(params["artifacts"], installer)
+    changed = plan.changes()
+    digests = {name: stamp.digest for name, stamp in plan.stamps.items() if stamp}
+    if not module.check_mode and (plan.missing or plan.removed or any(changed.values())):
+        for name, (paths, digest) in act(plan, installer).items():
+            changed[name] = paths
+            digests[name] = digest
     result: Dict[str, Any] = {
         "changed": any(changed.values()),
-        "changed_paths": [path for artifact in artifacts for path in changed[artifact.name]],
+        "changed_paths": [path for paths in changed.values() for path in paths],
         "artifacts": {
             artifact.name: {
                 "changed": bool(changed[artifact.name]),
                 "checksum": digests.get(artifact.name, artifact.checksum),
                 "paths": changed[artifact.name],
             }
-            for artifact in artifacts
+            for artifact in plan.artifacts
         },
     }
     if module._diff and result["changed"]:
-        touched = {artifact.name: artifact for artifact in missing if changed[artifact.name]}
-        after = {name: Stamp(artifact.request(), "", {}) for name, artifact in touched.items()}
-        result["diff"] = {
-            "before": _describe({name: stamps[name] for name in touched}),
-            "after": _describe(dict(after)),
-        }
+        result["diff"] = plan.diff()
     return result
 
 
@@ -454,15 +522,17 @@ def main() -> None:
                 "required": True,
                 "options": {
                     "name": {"type": "str", "required": True},
-                    "url": {"type": "str", "required": True},
-                    "checksum": {"type": "str", "required": True},
-                    "dest": {"type": "path", "required": True},
+                    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+                    "url": {"type": "str"},
+                    "checksum": {"type": "str"},
+                    "dest": {"type": "path"},
                     "members": {"type": "list", "elements": "dict", "options": member},
                     "strip": {"type": "int", "default": 0},
                     "mode": {"type": "str", "default": "0755"},
                     "owner": {"type": "str", "default": "0"},
                     "group": {"type": "str", "default": "0"},
                 },
+                "required_if": [("state", "present", ("url", "checksum", "dest"))],
             },
             "state_dir": {"type": "path", "default": "/var/lib/groundwork/artifacts"},
             "timeout": {"type": "int", "default": 30},

@@ -126,6 +126,7 @@ from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils import _kmod, _sysctl
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._diff import diff_lines
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import (
     FileChange,
     apply_file,
@@ -185,24 +186,10 @@ class Plan:
         ]
         values = [f"{_sysctl.dotted(key)} = {value}" for key, value in self.values.items()]
         return [
-            *text_diff("kernel modules", present, list(self.found)),
-            *text_diff("running values", running, values),
+            *diff_lines("kernel modules", present, list(self.found)),
+            *diff_lines("running values", running, values),
             *diffs(self.files),
         ]
-
-
-def text_diff(title: str, before: List[str], after: List[str]) -> List[Dict[str, Any]]:
-    """A diff of two lists of lines, where they differ."""
-    if before == after:
-        return []
-    return [
-        {
-            "before_header": title,
-            "after_header": title,
-            "before": "".join(f"{line}\n" for line in before),
-            "after": "".join(f"{line}\n" for line in after),
-        }
-    ]
 
 
 def wanted_values(parameters: Dict[str, Any]) -> Dict[str, str]:

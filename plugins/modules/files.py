@@ -54,9 +54,15 @@ options:
       group:
         description: Name or number of the group that owns the file. An existing file's group is kept when not given.
         type: str
+  set:
+    description:
+      - Name of this set of files, unique on the host. Files that an earlier run wrote under this name and that are no
+        longer listed are removed.
+      - Which files they are is recorded in C(/var/lib/groundwork/files).
+    type: str
 notes:
   - Give the task C(no_log) when a file holds a secret.
-  - Files that hold a secret (mode without any permission for others) are left out of the diff.
+  - The content of a file that only its owner may read is left out of the diff.
 seealso:
   - module: ansible.builtin.copy
 """
@@ -64,6 +70,7 @@ seealso:
 EXAMPLES = r"""
 - name: Configure two services
   groundwork.kubernetes.files:
+    set: example
     files:
       - path: /etc/crictl.yaml
         content: |
@@ -85,7 +92,9 @@ changed_paths:
 """
 
 import io
+import json
 import os
+import re
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional
 
@@ -97,6 +106,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._install imp
     parse_attributes,
 )
 
+RECORDS = "/var/lib/groundwork/files"
 HIDDEN = "(not shown: readable by its owner only)\n"
 
 
@@ -118,6 +128,12 @@ class Entry:
         return change.before is not None and change.after is not None and self.attributes.differ(change.path)
 
     @property
+    def private(self) -> bool:
+        """Whether only the owner may read the file, before or after the change."""
+        found = os.stat(self.change.path).st_mode if self.change.before is not None else 0o777
+        return not (self.attributes.mode & 0o077 and found & 0o077)
+
+    @property
     def changed(self) -> bool:
         """Whether there is anything to do."""
         return self.change.changed or self.attributes_differ
@@ -127,7 +143,7 @@ class Entry:
         shown: List[Dict[str, Any]] = []
         if self.change.changed:
             diff = self.change.diff()
-            if not self.attributes.mode & 0o077:
+            if self.private:
                 diff["before"] = HIDDEN if self.change.before else ""
                 diff["after"] = f"{HIDDEN[:-1]} changed\n" if self.change.after else ""
             shown.append(diff)
@@ -192,6 +208,35 @@ def _plan_entry(path: str, item: Dict[str, Any]) -> Entry:
     return Entry(plan_file(path, after), parse_attributes(item["mode"], item["owner"], item["group"]))
 
 
+class Record:
+    """The list of files that were written under a set's name."""
+
+    def __init__(self, name: str) -> None:
+        if not re.match(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", name):
+            raise FilesError(f"set: {name!r} may hold letters, digits and . _ - only")
+        self.path = os.path.join(RECORDS, f"{name}.json")
+
+    def read(self) -> List[str]:
+        """The files; none where nothing was recorded or the record cannot be read."""
+        try:
+            with open(self.path, encoding="utf-8") as stream:
+                return [path for path in json.load(stream) if isinstance(path, str)]
+        except (OSError, ValueError):
+            return []
+
+    def write(self, module: AnsibleModule, paths: List[str]) -> None:
+        """Replace the list."""
+        text = json.dumps(sorted(paths), indent=2) + "\n"
+        install_stream(module, io.BytesIO(text.encode()), self.path, Attributes(0o644))
+
+
+def dropped(recorded: List[str], files: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """Entries that remove the recorded files that are no longer listed."""
+    listed = {item["path"] for item in files}
+    absent = {"state": "absent", "content": None, "mode": "0644", "owner": None, "group": None}
+    return [{**absent, "path": path} for path in recorded if path not in listed and not os.path.isdir(path)]
+
+
 def apply(module: AnsibleModule, entry: Entry) -> None:
     """Make one file what it should be."""
     change = entry.change
@@ -212,6 +257,24 @@ def apply(module: AnsibleModule, entry: Entry) -> None:
     install_stream(module, io.BytesIO(change.after), change.path, attributes)
 
 
+def run(module: AnsibleModule) -> Dict[str, Any]:
+    """What the module does; returns its result."""
+    files = module.params["files"]
+    record = Record(module.params["set"]) if module.params["set"] else None
+    recorded = record.read() if record else []
+    entries = [entry for entry in plan([*files, *dropped(recorded, files)]) if entry.changed]
+    result: Dict[str, Any] = {"changed": bool(entries), "changed_paths": [entry.change.path for entry in entries]}
+    if module._diff:
+        result["diff"] = [diff for entry in entries for diff in entry.diffs()]
+    if not module.check_mode:
+        for entry in entries:
+            apply(module, entry)
+        written = sorted(item["path"] for item in files if item["state"] == "present")
+        if record and written != recorded:
+            record.write(module, written)
+    return result
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
@@ -229,18 +292,12 @@ def main() -> None:
                     "group": {"type": "str"},
                 },
             },
+            "set": {"type": "str"},
         },
         supports_check_mode=True,
     )
     try:
-        entries = [entry for entry in plan(module.params["files"]) if entry.changed]
-        paths = [entry.change.path for entry in entries]
-        result: Dict[str, Any] = {"changed": bool(entries), "changed_paths": paths}
-        if module._diff:
-            result["diff"] = [diff for entry in entries for diff in entry.diffs()]
-        if not module.check_mode:
-            for entry in entries:
-                apply(module, entry)
+        result = run(module)
     except (FilesError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

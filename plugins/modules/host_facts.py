@@ -28,7 +28,7 @@ attributes:
     support: full
 options:
   paths:
-    description: Paths whose free space matters. Where a path does not exist, the folder in which it would be made counts.
+    description: Paths whose free space matters; of one that does not exist, the folder in which it would be made.
     type: list
     elements: path
     default: []
@@ -99,8 +99,8 @@ host:
     clock:
       description: >-
         C(epoch) when the module began, C(duration) of the module in seconds, and C(synchronised) (null: unknown).
-        The action plugin adds C(offset), the seconds by which this clock is ahead of the controller's, and C(tolerance),
-        by which the true value may differ from it.
+        The action plugin adds C(offset), the seconds by which this clock is ahead of the controller's, and
+        C(tolerance), by which the true value may differ from it.
       type: dict
     interfaces:
       description: C(name), C(mac), C(mtu), C(physical) and C(addresses) of each interface except lo.
@@ -131,7 +131,7 @@ host:
       type: list
       elements: dict
     listeners:
-      description: C(port), C(address) and C(process) of each listener on O(ports); the process is empty where it is unknown.
+      description: C(port), C(address) and C(process) (empty where unknown) of each listener on O(ports).
       type: list
       elements: dict
     security:
@@ -141,7 +141,7 @@ host:
       description: C(active), and C(spares_cni) (whether its configuration leaves Calico's interfaces alone).
       type: dict
     cluster:
-      description: C(kubelet_conf), C(admin_conf), C(etcd_data) (whether they exist) and C(ca_sha256) of the cluster's CA file.
+      description: Whether C(kubelet_conf), C(admin_conf) and C(etcd_data) exist, and C(ca_sha256) of the CA's file.
       type: dict
     programs:
       description: Path by name for each of O(programs); empty for a missing one.
@@ -163,7 +163,6 @@ import time
 from typing import Any, Dict, Set
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import (
     HostReader,
     clock_synchronised,

@@ -1,6 +1,7 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Objects of a Kubernetes manifest in a cluster."""
 
 from __future__ import annotations
 
@@ -25,8 +26,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - Asks the API server in a dry run. On a host that has no kubectl or kubeconfig yet, every object counts as one that would be
-        created; so do objects whose kind or namespace is not there yet.
+      - Asks the API server in a dry run. On a host that has no kubectl or kubeconfig yet, every object counts as one
+        that would be created; so do objects whose kind or namespace is not there yet.
   diff_mode:
     support: full
     details: Values of Secrets are hidden.
@@ -37,7 +38,9 @@ options:
     description: The manifest itself, YAML or JSON, with any number of documents.
     type: str
   path:
-    description: A file on the controller that holds the manifest. A relative path is looked up in the role's and the playbook's C(files).
+    description:
+      - A file on the controller that holds the manifest.
+      - A relative path is looked up in the C(files) of the role and the playbook.
     type: path
   url:
     description: Where the controller downloads the manifest from. O(checksum) is then required.
@@ -62,23 +65,26 @@ options:
     default: /etc/kubernetes/admin.conf
   image_mirrors:
     description:
-      - Where to take images from instead, such as C(quay.io) from C(mirror.example.org/quay.io). The longest name that fits wins.
+      - Where to take images from instead, such as C(quay.io) from C(mirror.example.org/quay.io).
+      - The longest name that fits wins.
       - Applies to the images of containers in pod templates. An image without a registry counts as one of C(docker.io).
       - Not needed where the container runtime knows the mirrors.
     type: dict
     default: {}
   pod_cidr:
     description:
-      - The cluster's pod network, or one for IPv4 and one for IPv6 with a comma between them, to be set in the manifest of a network
-        plugin.
-      - Set for Calico in C(CALICO_IPV4POOL_CIDR) and C(CALICO_IPV6POOL_CIDR) of the container C(calico-node), for Calico's operator in
-        C(spec.calicoNetwork.ipPools) of C(Installation), and for Flannel in C(net-conf.json) of its ConfigMap.
+      - The cluster's pod network, or one for IPv4 and one for IPv6 with a comma between them, to be set in the manifest
+        of a network plugin.
+      - Set for Calico in C(CALICO_IPV4POOL_CIDR) and C(CALICO_IPV6POOL_CIDR) of the container C(calico-node), for
+        Calico's operator in C(spec.calicoNetwork.ipPools) of C(Installation), and for Flannel in C(net-conf.json) of its
+        ConfigMap.
       - It is an error if the manifest has none of these.
     type: str
   patches:
     description:
       - Changes to objects of the manifest, made before it is applied.
-      - Mappings are merged, and null removes a key. Lists whose items all have a C(name) are merged by it; other lists are replaced.
+      - Mappings are merged, and null removes a key.
+      - Lists whose items all have a C(name) are merged by it; other lists are replaced.
       - A patch that fits no object is an error.
     type: list
     elements: dict
@@ -103,7 +109,9 @@ options:
     type: bool
     default: false
   wait:
-    description: Wait until the manifest's Deployments, DaemonSets and StatefulSets are ready; with O(state=absent), until all is gone.
+    description:
+      - Wait until the manifest's Deployments, DaemonSets and StatefulSets are ready.
+      - With O(state=absent), wait until all is gone.
     type: bool
     default: false
   timeout:
@@ -111,7 +119,7 @@ options:
     type: int
     default: 300
 notes:
-  - Set C(no_log) on a task whose manifest holds Secrets; otherwise Ansible shows the task's arguments at high verbosity.
+  - Set C(no_log) on a task whose manifest holds Secrets, because Ansible shows a task's arguments at high verbosity.
   - Fields are owned by the field manager C(groundwork).
   - Works with kubectl 1.20 and later.
 seealso:
@@ -178,7 +186,7 @@ objects:
 from typing import Any, Dict, List, Sequence, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import cluster_missing, poll
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing, poll
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
     KUBECONFIG_OPTION,
     Kubectl,
@@ -237,6 +245,7 @@ class Cluster:
     """The objects of one manifest in the cluster that kubectl reaches."""
 
     def __init__(self, module: AnsibleModule) -> None:
+        """Use the kubeconfig that the module's options name."""
         self.module = module
         self.kubectl = Kubectl(module, module.params["kubeconfig"])
         self.tolerant = module.check_mode or module.params["state"] == "absent"
@@ -259,8 +268,13 @@ class Cluster:
         try:
             return from_output(
                 self.kubectl.run(
-                    "apply", "--server-side", f"--field-manager={FIELD_MANAGER}", "--output=json", *options,
-                    "--filename=-", stdin=as_list(objects),
+                    "apply",
+                    "--server-side",
+                    f"--field-manager={FIELD_MANAGER}",
+                    "--output=json",
+                    *options,
+                    "--filename=-",
+                    stdin=as_list(objects),
                 )
             )
         except KubectlError as error:
@@ -273,19 +287,21 @@ class Cluster:
         foundations = [item for item in objects if is_foundation(item)]
         found = {Ref.of(item): item for item in self.read(foundations)}
         unknown = defined_by(item for item in foundations if Ref.of(item) not in found or unready(found[Ref.of(item)]))
-        while True:
-            try:
-                return self._plan_known(objects, found, unknown)
-            except KubectlError as error:
-                more = unknown_in(error.stderr)
-                # What an earlier task would have created is not there in check mode; what is deleted need not be there.
-                if not self.tolerant or not more or (unknown | more) == unknown:
-                    raise
-                if self.module.params["state"] == "present":
-                    self.module.warn(f"The cluster does not know {more} yet; what needs it is taken as new")
-                unknown = unknown | more
+        return self._plan_known(objects, found, unknown)
 
     def _plan_known(self, objects: Sequence[Object], found: Dict[Ref, Object], unknown: Unknown) -> List[Change]:
+        try:
+            return self._compare(objects, found, unknown)
+        except KubectlError as error:
+            more = unknown | unknown_in(error.stderr)
+            # What an earlier task would have created is not there in check mode; what is deleted need not be there.
+            if not self.tolerant or more == unknown:
+                raise
+            if self.module.params["state"] == "present":
+                self.module.warn(f"The cluster does not know {more} yet; what needs it counts as new")
+            return self._plan_known(objects, found, more)
+
+    def _compare(self, objects: Sequence[Object], found: Dict[Ref, Object], unknown: Unknown) -> List[Change]:
         known = [item for item in objects if not unknown.holds(item)]
         live = {**found, **{Ref.of(item): item for item in self.read([one for one in known if not is_foundation(one)])}}
         if self.module.params["state"] == "absent":
@@ -343,12 +359,16 @@ class Cluster:
             except KubectlError as error:
                 # A kind that is gone has no objects left.
                 if unknown_in(error.stderr):
-                    return ", ".join(str(Ref.of(item)) for item in self.read([one for one in objects if is_foundation(one)]))
+                    return ", ".join(
+                        str(Ref.of(item)) for item in self.read([one for one in objects if is_foundation(one)])
+                    )
                 raise
 
         missing = poll(pending, wait) if wait else ""
         if missing:
-            raise ManifestError(f"still there after {wait:.0f} seconds: {missing}; their finalizers may wait for a controller")
+            raise ManifestError(
+                f"still there after {wait:.0f} seconds: {missing}; their finalizers may wait for a controller"
+            )
 
 
 def act(cluster: Cluster, changes: Sequence[Change], params: Dict[str, Any]) -> None:
@@ -385,7 +405,12 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     result: Dict[str, Any] = {
         "changed": any(change.action != "unchanged" for change in changes),
         "objects": [
-            {"kind": change.ref.kind, "namespace": change.ref.namespace, "name": change.ref.name, "action": change.action}
+            {
+                "kind": change.ref.kind,
+                "namespace": change.ref.namespace,
+                "name": change.ref.name,
+                "action": change.action,
+            }
             for change in changes
         ],
     }
@@ -405,7 +430,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     if module.params["objects"] is None:
-        module.fail_json(msg="the manifest is read by the action plugin groundwork.kubernetes.manifest: call the module by its full name")
+        module.fail_json(
+            msg="the action plugin reads the manifest: call the module by its name groundwork.kubernetes.manifest"
+        )
     try:
         module.exit_json(**run(module))
     except (ManifestError, KubectlError) as error:

@@ -29,7 +29,9 @@ description:
   - All faults are reported at once, before anything is changed.
 options:
   routes:
-    description: The routes this host has to have, IPv4 and IPv6, without one to its own pods. Required for O(state=present).
+    description:
+      - The routes this host has to have, IPv4 and IPv6, without one to its own pods.
+      - Required for O(state=present).
     type: list
     elements: dict
     suboptions:
@@ -44,7 +46,7 @@ options:
   state:
     description:
       - V(present) leads to exactly the routes of O(routes).
-      - V(absent) removes all routes with this protocol number, the file and the service. O(routes) does not matter then.
+      - V(absent) removes all routes with this protocol number, the file and the service. O(routes) is not used then.
     type: str
     choices: [present, absent]
     default: present
@@ -55,12 +57,12 @@ options:
     type: int
     default: 77
 notes:
-  - systemd-networkd removes other programs' routes from links it sets up, when it starts and when it sets a link up again,
-    unless C(networkd.conf) has C(ManageForeignRoutes=no).
-    See U(https://www.freedesktop.org/software/systemd/man/latest/networkd.conf.html).
+  - systemd-networkd removes other programs' routes from links it sets up, when it starts and when it sets a link up
+    again, unless C(networkd.conf) has C(ManageForeignRoutes=no). See
+    U(https://www.freedesktop.org/software/systemd/man/latest/networkd.conf.html).
     NetworkManager may do so when a connection is set up again, and the kernel does when an interface goes down.
-  - The service is bound to those programs by C(PartOf), so a restart of one sets the routes again. After a reload, or after
-    an interface was down, run C(systemctl restart kubernetes-pod-routes).
+  - The service is bound to those programs by C(PartOf), so a restart of one sets the routes again. After a reload, or
+    after an interface was down, run C(systemctl restart kubernetes-pod-routes).
   - Needs iproute2 with C(-Numeric), which is 5.2 or later, and systemd.
 seealso:
   - module: groundwork.kubernetes.bridge_nf
@@ -96,11 +98,13 @@ changed_paths:
 """
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils import _routes
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._diff import diff_lines
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import (
     FileChange,
     apply_file,
@@ -113,6 +117,7 @@ HEADER = "# Written by groundwork.kubernetes.pod_routes; changes made here are l
 ROUTES_FILE = "etc/kubernetes/pod-routes"
 SERVICE = "kubernetes-pod-routes.service"
 UNIT_FILE = f"etc/systemd/system/{SERVICE}"
+WHOLE = "enabled, active"  # the service as it should be
 UNIT = (
     HEADER
     + """\
@@ -166,24 +171,13 @@ class Plan:
         """Whether the service has to be enabled and started, or stopped and disabled."""
         return self.service_before != self.service_after
 
-    def diff(self) -> List[Dict[str, str]]:
+    def diff(self) -> List[Dict[str, Any]]:
         """Running routes, files and the service's state, where they differ."""
-        result = diffs(self.files)
-        if self.commands:
-            result.append(text_diff("running routes", self.before, self.after))
-        if self.service_changed:
-            result.append(text_diff(SERVICE, [self.service_before], [self.service_after]))
-        return result
-
-
-def text_diff(title: str, before: List[str], after: List[str]) -> Dict[str, str]:
-    """A diff of two lists of lines."""
-    return {
-        "before_header": title,
-        "after_header": title,
-        "before": "".join(f"{line}\n" for line in before),
-        "after": "".join(f"{line}\n" for line in after),
-    }
+        return [
+            *diff_lines("running routes", self.before, self.after),
+            *diff_lines(SERVICE, [self.service_before], [self.service_after]),
+            *diffs(self.files),
+        ]
 
 
 class Host:
@@ -223,12 +217,27 @@ class Host:
         ]
 
     def service(self) -> str:
-        """Whether the service is enabled and active, as "enabled, active"; "absent" where there is none."""
-        out = self.run(self.systemctl, "show", SERVICE, "--property=LoadState,UnitFileState,ActiveState")
+        """The service's state as WHOLE, or what it is instead, or "absent" where there is none."""
+        out = self.run(
+            self.systemctl, "show", SERVICE, "--property=LoadState,UnitFileState,ActiveState,NeedDaemonReload"
+        )
         state = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
-        if state.get("LoadState") == "not-found" and state.get("ActiveState") != "active":
+        if state.get("LoadState") == "not-found":
             return "absent"
-        return f"{state.get('UnitFileState') or 'disabled'}, {state.get('ActiveState')}"
+        stale = ", changed on disk" if state.get("NeedDaemonReload") == "yes" else ""
+        return f"{state.get('UnitFileState') or 'disabled'}, {state.get('ActiveState')}{stale}"
+
+    def batch(self, lines: List[str]) -> None:
+        """Run lines by ip, also those after one that fails.
+
+        Raises:
+            RouteError: with what the kernel said of each line that failed.
+        """
+        try:
+            self.run(self.ip, "-force", "-batch", "-", stdin="".join(f"{line}\n" for line in lines))
+        except _routes.RouteError as error:
+            named = re.sub(r"Command failed -:(\d+)", lambda found: f"in: {lines[int(found.group(1)) - 1]}", str(error))
+            raise _routes.RouteError(named) from error
 
 
 def make_plan(host: Host, parameters: Dict[str, Any]) -> Plan:
@@ -242,18 +251,19 @@ def make_plan(host: Host, parameters: Dict[str, Any]) -> Plan:
     running = host.routes()
     own_addresses = _routes.parse_addresses(host.run(host.ip, "-json", "address", "show")) if wanted else set()
     _routes.check_host(wanted, running, own_addresses, proto)
+    lines = _routes.commands(wanted, running, proto)
     routes_file, unit_file = os.path.join(ROOT, ROUTES_FILE), os.path.join(ROOT, UNIT_FILE)
     unit = UNIT.format(ip=host.ip, path=f"/{ROUTES_FILE}").encode()
     return Plan(
-        before=[str(route) for route in running if route.proto == proto],
-        after=[f"{route} proto {proto}" for route in wanted],
-        commands=_routes.commands(wanted, running, proto),
+        before=[str(route) for route in running if route.proto == proto] if lines else [],
+        after=[f"{route} proto {proto}" for route in wanted] if lines else [],
+        commands=lines,
         files=[
             plan_file(routes_file, _routes.batch_file(wanted, proto, HEADER) if present else None),
             plan_file(unit_file, unit if present else None),
         ],
         service_before=host.service(),
-        service_after="enabled, active" if present else "absent",
+        service_after=WHOLE if present else "absent",
     )
 
 
@@ -264,15 +274,16 @@ def apply(host: Host, plan: Plan, present: bool) -> None:
         RouteError: with all routes the kernel refused, or what systemd complained of.
     """
     if plan.commands:
-        host.run(host.ip, "-force", "-batch", "-", stdin="".join(f"{line}\n" for line in plan.commands))
-    if not present and plan.service_changed:
+        host.batch(plan.commands)
+    unit = plan.files[1]
+    if not present and unit.before is not None:
         host.run(host.systemctl, "disable", "--now", SERVICE)
     for change in plan.files:
         apply_file(host.module, change)
-    if any(change.changed and change.path.endswith(SERVICE) for change in plan.files):
+    if unit.changed or plan.service_changed:
         host.run(host.systemctl, "daemon-reload")
     if present and plan.service_changed:
-        # A service that failed at boot, when a node was away, is started again.
+        # A service that failed at boot, because a node was away, is started again.
         host.run(host.systemctl, "enable", "--now", SERVICE)
 
 

@@ -36,6 +36,7 @@ options:
       - Swap that stays as it is, for nodes on which the kubelet uses swap. Nothing is turned on.
       - Each is a kind (V(partition), V(file), V(zram)), an absolute path (links are followed), or a tag as in fstab
         (V(UUID=...), V(LABEL=...), V(PARTUUID=...), V(PARTLABEL=...)).
+      - A service that makes swap itself, such as C(zramswap.service), stays only where its kind is named.
     type: list
     elements: str
     default: []
@@ -209,12 +210,8 @@ def apply(module: AnsibleModule, todo: Plan) -> None:
         if rc != 0:
             problems.append((err or out).strip() or f"swapoff {swap.path} failed with exit code {rc}")
     if problems:
-        raise SwapError(
-            [
-                *problems,
-                "what turns it on at boot is disabled; in a container, turn it off on the machine that runs the container",
-            ]
-        )
+        problems.append("what turns it on at boot is off; swap of a container's machine is turned off on that machine")
+        raise SwapError(problems)
 
 
 def report(found: Sequence[Union[Active, Source]], allowed: Allowed) -> List[Dict[str, Any]]:

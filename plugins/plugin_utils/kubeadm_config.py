@@ -71,6 +71,7 @@ class ConfigError(ValueError):
     """Everything that is wrong with the documents, one fault a line."""
 
     def __init__(self, faults: List[str]) -> None:
+        """Join the faults, which stay apart in the attribute faults."""
         self.faults = faults
         super().__init__("\n".join(faults))
 

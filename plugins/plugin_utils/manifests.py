@@ -10,7 +10,7 @@ import hashlib
 import ipaddress
 import json
 import re
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, ClassVar, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import yaml
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._manifest import (
@@ -28,18 +28,22 @@ DEFAULT_REGISTRY = "docker.io"
 class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Reads plain values as kubectl does: no dates, no numbers to base 60, and a lone '=' is text."""
 
-    yaml_implicit_resolvers = {
+    yaml_implicit_resolvers: ClassVar[Dict[str, Any]] = {
         first: [(tag, regexp) for tag, regexp in resolvers if tag.rpartition(":")[2] in ("bool", "merge", "null")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
 
 Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:int", re.compile(r"[-+]?(?:0b[01]+|0o?[0-7]+|0x[0-9a-fA-F]+|[1-9][0-9]*|0)$"), list("-+0123456789")
+    "tag:yaml.org,2002:int",
+    re.compile(r"[-+]?(?:0b[01]+|0o?[0-7]+|0x[0-9a-fA-F]+|[1-9][0-9]*|0)$"),
+    list("-+0123456789"),
 )
 Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"),
+    re.compile(
+        r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+    ),
     list("-+.0123456789"),
 )
 Loader.add_constructor(
@@ -64,7 +68,9 @@ def verify(data: bytes, checksum: str, source: str) -> None:
         raise ManifestError(f"checksum '{checksum}' is none: write sha256: and 64 hexadecimal digits")
     found = checksum_of(data)
     if found != wanted:
-        raise ManifestError(f"{source} has the checksum {found}, not {wanted}: it is damaged or was replaced; nothing was applied")
+        raise ManifestError(
+            f"{source} has the checksum {found}, not {wanted}: it is damaged or was replaced; nothing was applied"
+        )
 
 
 def parse(data: bytes, source: str) -> List[Object]:
@@ -74,7 +80,7 @@ def parse(data: bytes, source: str) -> List[Object]:
         ManifestError: if it is no YAML, or one of its objects is incomplete.
     """
     try:
-        documents = list(yaml.load_all(data.decode("utf-8"), Loader=Loader))  # noqa: S506
+        documents = list(yaml.load_all(data.decode("utf-8"), Loader=Loader))
     except (UnicodeDecodeError, yaml.YAMLError, ValueError) as error:
         raise ManifestError(f"{source} is no YAML: {error}") from error
     return check(flatten(documents))
@@ -131,7 +137,9 @@ def networks(pod_cidr: str) -> Dict[int, str]:
         except ValueError as error:
             raise ManifestError(f"pod_cidr '{pod_cidr}' is wrong: {error}") from error
         if network.version in found:
-            raise ManifestError(f"pod_cidr '{pod_cidr}' has two networks of IPv{network.version}; it may have one of each version")
+            raise ManifestError(
+                f"pod_cidr '{pod_cidr}' has two networks of IPv{network.version}; it may have one of each version"
+            )
         found[network.version] = str(network)
     return found
 
@@ -146,15 +154,23 @@ def set_pod_cidr(objects: Sequence[Object], pod_cidr: str) -> None:
     places = [_calico_env(item, cidrs) + _calico_operator(item, cidrs) + _flannel(item, cidrs) for item in objects]
     if not sum(places):
         raise ManifestError(
-            "pod_cidr is given, but the manifest is none of Calico, Calico's operator (with its Installation) or Flannel: "
-            "leave pod_cidr out and use patches"
+            "pod_cidr is given, but the manifest holds neither Calico, nor an Installation of Calico's operator, "
+            "nor Flannel: leave pod_cidr out and use patches"
         )
 
 
 def _calico_env(item: Object, cidrs: Mapping[int, str]) -> int:
-    nodes = [container for container in containers(item) if container.get("name") == "calico-node" and item["kind"] == "DaemonSet"]
+    nodes = [
+        container
+        for container in containers(item)
+        if container.get("name") == "calico-node" and item["kind"] == "DaemonSet"
+    ]
     for container in nodes:
-        environment = [one for one in container.get("env") or [] if one["name"] not in ("CALICO_IPV4POOL_CIDR", "CALICO_IPV6POOL_CIDR")]
+        environment = [
+            one
+            for one in container.get("env") or []
+            if one["name"] not in ("CALICO_IPV4POOL_CIDR", "CALICO_IPV6POOL_CIDR")
+        ]
         pools = [{"name": f"CALICO_IPV{version}POOL_CIDR", "value": cidr} for version, cidr in sorted(cidrs.items())]
         container["env"] = environment + pools
     return len(nodes)
@@ -226,7 +242,9 @@ def apply_patches(objects: Sequence[Object], patches: Sequence[Mapping[str, Any]
         if not fitting:
             unused.append(" ".join(str(patch[key]) for key in ("kind", "namespace", "name") if patch.get(key)))
     if unused:
-        raise ManifestError(f"no object of the manifest fits the patch for {', '.join(unused)}; the manifest has: {_names(objects)}")
+        raise ManifestError(
+            f"no object of the manifest fits the patch for {', '.join(unused)}; the manifest has: {_names(objects)}"
+        )
     return result
 
 

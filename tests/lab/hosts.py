@@ -91,7 +91,7 @@ class Hosts:
         name = f"{self.settings.name}-mirror"
         if podman("ps", "--filter", f"name=^{name}$", "--format={{.Names}}").strip():
             return
-        podman("rm", "--force", "--ignore", name, f"{name}-registry")
+        podman("rm", "--force", "--depend", "--ignore", name)
         registry = self.settings.cache / "registry"
         if not (registry / "docker-registry").exists():
             root = self.debian.unpack("docker-registry", "bookworm", registry / "package")
@@ -117,7 +117,7 @@ class Hosts:
         names = podman("ps", "--all", "--filter", f"name=^{self.settings.name}-", "--format={{.Names}}").split()
         # A host that goes down at once leaves nothing running; volumes go with it.
         if names:
-            podman("rm", "--force", "--time=0", "--volumes", "--ignore", *names)
+            podman("rm", "--force", "--depend", "--time=0", "--volumes", "--ignore", *names)
         podman("network", "rm", "--force", self.settings.name, check=False)
         shutil.rmtree(self.settings.state, ignore_errors=True)
 

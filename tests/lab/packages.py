@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tarfile
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -72,8 +71,7 @@ class Packages:
 
     def _archive(self, name: str, version: str, archive: str, folder: str) -> None:
         unpacked = Path(tempfile.mkdtemp(prefix="lab-"))
-        with tarfile.open(self.settings.cache / archive) as stream:
-            stream.extractall(unpacked, filter="data")
+        subprocess.run(["tar", "-xf", self.settings.cache / archive, "-C", unpacked], check=True)
         self._package(name, f"{version}-1.1", {f"{folder}/{p.name}": p for p in unpacked.iterdir() if p.is_file()})
         shutil.rmtree(unpacked)
 

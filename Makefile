@@ -1,0 +1,88 @@
+# The two that matter: make cluster, make test. Everything else is a part of them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+KUBERNETES_VERSION ?= 1.20.2
+CONTAINERD_VERSION ?= 1.6.20
+CONTROL_PLANES ?= 1
+WORKERS ?= 2
+NAME ?= default
+PYTHON ?= python3
+export KUBERNETES_VERSION CONTAINERD_VERSION
+
+BUILD := .build
+VENV := .venv
+COLLECTION := $(BUILD)/collections/ansible_collections/groundwork/kubernetes
+LAB := PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m lab
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export MOLECULE_GLOB := molecule/*/molecule.yml
+
+.PHONY: help
+help: ## What there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+$(BUILD)/apt: tests/apt-packages.txt
+	@missing=$$(for p in $$(cat $<); do dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
+	if [ -n "$$missing" ]; then echo "installing" $$missing; apt-get -qq update; \
+	DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $$missing > /dev/null; fi
+	@mkdir -p $(BUILD) && touch $@
+
+$(VENV)/ready: tests/requirements.txt | $(BUILD)/apt
+	@echo "preparing the Python environment"
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+$(COLLECTION):
+	@mkdir -p $(@D) && ln -sfn ../../../.. $@
+
+.PHONY: setup
+setup: $(BUILD)/apt $(VENV)/ready $(COLLECTION) ## Install what everything below needs
+
+.PHONY: cluster
+cluster: setup ## A real cluster on this machine: lab hosts, and playbooks/site.yml on them
+	@$(LAB) up --control-plane $(CONTROL_PLANES) --worker $(WORKERS)
+	@ansible-playbook -i inventories/lab playbooks/site.yml
+
+.PHONY: verify
+verify: setup ## The end-to-end check on the lab's cluster
+	@ansible-playbook -i inventories/lab playbooks/verify.yml
+
+.PHONY: clean
+clean: ## Remove the lab: hosts, network, mounts; the cache stays
+	@PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m lab down
+
+.PHONY: artifacts
+artifacts: setup ## Build, pack and fetch what the lab's mirror serves, without making hosts
+	@$(LAB) artifacts
+
+.PHONY: lint
+lint: setup ## ruff, mypy, yamllint, ansible-lint
+	@tests/lint
+
+.PHONY: unit
+unit: setup ## Unit tests
+	@tests/unit-tests
+
+.PHONY: sanity
+sanity: setup ## ansible-test sanity, the collection's build, and ansible-doc
+	@tests/sanity
+
+.PHONY: scenario
+scenario: setup ## One molecule scenario: make scenario NAME=default
+	@molecule test --scenario-name $(NAME)
+
+.PHONY: bench
+bench: setup ## site against a shell script with the same steps, and the cost of a second run
+	@tests/bench/run
+
+.PHONY: test
+test: lint unit sanity ## What CI runs
+	@$(MAKE) --no-print-directory scenario NAME=default
+
+.PHONY: test-all
+test-all: test ## Every scenario, and the benchmark
+	@for scenario in $$(ls molecule | grep -vx -e default -e shared); do $(MAKE) --no-print-directory scenario NAME=$$scenario; done
+	@$(MAKE) --no-print-directory bench

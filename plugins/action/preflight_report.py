@@ -1,0 +1,42 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judges all hosts on the controller, once, by what host_facts read of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import faults
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.preflight import Node, find_faults
+
+OPTIONS: dict[str, Any] = {
+    "results": {"type": "dict", "required": True},
+    "settings": {"type": "dict", "required": True},
+    "ignore": {"type": "raw", "default": []},
+}
+
+
+class ActionModule(ActionBase):
+    """Finds every fault of every host and fails with one message."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Judge, and fail with one message."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _validation, options = self.validate_argument_spec(OPTIONS)
+        nodes = [
+            Node(name, outcome["host"], options["settings"].get(name, {}))
+            for name, outcome in options["results"].items()
+            if "host" in outcome
+        ]
+        found = faults.apply_ignore(find_faults(nodes), options["ignore"])
+        ending = (
+            "No host was changed. Correct this and run again; where a fault is meant to be, add the name in its brackets "
+            "to preflight_ignore."
+        )
+        result.update(faults.as_result(found, [node.name for node in nodes], "Preflight", ending))
+        return result

@@ -1,0 +1,85 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judges the variables of all hosts on the controller, once, before anything is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import faults, inputs
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.host_variables import (
+    raw_variables,
+    template_variables,
+)
+
+ROLES = Path(__file__).resolve().parents[2] / "roles"
+# Variables that are in scope here whatever the play's other roles are, so that they must be possible to evaluate.
+OWN_PREFIXES = ("kubernetes_", "preflight_")
+# What must be unique is compared with hosts outside the play too.
+UNIQUE = ("kubernetes_node_name", "kubernetes_node_ip")
+
+
+class ActionModule(ActionBase):
+    """Finds every fault of the inputs and returns what preflight needs of them."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Judge, and fail with one message."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _validation, options = self.validate_argument_spec({"ignore": {"type": "raw", "default": []}})
+        variables = task_vars or {}
+        specs = inputs.load_specs(ROLES)
+        played = variables["ansible_play_hosts"]
+        hosts, early = [], faults.check_ignore(options["ignore"])
+        for name in played:
+            host, missing = self._host(name, variables, specs)
+            hosts.append(host)
+            early += missing
+        given = inputs.Inputs([*hosts, *self._others(variables, hosts)], variables["groups"], specs)
+        found = [*early, *inputs.find_faults(given)]
+        if not any(fault.text.startswith("preflight_ignore: it") for fault in early):
+            found = faults.apply_ignore(found, options["ignore"])
+        result.update(
+            faults.as_result(found, played, "Inputs", "Nothing was touched. Correct the variables and run again.")
+        )
+        result["settings"] = {host.name: inputs.settings(host, given) for host in hosts}
+        return result
+
+    def _host(
+        self, name: str, task_vars: dict[str, Any], specs: inputs.Specs
+    ) -> tuple[inputs.HostInput, list[faults.Fault]]:
+        """A host's variables; a fault where its facts are missing and something needs them."""
+        raw = raw_variables(self._task, task_vars, name)
+        known = [variable for options in specs.values() for variable in options]
+        values, problems = template_variables(self._loader, raw, known)
+        for options in specs.values():
+            for variable, spec in options.items():
+                default = inputs.plain_default(spec)
+                if variable not in raw and default is not None:
+                    values[variable] = default
+        facts = raw.get("ansible_facts", {})
+        missing = []
+        if problems and not {"default_ipv4", "architecture"} <= facts.keys():
+            text = (
+                f"facts were not gathered, and {', '.join(sorted(problems))} need them; run with gather_facts: true "
+                "(subsets architecture and default_ipv4 at least)"
+            )
+            missing, problems = [faults.Fault("facts-missing", text, name)], {}
+        # Other roles' defaults may refer to what exists only inside the role; those judge for themselves.
+        problems = {variable: why for variable, why in problems.items() if variable.startswith(OWN_PREFIXES)}
+        return inputs.HostInput(name, values, problems, frozenset(raw)), missing
+
+    def _others(self, task_vars: dict[str, Any], hosts: list[inputs.HostInput]) -> list[inputs.HostInput]:
+        """The cluster's hosts that this play leaves out, as far as they are known."""
+        played = inputs.Inputs(hosts, task_vars["groups"], {})
+        members = {name for role in inputs.GROUP_VARIABLES for name in played.members(role)}
+        others = []
+        for name in sorted(members - {host.name for host in hosts}):
+            values, _problems = template_variables(self._loader, raw_variables(self._task, task_vars, name), UNIQUE)
+            others.append(inputs.HostInput(name, values, limited=True))
+        return others

@@ -1,0 +1,50 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Container images: their full names, and which of them a host lacks."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Iterable, List, Set
+
+DEFAULT_REGISTRY = "docker.io"
+
+
+class ImageError(Exception):
+    """Images could not be listed or pulled; the message says which and why."""
+
+
+def full_name(image: str) -> str:
+    """An image's name with its registry and tag, as runtimes keep it: nginx is docker.io/library/nginx:latest."""
+    first, slash, rest = image.partition("/")
+    if not slash:
+        image = f"{DEFAULT_REGISTRY}/library/{image}"
+    elif not ("." in first or ":" in first or first == "localhost"):
+        image = f"{DEFAULT_REGISTRY}/{first}/{rest}"
+    last = image.rpartition("/")[2]
+    return image if "@" in last or ":" in last else f"{image}:latest"
+
+
+def base_name(image: str) -> str:
+    """An image's name without registry, path, tag and digest: coredns of registry.k8s.io/coredns/coredns:v1.14.2."""
+    return re.split("[:@]", image.rpartition("/")[2], maxsplit=1)[0]
+
+
+def present_images(listing: str) -> Set[str]:
+    """All names, by tag and by digest, in the output of C(crictl images --output=json).
+
+    Raises:
+        ImageError: if it is no such output.
+    """
+    try:
+        images = json.loads(listing)["images"] or []
+        return {name for image in images for key in ("repoTags", "repoDigests") for name in image.get(key) or []}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ImageError(f"crictl's list of images cannot be read: {error}") from error
+
+
+def missing_images(wanted: Iterable[str], present: Set[str]) -> List[str]:
+    """The wanted images that are not present, in the order given, each once."""
+    return [image for image in dict.fromkeys(wanted) if full_name(image) not in present]

@@ -1,0 +1,170 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Node objects: what should be changed on them, and what the network needs to know of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+Object = Dict[str, Any]
+
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+
+
+class NodeError(Exception):
+    """A node is missing or not as wanted; the message says which, and what to do."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a node should have; a label or annotation of None is removed, and what is not named stays."""
+
+    name: str
+    labels: Dict[str, Optional[str]] = field(default_factory=dict)
+    annotations: Dict[str, Optional[str]] = field(default_factory=dict)
+    taints: Tuple[Dict[str, str], ...] = ()
+    taints_absent: Tuple[Dict[str, str], ...] = ()
+    unschedulable: Optional[bool] = None
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Wish:
+        """The wish that a module's options express.
+
+        Raises:
+            NodeError: if it contradicts itself.
+        """
+        taints = tuple(taint(item["key"], item["effect"], item.get("value")) for item in options.get("taints") or [])
+        absent = tuple(
+            {key: item[key] for key in ("key", "effect") if item.get(key)}
+            for item in options.get("taints_absent") or []
+        )
+        for item in taints:
+            if any(matches(item, gone) for gone in absent):
+                raise NodeError(
+                    f"node {options['name']}: taint {item['key']}:{item['effect']} is in taints and in taints_absent"
+                )
+        return cls(
+            options["name"],
+            words(options.get("labels")),
+            words(options.get("annotations")),
+            taints,
+            absent,
+            options.get("unschedulable"),
+        )
+
+
+def words(values: Optional[Mapping[str, Any]]) -> Dict[str, Optional[str]]:
+    """Values as the API wants them: text, with YAML's true and false as Kubernetes writes them."""
+    return {
+        key: value if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        for key, value in (values or {}).items()
+    }
+
+
+def taint(key: str, effect: str, value: Optional[str] = None) -> Dict[str, str]:
+    """A taint as the API writes it: without an empty value."""
+    return {"key": key, **({"value": value} if value else {}), "effect": effect}
+
+
+def matches(item: Mapping[str, str], pattern: Mapping[str, str]) -> bool:
+    """Whether a taint has a pattern's key and, if it names one, its effect."""
+    return item["key"] == pattern["key"] and pattern.get("effect") in (None, item["effect"])
+
+
+def state(node: Object, wish: Wish) -> Object:
+    """The part of a node that a wish is about."""
+    metadata, spec = node["metadata"], node.get("spec") or {}
+    shown: Object = {}
+    for kind, wanted in (("labels", wish.labels), ("annotations", wish.annotations)):
+        values = metadata.get(kind) or {}
+        if wanted:
+            shown[kind] = {key: values[key] for key in sorted(wanted) if key in values}
+    if wish.taints or wish.taints_absent:
+        shown["taints"] = list(spec.get("taints") or [])
+    if wish.unschedulable is not None:
+        shown["unschedulable"] = bool(spec.get("unschedulable"))
+    return shown
+
+
+def wanted_state(before: Object, wish: Wish) -> Object:
+    """The same part as the wish has it."""
+    after: Object = {}
+    for kind, values in (("labels", wish.labels), ("annotations", wish.annotations)):
+        if values:
+            after[kind] = {key: value for key, value in sorted(values.items()) if value is not None}
+    if "taints" in before:
+        kept = [item for item in before["taints"] if not any(matches(item, gone) for gone in wish.taints_absent)]
+        for item in wish.taints:
+            same = [one for one in kept if matches(one, {"key": item["key"], "effect": item["effect"]})]
+            if not same:
+                kept.append(item)
+            elif (same[0].get("value") or "") != item.get("value", ""):
+                kept[kept.index(same[0])] = item
+        after["taints"] = kept
+    if wish.unschedulable is not None:
+        after["unschedulable"] = wish.unschedulable
+    return after
+
+
+def merge_patch(node: Object, wish: Wish) -> Optional[Object]:
+    """The JSON merge patch that fulfils a wish; None where there is nothing to do.
+
+    A list of taints can only be replaced as a whole, so the patch holds the version it was made for: the API server
+    refuses it if a controller has changed the node in between.
+    """
+    before = state(node, wish)
+    after = wanted_state(before, wish)
+    if before == after:
+        return None
+    metadata: Object = {}
+    for kind, values in (("labels", wish.labels), ("annotations", wish.annotations)):
+        changed = {key: value for key, value in values.items() if before[kind].get(key) != value}
+        if changed:
+            metadata[kind] = changed
+    spec: Object = {}
+    if before.get("taints") != after.get("taints"):
+        spec["taints"] = after["taints"] or None
+        metadata["resourceVersion"] = node["metadata"]["resourceVersion"]
+    if before.get("unschedulable") != after.get("unschedulable"):
+        spec["unschedulable"] = after["unschedulable"] or None
+    return {key: value for key, value in (("metadata", metadata), ("spec", spec)) if value}
+
+
+def summary(node: Object) -> Object:
+    """What tasks need to know of a node."""
+    spec, status = node.get("spec") or {}, node.get("status") or {}
+    ready: Object = next((one for one in status.get("conditions") or [] if one["type"] == "Ready"), {})
+    return {
+        "name": node["metadata"]["name"],
+        "labels": node["metadata"].get("labels") or {},
+        "taints": spec.get("taints") or [],
+        "unschedulable": bool(spec.get("unschedulable")),
+        "pod_cidrs": spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else []),
+        "internal_ips": [one["address"] for one in status.get("addresses") or [] if one["type"] == "InternalIP"],
+        "kubelet_version": (status.get("nodeInfo") or {}).get("kubeletVersion", ""),
+        "ready": ready.get("status") == "True",
+        "ready_message": ready.get("message") or "its kubelet has not reported yet",
+    }
+
+
+def faults(nodes: Sequence[Object], names: Sequence[str], wait_for: Sequence[str]) -> List[str]:
+    """What the named nodes lack, of summaries; all nodes are meant where none is named."""
+    known = {node["name"]: node for node in nodes}
+    missing: List[str] = []
+    for name in names or list(known):
+        node = known.get(name)
+        if node is None:
+            missing.append(f"node {name} is not registered: see its kubelet's log")
+            continue
+        if "pod_cidr" in wait_for and not node["pod_cidrs"]:
+            missing.append(
+                f"node {name} has no pod subnet: the controller manager gives it one if it runs with "
+                "--allocate-node-cidrs and --cluster-cidr, and the pod network has subnets left"
+            )
+        if "internal_ip" in wait_for and not node["internal_ips"]:
+            missing.append(f"node {name} has no InternalIP")
+        if "ready" in wait_for and not node["ready"]:
+            missing.append(f"node {name} is not ready: {node['ready_message']}")
+    return missing

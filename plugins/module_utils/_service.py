@@ -1,0 +1,93 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A systemd unit as systemctl shows it, and what brings it to what is asked for."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Tuple
+
+RUNNING = ("active", "activating", "reloading", "refreshing")
+# Units that start at boot, or have no [Install] section so that nothing can be enabled.
+ENABLED = ("enabled", "static", "alias", "indirect", "generated", "transient")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit. started_at is when its main process was started, in seconds since the epoch; None where it never was."""
+
+    load_state: str
+    active_state: str
+    file_state: str
+    fragment: str
+    needs_reload: bool
+    started_at: Optional[float]
+
+    @property
+    def exists(self) -> bool:
+        """Whether systemd has a file for it."""
+        return self.load_state not in ("not-found", "")
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs or is about to."""
+        return self.active_state in RUNNING
+
+    def stale(self, name: str, files: List[str]) -> bool:
+        """Whether systemd knows less than the disk: no unit, a changed one, or another than the one among the files."""
+        own = [path for path in files if os.path.basename(path) == name and os.path.exists(path)]
+        return self.needs_reload or not self.exists or bool(own and self.fragment not in own)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for; a state or enablement of None is left as it is."""
+
+    state: Optional[str]
+    enabled: Optional[bool]
+    restart: bool
+
+
+def parse_unit(text: str, now: float, monotonic: float) -> Unit:
+    """Read what systemctl show prints.
+
+    Args:
+        text: lines of 'Property=value'.
+        now: the time, in seconds since the epoch.
+        monotonic: the same moment on the clock that systemd's monotonic timestamps use, in seconds.
+    """
+    properties = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    started = int(properties.get("ExecMainStartTimestampMonotonic") or 0) / 1e6
+    return Unit(
+        load_state=properties.get("LoadState", ""),
+        active_state=properties.get("ActiveState", ""),
+        file_state=properties.get("UnitFileState", ""),
+        fragment=properties.get("FragmentPath", ""),
+        needs_reload=properties.get("NeedDaemonReload") == "yes",
+        started_at=now - (monotonic - started) if started else None,
+    )
+
+
+def plan(unit: Unit, wish: Wish, written: Dict[str, float]) -> Tuple[List[str], List[str]]:
+    """The systemctl commands that are due, and why a restart is.
+
+    Args:
+        unit: as it is.
+        wish: as it should be.
+        written: when each of the service's files was written, in seconds since the epoch.
+    """
+    steps: List[str] = []
+    if wish.enabled is not None and wish.enabled != (unit.file_state in ENABLED):
+        steps.append("enable" if wish.enabled else "disable")
+    if wish.state == "stopped":
+        return steps + ["stop"] * unit.running, []
+    if not unit.running:
+        return steps + ["start"] * (wish.state == "started"), []
+    reasons = ["what the service is made of changed"] if wish.restart else []
+    started_at = unit.started_at
+    if started_at is not None:
+        newer = sorted(path for path, time in written.items() if time > started_at)
+        reasons += [f"{path} was written after the service was started" for path in newer]
+    return steps + ["restart"] * bool(reasons), reasons

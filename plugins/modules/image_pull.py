@@ -1,0 +1,188 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: image_pull
+version_added: 0.1.0
+short_description: Pull container images in parallel
+author: groundwork.kubernetes contributors (@groundwork)
+description:
+  - Pulls the images that a host's container runtime does not have yet, several at a time, with C(crictl).
+  - The images are named one by one, or are those that kubeadm needs for its configuration.
+extends_documentation_fragment: [groundwork.kubernetes.attributes]
+attributes:
+  check_mode:
+    support: full
+    details:
+      - On a host without kubeadm or crictl, check mode reports a change and only the images that are named.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+    details: An image that is present is not pulled again, even if its tag has moved in the registry.
+options:
+  images:
+    description: Images to have on the host.
+    type: list
+    elements: str
+    default: []
+  kubeadm_config:
+    description:
+      - kubeadm's configuration as YAML. All images that C(kubeadm config images list) names for it are pulled as well.
+    type: str
+  exclude:
+    description:
+      - Images to leave out, by their name without registry and tag, such as V(coredns).
+      - For the add-ons that are not installed, which kubeadm lists all the same.
+    type: list
+    elements: str
+    default: []
+  runtime_endpoint:
+    description:
+      - Address of the container runtime's socket, such as V(unix:///run/containerd/containerd.sock).
+      - If left out, C(/etc/crictl.yaml) says it.
+    type: str
+  parallel:
+    description: How many images are pulled at the same time.
+    type: int
+    default: 4
+  timeout:
+    description: Seconds after which the pull of one image is given up.
+    type: int
+    default: 600
+  retries:
+    description: How often a pull that failed is tried again.
+    type: int
+    default: 2
+seealso:
+  - module: groundwork.kubernetes.kubeadm_init
+"""
+
+EXAMPLES = r"""
+- name: Have all images of the control plane
+  groundwork.kubernetes.image_pull:
+    kubeadm_config: '{{ documents | groundwork.kubernetes.kubeadm_config(kubernetes_version) }}'
+
+- name: Have one image
+  groundwork.kubernetes.image_pull:
+    images: ['registry.k8s.io/pause:3.10.2']
+"""
+
+RETURN = r"""
+images:
+  description: All images that are wanted.
+  returned: success
+  type: list
+  elements: str
+pulled:
+  description: The images that were pulled, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from typing import List
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._images import (
+    ImageError,
+    base_name,
+    missing_images,
+    present_images,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import (
+    Kubeadm,
+    KubeadmError,
+    private_file,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import BINARY_FOLDERS
+
+
+def wanted_images(module: AnsibleModule) -> List[str]:
+    """The images named, and those that kubeadm needs."""
+    images: List[str] = list(module.params["images"])
+    if module.params["kubeadm_config"]:
+        kubeadm = Kubeadm(module, module.params["timeout"])
+        with private_file(module, module.params["kubeadm_config"]) as path:
+            images += kubeadm.run("config", "images", "list", f"--config={path}").split()
+    return [image for image in dict.fromkeys(images) if base_name(image) not in module.params["exclude"]]
+
+
+def pull(command: List[str], timeout: int, retries: int) -> str:
+    """Pull one image; gives what went wrong, or nothing."""
+    fault = ""
+    for _attempt in range(1 + retries):
+        try:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
+            )
+        except subprocess.TimeoutExpired:
+            fault = f"not done after {timeout} seconds"
+            continue
+        if done.returncode == 0:
+            return ""
+        fault = (done.stderr or done.stdout).strip() or f"exit code {done.returncode}"
+    return fault
+
+
+def run(module: AnsibleModule) -> None:
+    """List, compare, pull.
+
+    Raises:
+        ImageError: if the images cannot be listed, or some cannot be pulled.
+    """
+    params = module.params
+    tools = [module.get_bin_path("crictl", opt_dirs=BINARY_FOLDERS)]
+    if params["kubeadm_config"]:
+        tools.append(module.get_bin_path("kubeadm", opt_dirs=BINARY_FOLDERS))
+    if module.check_mode and not all(tools):
+        module.exit_json(changed=True, images=params["images"], pulled=params["images"])
+
+    crictl = [module.get_bin_path("crictl", required=True, opt_dirs=BINARY_FOLDERS)]
+    if params["runtime_endpoint"]:
+        crictl += ["-r", params["runtime_endpoint"]]
+    images = wanted_images(module)
+    rc, out, err = module.run_command([*crictl, "images", "-o", "json"])
+    if rc != 0:
+        raise ImageError(f"The container runtime does not list its images; is it running? crictl says: {err.strip()}")
+    missing = missing_images(images, present_images(out))
+    if missing and not module.check_mode:
+        with ThreadPoolExecutor(max_workers=max(1, params["parallel"])) as pool:
+            commands = [[*crictl, "pull", image] for image in missing]
+            faults = list(pool.map(lambda command: pull(command, params["timeout"], params["retries"]), commands))
+        failed = [f"- {image}: {fault}" for image, fault in zip(missing, faults) if fault]
+        if failed:
+            raise ImageError(
+                "These images cannot be pulled:\n" + "\n".join(failed) + "\n"
+                "Make them available, or set the repository that has them (kubernetes_image_repository)."
+            )
+    module.exit_json(changed=bool(missing), images=images, pulled=missing)
+
+
+def main() -> None:
+    """Pull what is missing."""
+    module = AnsibleModule(
+        {
+            "images": {"type": "list", "elements": "str", "default": []},
+            "kubeadm_config": {"type": "str"},
+            "exclude": {"type": "list", "elements": "str", "default": []},
+            "runtime_endpoint": {"type": "str"},
+            "parallel": {"type": "int", "default": 4},
+            "timeout": {"type": "int", "default": 600},
+            "retries": {"type": "int", "default": 2},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        run(module)
+    except (ImageError, KubeadmError) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

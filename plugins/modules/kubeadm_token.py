@@ -1,0 +1,170 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kubeadm_token
+version_added: 0.1.0
+short_description: Short-lived tokens for joining a cluster
+author: groundwork.kubernetes contributors (@groundwork)
+description:
+  - Creates a bootstrap token that a host joins the cluster with, and gives what else the join needs to know.
+  - Runs on a control plane, with the administrator's kubeconfig.
+  - The token is generated on the host and given to the API server through standard input.
+    It is never on a command line or in a file.
+  - The result holds the token. Set C(no_log) on the task.
+extends_documentation_fragment: [groundwork.kubernetes.attributes]
+attributes:
+  check_mode:
+    support: full
+    details: In check mode O(state=present) gives placeholders.
+  diff_mode:
+    support: none
+  idempotent:
+    support: partial
+    details: With O(state=present) every run creates a token.
+options:
+  state:
+    description: Whether to create a token or to remove one.
+    type: str
+    choices: [present, absent]
+    default: present
+  token:
+    description: The token to remove. Required with O(state=absent). Its first six letters are enough.
+    type: str
+  ttl:
+    description: How long the token holds, such as V(30m) or V(1h30m). The cluster removes it then.
+    type: str
+    default: 30m
+  description:
+    description: What C(kubeadm token list) shows beside the token.
+    type: str
+    default: Made by groundwork.kubernetes to join hosts
+  kubeconfig:
+    description: The administrator's kubeconfig.
+    type: path
+    default: /etc/kubernetes/admin.conf
+seealso:
+  - module: groundwork.kubernetes.kubeadm_join
+  - name: Bootstrap tokens
+    description: How a host authenticates itself when it joins.
+    link: https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/
+"""
+
+EXAMPLES = r"""
+- name: Create a token
+  groundwork.kubernetes.kubeadm_token:
+    ttl: 15m
+  register: join
+  no_log: true
+
+- name: Remove it
+  groundwork.kubernetes.kubeadm_token:
+    state: absent
+    token: '{{ join.token }}'
+"""
+
+RETURN = r"""
+token:
+  description: The token. It is a secret.
+  returned: when O(state=present)
+  type: str
+endpoint:
+  description: Host and port of the API.
+  returned: when O(state=present)
+  type: str
+  sample: 192.0.2.10:6443
+ca_cert_hashes:
+  description: The pins of the cluster's certificate authorities.
+  returned: when O(state=present)
+  type: list
+  elements: str
+  sample: ['sha256:2a4b6c...']
+expires:
+  description: When the cluster removes the token, in UTC.
+  returned: when O(state=present)
+  type: str
+  sample: '2026-11-22T05:20:00Z'
+"""
+
+import json
+from datetime import datetime, timezone
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
+    KUBECONFIG_OPTION,
+    Kubectl,
+    KubectlError,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._token import (
+    Token,
+    TokenError,
+    new_token,
+    parse_ttl,
+    read_cluster,
+    token_manifest,
+)
+
+PLACEHOLDERS = {
+    "token": "checkm.0000000000000000",
+    "endpoint": "192.0.2.1:6443",
+    "ca_cert_hashes": ["sha256:" + 64 * "0"],
+}
+
+
+def create(module: AnsibleModule) -> None:
+    """Create a token, and give it with what the cluster says of itself."""
+    expires = datetime.now(timezone.utc) + parse_ttl(module.params["ttl"])
+    stamp = expires.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if module.check_mode:
+        module.exit_json(changed=True, expires=stamp, **PLACEHOLDERS)
+    kubectl = Kubectl(module, module.params["kubeconfig"])
+    info = kubectl.get("configmap", "cluster-info", "--namespace=kube-public") or {}
+    text = info.get("data", {}).get("kubeconfig", "")
+    # kubectl reads the YAML, so that no YAML library is needed on the host.
+    parsed = kubectl.run("config", "view", "--raw", "--output=json", "--kubeconfig=/dev/stdin", stdin=text)
+    endpoint, hashes = read_cluster(json.loads(parsed))
+    token = new_token()
+    manifest = token_manifest(token, expires, module.params["description"])
+    kubectl.run("create", "--filename=-", stdin=json.dumps(manifest))
+    module.exit_json(changed=True, token=str(token), endpoint=endpoint, ca_cert_hashes=hashes, expires=stamp)
+
+
+def remove(module: AnsibleModule) -> None:
+    """Remove a token."""
+    name = Token(module.params["token"][:6], "").secret_name
+    if module.check_mode and module.params["token"] == PLACEHOLDERS["token"]:
+        module.exit_json(changed=True)
+    kubectl = Kubectl(module, module.params["kubeconfig"])
+    # Only the name is asked for: the Secret's content is of no use here.
+    found = kubectl.run("get", "secret", name, "--namespace=kube-system", "--output=name", "--ignore-not-found").strip()
+    if found and not module.check_mode:
+        kubectl.run("delete", "secret", name, "--namespace=kube-system", "--ignore-not-found")
+    module.exit_json(changed=bool(found))
+
+
+def main() -> None:
+    """Create or remove a token."""
+    module = AnsibleModule(
+        {
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "token": {"type": "str", "no_log": True},
+            "ttl": {"type": "str", "default": "30m"},
+            "description": {"type": "str", "default": "Made by groundwork.kubernetes to join hosts"},
+            "kubeconfig": KUBECONFIG_OPTION,
+        },
+        required_if=[("state", "absent", ["token"])],
+        supports_check_mode=True,
+    )
+    try:
+        if module.params["state"] == "present":
+            create(module)
+        remove(module)
+    except (KubectlError, TokenError) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,304 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Labels, annotations, taints and scheduling of nodes."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: node
+short_description: Labels, annotations, taints and scheduling of Kubernetes nodes
+version_added: 0.1.0
+author: groundwork.kubernetes contributors (@groundwork)
+description:
+  - Sets what is named and leaves everything else on the node as it is.
+  - Handles one node, or many in one call. If a node is missing, no node is changed.
+  - A taint is identified by its key and its effect, as in Kubernetes.
+extends_documentation_fragment:
+  - groundwork.kubernetes.attributes
+attributes:
+  check_mode:
+    support: full
+    details: A node that is not registered yet counts as one that would be changed.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  name:
+    description: The node's name. Mutually exclusive with O(nodes).
+    type: str
+  labels: &labels
+    description: Labels by key; null removes one.
+    type: dict
+    default: {}
+  annotations: &annotations
+    description: Annotations by key; null removes one.
+    type: dict
+    default: {}
+  taints: &taints
+    description: Taints that the node has.
+    type: list
+    elements: dict
+    default: []
+    suboptions: &taint
+      key:
+        description: The taint's key.
+        type: str
+        required: true
+      value:
+        description: The taint's value.
+        type: str
+      effect:
+        description: What it does to pods that do not tolerate it.
+        type: str
+        choices: [NoSchedule, PreferNoSchedule, NoExecute]
+        required: true
+  taints_absent: &taints_absent
+    description: Taints that the node does not have.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      key:
+        description: The taint's key.
+        type: str
+        required: true
+      effect:
+        description: The taint's effect; any without it.
+        type: str
+        choices: [NoSchedule, PreferNoSchedule, NoExecute]
+  unschedulable: &unschedulable
+    description: Whether new pods are kept away (cordon) or not (uncordon). Left as it is without this option.
+    type: bool
+  nodes:
+    description: Several nodes, each with options of its own.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: The node's name.
+        type: str
+        required: true
+      labels: *labels
+      annotations: *annotations
+      taints: *taints
+      taints_absent: *taints_absent
+      unschedulable: *unschedulable
+  kubeconfig:
+    description: The kubeconfig on the managed host.
+    type: path
+    default: /etc/kubernetes/admin.conf
+seealso:
+  - module: groundwork.kubernetes.node_info
+  - name: Taints and tolerations
+    description: The documentation of Kubernetes.
+    link: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
+"""
+
+EXAMPLES = r"""
+- name: Keep a node for databases
+  groundwork.kubernetes.node:
+    name: worker-3
+    labels:
+      example.org/pool: database
+      example.org/old: null
+    taints:
+      - key: example.org/pool
+        value: database
+        effect: NoSchedule
+
+- name: Cordon two nodes
+  groundwork.kubernetes.node:
+    nodes:
+      - name: worker-1
+        unschedulable: true
+      - name: worker-2
+        unschedulable: true
+"""
+
+RETURN = r"""
+nodes:
+  description:
+    - The nodes as they are, or would be, afterwards. Has the same form as in M(groundwork.kubernetes.node_info).
+    - In check mode, without those that are not registered.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{name: worker-1, labels: {kubernetes.io/os: linux}, taints: [], unschedulable: true, ready: true}]
+changed_nodes:
+  description: Names of the nodes that were changed.
+  returned: success
+  type: list
+  elements: str
+  sample: [worker-1]
+"""
+
+import copy
+import json
+from typing import Any, Dict, List, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
+    KUBECONFIG_OPTION,
+    Kubectl,
+    KubectlError,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._node import (
+    EFFECTS,
+    NodeError,
+    Object,
+    Wish,
+    merge_patch,
+    state,
+    summary,
+    wanted_state,
+)
+
+ATTEMPTS = 5
+KEY: Dict[str, Any] = {"type": "str", "required": True}
+SETTINGS: Dict[str, Any] = {
+    "labels": {"type": "dict", "default": {}},
+    "annotations": {"type": "dict", "default": {}},
+    "taints": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "key": KEY,
+            "value": {"type": "str"},
+            "effect": {"type": "str", "choices": list(EFFECTS), "required": True},
+        },
+    },
+    "taints_absent": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"key": KEY, "effect": {"type": "str", "choices": list(EFFECTS)}},
+    },
+    "unschedulable": {"type": "bool"},
+}
+ARGUMENTS: Dict[str, Any] = {
+    "name": {"type": "str"},
+    **SETTINGS,
+    "nodes": {"type": "list", "elements": "dict", "options": {"name": KEY, **SETTINGS}},
+    "kubeconfig": KUBECONFIG_OPTION,
+}
+
+
+def read(kubectl: Kubectl, wishes: List[Wish]) -> Dict[str, Object]:
+    """The registered nodes by name."""
+    if len(wishes) == 1:
+        node = kubectl.get("nodes", wishes[0].name)
+        return {wishes[0].name: node} if node else {}
+    return {node["metadata"]["name"]: node for node in kubectl.get("nodes")["items"]}
+
+
+def fulfil(kubectl: Kubectl, node: Object, wish: Wish) -> Object:
+    """Patch a node, again if something else changed it in between; the node as it is then.
+
+    Raises:
+        KubectlError: if the API server refuses the patch.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        patch = merge_patch(node, wish)
+        if patch is None:
+            break
+        try:
+            node = json.loads(
+                kubectl.run(
+                    "patch",
+                    "node",
+                    wish.name,
+                    "--type=merge",
+                    f"--patch={json.dumps(patch)}",
+                    "--field-manager=groundwork",
+                    "--output=json",
+                )
+            )
+        except KubectlError as error:
+            if "(Conflict)" not in error.stderr or attempt == ATTEMPTS:
+                raise
+            node = kubectl.get("nodes", wish.name) or node
+    return node
+
+
+def foreseen(node: Object, wish: Wish) -> Object:
+    """A node as it would be with a wish fulfilled."""
+    after = wanted_state(state(node, wish), wish)
+    result = copy.deepcopy(node)
+    for kind, wanted in (("labels", wish.labels), ("annotations", wish.annotations)):
+        kept = {key: value for key, value in (result["metadata"].get(kind) or {}).items() if key not in wanted}
+        result["metadata"][kind] = {**kept, **after.get(kind, {})}
+    result.setdefault("spec", {}).update({key: after[key] for key in ("taints", "unschedulable") if key in after})
+    return result
+
+
+def wishes_of(params: Dict[str, Any]) -> List[Wish]:
+    """What the options ask for.
+
+    Raises:
+        NodeError: if they contradict each other.
+    """
+    wishes = [Wish.of(options) for options in params["nodes"]] if params["nodes"] is not None else [Wish.of(params)]
+    names = [wish.name for wish in wishes]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise NodeError(f"nodes names {', '.join(twice)} more than once")
+    return wishes
+
+
+def diff(name: str, before: Object, after: Object) -> Dict[str, str]:
+    """One node's change in the form Ansible's diff mode shows."""
+    texts = [json.dumps(item, indent=2, sort_keys=True) + "\n" if item else "" for item in (before, after)]
+    return {"before_header": f"node {name}", "after_header": f"node {name}", "before": texts[0], "after": texts[1]}
+
+
+def run(module: AnsibleModule) -> Dict[str, Any]:
+    """The module's result."""
+    wishes = wishes_of(module.params)
+    missing = cluster_missing(module, module.params["kubeconfig"])
+    if missing and not module.check_mode:
+        raise NodeError(f"{missing}; run this task on a control plane")
+    kubectl: Optional[Kubectl] = None if missing else Kubectl(module, module.params["kubeconfig"])
+    nodes = read(kubectl, wishes) if kubectl and wishes else {}
+    absent = [wish.name for wish in wishes if wish.name not in nodes]
+    if absent and not module.check_mode:
+        raise NodeError(
+            f"not registered in the cluster: {', '.join(absent)}; compare with kubectl get nodes. "
+            "A node's name is what the kubelet registered, in lower case"
+        )
+    empty: Object = {"metadata": {}}
+    changed = [
+        wish for wish in wishes if merge_patch(nodes.get(wish.name, {"metadata": {"resourceVersion": ""}}), wish)
+    ]
+    result: Dict[str, Any] = {"changed": bool(changed), "changed_nodes": [wish.name for wish in changed]}
+    if module._diff:
+        before = {wish.name: state(nodes.get(wish.name, empty), wish) for wish in changed}
+        result["diff"] = [diff(wish.name, before[wish.name], wanted_state(before[wish.name], wish)) for wish in changed]
+    for wish in changed:
+        if module.check_mode and wish.name in nodes:
+            nodes[wish.name] = foreseen(nodes[wish.name], wish)
+        elif kubectl and not module.check_mode:
+            nodes[wish.name] = fulfil(kubectl, nodes[wish.name], wish)
+    result["nodes"] = [summary(nodes[wish.name]) for wish in wishes if wish.name in nodes]
+    return result
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS,
+        mutually_exclusive=[("name", "nodes")],
+        required_one_of=[("name", "nodes")],
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except (NodeError, KubectlError) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the API server knows of the nodes."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: node_info
+short_description: Read Kubernetes' nodes, and wait for them
+version_added: 0.1.0
+author: groundwork.kubernetes contributors (@groundwork)
+description:
+  - Returns all registered nodes with their addresses, pod subnets and readiness.
+  - Waits, on request, until the named nodes are registered and have what is needed of them.
+extends_documentation_fragment:
+  - groundwork.kubernetes.attributes
+attributes:
+  check_mode:
+    support: full
+    details: Does not wait. On a host that has no kubectl or kubeconfig yet, there are no nodes.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  names:
+    description:
+      - Names of the nodes that must be registered and that O(wait_for) is about.
+      - Without it, O(wait_for) is about all registered nodes.
+    type: list
+    elements: str
+    default: []
+  wait_for:
+    description:
+      - What to wait for.
+      - V(pod_cidr) is the subnet that the controller manager gives a node, V(internal_ip) its address, V(ready) its
+        condition of that name.
+    type: list
+    elements: str
+    choices: [pod_cidr, internal_ip, ready]
+    default: []
+  timeout:
+    description: How long to wait, in seconds.
+    type: int
+    default: 300
+  kubeconfig:
+    description: The kubeconfig on the managed host.
+    type: path
+    default: /etc/kubernetes/admin.conf
+seealso:
+  - module: groundwork.kubernetes.node
+"""
+
+EXAMPLES = r"""
+- name: Wait until two nodes are ready
+  groundwork.kubernetes.node_info:
+    names: [worker-1, worker-2]
+    wait_for: [ready]
+    timeout: 600
+"""
+
+RETURN = r"""
+nodes:
+  description: All registered nodes, by name.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The node's name.
+      type: str
+    labels:
+      description: Its labels.
+      type: dict
+    taints:
+      description: Its taints.
+      type: list
+      elements: dict
+    unschedulable:
+      description: Whether it is cordoned.
+      type: bool
+    pod_cidrs:
+      description: The pod subnets it was given.
+      type: list
+      elements: str
+    internal_ips:
+      description: Its addresses of the type InternalIP.
+      type: list
+      elements: str
+    kubelet_version:
+      description: The version of its kubelet.
+      type: str
+    ready:
+      description: Whether its condition Ready is true.
+      type: bool
+    ready_message:
+      description: What the condition Ready says.
+      type: str
+  sample: [{name: worker-1, pod_cidrs: [10.244.1.0/24], internal_ips: [192.0.2.11], ready: true}]
+"""
+
+from typing import Any, Dict, List
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing, poll
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
+    KUBECONFIG_OPTION,
+    Kubectl,
+    KubectlError,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._node import NodeError, Object, faults, summary
+
+ARGUMENTS: Dict[str, Any] = {
+    "names": {"type": "list", "elements": "str", "default": []},
+    "wait_for": {"type": "list", "elements": "str", "choices": ["pod_cidr", "internal_ip", "ready"], "default": []},
+    "timeout": {"type": "int", "default": 300},
+    "kubeconfig": KUBECONFIG_OPTION,
+}
+
+
+def run(module: AnsibleModule) -> List[Object]:
+    """Summaries of the nodes, as soon as they have what they must have.
+
+    Raises:
+        NodeError: saying what is missing when the time is over.
+    """
+    params = module.params
+    missing = cluster_missing(module, params["kubeconfig"])
+    if missing:
+        if module.check_mode:
+            return []
+        raise NodeError(f"{missing}; run this task on a control plane")
+    kubectl = Kubectl(module, params["kubeconfig"])
+    nodes: List[Object] = []
+
+    def pending() -> str:
+        nodes[:] = [summary(node) for node in kubectl.get("nodes")["items"]]
+        return "; ".join(faults(nodes, params["names"], params["wait_for"]))
+
+    lacking = poll(pending, 0 if module.check_mode else params["timeout"])
+    if lacking and not module.check_mode:
+        raise NodeError(f"after {params['timeout']} seconds: {lacking}")
+    return sorted(nodes, key=lambda node: str(node["name"]))
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        module.exit_json(changed=False, nodes=run(module))
+    except (NodeError, KubectlError) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: service
+short_description: Run a systemd service with its current files
+version_added: 0.1.0
+author: groundwork.kubernetes contributors (@groundwork)
+description:
+  - Enables and starts a systemd service, and restarts it when its files have changed since it was started.
+  - Whether a restart is due is read from the host, not remembered by the run. So a run that was interrupted between
+    the change of a file and the restart is made good by the next one, which a handler would not do.
+  - Reloads systemd's units when systemd says that they have changed, or when the unit is new.
+  - In check mode a unit that does not exist yet counts as one that would be started, as an earlier task would write it.
+extends_documentation_fragment: [groundwork.kubernetes.attributes]
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  name:
+    description: Name of the unit, with or without C(.service).
+    type: str
+    required: true
+  state:
+    description:
+      - With V(started), the service runs. With V(stopped), it does not.
+      - When not given, a service that does not run is left as it is, and one that runs is restarted when it is due.
+    type: str
+    choices: [started, stopped]
+  enabled:
+    description: Whether the service is started at boot. Left as it is when not given.
+    type: bool
+  files:
+    description:
+      - The files that the service reads at its start, such as its program, unit and configuration.
+      - It is restarted when one of them was written after it was started.
+    type: list
+    elements: path
+    default: []
+  restart:
+    description:
+      - Whether to restart a running service for a reason that O(files) does not show.
+      - In check mode, give here whether earlier tasks would change the files.
+    type: bool
+    default: false
+seealso:
+  - module: ansible.builtin.systemd_service
+"""
+
+EXAMPLES = r"""
+- name: Configure the service
+  groundwork.kubernetes.files:
+    files:
+      - path: /etc/containerd/config.toml
+        content: "{{ containerd_config | groundwork.kubernetes.to_toml }}"
+  register: configuration
+
+- name: Run the service
+  groundwork.kubernetes.service:
+    name: containerd
+    state: started
+    enabled: true
+    files: [/usr/local/bin/containerd, /etc/containerd/config.toml]
+    restart: '{{ ansible_check_mode and configuration is changed }}'
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or would be done in check mode, in this order.
+  returned: success
+  type: list
+  elements: str
+  sample: [daemon-reload, restart]
+reasons:
+  description: Why a restart is due.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/containerd/config.toml was written after the service was started]
+"""
+
+import os
+import time
+from typing import Any, Dict, List
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._service import Unit, Wish, parse_unit, plan
+
+PROPERTIES = "LoadState,ActiveState,UnitFileState,FragmentPath,NeedDaemonReload,ExecMainStartTimestampMonotonic"
+
+
+class ServiceError(Exception):
+    """Why the service cannot be brought to what is asked for."""
+
+
+class Systemd:
+    """Calls systemctl for one unit."""
+
+    def __init__(self, module: AnsibleModule, name: str) -> None:
+        self.module = module
+        self.name = name
+        self.systemctl: str = module.get_bin_path("systemctl", required=True)
+
+    def read(self) -> Unit:
+        """The unit as it is now."""
+        rc, out, err = self.module.run_command([self.systemctl, "show", self.name, f"--property={PROPERTIES}"])
+        if rc != 0:
+            raise ServiceError(f"systemctl cannot show {self.name}: {(err or out).strip()}")
+        return parse_unit(out, now=time.time(), monotonic=time.monotonic())
+
+    def act(self, action: str) -> None:
+        """One systemctl command; daemon-reload concerns all units.
+
+        Raises:
+            ServiceError: with the service's last messages where it fails.
+        """
+        unit = [] if action == "daemon-reload" else [self.name]
+        rc, out, err = self.module.run_command([self.systemctl, action, *unit])
+        if rc == 0:
+            return
+        message = f"systemctl {' '.join([action, *unit])} failed: {(err or out).strip()}"
+        if unit:
+            _rc, log, _err = self.module.run_command(
+                ["journalctl", f"--unit={self.name}", "--lines=15", "--no-pager", "--output=cat"]
+            )
+            message += f"\nIts last messages:\n{log.strip()}"
+        raise ServiceError(message)
+
+
+def written_times(paths: List[str]) -> Dict[str, float]:
+    """When each file was last written; a file that does not exist is left out."""
+    return {path: os.stat(path).st_mtime for path in paths if os.path.exists(path)}
+
+
+def run(module: AnsibleModule) -> Dict[str, Any]:
+    """What the module does; returns its result."""
+    params = module.params
+    name = params["name"] if "." in params["name"] else f"{params['name']}.service"
+    systemd = Systemd(module, name)
+    unit = systemd.read()
+    actions: List[str] = []
+    if unit.stale(name, params["files"]):
+        actions.append("daemon-reload")
+        if not module.check_mode:
+            systemd.act("daemon-reload")
+            unit = systemd.read()
+    if unit.load_state == "masked":
+        raise ServiceError(f"{name} is masked, so it cannot be started: run 'systemctl unmask {name}' on the host")
+    if not unit.exists and not module.check_mode:
+        raise ServiceError(f"the host has no unit {name}")
+    wish = Wish(params["state"], params["enabled"], params["restart"] or "daemon-reload" in actions)
+    steps, reasons = plan(unit, wish, written_times(params["files"]))
+    # A unit that is reloaded for nothing but its absence changes nothing.
+    actions = [*actions, *steps] if unit.exists or steps else steps
+    if not module.check_mode:
+        for step in steps:
+            systemd.act(step)
+    result: Dict[str, Any] = {"changed": bool(actions), "actions": actions, "reasons": reasons}
+    if module._diff and actions:
+        result["diff"] = {
+            "before": f"{name} {unit.active_state} {unit.file_state}\n",
+            "after": f"{name} {', '.join(actions)}" + (f" ({'; '.join(reasons)})" if reasons else "") + "\n",
+        }
+    return result
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["started", "stopped"]},
+            "enabled": {"type": "bool"},
+            "files": {"type": "list", "elements": "path", "default": []},
+            "restart": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module)
+    except (ServiceError, OSError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faults of inputs and hosts: how they are named, ignored and shown."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+ERROR, WARNING = "error", "warning"
+EVERY_HOST = "*"
+
+# Every fault that can be found, and so every name that preflight_ignore knows.
+FAULTS: dict[str, str] = {
+    # inputs
+    "address-clash": "nodes share an address, or an address lies in a cluster network",
+    "checksum-invalid": "a checksum is neither SHA-256 nor a URL",
+    "cidr-clash": "the pod and service networks overlap or differ in address families",
+    "cidr-invalid": "a network is no CIDR, or its size cannot work",
+    "cluster-differs": "a variable that describes the whole cluster differs between hosts",
+    "endpoint-invalid": "kubernetes_api_endpoint is not host[:port]",
+    "endpoint-missing": "several control planes, but no endpoint that survives the loss of one",
+    "facts-missing": "facts of a host were not gathered",
+    "foreign-variable": "a Kubespray variable that has another name here",
+    "group-missing": "an inventory group that is needed is missing or empty",
+    "members-even": "an even number of etcd members",
+    "name-clash": "nodes share a name",
+    "name-invalid": "a name is not a DNS name as Kubernetes requires",
+    "proxy-mode-unsupported": "kube-proxy of this version lacks the mode",
+    "runtime-unsupported": "the container runtime and Kubernetes do not fit together",
+    "skew-unsupported": "versions of hosts are further apart than Kubernetes supports",
+    "unknown-ignore": "preflight_ignore names no fault",
+    "unknown-variable": "no role has such a variable",
+    "value-invalid": "a value has the wrong type or is not among the choices",
+    "value-undefined": "a value refers to something undefined",
+    "version-invalid": "kubernetes_version is not a version this collection can install",
+    # hosts
+    "cgroup-controllers": "a cgroup controller that the kubelet needs is off",
+    "cgroup-v1": "cgroup version 1, which the kubelet refuses",
+    "clock-skew": "clocks differ between hosts",
+    "clock-unsynchronised": "nothing keeps the clock right",
+    "cpu-too-few": "too few CPUs",
+    "disk-full": "too little free space",
+    "disk-slow": "synchronous writes are too slow for etcd",
+    "duplicate-hostname": "hosts share a host name",
+    "duplicate-mac": "hosts share a MAC address",
+    "duplicate-machine-id": "hosts share a machine id",
+    "duplicate-product-uuid": "hosts share the firmware's identifier",
+    "endpoint-taken": "something answers at the API endpoint though there is no cluster yet",
+    "endpoint-unreachable": "the host cannot reach something it needs",
+    "etcd-leftover": "etcd data on a host that is in no cluster",
+    "firewall-active": "a firewall that may block the cluster's ports",
+    "foreign-cluster": "hosts carry different clusters",
+    "kernel-too-old": "the kernel is too old",
+    "machine-id-missing": "no machine id",
+    "memory-too-small": "too little memory",
+    "mtu-differs": "MTU differs between hosts",
+    "network-manager": "NetworkManager would manage Calico's interfaces",
+    "node-address-missing": "the node's address is not one of the host's",
+    "port-taken": "another program listens on a port of Kubernetes",
+    "program-missing": "a program is missing that no package of the role brings",
+    "route-clash": "a route of the host overlaps a cluster network",
+    "swap-active": "swap is on and the kubelet would not start",
+    "systemd-missing": "systemd is not the init system",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that makes an input or a host unfit.
+
+    Attributes:
+        id: a key of FAULTS.
+        text: what is wrong; what to do.
+        host: the host; empty for the cluster as a whole.
+        severity: error or warning.
+    """
+
+    id: str
+    text: str
+    host: str = ""
+    severity: str = ERROR
+
+
+def did_you_mean(word: str, words: Iterable[str], closeness: float = 0.75) -> str:
+    """A question that names the most similar word; empty where none is similar."""
+    match = difflib.get_close_matches(word, list(words), n=1, cutoff=closeness)
+    return f"did you mean {match[0]}?" if match else ""
+
+
+def parse_ignore(value: Any) -> dict[str, frozenset[str]]:
+    """The faults to ignore, by host.
+
+    Args:
+        value: a list of identifiers for every host, or a mapping of hosts to such lists.
+
+    Raises:
+        ValueError: where it is neither.
+    """
+    by_host = value if isinstance(value, Mapping) else {EVERY_HOST: value or []}
+    for names in by_host.values():
+        if isinstance(names, str) or not isinstance(names, Sequence):
+            raise ValueError("it must be a list of fault identifiers, or map hosts to such lists")
+    return {str(host): frozenset(map(str, names)) for host, names in by_host.items()}
+
+
+def check_ignore(value: Any) -> list[Fault]:
+    """What is wrong with preflight_ignore itself."""
+    try:
+        named = set().union(*parse_ignore(value).values())
+    except ValueError as error:
+        return [Fault("value-invalid", f"preflight_ignore: {error}")]
+    return [
+        Fault("unknown-ignore", f"preflight_ignore: {name} is no fault; {did_you_mean(name, FAULTS) or 'remove it'}")
+        for name in sorted(named - FAULTS.keys())
+    ]
+
+
+def apply_ignore(faults: Iterable[Fault], value: Any) -> list[Fault]:
+    """The faults with ignored errors made warnings and ignored warnings left out."""
+    ignored = parse_ignore(value)
+    kept = []
+    for fault in faults:
+        if fault.id not in ignored.get(EVERY_HOST, frozenset()) | ignored.get(fault.host, frozenset()):
+            kept.append(fault)
+        elif fault.severity == ERROR:
+            kept.append(replace(fault, severity=WARNING, text=f"{fault.text} (ignored)"))
+    return kept
+
+
+def _heading(hosts: Sequence[str], every: Sequence[str]) -> str:
+    """How a group of hosts is named."""
+    if hosts == [""]:
+        return "cluster"
+    if len(hosts) > 1 and set(hosts) >= set(every):
+        return "all hosts"
+    return ", ".join(hosts) if len(hosts) <= 5 else f"{', '.join(hosts[:4])} and {len(hosts) - 4} more hosts"
+
+
+def group_faults(faults: Iterable[Fault], hosts: Sequence[str]) -> dict[str, list[Fault]]:
+    """The faults under the hosts that share them: the cluster's first, then all hosts', then the others'."""
+    sharing: dict[tuple[str, str, str], list[str]] = {}
+    for fault in faults:
+        names = sharing.setdefault((fault.severity, fault.id, fault.text), [])
+        if fault.host not in names:
+            names.append(fault.host)
+    groups: dict[str, list[Fault]] = {}
+    order = sorted(sharing.items(), key=lambda item: ("" not in item[1], -len(item[1]), item[1], item[0]))
+    for (severity, name, text), sharers in order:
+        groups.setdefault(_heading(sharers, hosts), []).append(Fault(name, text, sharers[0], severity))
+    return groups
+
+
+def count(faults: Sequence[Fault], severity: str) -> str:
+    """So many errors, in words."""
+    number = sum(fault.severity == severity for fault in faults)
+    return f"{number} {severity}{'' if number == 1 else 's'}"
+
+
+def render(faults: Iterable[Fault], hosts: Sequence[str], title: str) -> str:
+    """All faults as a text that is grouped by host and can be read."""
+    groups = group_faults(faults, hosts)
+    shown = [fault for group in groups.values() for fault in group]
+    lines = [f"{title}: {count(shown, ERROR)}, {count(shown, WARNING)}"]
+    for heading, group in groups.items():
+        lines += ["", heading, *(f"  {fault.severity} [{fault.id}] {fault.text}" for fault in group)]
+    return "\n".join(lines)
+
+
+def as_result(faults: Sequence[Fault], hosts: Sequence[str], title: str, ending: str) -> dict[str, Any]:
+    """An action's result: failed with one message where there is an error, else only warnings.
+
+    Args:
+        faults: what was found, after ignoring.
+        hosts: all hosts that were looked at.
+        title: the message's beginning.
+        ending: what the message ends with when there is an error.
+    """
+    result: dict[str, Any] = {
+        "changed": False,
+        "faults": [
+            {"host": fault.host, "id": fault.id, "severity": fault.severity, "text": fault.text} for fault in faults
+        ],
+    }
+    if any(fault.severity == ERROR for fault in faults):
+        result.update(failed=True, msg=f"{render(faults, hosts, title)}\n\n{ending}")
+    elif faults:
+        result.update(msg=title, warnings=[render(faults, hosts, title)])
+    else:
+        result.update(msg=f"{title}: no fault")
+    return result

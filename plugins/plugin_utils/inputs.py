@@ -1,0 +1,584 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judges variables before anything is touched: types by the roles' argument specs, and what must fit together."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import ipaddress
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import WARNING, Fault, did_you_mean
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.preflight import (
+    CONTROL_PLANE,
+    ETCD,
+    WORKER,
+    Network,
+    networks,
+    version_tuple,
+)
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.releases import ReleaseError, release
+
+Specs = Mapping[str, Mapping[str, Mapping[str, Any]]]
+Groups = Mapping[str, Sequence[str]]
+
+VERSION = re.compile(r"\d+\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?")
+CHECKSUM = re.compile(r"(sha256:)?[0-9a-fA-F]{64}|https?://\S+|file://\S+")
+DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+# How similar the rest of a name (after the role's prefix) is to a variable's.
+SURELY_MEANT, PERHAPS_MEANT = 0.85, 0.6
+# Prefixes that other people's variables are likely to have: those are only reported when they resemble one of ours.
+COMMON_PREFIXES = ("backup_", "verify_", "worker_")
+# Variables that describe the whole cluster and must be the same on all its hosts.
+CLUSTER_VARIABLES = (
+    "kubernetes_cluster_name",
+    "kubernetes_api_endpoint",
+    "kubernetes_api_port",
+    "kubernetes_pod_cidr",
+    "kubernetes_service_cidr",
+    "kubernetes_dns_domain",
+    "kubernetes_proxy_mode",
+)
+GROUP_VARIABLES = {
+    CONTROL_PLANE: "kubernetes_control_plane_group",
+    ETCD: "kubernetes_etcd_group",
+    WORKER: "kubernetes_node_group",
+}
+# Kubespray's names: its inventories work, its variables do not.
+FOREIGN_VARIABLES = {
+    "kube_version": "kubernetes_version",
+    "kube_pods_subnet": "kubernetes_pod_cidr",
+    "kube_service_addresses": "kubernetes_service_cidr",
+    "kube_proxy_mode": "kubernetes_proxy_mode",
+    "kube_image_repo": "kubernetes_image_repository",
+    "container_manager": "kubernetes_container_runtime",
+    "kube_apiserver_port": "kubernetes_api_port",
+}
+# What kubeadm accepts (cmd/kubeadm/app/apis/kubeadm/validation): the part of the pod network that a node gets, how many
+# more bits a node's part may have, and how many addresses a service network may have, by IP version.
+NODE_PREFIX = {4: 24, 6: 64}
+NODE_PREFIX_MAX_DIFFERENCE = 16
+SERVICE_HOST_BITS_MAX = 20
+SERVICE_ADDRESSES_MIN = 10
+# Where a minor version changed what fits.
+CRI_V1_ALPHA2_ONLY_BEFORE, CRI_V1_ONLY_SINCE = 23, 26
+NFTABLES_SINCE, NFTABLES_UNGATED_SINCE = 29, 31
+IPVS_DEPRECATED_SINCE = 35
+SKEW_THREE_SINCE = 28
+
+
+@dataclass(frozen=True)
+class HostInput:
+    """A host's variables.
+
+    Attributes:
+        name: the inventory's name of the host.
+        values: the roles' variables that are set for it, templated.
+        problems: why a variable could not be templated.
+        names: every variable that is set for it, of whomever.
+        limited: whether the play leaves the host out; then only what it must not share is looked at.
+    """
+
+    name: str
+    values: Mapping[str, Any]
+    problems: Mapping[str, str] = field(default_factory=dict)
+    names: frozenset[str] = frozenset()
+    limited: bool = False
+
+    def text(self, variable: str) -> str:
+        """A value as text; empty where it is not set."""
+        value = self.values.get(variable)
+        return "" if value is None else str(value)
+
+    def fault(self, name: str, text: str, severity: str = "error") -> Fault:
+        """A fault of this host's variables."""
+        return Fault(name, text, self.name, severity)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that is judged: hosts, the inventory's groups, the roles' argument specs."""
+
+    hosts: Sequence[HostInput]
+    groups: Groups
+    specs: Specs
+
+    @property
+    def played(self) -> list[HostInput]:
+        """The hosts of this play."""
+        return [host for host in self.hosts if not host.limited]
+
+    @property
+    def known(self) -> dict[str, str]:
+        """Each role's variables, with the role."""
+        return {variable: role for role, options in self.specs.items() for variable in options}
+
+    def group(self, role: str) -> tuple[str, str]:
+        """The inventory group of control planes, etcd members or workers, and the variable that names it."""
+        variable = GROUP_VARIABLES[role]
+        return next((host.text(variable) for host in self.hosts if host.text(variable)), ""), variable
+
+    def members(self, role: str) -> list[str]:
+        """The hosts of such a group."""
+        return list(self.groups.get(self.group(role)[0], []))
+
+    @property
+    def grouped(self) -> bool:
+        """Whether the inventory describes a cluster at all (a role may be used without)."""
+        return any(self.members(role) for role in GROUP_VARIABLES)
+
+    def roles_of(self, host: str) -> list[str]:
+        """What a host is in the cluster; with stacked etcd, control planes are its members."""
+        roles = [role for role in GROUP_VARIABLES if host in self.members(role)]
+        if CONTROL_PLANE in roles and not self.members(ETCD):
+            roles.append(ETCD)
+        return roles
+
+
+def load_specs(roles: Path) -> dict[str, dict[str, Any]]:
+    """The options of the main entry point of every role that has an argument spec."""
+    specs = {}
+    for path in sorted(roles.glob("*/meta/argument_specs.yml")):
+        document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        options = document.get("argument_specs", {}).get("main", {}).get("options") or {}
+        specs[path.parents[1].name] = options
+    return specs
+
+
+def plain_default(spec: Mapping[str, Any]) -> Any:
+    """An option's default, unless it is a template."""
+    default = spec.get("default")
+    return None if isinstance(default, str) and "{{" in default else default
+
+
+def families(found: Sequence[Network]) -> list[int]:
+    """The IP versions of networks, in their order."""
+    return [network.version for network in found]
+
+
+# One host's values
+
+
+def types(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """Types and choices, by the roles' argument specs."""
+    for role, options in inputs.specs.items():
+        for variable in sorted(options.keys() & host.values.keys()):
+            spec = {name: value for name, value in options[variable].items() if name not in ("required", "default")}
+            value = host.values[variable]
+            if value is None:
+                if options[variable].get("default") is not None:
+                    yield host.fault("value-invalid", f"{variable} is set but empty; give it a value or remove it")
+                continue
+            result = ArgumentSpecValidator({variable: spec}).validate({variable: value})
+            for message in result.error_messages:
+                shown = (
+                    "the value is not of the right form (not shown, it is secret)" if spec.get("no_log") else message
+                )
+                text = f"{variable}: {shown.rstrip('.')}; roles/{role}/README.md describes it"
+                yield host.fault("value-invalid", text)
+
+
+def undefined(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """Values whose template failed."""
+    for variable, problem in sorted(host.problems.items()):
+        text = f"{variable} cannot be evaluated: {problem}; correct its value or define what it refers to"
+        yield host.fault("value-undefined", text)
+
+
+def names(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """Variables that look like a role's but are no role's, and those of Kubespray."""
+    known = inputs.known
+    for name in sorted(host.names - known.keys()):
+        if name in FOREIGN_VARIABLES:
+            text = f"{name} has no effect; here the variable is {FOREIGN_VARIABLES[name]}"
+            if FOREIGN_VARIABLES[name] not in host.names:
+                yield host.fault("foreign-variable", text, WARNING)
+            continue
+        prefix = next((f"{role}_" for role in inputs.specs if name.startswith(f"{role}_")), "")
+        if not prefix:
+            continue
+        rest = name[len(prefix) :]
+        rests = {variable[len(prefix) :]: variable for variable in known if variable.startswith(prefix)}
+        match = difflib.get_close_matches(rest, rests, n=1, cutoff=PERHAPS_MEANT)
+        if match:
+            closeness = difflib.SequenceMatcher(None, match[0], rest).ratio()
+            text = f"{name} is no variable of the role {prefix[:-1]}; did you mean {rests[match[0]]}?"
+            yield host.fault("unknown-variable", text, "error" if closeness >= SURELY_MEANT else WARNING)
+        elif prefix not in COMMON_PREFIXES:
+            text = f"{name} is no variable of the role {prefix[:-1]} and has no effect; remove or rename it"
+            yield host.fault("unknown-variable", text, WARNING)
+
+
+def version(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """kubernetes_version: its form, and whether the collection covers it."""
+    value = host.text("kubernetes_version")
+    if not value:
+        return
+    if not VERSION.fullmatch(value):
+        yield host.fault(
+            "version-invalid", f"kubernetes_version {value!r} is no full version; write it like 1.36.5, without v"
+        )
+        return
+    try:
+        release(value)
+    except ReleaseError as error:
+        yield host.fault("version-invalid", f"kubernetes_version: {error}")
+
+
+def _readable_cidrs(host: HostInput, variable: str) -> Iterator[Fault]:
+    """One fault for each CIDR of a variable that is none."""
+    parts = [part.strip() for part in host.text(variable).split(",") if part.strip()]
+    for part in parts:
+        try:
+            ipaddress.ip_network(part)
+        except ValueError:
+            advice = "write it like 10.244.0.0/16"
+            with contextlib.suppress(ValueError):
+                advice = f"its network is {ipaddress.ip_network(part, strict=False)}"
+            yield host.fault("cidr-invalid", f"{variable} {part} is no network in CIDR notation; {advice}")
+    found = families(networks(host.text(variable)))
+    if len(found) > 2 or len(found) != len(set(found)):
+        text = f"{variable} {host.text(variable)} has more than one network of an IP version; give one, or one of each"
+        yield host.fault("cidr-invalid", text)
+
+
+def cidrs(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """The pod and service networks: form, size, overlap, families."""
+    yield from _readable_cidrs(host, "kubernetes_pod_cidr")
+    yield from _readable_cidrs(host, "kubernetes_service_cidr")
+    pods, services = networks(host.text("kubernetes_pod_cidr")), networks(host.text("kubernetes_service_cidr"))
+    for pod in pods:
+        yield from _pod_network_size(host, pod, len({*inputs.members(CONTROL_PLANE), *inputs.members(WORKER)}))
+        for service in services:
+            if pod.version == service.version and pod.overlaps(service):  # type: ignore[arg-type]
+                text = (
+                    f"kubernetes_pod_cidr {pod} and kubernetes_service_cidr {service} overlap; choose another for one"
+                )
+                yield host.fault("cidr-clash", text)
+    for service in services:
+        bits = service.max_prefixlen - service.prefixlen
+        if bits > SERVICE_HOST_BITS_MAX:
+            limit = service.max_prefixlen - SERVICE_HOST_BITS_MAX
+            text = f"kubernetes_service_cidr {service} is larger than Kubernetes allows; use /{limit} or longer"
+            yield host.fault("cidr-invalid", text)
+        elif service.num_addresses < SERVICE_ADDRESSES_MIN:
+            text = (
+                f"kubernetes_service_cidr {service} has under {SERVICE_ADDRESSES_MIN} addresses; use a shorter prefix"
+            )
+            yield host.fault("cidr-invalid", text)
+    if pods and services and set(families(pods)) != set(families(services)):
+        text = (
+            f"kubernetes_pod_cidr {host.text('kubernetes_pod_cidr')} and kubernetes_service_cidr "
+            f"{host.text('kubernetes_service_cidr')} are of different IP versions; give both a network of each"
+        )
+        yield host.fault("cidr-clash", text)
+
+
+def _pod_network_size(host: HostInput, pod: Network, nodes: int) -> Iterator[Fault]:
+    """Whether a pod network has room for every node's part of it."""
+    node_prefix = NODE_PREFIX[pod.version]
+    difference = node_prefix - pod.prefixlen
+    if difference < 0 or 2**difference < nodes:
+        room = 2**difference if difference >= 0 else 0
+        text = f"kubernetes_pod_cidr {pod} has room for {room} nodes of /{node_prefix} each, but there are {nodes}"
+        yield host.fault("cidr-invalid", f"{text}; use a shorter prefix")
+    elif difference > NODE_PREFIX_MAX_DIFFERENCE:
+        limit = node_prefix - NODE_PREFIX_MAX_DIFFERENCE
+        text = f"kubernetes_pod_cidr {pod} is larger than kubeadm allows; use a prefix of /{limit} or longer"
+        yield host.fault("cidr-invalid", text)
+
+
+def is_dns_name(name: str) -> bool:
+    """Whether a name is a DNS-1123 subdomain."""
+    return 0 < len(name) <= 253 and all(DNS_LABEL.fullmatch(label) for label in name.split("."))
+
+
+def split_endpoint(endpoint: str) -> tuple[str, int | None]:
+    """Host and port (None: not given) of host[:port].
+
+    Raises:
+        ValueError: saying what is wrong with it.
+    """
+    if "/" in endpoint:
+        raise ValueError("it is host[:port], without a scheme and without a path")
+    bracketed = re.fullmatch(r"\[([^\]]+)\](?::(\d+))?", endpoint)
+    if bracketed:
+        host, port = bracketed[1], bracketed[2]
+    elif endpoint.count(":") > 1:
+        raise ValueError("an IPv6 address stands in brackets, like [2001:db8::1]:6443")
+    else:
+        host, _colon, port = endpoint.partition(":")
+        if _colon and not port.isdigit():
+            raise ValueError("the port after the colon is no number")
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        if not is_dns_name(host) or re.fullmatch(r"[\d.]+", host):
+            raise ValueError(f"{host!r} is neither a DNS name in lower case nor an IP address") from None
+    if port and not 1 <= int(port) <= 65535:
+        raise ValueError("the port is not between 1 and 65535")
+    return host, int(port) if port else None
+
+
+def endpoint(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """kubernetes_api_endpoint and kubernetes_api_port."""
+    value = host.text("kubernetes_api_endpoint")
+    if value:
+        try:
+            split_endpoint(value)
+        except ValueError as error:
+            yield host.fault("endpoint-invalid", f"kubernetes_api_endpoint {value!r}: {error}")
+    port = host.text("kubernetes_api_port")
+    if port.isdigit() and not 1 <= int(port) <= 65535:
+        yield host.fault("endpoint-invalid", f"kubernetes_api_port {port} is not between 1 and 65535; 6443 is usual")
+
+
+def node_name(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """The node's name and the cluster's domain."""
+    name = host.text("kubernetes_node_name")
+    if name and not is_dns_name(name):
+        better = re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip("-.")
+        text = (
+            f"kubernetes_node_name {name!r} is no DNS name (a-z, 0-9, - and ., at most 63 characters between dots); "
+            f"set it, to {better} for example"
+        )
+        yield host.fault("name-invalid", text)
+    domain = host.text("kubernetes_dns_domain")
+    if domain and not is_dns_name(domain):
+        text = f"kubernetes_dns_domain {domain!r} is no DNS name in lower case; cluster.local is usual"
+        yield host.fault("name-invalid", text)
+
+
+def node_addresses(host: HostInput) -> list[str]:
+    """The node's addresses, as many as are readable."""
+    return [part.strip() for part in host.text("kubernetes_node_ip").split(",") if part.strip()]
+
+
+def node_address(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """The node's addresses: form, and that they are outside the cluster's networks."""
+    for text in node_addresses(host):
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            yield host.fault(
+                "value-invalid", f"kubernetes_node_ip {text!r} is no IP address; set it to one of the host's"
+            )
+            continue
+        for variable in ("kubernetes_pod_cidr", "kubernetes_service_cidr"):
+            for network in networks(host.text(variable)):
+                if address in network:
+                    message = f"kubernetes_node_ip {text} lies in {variable} {network}; choose another network"
+                    yield host.fault("address-clash", message)
+
+
+def proxy_mode(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """Whether kube-proxy of this version has the mode."""
+    mode, minor = host.text("kubernetes_proxy_mode"), version_tuple(host.text("kubernetes_version"))[1]
+    if mode == "nftables" and minor < NFTABLES_SINCE:
+        text = f"kubernetes_proxy_mode nftables needs Kubernetes 1.{NFTABLES_SINCE}; use iptables"
+        yield host.fault("proxy-mode-unsupported", text)
+    elif mode == "nftables" and minor < NFTABLES_UNGATED_SINCE:
+        gates = (host.values.get("kubernetes_proxy_configuration") or {}).get("featureGates") or {}
+        if not gates.get("NFTablesProxyMode"):
+            text = (
+                f"kubernetes_proxy_mode nftables needs a feature gate before Kubernetes 1.{NFTABLES_UNGATED_SINCE}; "
+                "use iptables, or set featureGates: {NFTablesProxyMode: true} in kubernetes_proxy_configuration"
+            )
+            yield host.fault("proxy-mode-unsupported", text)
+    elif mode == "ipvs" and minor >= IPVS_DEPRECATED_SINCE:
+        text = f"kubernetes_proxy_mode ipvs is deprecated since Kubernetes 1.{IPVS_DEPRECATED_SINCE}; use nftables"
+        yield host.fault("proxy-mode-unsupported", text, WARNING)
+
+
+def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """The values inside a value, each with where it is."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{name}.{key}")
+    elif isinstance(value, (list, tuple)):
+        for at, inner in enumerate(value):
+            yield from _leaves(inner, f"{name}[{at}]")
+    else:
+        yield name, value
+
+
+def checksums(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """The form of every checksum."""
+    for variable in sorted(inputs.known.keys() & host.values.keys()):
+        if not re.search(r"_checksums?$", variable):
+            continue
+        for place, value in _leaves(host.values[variable], variable):
+            if value not in (None, "") and not CHECKSUM.fullmatch(str(value)):
+                text = (
+                    f"{place} {value!r} is no checksum; give SHA-256 as 64 hexadecimal digits, or a checksum file's URL"
+                )
+                yield host.fault("checksum-invalid", text)
+
+
+def runtime(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """Whether the kubelet and containerd speak the same version of the CRI."""
+    containerd = host.text("container_runtime_containerd_version")
+    installed = (host.text("kubernetes_container_runtime"), host.text("container_runtime_install_method"))
+    if not containerd or installed != ("containerd", "archive"):
+        return
+    (major, _minor), minor = version_tuple(containerd), version_tuple(host.text("kubernetes_version"))[1]
+    kubernetes = f"Kubernetes {host.text('kubernetes_version')}"
+    if major >= 2 and minor < CRI_V1_ALPHA2_ONLY_BEFORE:
+        text = f"the kubelet of {kubernetes} speaks only CRI v1alpha2, which containerd {containerd} lacks; use 1.7"
+        yield host.fault("runtime-unsupported", text)
+    elif version_tuple(containerd) < (1, 6) and minor >= CRI_V1_ONLY_SINCE:
+        text = f"the kubelet of {kubernetes} speaks only CRI v1, which containerd {containerd} lacks; use 2.x"
+        yield host.fault("runtime-unsupported", text)
+
+
+HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
+    types,
+    undefined,
+    names,
+    version,
+    cidrs,
+    endpoint,
+    node_name,
+    node_address,
+    proxy_mode,
+    checksums,
+    runtime,
+]
+
+# Across hosts
+
+
+def groups(inputs: Inputs) -> Iterator[Fault]:
+    """The inventory's groups: a control plane, and an odd number of etcd members."""
+    if not inputs.grouped:
+        return
+    group, variable = inputs.group(CONTROL_PLANE)
+    if not inputs.members(CONTROL_PLANE):
+        similar = did_you_mean(group, inputs.groups.keys() - {group}, closeness=0.6)
+        advice = similar or "add a host to it"
+        yield Fault("group-missing", f"the inventory group {group} ({variable}) has no host; {advice}")
+    external = inputs.members(ETCD)
+    members = external or inputs.members(CONTROL_PLANE)
+    if members and len(members) % 2 == 0:
+        where = inputs.group(ETCD)[0] if external else group
+        text = (
+            f"{len(members)} etcd members (group {where}) survive no more losses than {len(members) - 1} would; "
+            "have an odd number"
+        )
+        yield Fault("members-even", text, severity=WARNING)
+    planes = [host for host in inputs.hosts if host.name in inputs.members(CONTROL_PLANE)]
+    if len(planes) > 1 and not any(host.text("kubernetes_api_endpoint") for host in planes):
+        text = (
+            f"{len(planes)} control planes, but kubernetes_api_endpoint is empty: all nodes depend on the first one's "
+            "address; set it to a load balancer, a virtual IP or a DNS name before the cluster is made"
+        )
+        yield Fault("endpoint-missing", text, severity=WARNING)
+
+
+def _holders(hosts: Sequence[HostInput], values: Callable[[HostInput], Sequence[str]]) -> dict[str, list[str]]:
+    """Which hosts have each value."""
+    holders: dict[str, list[str]] = defaultdict(list)
+    for host in hosts:
+        for value in values(host):
+            holders[value].append(host.name)
+    return holders
+
+
+def clashes(inputs: Inputs) -> Iterator[Fault]:
+    """Node names and addresses that hosts share."""
+    named = _holders(inputs.hosts, lambda host: [name for name in [host.text("kubernetes_node_name")] if name])
+    for name, hosts in named.items():
+        if len(hosts) > 1:
+            yield Fault("name-clash", f"{', '.join(hosts)} share kubernetes_node_name {name}; give each its own")
+    for address, hosts in _holders(inputs.hosts, node_addresses).items():
+        if len(hosts) > 1:
+            yield Fault("address-clash", f"{', '.join(hosts)} share kubernetes_node_ip {address}; give each its own")
+
+
+def agreement(inputs: Inputs) -> Iterator[Fault]:
+    """What must be the same on all hosts of the cluster."""
+    hosts = [host for host in inputs.played if inputs.roles_of(host.name)]
+    for variable in CLUSTER_VARIABLES:
+        holders = _holders(hosts, lambda host, name=variable: [host.text(name)] if name in host.values else [])  # type: ignore[misc]
+        if len(holders) > 1:
+            listed = "; ".join(f"{value or 'empty'} on {', '.join(having)}" for value, having in holders.items())
+            text = f"{variable} differs: {listed}; set it once for the whole cluster, in the group all or k8s_cluster"
+            yield Fault("cluster-differs", text)
+
+
+def skew(inputs: Inputs) -> Iterator[Fault]:
+    """Versions of hosts against those of the control planes (https://kubernetes.io/releases/version-skew-policy/)."""
+    valid = [host for host in inputs.played if VERSION.fullmatch(host.text("kubernetes_version"))]
+    minors = {host.name: version_tuple(host.text("kubernetes_version"))[1] for host in valid}
+    planes = {name: minor for name, minor in minors.items() if name in inputs.members(CONTROL_PLANE)}
+    if not planes:
+        return
+    oldest, newest = min(planes.values()), max(planes.values())
+    if newest - oldest > 1:
+        text = f"kubernetes_version of control planes ranges from 1.{oldest} to 1.{newest}; they may be one minor apart"
+        yield Fault("skew-unsupported", text)
+    behind = 3 if newest >= SKEW_THREE_SINCE else 2
+    for name, minor in minors.items():
+        if name not in planes and not newest - behind <= minor <= oldest:
+            text = (
+                f"kubernetes_version 1.{minor} does not fit control planes of 1.{newest}; a node may be at most "
+                f"{behind} minors older and never newer"
+            )
+            yield Fault("skew-unsupported", text, name)
+
+
+CLUSTER_CHECKS: list[Callable[[Inputs], Iterator[Fault]]] = [groups, clashes, agreement, skew]
+
+
+def find_faults(inputs: Inputs) -> list[Fault]:
+    """Every fault of every host's variables and across hosts."""
+    return [
+        *(fault for check in CLUSTER_CHECKS for fault in check(inputs)),
+        *(fault for host in inputs.played for check in HOST_CHECKS for fault in check(host, inputs)),
+    ]
+
+
+# What preflight needs of the variables afterwards
+
+SETTINGS = (
+    "cni_plugin",
+    "etcd_data_dir",
+    "kubernetes_api_port",
+    "kubernetes_ignore_preflight_errors",
+    "kubernetes_kubelet_configuration",
+    "kubernetes_node_ip",
+    "kubernetes_node_name",
+    "kubernetes_pod_cidr",
+    "kubernetes_proxy_mode",
+    "kubernetes_service_cidr",
+    "kubernetes_version",
+)
+
+
+def settings(host: HostInput, inputs: Inputs) -> dict[str, Any]:
+    """A host's part in the cluster and the variables by which preflight judges it."""
+    found = {name: value for name, value in host.values.items() if name in SETTINGS or name.startswith("preflight_")}
+    endpoint_value = host.text("kubernetes_api_endpoint")
+    if endpoint_value:
+        try:
+            name, port = split_endpoint(endpoint_value)
+        except ValueError:
+            endpoint_value = ""
+        else:
+            shown = f"[{name}]" if ":" in name else name
+            endpoint_value = f"{shown}:{port or host.text('kubernetes_api_port') or 6443}"
+    return {
+        **found,
+        "roles": inputs.roles_of(host.name),
+        "external_etcd": bool(inputs.members(ETCD)),
+        "api_endpoint": endpoint_value,
+    }
