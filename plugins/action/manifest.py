@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
-from ansible.errors import AnsibleError
 from ansible.module_utils.urls import open_url
 from ansible.plugins.action import ActionBase
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._manifest import (
@@ -40,7 +39,7 @@ class ActionModule(ActionBase):
                 self._objects(options), options["image_mirrors"], options["pod_cidr"], options["patches"]
             )
         except ManifestError as error:
-            raise AnsibleError(str(error)) from error
+            return {**result, "failed": True, "msg": str(error)}
         # As the user wrote them: a path's ~ is the managed host's.
         arguments = {name: self._task.args[name] for name in PASSED_ON if name in self._task.args}
         result.update(

@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import faults
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.preflight import Node, find_faults
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.preflight import Node, find_faults, missing_packages
 
 OPTIONS: dict[str, Any] = {
     "results": {"type": "dict", "required": True},
@@ -35,8 +35,10 @@ class ActionModule(ActionBase):
         ]
         found = faults.apply_ignore(find_faults(nodes), options["ignore"])
         ending = (
-            "No host was changed. Correct this and run again; where a fault is meant to be, add the name in its brackets "
-            "to preflight_ignore."
+            "No host was changed. Correct this and run again; where a fault is meant to be, add the name in its "
+            "brackets to preflight_ignore."
         )
         result.update(faults.as_result(found, [node.name for node in nodes], "Preflight", ending))
+        if not result.get("failed"):
+            result["packages"] = {node.name: missing_packages(node) for node in nodes}
         return result

@@ -47,7 +47,8 @@ class ActionModule(ActionBase):
         result.update(
             faults.as_result(found, played, "Inputs", "Nothing was touched. Correct the variables and run again.")
         )
-        result["settings"] = {host.name: inputs.settings(host, given) for host in hosts}
+        if not result.get("failed"):
+            result["settings"] = {host.name: inputs.settings(host, given) for host in hosts}
         return result
 
     def _host(

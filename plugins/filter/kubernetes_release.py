@@ -53,9 +53,9 @@ _value:
       type: list
       elements: str
     control_plane_taints:
-      description: Keys of the taints, with the effect V(NoSchedule), that kubeadm gives a control plane.
+      description: The taints, key and effect, that kubeadm gives a control plane.
       type: list
-      elements: str
+      elements: dict
     kubelet_config_map:
       description: Name of the ConfigMap in kube-system that holds the kubelets' configuration.
       type: str

@@ -148,9 +148,9 @@ def parse_artifact(item: Dict[str, Any]) -> Artifact:
         raise ArtifactError(f"name {name!r} may hold letters, digits and . _ + - only")
     if not os.path.isabs(dest):
         raise ArtifactError(f"dest {dest!r} is no absolute path")
-    if not urlsplit(item["url"]).scheme:
+    if not _is_url(item["url"]):
         raise ArtifactError(f"url {item['url']!r} is no URL")
-    if parse_digest(item["checksum"]) is None and not urlsplit(item["checksum"]).scheme:
+    if parse_digest(item["checksum"]) is None and not _is_url(item["checksum"]):
         raise ArtifactError(
             f"checksum {item['checksum']!r} is neither a SHA-256 or SHA-512 checksum nor the URL of a checksum file"
         )
@@ -161,6 +161,10 @@ def parse_artifact(item: Dict[str, Any]) -> Artifact:
     except ValueError as error:
         raise ArtifactError(str(error)) from None
     return Artifact(name, item["url"], item["checksum"], dest, archive, item["strip"], members, attributes)
+
+
+def _is_url(text: str) -> bool:
+    return urlsplit(text).scheme in ("https", "http", "ftp", "file") and "://" in text
 
 
 def _parse_member(member: Dict[str, Any], folder: str, item: Dict[str, Any]) -> Member:

@@ -71,12 +71,10 @@ def one_line(text: str, limit: int = 300) -> str:
 
 def parse_time(text: Optional[str]) -> Optional[datetime]:
     """A time of the API (metav1.Time or MicroTime), None where there is none."""
-    for form in ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ"):
-        try:
-            return datetime.strptime(text or "", form).replace(tzinfo=timezone.utc)
-        except ValueError:
-            continue
-    return None
+    if not text:
+        return None
+    form = "%Y-%m-%dT%H:%M:%S.%fZ" if "." in text else "%Y-%m-%dT%H:%M:%SZ"
+    return datetime.strptime(text, form).replace(tzinfo=timezone.utc)
 
 
 def condition(item: Dict[str, Any], name: str) -> Dict[str, Any]:
@@ -200,3 +198,23 @@ def columns(rows: List[List[str]]) -> List[str]:
     """Rows as aligned lines."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+
+
+def summary(endpoint: str, version: str, nodes: List[Node], pods: Dict[str, int]) -> str:
+    """What a cluster consists of, as text for people.
+
+    Args:
+        endpoint: the API server's URL.
+        version: the API server's version.
+        nodes: the cluster's nodes.
+        pods: how many pods are in which phase.
+    """
+    rows = [["NODE", "ROLES", "STATUS", "VERSION", "ADDRESS", "RUNTIME", "SYSTEM"]]
+    for node in nodes:
+        status = "Ready" if node.ready else "NotReady"
+        roles = ",".join(node.roles) or "worker"
+        rows.append([node.name, roles, status, node.version, node.address, node.runtime, node.os_image])
+    ready = len([node for node in nodes if node.ready])
+    phases = ", ".join(f"{number} {phase}" for phase, number in sorted(pods.items())) or "none"
+    lines = [f"Kubernetes {version} at {endpoint}", f"Nodes: {ready} of {len(nodes)} ready", f"Pods: {phases}"]
+    return "\n".join([*lines, "", *columns(rows)])

@@ -22,11 +22,13 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies_environment, proxy_bypass
 
 PROGRAM_FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
 LISTENING = "0A"
 ROUTE_REJECTED = 0x0200
+# Seconds beyond the timeout in which a name may still be resolved.
+CONNECT_GRACE = 1.0
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # A clock whose largest error is above this is not synchronised (as systemd-timedated judges it).
 CLOCK_ERROR_LIMIT_US = 16_000_000
@@ -141,7 +143,7 @@ def _proxy_for(target: str) -> Optional[str]:
     """The proxy that the environment names for a URL."""
     parts = urlsplit(target)
     proxy = getproxies_environment().get(parts.scheme) if parts.scheme else None
-    return None if not proxy or proxy_bypass_environment(parts.netloc) else proxy
+    return None if not proxy or proxy_bypass(parts.netloc) else proxy
 
 
 def connect(target: str, timeout: float) -> Connection:
@@ -151,13 +153,13 @@ def connect(target: str, timeout: float) -> Connection:
     try:
         socket.create_connection(parse_endpoint(proxy or target), timeout=timeout).close()
     except ConnectionRefusedError as problem:
-        state, error = "refused", str(problem)
+        state, error = "refused", problem.strerror or str(problem)
     except socket.gaierror as problem:
-        state, error = "unresolved", str(problem)
+        state, error = "unresolved", problem.strerror or str(problem)
     except socket.timeout:
         state, error = "timeout", f"no answer within {timeout:g} s"
-    except OSError as problem:
-        state, error = "unreachable", str(problem)
+    except (OSError, UnicodeError) as problem:
+        state, error = "unreachable", getattr(problem, "strerror", None) or str(problem)
     return Connection(target, proxy or "", state, error, int((time.monotonic() - started) * 1000))
 
 
@@ -174,7 +176,7 @@ def connect_all(targets: Sequence[str], timeout: float) -> List[Connection]:
     threads = [threading.Thread(target=attempt, args=(target,), daemon=True) for target in dict.fromkeys(targets)]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + timeout + 1
+    deadline = time.monotonic() + timeout + CONNECT_GRACE
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     late = f"no answer within {timeout:g} s; its name may not resolve"
@@ -201,7 +203,8 @@ def measure_fsync(folder: str, writes: int = 500, seconds: float = 3.0) -> Dict[
     Returns:
         Number of writes, median, 99th percentile and worst, in milliseconds.
     """
-    block, taken, started = b"\0" * 2048, [], time.monotonic()
+    block, started = b"\0" * 2048, time.monotonic()
+    taken: List[float] = []
     with tempfile.TemporaryFile(dir=folder, prefix=".groundwork-") as stream:
         handle = os.open(f"/proc/self/fd/{stream.fileno()}", os.O_WRONLY | os.O_DSYNC)
         try:

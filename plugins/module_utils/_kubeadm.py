@@ -21,6 +21,13 @@ JOIN_MARKER = ".kubeadm-join-in-progress"
 # kubeadm looks for its tools here; a session's PATH often lacks some of them.
 SYSTEM_PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
 TIMED_OUT = (124, 137)
+# What each of kubeadm's authorities signs (https://kubernetes.io/docs/setup/best-practices/certificates/).
+ISSUED = {
+    "ca": ("apiserver", "apiserver-kubelet-client"),
+    "front-proxy-ca": ("front-proxy-client",),
+    "etcd/ca": ("apiserver-etcd-client", "etcd/healthcheck-client", "etcd/peer", "etcd/server"),
+}
+KUBECONFIGS = ("admin", "super-admin", "kubelet", "controller-manager", "scheduler")
 
 COMMON_OPTIONS: Dict[str, Dict[str, Any]] = {
     "ignore_preflight_errors": {"type": "list", "elements": "str", "default": []},
@@ -208,3 +215,18 @@ def cut_off_files(folder: str) -> List[str]:
         if path.endswith(".key") and not whole & {path[: -len(".key")] + suffix for suffix in (".crt", ".pub")}
     }
     return sorted(empty | alone)
+
+
+def issued_files(folder: str) -> List[str]:
+    """The certificates and kubeconfigs that kubeadm issues from its authorities and can issue again at any time.
+
+    Those of an authority whose key is kept elsewhere are left out, as kubeadm cannot issue them.
+    """
+    pki = os.path.join(folder, "pki")
+    issued: List[str] = []
+    for authority, names in ISSUED.items():
+        if os.path.exists(os.path.join(pki, f"{authority}.key")):
+            issued += [os.path.join(pki, f"{name}.{suffix}") for name in names for suffix in ("crt", "key")]
+    if os.path.exists(os.path.join(pki, "ca.key")):
+        issued += [os.path.join(folder, f"{name}.conf") for name in KUBECONFIGS]
+    return issued

@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 from contextlib import contextmanager
-from typing import Callable, Iterator, List, Optional, Set, Tuple, TypeVar
+from typing import IO, Callable, Iterator, List, Optional, Set, Tuple, TypeVar, cast
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import Kubectl, KubectlError
@@ -103,21 +103,20 @@ class ConcurrentKubectl(Kubectl):
             process.communicate()
 
     def _forwarded_port(self, process: subprocess.Popen[bytes], arguments: Tuple[str, ...]) -> int:
-        assert process.stdout is not None
-        assert process.stderr is not None
+        stdout: IO[bytes] = cast("IO[bytes]", process.stdout)
         until = time.monotonic() + min(float(self.call_seconds), self.seconds_left)
         said = b""
         while time.monotonic() < until:
-            if not select.select([process.stdout], [], [], until - time.monotonic())[0]:
+            if not select.select([stdout], [], [], until - time.monotonic())[0]:
                 break
-            part = os.read(process.stdout.fileno(), 4096)
+            part = os.read(stdout.fileno(), 4096)
             said += part
             found = FORWARDING.search(said.decode("utf-8", "replace"))
             if found:
                 return int(found.group(1))
             if not part:
-                message = process.stderr.read().decode("utf-8", "replace")
-                raise KubectlError(list(arguments), process.wait(), message or "ended without a word")
+                message = process.communicate()[1].decode("utf-8", "replace")
+                raise KubectlError(list(arguments), process.returncode, message or "ended without a word")
         raise KubectlError(list(arguments), TIMED_OUT, "no port was opened in time")
 
 
@@ -153,7 +152,7 @@ def patiently(kubectl: ConcurrentKubectl, action: Callable[[], Answer], until: f
     while True:
         try:
             return action()
-        except (KubectlError, ProbeError):
+        except (KubectlError, ProbeError):  # noqa: PERF203 - trying again is the point
             if time.monotonic() >= until or not kubectl.pause(pause):
                 raise
 

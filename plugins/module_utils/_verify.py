@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import (
     Node,
@@ -211,7 +211,8 @@ def judge_system(document: Optional[Dict[str, Any]], now: datetime, window: time
     the controller is judged for it.
     """
     pods = [pod for pod in parse_pods(document) if not pod.leaving]
-    faults, warnings = [], []
+    faults: List[str] = []
+    warnings: List[str] = []
     for pod in pods:
         if not pod.trouble:
             continue
@@ -407,12 +408,33 @@ def node_port(document: Optional[Dict[str, Any]]) -> int:
     return int(ports[0].get("nodePort") or 0)
 
 
+def judge_node_port(
+    port: int, nodes: List[Node], faults: Dict[Node, str], seen: Dict[str, Set[str]], pods: List[Pod]
+) -> Verdict:
+    """Whether the service answers on every node, and through each one pods on other nodes do.
+
+    Args:
+        port: the service's port on the nodes.
+        nodes: the nodes that were asked.
+        faults: what went wrong, by node.
+        seen: the bodies of the answers by node's name; where the image's server is the usual one they are pods' names.
+        pods: the pods that could answer.
+    """
+    homes = {pod.name: pod.node for pod in pods}
+    named = {f"{node.name} ({node.address}:{port})": fault for node, fault in faults.items()}
+    silent = not any(body in homes for bodies in seen.values() for body in bodies)
+    for node in nodes:
+        others = {pod for pod, home in homes.items() if home != node.name}
+        if node not in faults and others and not silent and not others & seen[node.name]:
+            named[f"{node.name} ({node.address}:{port})"] = "no pod on another node has answered"
+    note = " (the answers do not tell which pods gave them)" if silent else ""
+    return judge_answers(f"port {port} answers{note} on", named, [node.name for node in nodes], len(nodes))
+
+
 def pairs(pods: List[Pod], peers: int) -> List[Tuple[Pod, Pod]]:
     """Which pod asks which: each the next few in the ring of all, so that each is also asked as often."""
     reach = min(peers, len(pods) - 1)
-    return [
-        (pod, pods[(index + step) % len(pods)]) for index, pod in enumerate(pods) for step in range(1, reach + 1)
-    ]
+    return [(pod, pods[(index + step) % len(pods)]) for index, pod in enumerate(pods) for step in range(1, reach + 1)]
 
 
 def url(host: str, port: int, path: str) -> str:

@@ -164,19 +164,14 @@ import fcntl
 import io
 import os
 import shutil
-import ssl
 import tarfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
-from urllib.error import HTTPError
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.urls import open_url
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._artifacts import (
-    CHUNK,
     Artifact,
     ArtifactError,
     Digest,
@@ -193,6 +188,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._artifacts i
     up_to_date,
     wrong_attributes,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._download import Downloader, DownloadError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import (
     Attributes,
     install_stream,
@@ -200,66 +196,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._install imp
 )
 
 PARALLEL = 8
-MAX_CHECKSUM_FILE = 1024 * 1024
-TEMPORARY_STATUS = (408, 425, 429, 500, 502, 503, 504)
 STAMP_ATTRIBUTES = Attributes(0o644)
-
-
-class Downloader:
-    """Fetches URLs with what the module's options say about time-outs, tries and certificates."""
-
-    def __init__(self, timeout: int, retries: int, validate_certs: bool) -> None:
-        self.timeout = timeout
-        self.retries = retries
-        self.validate_certs = validate_certs
-
-    def text(self, url: str) -> str:
-        """A small text file."""
-        target = io.BytesIO()
-        self._fetch(url, target, MAX_CHECKSUM_FILE)
-        return target.getvalue().decode("utf-8", "replace")
-
-    def file(self, url: str, path: str) -> None:
-        """Any file, written to a path."""
-        with open(path, "wb") as target:
-            self._fetch(url, target)
-
-    def _fetch(self, url: str, target: BinaryIO, limit: Optional[int] = None) -> None:
-        for attempt in range(self.retries + 1):
-            target.seek(0)
-            target.truncate()
-            try:
-                self._fetch_once(url, target, limit)
-            except HTTPError as error:
-                reason, temporary = f"HTTP status {error.code} {error.reason}", error.code in TEMPORARY_STATUS
-            except OSError as error:
-                if error.errno == errno.ENOSPC:
-                    raise
-                # urllib wraps the fault that matters; a certificate does not get better by trying again.
-                cause = getattr(error, "reason", error)
-                reason, temporary = str(cause), not isinstance(cause, ssl.SSLCertVerificationError)
-            except ValueError as error:
-                reason, temporary = str(error), False
-            else:
-                return
-            if attempt == self.retries or not temporary:
-                raise ArtifactError(f"cannot download {url}: {reason}")
-            time.sleep(min(2**attempt, 10))
-
-    def _fetch_once(self, url: str, target: BinaryIO, limit: Optional[int]) -> None:
-        with contextlib.closing(
-            open_url(url, timeout=self.timeout, validate_certs=self.validate_certs, decompress=False)
-        ) as response:
-            expected = response.headers.get("Content-Length")
-            received = 0
-            for chunk in iter(lambda: response.read(CHUNK), b""):
-                received += len(chunk)
-                if limit and received > limit:
-                    raise ValueError(f"more than {limit} bytes, so it is no checksum file")
-                target.write(chunk)
-            target.flush()
-        if expected and received != int(expected):
-            raise ConnectionError(f"the connection ended after {received} of {expected} bytes")
 
 
 class Installer:
@@ -286,6 +223,8 @@ class Installer:
                 self.downloader.text(artifact.checksum), artifact.filename
             )
             self.downloader.file(artifact.url, path)
+        except DownloadError as error:
+            raise ArtifactError(str(error)) from None
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 free = shutil.disk_usage(self.state_dir).free // 1024**2
@@ -344,7 +283,8 @@ def _open_archive(path: str) -> Iterator[tarfile.TarFile]:
         with tarfile.open(path) as archive:
             yield archive
     except (tarfile.TarError, EOFError) as error:
-        raise ArtifactError(f"the download is no archive that can be read: {error}") from None
+        reason = str(error).partition("\n")[0]
+        raise ArtifactError(f"the download is no archive that can be read: {reason}") from None
 
 
 @contextlib.contextmanager

@@ -139,7 +139,7 @@ ROOT = "/"  # tests put a folder here
 MODULES_FILE = "/etc/modules-load.d/kubernetes.conf"
 SYSCTL_FILE = "/etc/sysctl.d/99-kubernetes.conf"
 HEADER = "# Written by groundwork.kubernetes.bridge_nf; changes made here are lost.\n"
-MARK = f"off by groundwork.kubernetes.bridge_nf, see {SYSCTL_FILE}:"
+MARK = f"turned off by groundwork.kubernetes.bridge_nf, see {SYSCTL_FILE}:"
 
 FORWARDING = {"net/ipv4/ip_forward": "1"}
 IPV6_FORWARDING = {"net/ipv6/conf/all/forwarding": "1"}

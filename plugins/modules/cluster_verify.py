@@ -10,7 +10,7 @@ module: cluster_verify
 short_description: Checks from end to end that a Kubernetes cluster works
 version_added: 0.1.0
 description:
-  - Runs on one control plane host and checks the cluster with C(kubectl) and plain HTTP, whichever network plugin it uses.
+  - Runs on one control plane host and checks the cluster with C(kubectl) and plain HTTP, with any network plugin.
   - |
     The checks are, by name:
     C(api-server): every API server is ready;
@@ -62,7 +62,7 @@ options:
     type: int
     default: 10
   image:
-    description: Image of the pods, with an HTTP server and the commands of O(exec_command), O(http_client), O(dns_client).
+    description: Image of the pods. It has an HTTP server and the commands of the options below.
     type: str
     default: docker.io/library/busybox:1.37
   command:
@@ -134,7 +134,7 @@ options:
     default: []
   sample:
     description:
-      - The checks C(kube-proxy), C(logs), C(exec), C(pod-network) and C(dns) ask at most so many nodes, taken evenly from all.
+      - How many nodes, taken evenly from all, C(kube-proxy), C(logs), C(exec), C(pod-network) and C(dns) ask at most.
       - V(0) for all nodes.
     type: int
     default: 20
@@ -147,7 +147,9 @@ options:
     type: int
     default: 60
   timeout:
-    description: Seconds for all checks together. The Deployment gets at most two thirds of them. Cleaning up is not counted.
+    description:
+      - Seconds for all checks together. The Deployment gets at most two thirds of them.
+      - Cleaning up is not counted.
     type: int
     default: 300
   stale_minutes:
@@ -210,53 +212,15 @@ removed_namespaces:
   sample: []
 """
 
-import json
 import os
-import random
 import signal
-import string
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime, timedelta, timezone
-from typing import Any, Callable, Dict, List, NoReturn, Optional, Tuple
+from typing import Any, Dict, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _verify as verify
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import (
-    Node,
-    Pod,
-    one_line,
-    parse_nodes,
-    parse_pods,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
-    BINARY_FOLDERS,
-    KUBECONFIG_OPTION,
-    KubectlError,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._probe import (
-    ConcurrentKubectl,
-    ProbeError,
-    fetch,
-    patiently,
-    spread_sample,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._verify import Check, Verdict, Workload
-
-READING = ["api-server", "etcd", "nodes", "system-pods", "scheduler", "controller-manager", "kube-proxy"]
-ON_PODS = ["spread", "port-forward", "logs", "exec", "node-port", "pod-network", "dns"]
-NAMES = [*READING, "deployment", *ON_PODS]
-CLEANUP = "cleanup"
-
-# Questions at a time in one check; more only slow each other down on a small host.
-PARALLEL = 4
-# For how many seconds a plain read of the API is tried again after an error.
-READ_SECONDS = 15
-# Requests to one node's port, so that a pod on another node is nearly certain to be chosen once.
-NODE_PORT_REQUESTS = 30
-CLEANUP_SECONDS = 120
-# After so many seconds, pods that do not go (their node is away) are removed from the API alone.
-FORCE_AFTER = 30
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import BINARY_FOLDERS, KUBECONFIG_OPTION
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._probe import ConcurrentKubectl
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._verification import NAMES, SIGNALS, Verification
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._verify import Check, table
 
 SPEC: Dict[str, Any] = {
     "kubeconfig": KUBECONFIG_OPTION,
@@ -298,408 +262,6 @@ class InterruptedBySignalError(Exception):
     """Somebody wants the module to end."""
 
 
-class Verification:
-    """One run of all checks. The checks run in threads; only the main thread touches the module and the results."""
-
-    def __init__(self, module: AnsibleModule, kubectl: ConcurrentKubectl) -> None:
-        self.module = module
-        self.kubectl = kubectl
-        self.options: Dict[str, Any] = module.params
-        self.checks: Dict[str, Check] = {}
-        self.removed: List[str] = []
-        self.nodes: List[Node] = []
-        self.pods: List[Pod] = []
-        self.namespace = ""
-        self.pool = ThreadPoolExecutor(max_workers=len(NAMES))
-
-    # The course of it
-
-    def run(self) -> None:
-        """Make all checks and clean up, whatever happens in between."""
-        try:
-            with self.pool:
-                self._run_checks()
-        finally:
-            self.kubectl.stop()
-            if self.namespace:
-                self._clean_up()
-
-    def _run_checks(self) -> None:
-        started = time.monotonic()
-        for name in self.options["skip"]:
-            self._skip(name, "left out by the option skip")
-        try:
-            self.nodes = patiently(self.kubectl, self._get_nodes, self._settled())
-        except KubectlError as error:
-            self._record("api-server", time.monotonic() - started, Verdict(False, one_line(str(error))))
-            self._skip_rest("the API server does not answer")
-            return
-        reading = {name: self._start(name) for name in READING if name not in self.checks}
-        if self.module.check_mode:
-            self._remove_leftovers()
-            for name in ["deployment", *ON_PODS]:
-                self._skip(name, "not made in check mode: it creates objects")
-        if "nodes" in reading:
-            self._finish(reading.pop("nodes"))
-        if "deployment" not in self.checks:
-            self._run_workload()
-        for future in reading.values():
-            self._finish(future)
-        self._skip_rest("needs the pods of the check deployment")
-
-    def _run_workload(self) -> None:
-        self._remove_leftovers()
-        self._finish(self._start("deployment"))
-        if self.pods:
-            for future in [self._start(name) for name in ON_PODS if name not in self.checks]:
-                self._finish(future)
-        else:
-            self._skip_rest("no pod of the check deployment is ready", ON_PODS)
-
-    def _start(self, name: str) -> Future[Tuple[str, float, Verdict]]:
-        check: Callable[[], Verdict] = getattr(self, "check_" + name.replace("-", "_"))
-
-        def run() -> Tuple[str, float, Verdict]:
-            started = time.monotonic()
-            try:
-                verdict = check()
-            except (KubectlError, ProbeError) as error:
-                verdict = Verdict(False, one_line(str(error)))
-            return name, time.monotonic() - started, verdict
-
-        return self.pool.submit(run)
-
-    def _finish(self, future: Future[Tuple[str, float, Verdict]]) -> None:
-        self._record(*future.result())
-
-    def _record(self, name: str, seconds: float, verdict: Verdict) -> None:
-        for warning in verdict.warnings:
-            self.module.warn(warning)
-        self.checks[name] = Check(name, verdict.passed, verdict.skipped, verdict.detail, round(seconds, 1))
-
-    def _skip(self, name: str, reason: str) -> None:
-        self.checks.setdefault(name, Check(name, False, True, reason, 0.0))
-
-    def _skip_rest(self, reason: str, names: Optional[List[str]] = None) -> None:
-        for name in names or NAMES:
-            self._skip(name, reason)
-
-    def result(self) -> Dict[str, Any]:
-        """What the module returns of the checks made so far."""
-        checks = [self.checks[name] for name in [*NAMES, CLEANUP] if name in self.checks]
-        return {
-            "changed": bool(self.removed),
-            "checks": [check.as_dict() for check in checks],
-            "table": verify.table(checks),
-            "removed_namespaces": self.removed,
-        }
-
-    def failure(self) -> str:
-        """The message about all failed checks, empty where none has."""
-        return verify.failure([self.checks[name] for name in [*NAMES, CLEANUP] if name in self.checks])
-
-    # Asking
-
-    def _settled(self) -> float:
-        """Until when a part that a check just began to look at may take to get healthy."""
-        return time.monotonic() + self.options["settle"]
-
-    def _get(self, *arguments: str) -> Any:
-        """What kubectl get prints, parsed, with patience for an API server that is just away."""
-        return patiently(self.kubectl, lambda: self.kubectl.get(*arguments), time.monotonic() + READ_SECONDS)
-
-    def _until_passed(self, look: Callable[[], Verdict]) -> Verdict:
-        """The first good verdict, or the last one within the time to settle."""
-        until = self._settled()
-        while True:
-            try:
-                verdict = look()
-            except KubectlError as error:
-                verdict = Verdict(False, one_line(str(error)))
-            if verdict.passed or verdict.skipped or time.monotonic() >= until or not self.kubectl.pause(2):
-                return verdict
-
-    def _faults(self, asked: List[Asked], question: Callable[[Asked], Any]) -> Dict[Asked, str]:
-        """What went wrong with those to whom a question was put, a few at a time; all share one time to settle."""
-        until = self._settled()
-
-        def ask(one: Asked) -> str:
-            try:
-                patiently(self.kubectl, lambda: question(one), until)
-            except KubectlError as error:
-                return one_line(error.stderr) or str(error)
-            except ProbeError as error:
-                return one_line(str(error))
-            return ""
-
-        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-            return {one: fault for one, fault in zip(asked, pool.map(ask, asked)) if fault}
-
-    def _judge_each(self, good: str, question: Callable[[Pod], Any]) -> Verdict:
-        """The verdict on a question that is put to a sample of the pods."""
-        pods = spread_sample(self.pods, self.options["sample"])
-        faults = {pod.node: fault for pod, fault in self._faults(pods, question).items()}
-        return verify.judge_answers(good, faults, [pod.node for pod in pods], len(self.pods))
-
-    # The control plane
-
-    def _ask_api_servers(self, path: str, good: str) -> Verdict:
-        def ask(server: List[str]) -> str:
-            try:
-                self.kubectl.run("get", "--raw", path, *server)
-            except KubectlError as error:
-                return "; ".join(verify.failed_parts(error.stderr)) or one_line(error.stderr)
-            return ""
-
-        def look() -> Verdict:
-            pods = self.kubectl.get("pods", "--namespace=kube-system", "--selector=component=kube-apiserver")
-            servers = {name: [f"--server=https://{address}"] for name, address in verify.api_servers(pods).items()}
-            # Where kubeadm does not run them, the one behind the kubeconfig's address has to do.
-            servers = servers or {"the API server": []}
-            with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-                return verify.judge_replies(dict(zip(servers, pool.map(ask, servers.values()))), good)
-
-        return self._until_passed(look)
-
-    def check_api_server(self) -> Verdict:
-        """Every API server is ready."""
-        return self._ask_api_servers("/readyz?verbose", "ready")
-
-    def check_etcd(self) -> Verdict:
-        """Every API server says that its etcd is healthy."""
-        return self._ask_api_servers("/readyz/etcd", "healthy for")
-
-    def check_scheduler(self) -> Verdict:
-        """The scheduler leads."""
-        return self._watch_lease("kube-scheduler")
-
-    def check_controller_manager(self) -> Verdict:
-        """The controller manager leads."""
-        return self._watch_lease("kube-controller-manager")
-
-    def _watch_lease(self, name: str) -> Verdict:
-        # Two of the lease's own times are compared, so that the clocks of hosts do not matter.
-        started = time.monotonic()
-        seen: List[verify.Lease] = []
-
-        def look() -> Verdict:
-            lease = verify.parse_lease(self.kubectl.get("lease", name, "--namespace=kube-system"))
-            if lease:
-                seen.append(lease)
-            return verify.judge_lease(seen[0] if seen else None, lease, time.monotonic() - started)
-
-        return self._until_passed(look)
-
-    def check_kube_proxy(self) -> Verdict:
-        """Run kube-proxy in its configured mode on every node."""
-        system = "--namespace=kube-system"
-        every = parse_pods(self._get("pods", system, "--selector=k8s-app=kube-proxy"))
-        pods = spread_sample([pod for pod in every if pod.ready], self.options["sample"])
-        if not pods:
-            if self._get("daemonset", "kube-proxy", system) is None:
-                return verify.skipped("kube-proxy is not installed")
-            return Verdict(False, "no pod of kube-proxy is ready")
-        wanted, port = verify.parse_proxy_configuration(self._get("configmap", "kube-proxy", system))
-        modes: Dict[str, str] = {}
-
-        def ask(pod: Pod) -> None:
-            # kube-proxy listens on the node's loopback address, which is also its pod's.
-            with self.kubectl.forward("kube-system", pod.name, port) as local_port:
-                modes[pod.node] = fetch("127.0.0.1", local_port, "/proxyMode").strip()
-
-        faults = {pod.node: fault for pod, fault in self._faults(pods, ask).items()}
-        return verify.judge_proxy_modes(wanted, modes, faults)
-
-    # Nodes and the system's pods
-
-    def _get_nodes(self) -> List[Node]:
-        return parse_nodes(self.kubectl.get("nodes"))
-
-    def check_nodes(self) -> Verdict:
-        """Every node is ready."""
-
-        def look() -> Verdict:
-            self.nodes = self._get_nodes()
-            return verify.judge_nodes(self.nodes, self.options["nodes"])
-
-        return self._until_passed(look)
-
-    def check_system_pods(self) -> Verdict:
-        """The system's pods are healthy."""
-        window = timedelta(minutes=self.options["restart_minutes"])
-
-        def look() -> Verdict:
-            every: List[Dict[str, Any]] = []
-            for namespace in self.options["system_namespaces"]:
-                found = self.kubectl.get("pods,daemonsets.apps,deployments.apps", f"--namespace={namespace}")
-                every += (found or {}).get("items") or []
-            return verify.judge_system({"items": every}, datetime.now(timezone.utc), window)
-
-        return self._until_passed(look)
-
-    # The workload
-
-    def _remove_leftovers(self) -> None:
-        age = timedelta(minutes=self.options["stale_minutes"])
-        selector = f"--selector={verify.LABEL}={verify.LABEL_VALUE}"
-        try:
-            found = verify.leftovers(self._get("namespaces", selector), datetime.now(timezone.utc), age)
-            if found and not self.module.check_mode:
-                self.kubectl.run("delete", "namespaces", *found, "--ignore-not-found", "--wait=false")
-            self.removed = found
-        except KubectlError as error:
-            self.module.warn(f"Namespaces of earlier runs were not removed: {error}")
-
-    def check_deployment(self) -> Verdict:
-        """Create the workload and wait for it; the ready pods are kept for the other checks."""
-        started = time.monotonic()
-        workload = Workload(
-            namespace=verify.NAMESPACE_PREFIX + "".join(random.choices(string.ascii_lowercase, k=8)),  # noqa: S311
-            image=self.options["image"],
-            command=tuple(self.options["command"]),
-            port=self.options["port"],
-            path=self.options["http_path"],
-            replicas=len([node for node in self.nodes if node.takes_pods]),
-        )
-        if not workload.replicas:
-            return Verdict(False, "no node takes pods: each is not ready, cordoned or tainted")
-        self.namespace = workload.namespace
-        self.kubectl.run("create", "--filename=-", stdin=json.dumps(verify.manifests(workload)))
-        objects: Optional[Dict[str, Any]] = None
-        until = started + min(self.options["timeout"] * 2 / 3, max(0.0, self.kubectl.seconds_left - 20))
-        while True:
-            try:
-                objects = self.kubectl.get("deployments.apps,pods", f"--namespace={workload.namespace}")
-            except KubectlError:
-                if time.monotonic() >= until:
-                    raise
-            self.pods = [pod for pod in parse_pods(objects) if pod.ready]
-            enough = verify.available_replicas(objects) >= workload.replicas
-            if enough or time.monotonic() >= until or not self.kubectl.pause(1):
-                break
-        waited = time.monotonic() - started
-        events = None if enough else self._get("events", f"--namespace={workload.namespace}")
-        return verify.judge_deployment(objects, events, workload.replicas, waited)
-
-    def check_spread(self) -> Verdict:
-        """A pod runs on every node that takes pods."""
-        return verify.judge_spread(self.pods, self.nodes)
-
-    def check_port_forward(self) -> Verdict:
-        """A pod answers through a port-forward."""
-        pod = self.pods[0]
-
-        def ask() -> None:
-            with self.kubectl.forward(self.namespace, pod.name, self.options["port"]) as local_port:
-                fetch("127.0.0.1", local_port, self.options["http_path"])
-
-        patiently(self.kubectl, ask, self._settled())
-        return Verdict(True, f"pod {pod.name} on {pod.node} answers")
-
-    def check_logs(self) -> Verdict:
-        """Read a pod's log on each node."""
-        arguments = (f"--namespace={self.namespace}", f"--container={verify.CONTAINER}", "--tail=5")
-        return self._judge_each("read on", lambda pod: self.kubectl.run("logs", pod.name, *arguments))
-
-    def check_exec(self) -> Verdict:
-        """Run a command in a pod on each node."""
-        return self._judge_each("ran on", lambda pod: self._execute(pod, self.options["exec_command"]))
-
-    def check_dns(self) -> Verdict:
-        """Resolve a service's name in a pod on each node."""
-        if not self.options["dns_client"]:
-            return verify.skipped("the option dns_client is empty")
-        if self._get("service", "kube-dns", "--namespace=kube-system") is None:
-            missing = "DNS is not installed: there is no Service kube-system/kube-dns"
-            return Verdict(False, missing) if self.options["require_dns"] else verify.skipped(missing)
-        address = (self._get("service", "kubernetes", "--namespace=default") or {})["spec"]["clusterIP"]
-        name = f"kubernetes.default.svc.{self.options['dns_domain']}"
-        command = verify.filled(self.options["dns_client"], name=name)
-
-        def resolve(pod: Pod) -> None:
-            # The answer counts: clients differ in what they exit with where a name has no IPv6 address.
-            try:
-                said = self._execute(pod, command)
-            except KubectlError as error:
-                if address not in error.stderr:
-                    raise
-                return
-            if address not in said:
-                raise ProbeError(f"{name} did not resolve to {address}: {one_line(said)}")
-
-        return self._judge_each(f"{name} resolves on", resolve)
-
-    def _execute(self, pod: Pod, command: List[str]) -> str:
-        namespace, container = f"--namespace={self.namespace}", f"--container={verify.CONTAINER}"
-        return self.kubectl.run("exec", pod.name, namespace, container, "--", *command)
-
-    def check_pod_network(self) -> Verdict:
-        """Let pods ask pods on other nodes."""
-        if not self.options["http_client"]:
-            return verify.skipped("the option http_client is empty")
-        pods = spread_sample(self.pods, self.options["sample"])
-        if len(pods) < 2:
-            return verify.skipped("only one node runs a pod")
-
-        def ask(pair: Tuple[Pod, Pod]) -> None:
-            target = verify.url(pair[1].ip, self.options["port"], self.options["http_path"])
-            self._execute(pair[0], verify.filled(self.options["http_client"], url=target))
-
-        asked = verify.pairs(pods, self.options["peers"])
-        faults = {f"{a.node} ({a.ip}) to {b.node} ({b.ip})": f for (a, b), f in self._faults(asked, ask).items()}
-        good = f"{len(asked)} ways between pods work, on"
-        return verify.judge_answers(good, faults, [pod.node for pod in pods], len(self.pods))
-
-    def check_node_port(self) -> Verdict:
-        """Ask the service on every ready node, and through it pods on other nodes."""
-        port = verify.node_port(self._get("service", verify.NAME, f"--namespace={self.namespace}"))
-        nodes = [node for node in self.nodes if node.ready]
-        homes = {pod.name: pod.node for pod in self.pods}
-
-        def answer(node: Node) -> str:
-            if not node.address:
-                raise ProbeError("the node has no InternalIP")
-            return fetch(node.address, port, self.options["http_path"])
-
-        faults = self._faults(nodes, answer)
-        for node in nodes:
-            # Once a node's port has answered, an error is no late start: it does not reach some of the pods.
-            if node not in faults and not self._reaches_others(node, set(homes.values()), homes, answer):
-                faults[node] = 
-        named = {f"{node.name} ({node.address}:{port})": fault for node, fault in faults.items()}
-        return verify.judge_answers(f"port {port} answers on", named, [node.name for node in nodes], len(nodes))
-
-    # Afterwards
-
-    def _clean_up(self) -> None:
-        """Remove the namespace and wait until it is gone."""
-        for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(name, signal.SIG_IGN)
-        started = time.monotonic()
-        kubectl = ConcurrentKubectl(self.module, self.options["kubeconfig"], CLEANUP_SECONDS)
-        forced = False
-
-        def is_gone() -> bool:
-            return kubectl.get("namespace", self.namespace) is None
-
-        try:
-            delete = ("delete", "namespace", self.namespace, "--ignore-not-found", "--wait=false")
-            patiently(kubectl, lambda: kubectl.run(*delete), CLEANUP_SECONDS)
-            while not patiently(kubectl, is_gone, CLEANUP_SECONDS):
-                if not forced and time.monotonic() - started > FORCE_AFTER:
-                    namespace = f"--namespace={self.namespace}"
-                    kubectl.run("delete", "pods", "--all", namespace, "--force", "--grace-period=0", "--wait=false")
-                    forced = True
-                if not kubectl.pause(1):
-                    text = f"namespace {self.namespace} is still there after {CLEANUP_SECONDS} s, being deleted"
-                    self._record(CLEANUP, started, Verdict(False, text))
-                    return
-            self._record(CLEANUP, started, Verdict(True, f"namespace {self.namespace} is gone"))
-        except KubectlError as error:
-            text = f"namespace {self.namespace} was not removed: {one_line(str(error))}"
-            self._record(CLEANUP, started, Verdict(False, text))
-
-
 def not_installed(module: AnsibleModule) -> str:
     """Why the cluster cannot be asked from this host, empty where it can."""
     if module.get_bin_path("kubectl", opt_dirs=BINARY_FOLDERS) is None:
@@ -717,10 +279,8 @@ def main() -> None:
         module.fail_json(msg=f"{reason}: run the checks on a host of the control plane, or set kubeconfig")
     if reason:
         checks = [Check(name, False, True, reason, 0.0) for name in NAMES]
-        table = verify.table(checks)
-        module.exit_json(
-            changed=False, checks=[check.as_dict() for check in checks], table=table, removed_namespaces=[]
-        )
+        report = {"checks": [check.as_dict() for check in checks], "table": table(checks), "removed_namespaces": []}
+        module.exit_json(changed=False, **report)
     kubectl = ConcurrentKubectl(module, module.params["kubeconfig"], module.params["timeout"])
     verification = Verification(module, kubectl)
 
@@ -728,8 +288,8 @@ def main() -> None:
         kubectl.stop()
         raise InterruptedBySignalError(f"The checks were interrupted by {signal.Signals(number).name}")
 
-    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(name, interrupt)
+    for number in SIGNALS:
+        signal.signal(number, interrupt)
     try:
         verification.run()
     except InterruptedBySignalError as error:

@@ -256,6 +256,7 @@ ARGUMENTS: Dict[str, Any] = {
     "group": {"type": "str"},
     **CLIENT_OPTIONS,
 }
+RESTORE_NEEDS = ("data_dir", "name", "initial_cluster")
 BUMP_REVISION = 1_000_000_000  # what Kubernetes' documentation recommends
 WAL_SEGMENT = 64 * 1000 * 1000  # a restore writes the first segment of the write-ahead log in full
 # Inside member/, so that it comes and goes with the data; etcd reads only the folders beside it.
@@ -339,11 +340,11 @@ class SnapshotModule:
         said = "; ".join(f"{item.endpoint}: {item.error or 'unhealthy'}" for item in health if not item.healthy)
         if not candidates and not self.options["allow_unhealthy"]:
             raise EtcdError(
-                f"no etcd endpoint is healthy ({said}). If the cluster has lost its quorum or has an alarm, "
+                f"no endpoint is healthy ({said}). If the cluster has lost its quorum or has an alarm, "
                 "allow_unhealthy takes the snapshot from one member as it is"
             )
         if not candidates:
-            self.module.warn(f"no etcd endpoint is healthy ({said}): the snapshot may lack the newest changes")
+            self.module.warn(f"no endpoint is healthy ({said}): the snapshot may lack the newest changes")
             candidates = [item.endpoint for item in health]
         refused: List[str] = []
         for endpoint in candidates:
@@ -378,6 +379,9 @@ class SnapshotModule:
 
     def restored(self) -> Dict[str, Any]:
         """Make a data directory of a verified snapshot."""
+        empty = [option for option in RESTORE_NEEDS if not self.options[option]]
+        if empty:
+            raise EtcdError(f"{', '.join(empty)}: must not be empty for state=restored")
         data_dir = os.path.abspath(self.options["data_dir"])
         wal_dir = self.options["wal_dir"] and os.path.abspath(self.options["wal_dir"])
         faults: List[str] = []
@@ -502,7 +506,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
         required_together=CLIENT_REQUIRED_TOGETHER,
-        required_if=[("state", "restored", ("data_dir", "name", "initial_cluster"))],
+        required_if=[("state", "restored", RESTORE_NEEDS)],
         supports_check_mode=True,
     )
     try:

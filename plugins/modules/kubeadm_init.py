@@ -7,15 +7,19 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kubeadm_init
 version_added: 0.1.0
-short_description: Initialize a cluster's first control plane
+short_description: Initialize a control plane and keep it as it is configured
 author: groundwork.kubernetes contributors (@groundwork)
 description:
   - Writes kubeadm's configuration and runs C(kubeadm init) with it.
-  - A host that is a control plane already is left alone, whoever initialized it.
-  - Before anything on the host is changed, all of kubeadm's preflight checks run. When one fails, nothing is changed.
+  - Before anything else on the host is changed, all of kubeadm's preflight checks run.
   - While C(kubeadm init) works there is a marker file, C(/etc/kubernetes/.kubeadm-init-in-progress).
     Where an earlier run was interrupted, it is still there, and this module resumes the initialization.
-    Its phases keep what an earlier run has made. Data of etcd is never removed.
+    Certificates and kubeconfigs are issued again, by the authorities that are there. Data of etcd is never removed.
+  - On a control plane that runs, a changed configuration is applied, one component after the other.
+    Each is proven healthy before the next. If one does not come up, its former settings are put back.
+  - Settings that cannot be changed any more are refused before anything is changed.
+  - A control plane that was initialized by other means is left alone at first.
+    Its configuration is taken to be the one that is given, and later changes of that are applied.
 extends_documentation_fragment: [groundwork.kubernetes.attributes]
 attributes:
   check_mode:
@@ -30,6 +34,13 @@ options:
       - kubeadm's configuration as YAML, as the filter P(groundwork.kubernetes.kubeadm_config#filter) gives it.
       - Written to O(config). If left out, the file is used as it is.
     type: str
+  documents:
+    description:
+      - The same configuration as data in the form of C(kubeadm.k8s.io/v1beta4).
+      - What was applied is remembered in C(/var/lib/groundwork/kubeadm.json), to tell later what has changed.
+        If left out, changes of the configuration are not applied to a control plane that runs.
+    type: list
+    elements: dict
   config:
     description: The file that holds kubeadm's configuration. It can only be read by root.
     type: path
@@ -57,11 +68,15 @@ seealso:
   - name: kubeadm init
     description: The command and its phases.
     link: https://kubernetes.io/docs/reference/setup-tools/kubeadm/kubeadm-init/
+  - name: Reconfiguring a kubeadm cluster
+    description: What can be changed in a cluster that runs, and how.
+    link: https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-reconfigure/
 """
 
 EXAMPLES = r"""
 - name: Initialize the cluster
   groundwork.kubernetes.kubeadm_init:
+    documents: '{{ documents }}'
     content: '{{ documents | groundwork.kubernetes.kubeadm_config(kubernetes_version) }}'
     skip_phases: '{{ documents | groundwork.kubernetes.kubeadm_skip_phases(kubernetes_version) }}'
     ignore_preflight_errors: [NumCPU]
@@ -75,17 +90,38 @@ EXAMPLES = r"""
 
 RETURN = r"""
 action:
-  description: What was done, or would be in check mode, V(none), V(initialize) or V(resume).
+  description:
+    - What was done, or would be in check mode.
+    - V(initialize), V(resume) an interrupted initialization, V(reconcile) what runs with a changed configuration,
+      V(adopt) what was initialized by other means, V(write) the file only, or V(none).
   returned: success
   type: str
   sample: initialize
+changes:
+  description: The fields that differ from what was applied before.
+  returned: success
+  type: list
+  elements: str
+  sample: [ClusterConfiguration.apiServer.extraArgs]
+steps:
+  description:
+    - What applies these changes, in this order.
+    - V(certificate), V(control-plane), V(kubelet), V(upload-config), V(coredns), V(kube-proxy), V(restart-kube-proxy).
+  returned: success
+  type: list
+  elements: str
+  sample: [control-plane, upload-config]
 """
 
+import copy
+import json
 import os
-from typing import List
+import socket
+from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils import _kubeadm
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._control_plane import ControlPlane
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import (
     FileChange,
     apply_file,
@@ -98,6 +134,15 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm imp
     KubeadmError,
     NodeState,
     list_option,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile import Document, Plan, make_plan
+
+# The documents that were applied last.
+STAMP = "/var/lib/groundwork/kubeadm.json"
+NOTHING = Plan([], [], [], [])
+ADOPTED = (
+    "This control plane was initialized by other means. Its configuration is taken to be the one given, without having "
+    "been compared. Later changes are applied."
 )
 
 
@@ -117,52 +162,133 @@ def choose_action(state: NodeState) -> str:
     return "none" if state.role == "control_plane" else "initialize"
 
 
-def initialize(module: AnsibleModule, action: str) -> None:
-    """Run kubeadm init with the configuration that is in place."""
-    params = module.params
-    kubeadm = Kubeadm(module, params["timeout"])
-    config = f"--config={params['config']}"
-    skip: List[str] = params["skip_phases"]
-    if action == "initialize" and "preflight" not in skip:
-        ignored = list_option("ignore-preflight-errors", params["ignore_preflight_errors"])
-        kubeadm.run("init", "phase", "preflight", config, *ignored)
-    with _kubeadm.in_progress(os.path.join(_kubeadm.FOLDER, _kubeadm.INIT_MARKER)):
-        if action == "resume":
-            _kubeadm.remove_files(_kubeadm.cut_off_files(_kubeadm.FOLDER))
-        kubeadm.run("init", config, *list_option("skip-phases", sorted({"preflight", *skip})), "--skip-token-print")
+def _document(documents: List[Document], kind: str) -> Document:
+    return next((document for document in documents if document.get("kind") == kind), {})
 
 
-def run(module: AnsibleModule) -> None:
-    """Decide, then write the configuration and initialize."""
-    params = module.params
-    action = choose_action(_kubeadm.node_state(_kubeadm.FOLDER))
-    if params["content"] is None:
-        before = read_bytes(params["config"])
-        if before is None and action != "none" and not module.check_mode:
-            raise KubeadmError(f"There is no file {params['config']}. Set content, or write the file first.")
-        change = FileChange(params["config"], before, before)
-    else:
-        change = plan_file(params["config"], params["content"].encode())
-    changed = change.changed or action != "none"
-    if changed and not module.check_mode:
-        apply_file(module, change, mode=0o600)
-        if action != "none":
-            initialize(module, action)
-    module.exit_json(changed=changed, action=action, diff=diffs([change]))
+class Initialization:
+    """The configuration given, the one that was applied, and what is to be done about it."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        """Decide; nothing is changed.
+
+        Raises:
+            KubeadmError: if there is nothing that could be done, or the changes are refused.
+        """
+        self.module = module
+        params = module.params
+        self.documents: Optional[List[Document]] = params["documents"]
+        self.action = choose_action(_kubeadm.node_state(_kubeadm.FOLDER))
+        self.file = self._plan_config()
+        self.stamp = plan_file(STAMP, self._stamp_content())
+        self.plan = NOTHING
+        if self.action == "none" and self.stamp.changed:
+            if self.stamp.before is None:
+                self.action = "adopt"
+            else:
+                self.plan = self._plan_changes(json.loads(self.stamp.before))
+                self.action = "reconcile"
+        elif self.action == "none" and self.file.changed:
+            self.action = "write"
+
+    def _stamp_content(self) -> Optional[bytes]:
+        if self.documents is None:
+            return read_bytes(STAMP)
+        return json.dumps(self.documents, indent=1, sort_keys=True).encode()
+
+    def _plan_config(self) -> FileChange:
+        path, content = self.module.params["config"], self.module.params["content"]
+        if content is not None:
+            return plan_file(path, content.encode())
+        before = read_bytes(path)
+        if before is None and self.action != "none" and not self.module.check_mode:
+            raise KubeadmError(f"There is no file {path}. Set content, or write the file first.")
+        return FileChange(path, before, before)
+
+    def _plan_changes(self, applied: List[Document]) -> Plan:
+        documents = self.documents or []
+        was, wanted = (_document(found, "ClusterConfiguration") for found in (copy.deepcopy(applied), documents))
+        version = wanted.get("kubernetesVersion")
+        if was.get("kubernetesVersion") != version and self.control_plane().server_version() == version:
+            # An upgrade has been made in between.
+            _document(applied, "ClusterConfiguration")["kubernetesVersion"] = version
+        plan = make_plan(applied, documents)
+        if plan.refused:
+            raise KubeadmError(
+                "The configuration was changed in a way that is refused. Nothing has been changed.\n"
+                + "\n".join(f"- {line}" for line in plan.refused)
+            )
+        return plan
+
+    def control_plane(self) -> ControlPlane:
+        """The control plane on this host."""
+        registration = _document(self.documents or [], "InitConfiguration").get("nodeRegistration") or {}
+        name = registration.get("name") or socket.gethostname().lower()
+        return ControlPlane(self.module, self.module.params["config"], name, self.module.params["timeout"])
+
+    def apply(self) -> None:
+        """Do what was decided.
+
+        Raises:
+            KubeadmError: if something fails.
+        """
+        apply_file(self.module, self.file, mode=0o600)
+        if self.action in ("initialize", "resume"):
+            self._initialize()
+            return
+        if self.plan.steps:
+            self.control_plane().apply(self.plan)
+        # The stamp comes last: what is interrupted before is done again by the next run.
+        apply_file(self.module, self.stamp, mode=0o600)
+
+    def _initialize(self) -> None:
+        params = self.module.params
+        kubeadm = Kubeadm(self.module, params["timeout"])
+        config = f"--config={params['config']}"
+        skip: List[str] = params["skip_phases"]
+        if self.action == "initialize" and "preflight" not in skip:
+            ignored = list_option("ignore-preflight-errors", params["ignore_preflight_errors"])
+            kubeadm.run("init", "phase", "preflight", config, *ignored)
+        with _kubeadm.in_progress(os.path.join(_kubeadm.FOLDER, _kubeadm.INIT_MARKER)):
+            if self.action == "resume":
+                # kubeadm refuses what was issued for a configuration that has been corrected since.
+                _kubeadm.remove_files(_kubeadm.issued_files(_kubeadm.FOLDER))
+                _kubeadm.remove_files(_kubeadm.cut_off_files(_kubeadm.FOLDER))
+            skipped = list_option("skip-phases", sorted({"preflight", *skip}))
+            kubeadm.run("init", config, *skipped, "--skip-token-print")
+            apply_file(self.module, self.stamp, mode=0o600)
+
+    def result(self) -> Dict[str, Any]:
+        """What the module returns."""
+        return {
+            "changed": self.action != "none",
+            "action": self.action,
+            "changes": self.plan.paths,
+            "steps": self.plan.steps,
+            "diff": diffs([self.file]),
+        }
 
 
 def main() -> None:
-    """Initialize a control plane."""
+    """Initialize a control plane, or apply what has changed."""
     module = AnsibleModule(
         {
             "content": {"type": "str"},
+            "documents": {"type": "list", "elements": "dict"},
             "config": {"type": "path", "default": "/etc/kubernetes/kubeadm.yaml"},
             **_kubeadm.COMMON_OPTIONS,
         },
         supports_check_mode=True,
     )
     try:
-        run(module)
+        initialization = Initialization(module)
+        if initialization.action == "adopt":
+            module.warn(ADOPTED)
+        for warning in initialization.plan.warnings:
+            module.warn(warning)
+        if initialization.action != "none" and not module.check_mode:
+            initialization.apply()
+        module.exit_json(**initialization.result())
     except KubeadmError as error:
         module.fail_json(msg=str(error))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 ERROR, WARNING = "error", "warning"
@@ -179,16 +179,12 @@ def as_result(faults: Sequence[Fault], hosts: Sequence[str], title: str, ending:
         title: the message's beginning.
         ending: what the message ends with when there is an error.
     """
-    result: dict[str, Any] = {
-        "changed": False,
-        "faults": [
-            {"host": fault.host, "id": fault.id, "severity": fault.severity, "text": fault.text} for fault in faults
-        ],
-    }
     if any(fault.severity == ERROR for fault in faults):
-        result.update(failed=True, msg=f"{render(faults, hosts, title)}\n\n{ending}")
-    elif faults:
-        result.update(msg=title, warnings=[render(faults, hosts, title)])
-    else:
-        result.update(msg=f"{title}: no fault")
-    return result
+        return {"changed": False, "failed": True, "msg": f"{render(faults, hosts, title)}\n\n{ending}"}
+    text = render(faults, hosts, title)
+    return {
+        "changed": False,
+        "msg": text.splitlines()[0],
+        "faults": [asdict(fault) for fault in faults],
+        **({"warnings": [text]} if faults else {}),
+    }

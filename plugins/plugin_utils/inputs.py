@@ -236,11 +236,8 @@ def version(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
 
 def _readable_cidrs(host: HostInput, variable: str) -> Iterator[Fault]:
     """One fault for each CIDR of a variable that is none."""
-    parts = [part.strip() for part in host.text(variable).split(",") if part.strip()]
-    for part in parts:
-        try:
-            ipaddress.ip_network(part)
-        except ValueError:
+    for part in filter(None, map(str.strip, host.text(variable).split(","))):
+        if not networks(part):
             advice = "write it like 10.244.0.0/16"
             with contextlib.suppress(ValueError):
                 advice = f"its network is {ipaddress.ip_network(part, strict=False)}"
@@ -259,7 +256,7 @@ def cidrs(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
     for pod in pods:
         yield from _pod_network_size(host, pod, len({*inputs.members(CONTROL_PLANE), *inputs.members(WORKER)}))
         for service in services:
-            if pod.version == service.version and pod.overlaps(service):  # type: ignore[arg-type]
+            if pod.version == service.version and pod.overlaps(service):
                 text = (
                     f"kubernetes_pod_cidr {pod} and kubernetes_service_cidr {service} overlap; choose another for one"
                 )
@@ -268,7 +265,7 @@ def cidrs(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
         bits = service.max_prefixlen - service.prefixlen
         if bits > SERVICE_HOST_BITS_MAX:
             limit = service.max_prefixlen - SERVICE_HOST_BITS_MAX
-            text = f"kubernetes_service_cidr {service} is larger than Kubernetes allows; use /{limit} or longer"
+            text = f"kubernetes_service_cidr {service} is larger than Kubernetes allows; use a /{limit}"
             yield host.fault("cidr-invalid", text)
         elif service.num_addresses < SERVICE_ADDRESSES_MIN:
             text = (
@@ -336,7 +333,8 @@ def endpoint(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
         try:
             split_endpoint(value)
         except ValueError as error:
-            yield host.fault("endpoint-invalid", f"kubernetes_api_endpoint {value!r}: {error}")
+            text = f"kubernetes_api_endpoint {value!r}: {error}; write it like api.example.com:6443"
+            yield host.fault("endpoint-invalid", text)
     port = host.text("kubernetes_api_port")
     if port.isdigit() and not 1 <= int(port) <= 65535:
         yield host.fault("endpoint-invalid", f"kubernetes_api_port {port} is not between 1 and 65535; 6443 is usual")
@@ -419,24 +417,25 @@ def checksums(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
         for place, value in _leaves(host.values[variable], variable):
             if value not in (None, "") and not CHECKSUM.fullmatch(str(value)):
                 text = (
-                    f"{place} {value!r} is no checksum; give SHA-256 as 64 hexadecimal digits, or a checksum file's URL"
+                    f"{place} {value!r} is no checksum; give SHA-256 as 64 hexadecimal digits, or a file's URL"
                 )
                 yield host.fault("checksum-invalid", text)
 
 
 def runtime(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
     """Whether the kubelet and containerd speak the same version of the CRI."""
-    containerd = host.text("container_runtime_containerd_version")
+    variable = "container_runtime_containerd_version"
+    containerd = host.text(variable)
     installed = (host.text("kubernetes_container_runtime"), host.text("container_runtime_install_method"))
     if not containerd or installed != ("containerd", "archive"):
         return
     (major, _minor), minor = version_tuple(containerd), version_tuple(host.text("kubernetes_version"))[1]
     kubernetes = f"Kubernetes {host.text('kubernetes_version')}"
     if major >= 2 and minor < CRI_V1_ALPHA2_ONLY_BEFORE:
-        text = f"the kubelet of {kubernetes} speaks only CRI v1alpha2, which containerd {containerd} lacks; use 1.7"
+        text = f"the kubelet of {kubernetes} speaks only CRI v1alpha2, which containerd {containerd} lacks; set {variable} to 1.7"
         yield host.fault("runtime-unsupported", text)
     elif version_tuple(containerd) < (1, 6) and minor >= CRI_V1_ONLY_SINCE:
-        text = f"the kubelet of {kubernetes} speaks only CRI v1, which containerd {containerd} lacks; use 2.x"
+        text = f"the kubelet of {kubernetes} speaks only CRI v1, which containerd {containerd} lacks; set {variable} to 2.x"
         yield host.fault("runtime-unsupported", text)
 
 
@@ -551,7 +550,6 @@ def find_faults(inputs: Inputs) -> list[Fault]:
 
 SETTINGS = (
     "cni_plugin",
-    "etcd_data_dir",
     "kubernetes_api_port",
     "kubernetes_ignore_preflight_errors",
     "kubernetes_kubelet_configuration",
@@ -576,9 +574,12 @@ def settings(host: HostInput, inputs: Inputs) -> dict[str, Any]:
         else:
             shown = f"[{name}]" if ":" in name else name
             endpoint_value = f"{shown}:{port or host.text('kubernetes_api_port') or 6443}"
+    roles, folder = inputs.roles_of(host.name), host.text("etcd_data_dir") or "/var/lib/etcd"
     return {
         **found,
-        "roles": inputs.roles_of(host.name),
+        "roles": roles,
+        "etcd_data_dir": folder,
+        "fsync_folder": folder if ETCD in roles and (host.values.get("preflight_etcd_fsync_ms") or 0) > 0 else "",
         "external_etcd": bool(inputs.members(ETCD)),
         "api_endpoint": endpoint_value,
     }

@@ -149,9 +149,10 @@ def _convert_arguments(document: Document, path: str, as_list: bool) -> List[str
 def _express_before_v1beta4(by_kind: Dict[str, Document]) -> None:
     """Put where v1beta3 and v1beta2 have them the settings that v1beta4 only moved."""
     init, join = by_kind.get("InitConfiguration", {}), by_kind.get("JoinConfiguration", {})
-    wait = _take(init, "InitConfiguration.timeouts.controlPlaneComponentHealthCheck")
-    if wait is not None and "ClusterConfiguration" in by_kind:
-        by_kind["ClusterConfiguration"].setdefault("apiServer", {})["timeoutForControlPlane"] = wait
+    if "ClusterConfiguration" in by_kind:
+        wait = _take(init, "InitConfiguration.timeouts.controlPlaneComponentHealthCheck")
+        if wait is not None:
+            by_kind["ClusterConfiguration"].setdefault("apiServer", {})["timeoutForControlPlane"] = wait
     wait = _take(join, "JoinConfiguration.timeouts.discovery")
     if wait is not None:
         join.setdefault("discovery", {})["timeout"] = wait

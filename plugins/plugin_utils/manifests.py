@@ -194,16 +194,19 @@ def _flannel(item: Object, cidrs: Mapping[int, str]) -> int:
     data = item.get("data")
     if item["kind"] != "ConfigMap" or not isinstance(data, dict) or "net-conf.json" not in data:
         return 0
-    configuration = json.loads(data["net-conf.json"])
-    for version, keys in ((4, ("EnableIPv4", "Network")), (6, ("EnableIPv6", "IPv6Network"))):
-        enabled, network = keys
-        if version in cidrs:
+    try:
+        configuration = json.loads(data["net-conf.json"])
+    except ValueError as error:
+        raise ManifestError(f"net-conf.json of {Ref.of(item)} is no JSON: {error}") from error
+    for version, enabled, network in ((4, "EnableIPv4", "Network"), (6, "EnableIPv6", "IPv6Network")):
+        wanted = version in cidrs
+        if wanted:
             configuration[network] = cidrs[version]
         else:
             configuration.pop(network, None)
-        # IPv4 is on and IPv6 is off unless the file says otherwise.
-        if (version in cidrs) != (version == 4):
-            configuration[enabled] = version in cidrs
+        # Without a word about it, Flannel uses IPv4 and not IPv6.
+        if enabled in configuration or wanted != (version == 4):
+            configuration[enabled] = wanted
     data["net-conf.json"] = json.dumps(configuration, indent=2) + "\n"
     return 1
 

@@ -64,7 +64,7 @@ class Node:
     @property
     def minor(self) -> int:
         """The minor version of Kubernetes that it is to run."""
-        return int(str(self.setting("kubernetes_version")).lstrip("v").split(".")[1])
+        return version_tuple(str(self.setting("kubernetes_version")))[1]
 
     def fault(self, name: str, text: str, severity: str = "error") -> Fault:
         """A fault of this host."""
@@ -88,9 +88,10 @@ def version_tuple(text: str) -> tuple[int, int]:
 
 
 def networks(cidrs: Any) -> list[Network]:
-    """The networks of one CIDR or several with commas between; none where it cannot be read."""
+    """The networks of one CIDR or several with commas between; none where one cannot be read."""
+    parts = [part.strip() for part in str(cidrs or "").split(",") if part.strip()]
     try:
-        return [ipaddress.ip_network(cidr.strip()) for cidr in str(cidrs or "").split(",") if cidr.strip()]
+        return [ipaddress.ip_network(part) for part in parts] if all("/" in part for part in parts) else []
     except ValueError:
         return []
 
@@ -271,6 +272,12 @@ def programs(node: Node) -> Iterator[Fault]:
         if node.facts["programs"].get(program) == "" and program not in brought:
             text = f"{program} is missing; install it, or add its package to preflight_packages"
             yield node.fault("program-missing", text)
+
+
+def missing_packages(node: Node) -> list[str]:
+    """The packages that bring the host's missing programs."""
+    packages = node.setting("preflight_packages") or {}
+    return sorted({package for program, package in packages.items() if node.facts["programs"].get(program) == ""})
 
 
 def firewalls(node: Node) -> Iterator[Fault]:

@@ -3,6 +3,8 @@
 GROUNDWORK_ETCD_DIR names the folder with the binaries: etcd, etcdctl and, from 3.5 on, etcdutl.
 """
 
+# ruff: noqa: D102, D103, D107
+
 from __future__ import annotations
 
 import json
@@ -92,7 +94,7 @@ class Member:
 
 @pytest.fixture(scope="module")
 def member(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Member]:
-    """A running member with 500 keys, some of them changed, some deleted."""
+    """A running member with 40 keys of several sizes, one of them changed and one deleted."""
     running = Member(tmp_path_factory.mktemp("etcd") / "data").start()
     for number in range(40):
         running.ctl("put", f"/registry/pods/{number}", f"value {number} " + "x" * (number * 400))
@@ -145,7 +147,7 @@ def restore_options(snapshot: Path, data_dir: Path, member: Member) -> dict[str,
     }  # fmt: skip
 
 
-def bumps(run: Run) -> bool:
+def raises_revision() -> bool:
     version = subprocess.run(
         [BINARIES / "etcdctl", "version"], check=True, capture_output=True, text=True, env={"ETCDCTL_API": "3"}
     ).stdout.split()[2]
@@ -212,7 +214,7 @@ def test_no_healthy_endpoint(run: Run, tmp_path: Path) -> None:
     result = run(etcd_snapshot, state="saved", path=str(tmp_path / "new.db"), endpoints=[dead], timeout=1)
 
     assert result["failed"]
-    assert f"no etcd endpoint is healthy ({dead}: context deadline exceeded)" in result["msg"]
+    assert f"no endpoint is healthy ({dead}: context deadline exceeded)" in result["msg"]
     assert not list(tmp_path.iterdir())
 
 
@@ -299,7 +301,7 @@ def test_a_restored_member_has_every_key(run: Run, member: Member, saved: Path, 
     try:
         assert new.keys() == expected
         new.ctl("put", "/after", "1")
-        bump = BUMP if bumps(run) else 0
+        bump = BUMP if raises_revision() else 0
         assert result["bump_revision"] == bump
         assert new.revision() == revision + bump + 1
     finally:

@@ -23,7 +23,11 @@ def host(root: Path, files: dict[str, str]) -> str:
     ("name", "files", "how"),
     [
         ("overlay", {}, None),
-        ("br_netfilter", {"/proc/modules": "br_netfilter 32768 0 - Live 0x0\nbridge 1 1 br_netfilter, Live 0x0\n"}, "loaded"),
+        (
+            "br_netfilter",
+            {"/proc/modules": "br_netfilter 32768 0 - Live 0x0\nbridge 1 1 br_netfilter, Live 0x0\n"},
+            "loaded",
+        ),
         ("br_netfilter", {"/proc/modules": "bridge 1 1 br_netfilter, Live 0x0\n"}, None),
         ("br-netfilter", {"/proc/modules": "br_netfilter 32768 0 - Live 0x0\n"}, "loaded"),
         ("br_netfilter", {"/proc/sys/net/bridge/bridge-nf-call-iptables": "1\n"}, "built-in"),

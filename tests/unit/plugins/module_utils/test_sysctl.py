@@ -75,7 +75,11 @@ ORDER: list[tuple[str, dict[str, str], list[str]]] = [
     ),
     ("masked by a link", {"/usr/lib/sysctl.d/z.conf": "", "/etc/sysctl.d/z.conf": "-> /dev/null"}, []),
     ("other names", {"/etc/sysctl.d/README.sysctl": "", "/etc/sysctl.d/z.conf.bak": ""}, []),
-    ("sysctl.conf is last", {"/etc/sysctl.conf": "", "/etc/sysctl.d/z.conf": ""}, ["/etc/sysctl.d/z.conf", "/etc/sysctl.conf"]),
+    (
+        "sysctl.conf is last",
+        {"/etc/sysctl.conf": "", "/etc/sysctl.d/z.conf": ""},
+        ["/etc/sysctl.d/z.conf", "/etc/sysctl.conf"],
+    ),
     (
         "Debian's link, once",
         {"/etc/sysctl.conf": "", "/etc/sysctl.d/99-sysctl.conf": "-> ../sysctl.conf"},
@@ -154,7 +158,7 @@ def test_write_values(tmp_path: Path) -> None:
 
 def test_write_values_puts_back(tmp_path: Path) -> None:
     root = host(tmp_path, {"/proc/sys/vm/a": "0\n", "/proc/sys/vm/folder/x": ""})
-    with pytest.raises(_sysctl.SysctlError, match="the kernel refused vm.nowhere.b = 1: No such file"):
+    with pytest.raises(_sysctl.SysctlError, match=r"the kernel refused vm\.nowhere\.b = 1: No such file"):
         _sysctl.write_values(root, {"vm/a": "1", "vm/nowhere/b": "1"})
     assert _sysctl.read_value(root, "vm/a") == "0"
 

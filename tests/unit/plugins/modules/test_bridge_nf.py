@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ class Host:
     def snapshot(self) -> dict[str, str]:
         return {str(path): path.read_text() for path in self.root.rglob("*") if path.is_file()}
 
-    def run_command(self, _module: AnsibleModule, argv: list[str], **_options: Any) -> tuple[int, str, str]:
+    def run_command(self, argv: list[str]) -> tuple[int, str, str]:
         self.calls.append(argv)
         name = argv[-1]
         if name not in self.loadable:
@@ -64,7 +65,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     host = Host(tmp_path)
     monkeypatch.setattr(bridge_nf, "ROOT", str(tmp_path))
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda *_a, **_k: "/sbin/modprobe")
-    monkeypatch.setattr(AnsibleModule, "run_command", lambda module, argv, **k: host.run_command(module, argv, **k))
+    monkeypatch.setattr(AnsibleModule, "run_command", lambda _module, argv, **_k: host.run_command(argv))
     return host
 
 
@@ -138,88 +139,73 @@ def test_override_comments_the_line(host: Host, run_module: Run) -> None:
     result = run_module(bridge_nf)
     assert result["conflicts"] == [{"path": "/etc/sysctl.conf", "line": 2, "key": KEYS[0], "value": "0"}]
     assert host.read("/etc/sysctl.conf") == (
-        "# mine\n# off by groundwork.kubernetes.bridge_nf, see /etc/sysctl.d/99-kubernetes.conf: "
+        "# mine\n# turned off by groundwork.kubernetes.bridge_nf, see /etc/sysctl.d/99-kubernetes.conf: "
         "net.ipv4.ip_forward=0\nvm.swappiness=1\n"
     )
     assert (host.root / "etc/sysctl.d/99-sysctl.conf").is_symlink()
     assert run_module(bridge_nf)["changed"] is False
 
 
-FAULTS: list[tuple[str, dict[str, str], list[str], dict[str, Any], list[str]]] = [
-    (
-        "conflict, not to be touched",
-        {"/etc/sysctl.conf": "\nnet.ipv4.ip_forward=0\n"},
-        [],
-        {"conflicts": "fail"},
-        ["/etc/sysctl.conf:2 (net.ipv4.ip_forward = 0) is read after", "remove that line, or set conflicts to override"],
-    ),
-    (
-        "conflict of a package",
-        {"/usr/lib/sysctl.d/99-zz.conf": "-net.ipv4.ip_forward\n"},
-        [],
-        {},
-        ["/usr/lib/sysctl.d/99-zz.conf:1 (-net.ipv4.ip_forward)", "mask it by a file /etc/sysctl.d/99-zz.conf"],
-    ),
-    (
-        "no such functions",
-        {"/lib/modules/6.1.0-13-amd64/modules.builtin": ""},
-        ["br_netfilter", "overlay"],
-        {},
-        ["the running kernel 6.1.0-13-amd64 has no br_netfilter, overlay: not built in, and not in /lib/modules/6.1"],
-    ),
-    (
-        "kernel upgraded since boot",
-        {},
-        ["overlay"],
-        {},
-        ["has no overlay: not built in, and there is no /lib/modules/6.1.0-13-amd64", "Reboot if the kernel was upgraded"],
-    ),
-    (
-        "hardened host",
-        {"/etc/modprobe.d/cis.conf": "install overlay /bin/false\n"},
-        [],
-        {},
-        ["kernel module overlay is kept from being loaded by /etc/modprobe.d/cis.conf (install overlay /bin/false)"],
-    ),
-    ("no such key", {}, [], {"sysctl": {"kernel.panik": 1}}, ["the running kernel has no setting kernel.panik"]),
-    (
-        "two bad options",
-        {},
-        [],
-        {"sysctl": {"net.ipv4.ip_forward": 0}, "modules": ["overlay", "x y"]},
-        ["modules: 'x y' is no name", "sysctl: net.ipv4.ip_forward is what this module sets by itself"],
-    ),
-    (
-        "all at once",
-        {"/etc/sysctl.conf": "net.ipv4.ip_forward=0\n"},
-        ["br_netfilter"],
-        {"conflicts": "fail", "sysctl": {"kernel.panik": 1}},
-        ["/etc/sysctl.conf:1", "has no br_netfilter", "kernel.panik"],
-    ),
-]
+@dataclass
+class Fault:
+    """What is wrong with a host or its options, and what the message has to say."""
+
+    messages: list[str]
+    files: dict[str, str] = field(default_factory=dict)
+    unloadable: list[str] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
 
 
-@pytest.mark.parametrize(
-    ("files", "unloadable", "options", "messages"), [case[1:] for case in FAULTS], ids=[case[0] for case in FAULTS]
-)
+FAULTS = {
+    "conflict, not to be touched": Fault(
+        files={"/etc/sysctl.conf": "\nnet.ipv4.ip_forward=0\n"},
+        options={"conflicts": "fail"},
+        messages=["/etc/sysctl.conf:2 (net.ipv4.ip_forward = 0) is read after", "or set conflicts to override"],
+    ),
+    "conflict of a package": Fault(
+        files={"/usr/lib/sysctl.d/99-zz.conf": "-net.ipv4.ip_forward\n"},
+        messages=["/usr/lib/sysctl.d/99-zz.conf:1 (-net.ipv4.ip_forward)", "a file /etc/sysctl.d/99-zz.conf without"],
+    ),
+    "no such functions": Fault(
+        files={"/lib/modules/6.1.0-13-amd64/modules.builtin": ""},
+        unloadable=["br_netfilter", "overlay"],
+        messages=["kernel 6.1.0-13-amd64 has no br_netfilter, overlay: not built in, and not in /lib/modules/6.1"],
+    ),
+    "kernel upgraded since boot": Fault(
+        unloadable=["overlay"],
+        messages=["and there is no /lib/modules/6.1.0-13-amd64", "Reboot if the kernel was upgraded"],
+    ),
+    "hardened host": Fault(
+        files={"/etc/modprobe.d/cis.conf": "install overlay /bin/false\n"},
+        messages=["overlay is kept from being loaded by /etc/modprobe.d/cis.conf (install overlay /bin/false)"],
+    ),
+    "no such key": Fault(
+        options={"sysctl": {"kernel.panik": 1}}, messages=["the running kernel has no setting kernel.panik"]
+    ),
+    "two bad options": Fault(
+        options={"sysctl": {"net.ipv4.ip_forward": 0}, "modules": ["overlay", "x y"]},
+        messages=["modules: 'x y' is no name", "sysctl: net.ipv4.ip_forward is what this module sets by itself"],
+    ),
+    "all at once": Fault(
+        files={"/etc/sysctl.conf": "net.ipv4.ip_forward=0\n"},
+        unloadable=["br_netfilter"],
+        options={"conflicts": "fail", "sysctl": {"kernel.panik": 1}},
+        messages=["/etc/sysctl.conf:1", "has no br_netfilter", "kernel.panik"],
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
 @pytest.mark.parametrize("check", [False, True])
-def test_faults_change_nothing(
-    host: Host,
-    run_module: Run,
-    files: dict[str, str],
-    unloadable: list[str],
-    options: dict[str, Any],
-    messages: list[str],
-    check: bool,
-) -> None:
-    for path, content in files.items():
+def test_faults_change_nothing(host: Host, run_module: Run, fault: Fault, check: bool) -> None:
+    for path, content in fault.files.items():
         host.write(path, content)
-    for name in unloadable:
+    for name in fault.unloadable:
         del host.loadable[name]
     before = host.snapshot()
-    result = run_module(bridge_nf, _ansible_check_mode=check, **options)
+    result = run_module(bridge_nf, _ansible_check_mode=check, **fault.options)
     assert result["failed"], result
-    for message in messages:
+    for message in fault.messages:
         assert message in result["msg"]
     assert host.snapshot() == before
 

@@ -1,0 +1,121 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a changed configuration means for a control plane that runs: what is refused, and which steps apply the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Tuple
+
+Document = Dict[str, Any]
+
+# The steps in the order in which they are done. What the cluster stores of its configuration comes after what may fail.
+CERTIFICATE, CONTROL_PLANE, KUBELET, UPLOAD, DNS, PROXY, PROXY_RESTART = STEPS = (
+    "certificate",
+    "control-plane",
+    "kubelet",
+    "upload-config",
+    "coredns",
+    "kube-proxy",
+    "restart-kube-proxy",
+)
+
+REBUILD = "it cannot be changed after the cluster has been initialized; set it back, or build a new cluster"
+ENDPOINT = (
+    "all kubeconfigs and certificates name it, so it cannot be changed after the cluster has been initialized; set "
+    "kubernetes_api_endpoint to {before}"
+)
+VERSION = "the control plane runs another version; use the upgrade playbook"
+ETCD = "etcd's settings are not changed together with the control plane; set it back"
+REJOIN = "the node would have to join again under it; set it back, or remove the node and join it again"
+
+# What each field calls for: the steps that apply it, or why it is refused. The longest path that fits counts.
+# Fields that only say how the initialization is done call for nothing.
+RULES: Dict[str, Any] = {
+    "InitConfiguration": [],
+    "InitConfiguration.localAPIEndpoint": REBUILD,
+    "InitConfiguration.nodeRegistration.criSocket": REJOIN,
+    "InitConfiguration.nodeRegistration.kubeletExtraArgs": [KUBELET],
+    "InitConfiguration.nodeRegistration.name": REJOIN,
+    "InitConfiguration.patches": [CONTROL_PLANE, KUBELET],
+    "ClusterConfiguration": [CONTROL_PLANE, UPLOAD],
+    "ClusterConfiguration.apiServer.certSANs": [CERTIFICATE, UPLOAD],
+    "ClusterConfiguration.caCertificateValidityPeriod": [UPLOAD],
+    "ClusterConfiguration.certificateValidityPeriod": [UPLOAD],
+    "ClusterConfiguration.certificatesDir": REBUILD,
+    "ClusterConfiguration.clusterName": REBUILD,
+    "ClusterConfiguration.controlPlaneEndpoint": ENDPOINT,
+    "ClusterConfiguration.dns": [UPLOAD, DNS],
+    "ClusterConfiguration.encryptionAlgorithm": [UPLOAD],
+    "ClusterConfiguration.etcd": ETCD,
+    "ClusterConfiguration.imageRepository": [CONTROL_PLANE, UPLOAD, DNS, PROXY],
+    "ClusterConfiguration.kubernetesVersion": VERSION,
+    "ClusterConfiguration.networking": REBUILD,
+    "ClusterConfiguration.proxy": [UPLOAD, PROXY],
+    "KubeletConfiguration": [KUBELET, UPLOAD],
+    "KubeProxyConfiguration": [PROXY, PROXY_RESTART],
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a changed configuration calls for.
+
+    Attributes:
+        paths: the fields that differ.
+        refused: why some of them cannot be applied, one line each.
+        steps: what applies the others, in order.
+        warnings: what is left to people.
+    """
+
+    paths: List[str]
+    refused: List[str]
+    steps: List[str]
+    warnings: List[str]
+
+
+def _differences(path: str, before: Any, after: Any) -> Iterator[Tuple[str, Any, Any]]:
+    """The paths at which two values differ; lists are compared as a whole."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted({*before, *after}):
+            yield from _differences(f"{path}.{key}", before.get(key), after.get(key))
+    elif before != after:
+        yield path, before, after
+
+
+def _by_kind(documents: List[Document]) -> Dict[str, Document]:
+    return {str(document.get("kind")): document for document in documents}
+
+
+def _rule(path: str) -> Any:
+    while path not in RULES and "." in path:
+        path = path.rpartition(".")[0]
+    return RULES.get(path, [])
+
+
+def _disabled(cluster: Document, addon: str) -> bool:
+    return bool((cluster.get(addon) or {}).get("disabled"))
+
+
+def make_plan(before: List[Document], after: List[Document]) -> Plan:
+    """Compare the configuration that was applied with the one that is wanted, both in the form of v1beta4."""
+    old, new = _by_kind(before), _by_kind(after)
+    paths, refused, steps = [], [], set()
+    for kind in sorted({*old, *new}):
+        for path, was, wanted in _differences(kind, old.get(kind, {}), new.get(kind, {})):
+            paths.append(path)
+            rule = _rule(path)
+            if isinstance(rule, str):
+                refused.append(f"{path} is {was!r} and should become {wanted!r}: " + rule.format(before=was))
+            else:
+                steps.update(rule)
+
+    was, cluster = old.get("ClusterConfiguration", {}), new.get("ClusterConfiguration", {})
+    warnings = []
+    for addon, name, own in (("dns", "CoreDNS", {DNS}), ("proxy", "kube-proxy", {PROXY, PROXY_RESTART})):
+        if _disabled(cluster, addon):
+            steps -= own
+            if not _disabled(was, addon):
+                warnings.append(f"{name} is not wanted any more, but stays installed until it is removed with kubectl.")
+    return Plan(paths, refused, [step for step in STEPS if step in steps], warnings)

@@ -1,0 +1,176 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tell what a cluster consists of."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cluster_info
+short_description: Tells what a Kubernetes cluster consists of
+version_added: 0.1.0
+description:
+  - Returns the API server's version and address, the nodes, and how many pods are in which phase.
+  - Runs on a host with C(kubectl) and an administrator's kubeconfig, and only reads.
+extends_documentation_fragment: [groundwork.kubernetes.attributes]
+attributes:
+  check_mode:
+    support: full
+    details: Where kubectl or the kubeconfig is not there yet, check mode returns RV(exists=false) in place of an error.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  kubeconfig:
+    description: Kubeconfig of an administrator, on the host where the module runs.
+    type: path
+    default: /etc/kubernetes/admin.conf
+  timeout:
+    description: Seconds that each request to the API server may take.
+    type: int
+    default: 30
+requirements:
+  - kubectl 1.20 or later
+seealso:
+  - module: groundwork.kubernetes.cluster_verify
+author: groundwork.kubernetes contributors (@groundwork)
+"""
+
+EXAMPLES = r"""
+- name: Read what the cluster consists of
+  groundwork.kubernetes.cluster_info:
+  register: cluster
+
+- name: Print it
+  ansible.builtin.debug:
+    msg: '{{ cluster.summary.splitlines() }}'
+"""
+
+RETURN = r"""
+exists:
+  description: Whether there is a cluster to ask. Only false in check mode.
+  returned: success
+  type: bool
+  sample: true
+endpoint:
+  description: URL of the API server in the kubeconfig.
+  returned: success
+  type: str
+  sample: https://192.0.2.10:6443
+version:
+  description: Version of the API server.
+  returned: success
+  type: str
+  sample: v1.36.5
+nodes:
+  description: The nodes, by name.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the node.
+      type: str
+    ready:
+      description: Whether the node is ready.
+      type: bool
+    trouble:
+      description: Why it is not ready.
+      type: str
+    takes_pods:
+      description: Whether pods without tolerations may be scheduled to it.
+      type: bool
+    roles:
+      description: Its roles. A node that joined as a worker has none.
+      type: list
+      elements: str
+    version:
+      description: Version of its kubelet.
+      type: str
+    runtime:
+      description: Name and version of its container runtime.
+      type: str
+    os_image:
+      description: Its operating system.
+      type: str
+    internal_ips:
+      description: Its internal addresses.
+      type: list
+      elements: str
+  sample:
+    - name: cp1
+      ready: true
+      trouble: ''
+      takes_pods: false
+      roles: [control-plane]
+      version: v1.36.5
+      runtime: containerd://2.3.4
+      os_image: Debian GNU/Linux 12 (bookworm)
+      internal_ips: [192.0.2.10]
+pods:
+  description: How many pods of all namespaces are in which phase.
+  returned: success
+  type: dict
+  sample: {Running: 12, Pending: 1}
+summary:
+  description: All of it as text for people.
+  returned: success
+  type: str
+"""
+
+import json
+import os
+from collections import Counter
+from dataclasses import asdict
+from typing import Any, Dict
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import parse_nodes, summary
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
+    BINARY_FOLDERS,
+    KUBECONFIG_OPTION,
+    Kubectl,
+    KubectlError,
+)
+
+SPEC: Dict[str, Any] = {"kubeconfig": KUBECONFIG_OPTION, "timeout": {"type": "int", "default": 30}}
+
+
+def read_cluster(kubectl: Kubectl) -> Dict[str, Any]:
+    """What the module returns about a cluster."""
+    endpoint = kubectl.run("config", "view", "--minify", "--output=jsonpath={.clusters[0].cluster.server}").strip()
+    version = json.loads(kubectl.run("get", "--raw", "/version"))["gitVersion"]
+    nodes = parse_nodes(kubectl.get("nodes"))
+    # All pods as JSON would be many megabytes in a big cluster.
+    phases = kubectl.run("get", "pods", "--all-namespaces", "--output=jsonpath={.items[*].status.phase}")
+    pods = dict(sorted(Counter(phases.split()).items()))
+    return {
+        "exists": True,
+        "endpoint": endpoint,
+        "version": version,
+        "nodes": [asdict(node) for node in nodes],
+        "pods": pods,
+        "summary": summary(endpoint, version, nodes, pods),
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    kubeconfig = module.params["kubeconfig"]
+    installed = module.get_bin_path("kubectl", opt_dirs=BINARY_FOLDERS) is not None
+    if not installed or not os.path.exists(kubeconfig):
+        missing = f"{kubeconfig} does not exist" if installed else "kubectl is not installed"
+        if not module.check_mode:
+            module.fail_json(msg=f"{missing} on this host: ask a host of the control plane, or set kubeconfig")
+        nothing = {"exists": False, "endpoint": "", "version": "", "nodes": [], "pods": {}}
+        module.exit_json(changed=False, summary=f"There is no cluster yet: {missing} on this host.", **nothing)
+    try:
+        module.exit_json(changed=False, **read_cluster(Kubectl(module, kubeconfig, module.params["timeout"])))
+    except KubectlError as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

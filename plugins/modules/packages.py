@@ -1,0 +1,343 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: packages
+short_description: Install packages in given versions from a given repository, and hold them
+version_added: 0.1.0
+author: groundwork.kubernetes contributors (@groundwork)
+description:
+  - Adds a package repository with its key, installs packages from it, and keeps the system's own updates from touching
+    them, all in one round trip to the host.
+  - Unlike M(ansible.builtin.apt) and M(ansible.builtin.dnf), it runs in check mode on a host that does not have the
+    repository yet, needs no Python libraries on the host, and takes a version as upstream writes it.
+  - Works with apt (Debian, Ubuntu) and dnf (the Red Hat family).
+  - An installed package is left alone when its version is accepted. It is never downgraded.
+extends_documentation_fragment: [groundwork.kubernetes.attributes]
+attributes:
+  check_mode:
+    support: full
+    details: Uses no network, so that a version that is not on offer is found by the real run only.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  packages:
+    description:
+      - The packages, as C(name) or C(name=version).
+      - A version may leave out the packaging's own part; C(1.36.5) accepts C(1.36.5-1.1).
+    type: list
+    elements: str
+    required: true
+  hold:
+    description:
+      - Packages that the system's own updates must not touch. Those that are not installed are left out.
+      - With apt they are put on hold. With dnf they are excluded from O(repository) for everyone but this module.
+    type: list
+    elements: str
+    default: []
+  repository:
+    description: A repository to add to the host's own.
+    type: dict
+    suboptions:
+      name:
+        description: Name of its file on the host.
+        type: str
+        required: true
+      url:
+        description: Where it is.
+        type: str
+        required: true
+      key:
+        description: URL of the OpenPGP key that signs it, or the key itself, armored.
+        type: str
+        required: true
+      suite:
+        description: The suite, for apt. V(/) is a repository without suites.
+        type: str
+        default: /
+      components:
+        description: The components, for apt, where the suite has some.
+        type: list
+        elements: str
+notes:
+  - A proxy is taken from the task's C(environment) (C(http_proxy), C(https_proxy), C(no_proxy)).
+seealso:
+  - module: ansible.builtin.apt
+  - module: ansible.builtin.dnf
+"""
+
+EXAMPLES = r"""
+- name: Install the kubelet and keep updates from touching it
+  groundwork.kubernetes.packages:
+    packages: [kubelet=1.36.5, kubernetes-cni]
+    hold: [kubelet]
+    repository:
+      name: kubernetes
+      url: https://pkgs.k8s.io/core:/stable:/v1.36/deb/
+      key: https://pkgs.k8s.io/core:/stable:/v1.36/deb/Release.key
+"""
+
+RETURN = r"""
+versions:
+  description:
+    - The packages' installed versions. In check mode, a package that is not installed has the version that the host's
+      package lists name, and is left out where they name none.
+  returned: success
+  type: dict
+  sample:
+    kubelet: 1.36.5-1.1
+installed:
+  description: The packages that were installed or updated, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [kubelet]
+"""
+
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Tuple
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._download import Downloader, DownloadError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import (
+    FileChange,
+    apply_file,
+    diffs,
+    plan_file,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._packages import (
+    ARMORED_KEY,
+    Repository,
+    Request,
+    choose_all,
+    parse_dpkg,
+    parse_madison,
+    parse_repository,
+    parse_request,
+    parse_rpm,
+)
+
+APT_OPTIONS = [
+    "--yes",
+    "--no-install-recommends",
+    "--allow-change-held-packages",
+    "--option=DPkg::Lock::Timeout=300",
+    "--option=Dpkg::Options::=--force-confdef",
+    "--option=Dpkg::Options::=--force-confold",
+]
+ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+
+
+class PackagesError(Exception):
+    """Why the packages cannot be installed."""
+
+
+class Manager:
+    """What apt and dnf have in common: commands that fail with what they said."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+
+    def call(self, *command: str, ok: Tuple[int, ...] = (0,)) -> str:
+        """Standard output of a command."""
+        rc, out, err = self.module.run_command(list(command), environ_update=ENVIRONMENT)
+        if ok and rc not in ok:
+            lines = (err.strip() or out.strip()).splitlines()[-15:]
+            raise PackagesError("\n".join([f"{' '.join(command)} failed with exit code {rc}:", *lines]))
+        return out
+
+
+class Apt(Manager):
+    """Debian's package manager."""
+
+    def key_path(self, name: str) -> str:
+        """Where a repository's key is kept."""
+        return f"/etc/apt/keyrings/{name}.asc"
+
+    def source(self, repository: Repository, hold: List[str]) -> FileChange:
+        """The file that describes a repository."""
+        text = repository.deb822(self.key_path(repository.name))
+        return plan_file(f"/etc/apt/sources.list.d/{repository.name}.sources", text.encode())
+
+    def installed(self, names: List[str]) -> Dict[str, str]:
+        """The versions of the packages that are installed."""
+        form = "--showformat=${Package}\\t${Version}\\t${db:Status-Abbrev}\\n"
+        return parse_dpkg(self.call("dpkg-query", "--show", form, *names, ok=(0, 1)))
+
+    def offers(self, names: List[str]) -> Dict[str, List[str]]:
+        """The versions that the package lists name."""
+        return parse_madison(self.call("apt-cache", "madison", *names, ok=(0, 100)))
+
+    def unheld(self, hold: List[str]) -> List[str]:
+        """The packages that are yet to be put on hold."""
+        held = self.call("apt-mark", "showhold").split() if hold else []
+        return [name for name in hold if name not in held]
+
+    def install(self, requests: List[Request]) -> None:
+        """Install or update packages."""
+        self.call("apt-get", "update", "--option=DPkg::Lock::Timeout=300")
+        chosen = choose_all(requests, self.offers([request.name for request in requests]))
+        self.call("apt-get", "install", *APT_OPTIONS, *chosen)
+
+    def hold(self, names: List[str]) -> None:
+        """Keep updates from touching packages."""
+        self.call("apt-mark", "hold", *names)
+
+
+class Dnf(Manager):
+    """The Red Hat family's package manager, versions 4 and 5."""
+
+    def key_path(self, name: str) -> str:
+        """Where a repository's key is kept."""
+        return f"/etc/pki/rpm-gpg/RPM-GPG-KEY-{name}"
+
+    def source(self, repository: Repository, hold: List[str]) -> FileChange:
+        """The file that describes a repository; it is what holds packages, too."""
+        text = repository.yum(self.key_path(repository.name), hold)
+        return plan_file(f"/etc/yum.repos.d/{repository.name}.repo", text.encode())
+
+    def installed(self, names: List[str]) -> Dict[str, str]:
+        """The versions of the packages that are installed."""
+        return parse_rpm(self.call("rpm", "--query", "--queryformat=%{NAME}\\t%{VERSION}-%{RELEASE}\\n", *names, ok=()))
+
+    def offers(self, names: List[str]) -> Dict[str, List[str]]:
+        """Nothing: dnf has no package lists that can be read without the network."""
+        return {}
+
+    def unheld(self, hold: List[str]) -> List[str]:
+        """Nothing: the repository's file holds them."""
+        return []
+
+    def install(self, requests: List[Request]) -> None:
+        """Install or update packages."""
+        names = [
+            request.name if request.version is None else f"{request.name}-{request.version}*" for request in requests
+        ]
+        self.call("dnf", "install", "--assumeyes", "--setopt=disable_excludes=*", *names)
+
+    def hold(self, names: List[str]) -> None:
+        """Nothing to do."""
+
+
+@dataclass
+class Plan:
+    """What is to be done."""
+
+    source: Optional[FileChange]
+    missing: List[Request]
+    unheld: List[str]
+
+    @property
+    def changed(self) -> bool:
+        """Whether that is anything."""
+        return bool(self.missing or self.unheld or (self.source and self.source.changed))
+
+    def diffs(self, versions: Dict[str, str]) -> List[Dict[str, Any]]:
+        """The repository's file and the packages, before and after."""
+        shown = diffs([self.source]) if self.source else []
+        before = [f"{request.name}={versions[request.name]}" for request in self.missing if request.name in versions]
+        after = [str(request) for request in self.missing] + [f"{name} on hold" for name in self.unheld]
+        header = "packages"
+        if after:
+            text = {"before": "".join(f"{line}\n" for line in before), "after": "".join(f"{line}\n" for line in after)}
+            shown.append({"before_header": header, "after_header": header, **text})
+        return shown
+
+
+def find_manager(module: AnsibleModule) -> Any:
+    """The host's package manager.
+
+    Raises:
+        PackagesError: where it is neither of the two.
+    """
+    for program, manager in (("apt-get", Apt), ("dnf", Dnf)):
+        if module.get_bin_path(program):
+            return manager(module)
+    raise PackagesError(
+        "the host has neither apt-get nor dnf; install its programs by kubernetes_install_method=binary"
+    )
+
+
+def fetch_key(repository: Repository) -> bytes:
+    """The repository's key, armored.
+
+    Raises:
+        PackagesError: where it cannot be had or is something else.
+    """
+    text = repository.key
+    if ARMORED_KEY not in text:
+        try:
+            text = Downloader().text(repository.key)
+        except DownloadError as error:
+            raise PackagesError(f"repository {repository.name}: {error}") from None
+    if ARMORED_KEY not in text:
+        raise PackagesError(f"repository {repository.name}: {repository.key} is no armored OpenPGP key")
+    return text.strip().encode() + b"\n"
+
+
+def run(module: AnsibleModule) -> Dict[str, Any]:
+    """What the module does; returns its result."""
+    hold = module.params["hold"]
+    repository = parse_repository(module.params["repository"])
+    requests = [parse_request(text) for text in module.params["packages"]]
+    names = [request.name for request in requests]
+    manager = find_manager(module)
+    present = manager.installed(sorted({*names, *hold}))
+    versions = {name: present[name] for name in names if name in present}
+    missing = [
+        request for request in requests if request.name not in versions or not request.accepts(versions[request.name])
+    ]
+    source = manager.source(repository, hold) if repository else None
+    plan = Plan(source, missing, manager.unheld([name for name in hold if name in present or name in names]))
+    result: Dict[str, Any] = {"changed": plan.changed, "installed": [request.name for request in missing]}
+    if module._diff:
+        result["diff"] = plan.diffs(versions)
+    if plan.changed and not module.check_mode:
+        if repository and source and (missing or source.changed):
+            apply_file(module, plan_file(manager.key_path(repository.name), fetch_key(repository)))
+            apply_file(module, source)
+        if missing:
+            manager.install(missing)
+            versions = manager.installed(names)
+        if plan.unheld:
+            manager.hold(plan.unheld)
+    elif missing:
+        offers = manager.offers([request.name for request in missing])
+        for request in missing:
+            accepted = [version for version in offers.get(request.name, []) if request.accepts(version)]
+            versions.update({request.name: accepted[0]} if accepted else {})
+    result["versions"] = versions
+    return result
+
+
+def main() -> None:
+    """Run the module."""
+    repository = {
+        "name": {"type": "str", "required": True},
+        "url": {"type": "str", "required": True},
+        "key": {"type": "str", "required": True, "no_log": False},
+        "suite": {"type": "str", "default": "/"},
+        "components": {"type": "list", "elements": "str"},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "packages": {"type": "list", "elements": "str", "required": True},
+            "hold": {"type": "list", "elements": "str", "default": []},
+            "repository": {"type": "dict", "options": repository},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module)
+    except (PackagesError, OSError, ValueError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

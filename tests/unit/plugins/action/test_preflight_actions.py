@@ -1,0 +1,115 @@
+"""The actions in a play of real Ansible: which values they see, what they say, that one run serves all hosts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[4]
+COLLECTIONS = ROOT / ".build" / "collections"
+INVENTORY = {
+    "all": {
+        "vars": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable},
+        "children": {
+            "kube_control_plane": {"hosts": {"cp1": {"kubernetes_node_ip": "192.0.2.1"}}},
+            "kube_node": {
+                "hosts": {"w1": {"kubernetes_node_ip": "192.0.2.2"}, "w2": {"kubernetes_node_ip": "192.0.2.3"}}
+            },
+        },
+    }
+}
+VALIDATE: dict[str, Any] = {
+    "ansible.builtin.import_role": {"name": "groundwork.kubernetes.preflight", "tasks_from": "../tasks/main.yml"},
+}
+FACTS = {"ansible_facts": {"os_family": "Debian", "architecture": "x86_64", "default_ipv4": {"address": "192.0.2.9"}}}
+
+
+def play(folder: Path, content: dict[str, Any], *options: str) -> tuple[int, str, dict[str, Any]]:
+    """Run one play: exit code, all output, and each task's results by name."""
+    (folder / "inventory.yml").write_text(yaml.safe_dump(INVENTORY))
+    (folder / "play.yml").write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, **content}]))
+    environment = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(folder / "none.cfg"),
+        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+        "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
+    }
+    command = [sys.executable, "-m", "ansible", "playbook", "-i", "inventory.yml", "play.yml", *options]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    start = done.stdout.find("{")
+    assert start >= 0, done.stdout + done.stderr
+    tasks = json.loads(done.stdout[start:])["plays"][0]["tasks"]
+    return done.returncode, done.stdout + done.stderr, {task["task"]["name"]: task["hosts"] for task in tasks}
+
+
+def validation(**options: Any) -> dict[str, Any]:
+    """The first task of the role, in the role's own scope."""
+    return {"name": "validate", "groundwork.kubernetes.validate_inputs": options, "run_once": True}
+
+
+def test_each_host_is_judged_by_its_own_values(tmp_path: Path) -> None:
+    content = {
+        "vars": {
+            "ansible_facts": FACTS["ansible_facts"],
+            "preflight_swap": "{{ 'of' if inventory_hostname == 'w2' else 'disabled' }}",
+            "preflight_kernell": "5.0",
+        },
+        "tasks": [validation()],
+    }
+    rc, _output, tasks = play(tmp_path, content)
+    assert rc == 2
+    (result,) = (host for host in tasks["validate"].values() if "msg" in host)
+    blocks = result["msg"].split("\n\n")
+    assert blocks[0] == "Inputs: 2 errors, 0 warnings"
+    assert blocks[1].startswith("all hosts\n  error [unknown-variable] preflight_kernell is no variable")
+    assert blocks[1].endswith("did you mean preflight_kernel?")
+    assert blocks[2].startswith("w2\n  error [value-invalid] preflight_swap: value of preflight_swap must be one of")
+    assert blocks[3].startswith("Nothing was touched.")
+
+
+def test_ignored_faults_are_warnings(tmp_path: Path) -> None:
+    content = {
+        "vars": {"preflight_kernell": "5.0"},
+        "tasks": [validation(ignore={"*": ["unknown-variable"]})],
+    }
+    rc, output, tasks = play(tmp_path, content)
+    assert rc == 0, output
+    result = next(iter(tasks["validate"].values()))
+    assert {fault["severity"] for fault in result["faults"]} == {"warning"}
+    assert sorted(result["settings"]) == ["cp1", "w1", "w2"]
+
+
+@pytest.mark.parametrize(("ignore", "rc"), [([], 2), (["duplicate-hostname", "duplicate-machine-id"], 2), (None, 0)])
+def test_one_report_on_all_hosts(tmp_path: Path, ignore: list[str] | None, rc: int) -> None:
+    """All hosts here are one machine, so they are clones of each other."""
+    everything = ["duplicate-hostname", "duplicate-machine-id", "duplicate-mac", "duplicate-product-uuid"]
+    content = {
+        "tasks": [
+            {"name": "facts", "groundwork.kubernetes.host_facts": {}, "register": "facts"},
+            {
+                "name": "report",
+                "groundwork.kubernetes.preflight_report": {
+                    "results": "{{ dict(ansible_play_batch | zip(ansible_play_batch | map('extract', hostvars, 'facts'))) }}",
+                    "settings": {"w1": {"roles": ["worker"], "preflight_packages": {"no-such-program": "package"}}},
+                    "ignore": (everything if ignore is None else ignore) + ["systemd-missing", "machine-id-missing"],
+                },
+                "run_once": True,
+            },
+        ]
+    }
+    code, output, tasks = play(tmp_path, content)
+    assert code == rc, output
+    assert all(abs(host["host"]["clock"]["offset"]) < 60 for host in tasks["facts"].values())
+    report = next(iter(tasks["report"].values()))
+    if rc:
+        assert "[duplicate-mac] cp1, w1, w2 share the MAC address" in report["msg"]
+    else:
+        assert set(report["packages"]) == {"cp1", "w1", "w2"}

@@ -1,0 +1,120 @@
+"""Files and folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._staging import (
+    DraftFile,
+    NoSpaceError,
+    StagedFolder,
+    abandoned_drafts,
+    is_empty,
+    require_space,
+)
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def fill(staged: StagedFolder) -> None:
+    (Path(staged.content) / "member").mkdir(parents=True)
+    (Path(staged.content) / "member" / "db").write_text("data")
+
+
+@pytest.mark.parametrize(("free", "fits"), [(4096, True), (4095, False)])
+def test_require_space(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free: int, fits: bool) -> None:
+    asked: list[str] = []
+
+    def statvfs(folder: str) -> SimpleNamespace:
+        asked.append(folder)
+        return SimpleNamespace(f_bavail=free, f_frsize=1024)
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    if fits:
+        require_space(str(tmp_path / "not" / "yet"), 4 * 1024 * 1024, "the snapshot")
+    else:
+        with pytest.raises(NoSpaceError, match=r"has 4\.0 MiB free, but the snapshot needs 4\.0 MiB"):
+            require_space(str(tmp_path / "not" / "yet"), 4 * 1024 * 1024, "the snapshot")
+    assert asked == [str(tmp_path)]
+
+
+@pytest.mark.parametrize(
+    ("entries", "empty"),
+    [([], True), (["lost+found"], True), ([".groundwork-stage", "lost+found"], True), (["member"], False)],
+)
+def test_is_empty(tmp_path: Path, entries: list[str], empty: bool) -> None:
+    for entry in entries:
+        (tmp_path / entry).mkdir()
+    assert is_empty(str(tmp_path)) is empty
+    assert is_empty(str(tmp_path / "absent"))
+
+
+def test_a_draft_is_published(tmp_path: Path) -> None:
+    final = tmp_path / "a.db"
+    final.write_text("old")
+    with DraftFile(str(final)) as draft:
+        Path(draft.path).write_text("new")
+        assert final.read_text() == "old"
+        draft.publish(0o600)
+    assert final.read_text() == "new"
+    assert stat.S_IMODE(final.stat().st_mode) == 0o600
+    assert tree(tmp_path) == ["a.db"]
+
+
+def test_a_draft_that_is_not_published_is_gone(tmp_path: Path) -> None:
+    with DraftFile(str(tmp_path / "a.db")) as draft:
+        Path(draft.path + ".part").write_text("half")
+    assert tree(tmp_path) == []
+
+
+def test_abandoned_drafts(tmp_path: Path) -> None:
+    for name, written in ((".groundwork-draft-old", 1000), (".groundwork-draft-new", 3000), ("other", 1000)):
+        (tmp_path / name).mkdir()
+        file = tmp_path / name / "a.db.part"
+        file.write_text("half")
+        os.utime(file, (written, written))
+        os.utime(tmp_path / name, (1000, 1000))
+    assert list(abandoned_drafts(str(tmp_path), before=2000)) == [str(tmp_path / ".groundwork-draft-old")]
+
+
+@pytest.mark.parametrize("exists", [False, True], ids=["absent", "existing"])
+def test_a_folder_appears_filled(tmp_path: Path, exists: bool) -> None:
+    target = tmp_path / "deep" / "data"
+    if exists:
+        (target / ".groundwork-stage" / "content" / "old").mkdir(parents=True)
+    with StagedFolder(str(target), 0o700) as staged:
+        fill(staged)
+        assert not (target / "member").exists()
+        StagedFolder.commit(staged)
+    assert tree(target) == ["member", "member/db"]
+    assert stat.S_IMODE(target.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("exists", [False, True], ids=["absent", "existing"])
+def test_a_folder_that_is_not_committed_is_as_it_was(tmp_path: Path, exists: bool) -> None:
+    target = tmp_path / "deep" / "data"
+    if exists:
+        target.mkdir(parents=True)
+    before = tree(tmp_path)
+    with StagedFolder(str(target), 0o700) as staged:
+        fill(staged)
+    assert tree(tmp_path) == before
+
+
+def test_of_two_folders_both_appear_or_none(tmp_path: Path) -> None:
+    wal, data = tmp_path / "wal", tmp_path / "data"
+    (data / "member").mkdir(parents=True)
+    (data / "member" / "kept").touch()
+    with StagedFolder(str(wal), 0o700) as log, StagedFolder(str(data), 0o700) as staged:
+        Path(log.content).mkdir()
+        (Path(log.content) / "0.wal").touch()
+        fill(staged)
+        with pytest.raises(OSError, match="not empty"):
+            StagedFolder.commit(log, staged)
+    assert tree(tmp_path) == ["data", "data/member", "data/member/kept"]

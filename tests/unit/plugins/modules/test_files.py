@@ -1,0 +1,173 @@
+"""The module files: what it writes, what it says in check mode, and what it refuses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.groundwork.kubernetes.plugins.modules import files
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "records"
+    monkeypatch.setattr(files, "RECORDS", str(folder))
+    return folder
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o7777
+
+
+def test_writes_files_with_parents_and_mode(run_module: Run, tmp_path: Path) -> None:
+    old = os.umask(0o077)
+    try:
+        result = run_module(
+            files,
+            files=[
+                {"path": str(tmp_path / "a/b/c.conf"), "content": "text\n"},
+                {"path": str(tmp_path / "key"), "content": "s", "mode": "0600"},
+            ],
+        )
+    finally:
+        os.umask(old)
+    assert result["changed"] is True
+    assert result["changed_paths"] == [str(tmp_path / "a/b/c.conf"), str(tmp_path / "key")]
+    assert (tmp_path / "a/b/c.conf").read_text() == "text\n"
+    assert [mode(tmp_path / name) for name in ("a", "a/b", "a/b/c.conf", "key")] == [0o755, 0o755, 0o644, 0o600]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "key"]
+
+
+def test_second_run_changes_nothing(run_module: Run, tmp_path: Path) -> None:
+    wanted = [{"path": str(tmp_path / "f"), "content": "é\n", "mode": "0640", "owner": "root", "group": "0"}]
+    assert run_module(files, files=wanted)["changed"] is True
+    written = (tmp_path / "f").stat().st_mtime_ns
+    assert run_module(files, files=wanted)["changed"] is False
+    assert run_module(files, files=wanted, _ansible_check_mode=True)["changed"] is False
+    assert (tmp_path / "f").stat().st_mtime_ns == written
+
+
+def test_check_mode_writes_nothing_and_shows_the_difference(run_module: Run, tmp_path: Path) -> None:
+    (tmp_path / "old").write_text("old\n")
+    result = run_module(
+        files,
+        files=[
+            {"path": str(tmp_path / "old"), "content": "new\n"},
+            {"path": str(tmp_path / "sub/new"), "content": "new\n"},
+        ],
+        _ansible_check_mode=True,
+        _ansible_diff=True,
+    )
+    assert result["changed"] is True
+    assert [(diff["before"], diff["after"]) for diff in result["diff"]] == [("old\n", "new\n"), ("", "new\n")]
+    assert (tmp_path / "old").read_text() == "old\n"
+    assert not (tmp_path / "sub").exists()
+
+
+def test_mode_alone_is_a_change(run_module: Run, tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_text("x")
+    path.chmod(0o666)
+    arguments = {"files": [{"path": str(path), "content": "x", "mode": "0600"}], "_ansible_diff": True}
+    result = run_module(files, **arguments, _ansible_check_mode=True)
+    assert (result["changed"], mode(path)) == (True, 0o666)
+    assert "mode 0666" in result["diff"][0]["before"]
+    assert "mode 0600" in result["diff"][0]["after"]
+    run_module(files, **arguments)
+    assert mode(path) == 0o600
+    assert run_module(files, **arguments)["changed"] is False
+
+
+def test_owner_is_kept_where_none_is_given(run_module: Run, tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_text("x")
+    os.chown(path, 1234, 1235)
+    run_module(files, files=[{"path": str(path), "content": "y"}])
+    assert (path.read_text(), path.stat().st_uid, path.stat().st_gid) == ("y", 1234, 1235)
+
+
+def test_link_stays_and_its_target_is_written(run_module: Run, tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("old")
+    (tmp_path / "link").symlink_to("target")
+    run_module(files, files=[{"path": str(tmp_path / "link"), "content": "new"}])
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_text() == "new"
+
+
+@pytest.mark.parametrize(("before", "after"), [(0o600, "0600"), (0o644, "0600"), (0o600, "0644")])
+def test_private_content_is_not_in_the_diff(run_module: Run, tmp_path: Path, before: int, after: str) -> None:
+    path = tmp_path / "secret"
+    path.write_text("hunter1")
+    path.chmod(before)
+    result = run_module(files, files=[{"path": str(path), "content": "hunter2", "mode": after}], _ansible_diff=True)
+    assert "hunter" not in str(result["diff"])
+
+
+def test_absent_removes_once(run_module: Run, tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("x")
+    wanted = [{"path": str(tmp_path / "f"), "state": "absent"}]
+    assert run_module(files, files=wanted, _ansible_check_mode=True)["changed"] is True
+    assert (tmp_path / "f").exists()
+    assert run_module(files, files=wanted)["changed"] is True
+    assert not (tmp_path / "f").exists()
+    assert run_module(files, files=wanted)["changed"] is False
+
+
+def test_all_faults_are_told_and_nothing_is_written(run_module: Run, tmp_path: Path) -> None:
+    result = run_module(
+        files,
+        files=[
+            {"path": str(tmp_path / "good"), "content": "x"},
+            {"path": "relative", "content": "x"},
+            {"path": str(tmp_path), "content": "x"},
+            {"path": str(tmp_path / "none")},
+            {"path": str(tmp_path / "mode"), "content": "x", "mode": "rw"},
+            {"path": str(tmp_path / "owner"), "content": "x", "owner": "nobody-here"},
+            {"path": str(tmp_path / "good"), "content": "y"},
+        ],
+    )
+    assert result["failed"] is True
+    lines = result["msg"].splitlines()
+    assert [line.rpartition(": ")[2] if "mode" not in line else "mode" for line in lines] == [
+        "is no absolute path",
+        "is a folder; this module writes and removes files only",
+        "has no content; give content or state=absent",
+        "mode",
+        "the host has no user 'nobody-here'",
+        "is listed twice; keep one entry",
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_set_removes_what_is_no_longer_listed(run_module: Run, tmp_path: Path) -> None:
+    def entries(*names: str) -> list[dict[str, str]]:
+        return [{"path": str(tmp_path / name), "content": name} for name in names]
+
+    (tmp_path / "foreign").write_text("x")
+    run_module(files, set="s", files=entries("a", "b"))
+    result = run_module(files, set="s", files=entries("b"), _ansible_check_mode=True)
+    assert result["changed_paths"] == [str(tmp_path / "a")]
+    assert (tmp_path / "a").exists()
+    assert run_module(files, set="s", files=entries("b"))["changed_paths"] == [str(tmp_path / "a")]
+    assert not (tmp_path / "a").exists()
+    assert run_module(files, set="s", files=entries("b"))["changed"] is False
+    assert run_module(files, set="s", files=[])["changed_paths"] == [str(tmp_path / "b")]
+    assert (tmp_path / "foreign").exists()
+
+
+def test_unreadable_record_removes_nothing(run_module: Run, tmp_path: Path, records: Path) -> None:
+    run_module(files, set="s", files=[{"path": str(tmp_path / "a"), "content": "x"}])
+    (records / "s.json").write_text("{")
+    assert run_module(files, set="s", files=[])["changed"] is False
+    assert (tmp_path / "a").exists()
+
+
+def test_set_is_a_plain_name(run_module: Run) -> None:
+    result = run_module(files, set="../s", files=[])
+    assert result["failed"] is True
+    assert "../s" in result["msg"]

@@ -1,0 +1,57 @@
+"""The module host_facts on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.groundwork.kubernetes.plugins.modules import host_facts
+
+Run = Callable[..., dict[str, Any]]
+
+
+def test_returns_all_that_is_documented(run_module: Run, tmp_path: Path) -> None:
+    result = run_module(
+        host_facts,
+        paths=[str(tmp_path)],
+        ports=[1],
+        programs=["sh", "no-such-program"],
+        connect=["127.0.0.1:1"],
+        fsync_folder=str(tmp_path / "etcd"),
+    )
+    assert not result["changed"]
+    host = result["host"]
+    documented = yaml.safe_load(host_facts.RETURN)["host"]["contains"]
+    assert host.keys() == documented.keys()
+    kinds = {"str": str, "int": int, "bool": bool, "list": list, "dict": dict}
+    assert {name: type(value) for name, value in host.items()} == {
+        name: kinds[about["type"]] for name, about in documented.items()
+    }
+    assert host["programs"]["no-such-program"] == ""
+    assert host["programs"]["sh"].endswith("/sh")
+    assert host["connections"][0]["state"] == "refused"
+    assert host["fsync"]["folder"] == str(tmp_path)
+    assert host["clock"]["duration"] > 0
+
+
+def test_check_mode_does_not_write(run_module: Run, tmp_path: Path) -> None:
+    result = run_module(host_facts, fsync_folder=str(tmp_path), _ansible_check_mode=True)
+    assert result["host"]["fsync"] is None
+
+
+@pytest.mark.parametrize("target", ["https://", "host:port"])
+def test_bad_target(run_module: Run, target: str) -> None:
+    result = run_module(host_facts, connect=[target])
+    assert result["failed"]
+    assert "cannot read the host" in result["msg"]
+
+
+def test_options_are_documented() -> None:
+    documented = yaml.safe_load(host_facts.DOCUMENTATION)["options"]
+    assert documented.keys() == host_facts.OPTIONS.keys()
+    for name, option in host_facts.OPTIONS.items():
+        assert option["type"] == documented[name]["type"]
+        assert option.get("default") == documented[name].get("default")

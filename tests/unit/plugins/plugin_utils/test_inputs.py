@@ -1,0 +1,358 @@
+"""The judgement of variables, as tables: what is set, which faults are found, what their texts say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import inputs
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.inputs import HostInput, Inputs
+
+SPECS: dict[str, dict[str, Any]] = {
+    "kubernetes": {
+        "kubernetes_version": {"type": "str", "default": "1.36.5"},
+        "kubernetes_api_endpoint": {"type": "str", "default": ""},
+        "kubernetes_api_port": {"type": "int", "default": 6443},
+        "kubernetes_pod_cidr": {"type": "str", "default": "10.244.0.0/16"},
+        "kubernetes_service_cidr": {"type": "str"},
+        "kubernetes_node_name": {"type": "str", "default": "{{ inventory_hostname }}"},
+        "kubernetes_node_ip": {"type": "str"},
+        "kubernetes_dns_domain": {"type": "str"},
+        "kubernetes_proxy_mode": {"type": "str", "choices": ["iptables", "ipvs", "nftables"]},
+        "kubernetes_proxy_configuration": {"type": "dict"},
+        "kubernetes_container_runtime": {"type": "str"},
+        "kubernetes_checksums": {"type": "dict"},
+        "kubernetes_control_plane_group": {"type": "str", "default": "kube_control_plane"},
+    },
+    "container_runtime": {
+        "container_runtime_registry_mirrors": {
+            "type": "list",
+            "elements": "dict",
+            "options": {"registry": {"type": "str", "required": True}},
+        },
+        "container_runtime_install_method": {"type": "str"},
+        "container_runtime_containerd_version": {"type": "str"},
+        "container_runtime_runc_checksum": {"type": "str"},
+    },
+    "backup": {"backup_schedule": {"type": "str"}, "backup_key": {"type": "dict", "no_log": True}},
+}
+GROUP_NAMES = {
+    "kubernetes_control_plane_group": "kube_control_plane",
+    "kubernetes_node_group": "kube_node",
+    "kubernetes_etcd_group": "etcd",
+}
+VALUES: dict[str, Any] = {
+    **GROUP_NAMES,
+    "kubernetes_version": "1.36.5",
+    "kubernetes_api_endpoint": "",
+    "kubernetes_api_port": 6443,
+    "kubernetes_pod_cidr": "10.244.0.0/16",
+    "kubernetes_service_cidr": "10.96.0.0/12",
+    "kubernetes_dns_domain": "cluster.local",
+    "kubernetes_proxy_mode": "iptables",
+    "kubernetes_container_runtime": "containerd",
+}
+SHA = "a" * 64
+GROUPS = {"kube_control_plane": ["cp1"], "kube_node": ["w1"], "etcd": []}
+V6_SERVICES = "fd01::/112"
+
+
+def host(name: str = "cp1", values: dict[str, Any] | None = None, **more: Any) -> HostInput:
+    """A host with sound variables, except for what is given."""
+    own = {"kubernetes_node_name": name, "kubernetes_node_ip": f"192.0.2.{sum(map(ord, name)) % 250}"}
+    return HostInput(name, {**VALUES, **own, **(values or {})}, **more)
+
+
+def found(hosts: list[HostInput], groups: dict[str, list[str]] | None = None) -> list[Any]:
+    return inputs.find_faults(Inputs(hosts, GROUPS if groups is None else groups, SPECS))
+
+
+VARIABLES = [
+    ("sound", {}, []),
+    # Types
+    ("a choice that is none", {"kubernetes_proxy_mode": "iptable"}, ["error value-invalid"]),
+    ("a word for a number", {"kubernetes_api_port": "https"}, ["error value-invalid"]),
+    ("a number as text", {"kubernetes_api_port": "6443"}, []),
+    ("set but empty", {"kubernetes_pod_cidr": None}, ["error value-invalid"]),
+    ("an element without what it needs", {"container_runtime_registry_mirrors": [{}]}, ["error value-invalid"]),
+    (
+        "an element with what is unknown",
+        {"container_runtime_registry_mirrors": [{"registry": "docker.io", "mirors": []}]},
+        ["error value-invalid"],
+    ),
+    # Versions
+    ("a version with v", {"kubernetes_version": "v1.36.5"}, ["error version-invalid"]),
+    ("a minor only", {"kubernetes_version": "1.36"}, ["error version-invalid"]),
+    ("a minor read as a number", {"kubernetes_version": 1.36}, ["error version-invalid"]),
+    ("a version too old", {"kubernetes_version": "1.19.16"}, ["error version-invalid"]),
+    ("a version too new", {"kubernetes_version": "1.99.0"}, ["error version-invalid"]),
+    ("a release candidate", {"kubernetes_version": "1.37.0-rc.1"}, []),
+    # Networks
+    ("no prefix", {"kubernetes_pod_cidr": "10.244.0.0"}, ["error cidr-invalid"]),
+    ("no network", {"kubernetes_pod_cidr": "10.244.0.0.0/16"}, ["error cidr-invalid"]),
+    ("host bits", {"kubernetes_pod_cidr": "10.244.1.0/16"}, ["error cidr-invalid"]),
+    ("overlap", {"kubernetes_pod_cidr": "10.100.0.0/16"}, ["error cidr-clash"]),
+    ("two of a family", {"kubernetes_pod_cidr": "10.244.0.0/16,10.245.0.0/16"}, ["error cidr-invalid"]),
+    ("room for one node of two", {"kubernetes_pod_cidr": "10.244.0.0/24"}, ["error cidr-invalid"]),
+    ("room for two nodes of two", {"kubernetes_pod_cidr": "10.244.0.0/23"}, []),
+    ("no room for a node", {"kubernetes_pod_cidr": "10.244.0.0/25"}, ["error cidr-invalid"]),
+    ("too large for kubeadm", {"kubernetes_pod_cidr": "128.0.0.0/7"}, ["error cidr-invalid"]),
+    ("too many services", {"kubernetes_service_cidr": "10.96.0.0/11"}, ["error cidr-invalid"]),
+    ("too few services", {"kubernetes_service_cidr": "10.96.0.0/29"}, ["error cidr-invalid"]),
+    ("different families", {"kubernetes_service_cidr": V6_SERVICES}, ["error cidr-clash"]),
+    (
+        "dual stack",
+        {"kubernetes_pod_cidr": "10.244.0.0/16,fd00::/56", "kubernetes_service_cidr": f"10.96.0.0/12,{V6_SERVICES}"},
+        [],
+    ),
+    ("IPv6", {"kubernetes_pod_cidr": "fd00::/48", "kubernetes_service_cidr": V6_SERVICES}, []),
+    (
+        "IPv6 too large for kubeadm",
+        {"kubernetes_pod_cidr": "fd00::/47", "kubernetes_service_cidr": V6_SERVICES},
+        ["error cidr-invalid"],
+    ),
+    # Endpoint
+    ("a name", {"kubernetes_api_endpoint": "api.example.com"}, []),
+    ("an address and port", {"kubernetes_api_endpoint": "192.0.2.1:8443"}, []),
+    ("IPv6 in brackets", {"kubernetes_api_endpoint": "[2001:db8::1]:6443"}, []),
+    ("IPv6 bare", {"kubernetes_api_endpoint": "2001:db8::1"}, ["error endpoint-invalid"]),
+    ("a URL", {"kubernetes_api_endpoint": "https://api.example.com:6443"}, ["error endpoint-invalid"]),
+    ("no port after the colon", {"kubernetes_api_endpoint": "api.example.com:"}, ["error endpoint-invalid"]),
+    ("a port too high", {"kubernetes_api_endpoint": "api:70000"}, ["error endpoint-invalid"]),
+    ("an address that is none", {"kubernetes_api_endpoint": "192.0.2.256:6443"}, ["error endpoint-invalid"]),
+    ("upper case", {"kubernetes_api_endpoint": "API.example.com"}, ["error endpoint-invalid"]),
+    ("an API port too high", {"kubernetes_api_port": 65536}, ["error endpoint-invalid"]),
+    # Names and addresses
+    ("a name with an underscore", {"kubernetes_node_name": "Node_1"}, ["error name-invalid"]),
+    ("a name with a long label", {"kubernetes_node_name": "n" * 64}, ["error name-invalid"]),
+    ("a domain that is none", {"kubernetes_dns_domain": "Cluster.Local"}, ["error name-invalid"]),
+    ("no address", {"kubernetes_node_ip": "eth0"}, ["error value-invalid"]),
+    ("two addresses", {"kubernetes_node_ip": "192.0.2.1,2001:db8::1"}, []),
+    ("an address of the pods", {"kubernetes_node_ip": "10.244.0.5"}, ["error address-clash"]),
+    # kube-proxy
+    ("nftables", {"kubernetes_proxy_mode": "nftables"}, []),
+    (
+        "nftables too early",
+        {"kubernetes_proxy_mode": "nftables", "kubernetes_version": "1.28.0"},
+        ["error proxy-mode-unsupported"],
+    ),
+    (
+        "nftables behind its gate",
+        {"kubernetes_proxy_mode": "nftables", "kubernetes_version": "1.30.0"},
+        ["error proxy-mode-unsupported"],
+    ),
+    (
+        "nftables with its gate",
+        {
+            "kubernetes_proxy_mode": "nftables",
+            "kubernetes_version": "1.30.0",
+            "kubernetes_proxy_configuration": {"featureGates": {"NFTablesProxyMode": True}},
+        },
+        [],
+    ),
+    ("ipvs", {"kubernetes_proxy_mode": "ipvs"}, ["warning proxy-mode-unsupported"]),
+    ("ipvs before", {"kubernetes_proxy_mode": "ipvs", "kubernetes_version": "1.34.0"}, []),
+    # Checksums
+    ("bare", {"container_runtime_runc_checksum": SHA}, []),
+    ("with its kind", {"container_runtime_runc_checksum": f"sha256:{SHA}"}, []),
+    ("of a URL", {"container_runtime_runc_checksum": "https://example.com/runc.sha256sum"}, []),
+    ("none", {"container_runtime_runc_checksum": ""}, []),
+    ("too short", {"container_runtime_runc_checksum": SHA[1:]}, ["error checksum-invalid"]),
+    ("of another kind", {"kubernetes_checksums": {"kubeadm": f"md5:{SHA[:32]}"}}, ["error checksum-invalid"]),
+    # Runtime
+    (
+        "CRI v1alpha2 with containerd 2",
+        {
+            "kubernetes_version": "1.20.2",
+            "container_runtime_install_method": "archive",
+            "container_runtime_containerd_version": "2.1.9",
+        },
+        ["error runtime-unsupported"],
+    ),
+    (
+        "CRI v1 without containerd 1.6",
+        {"container_runtime_install_method": "archive", "container_runtime_containerd_version": "1.5.18"},
+        ["error runtime-unsupported"],
+    ),
+    (
+        "a package of unknown version",
+        {
+            "kubernetes_version": "1.20.2",
+            "container_runtime_install_method": "package",
+            "container_runtime_containerd_version": "2.1.9",
+        },
+        [],
+    ),
+]
+
+
+@pytest.mark.parametrize(("values", "expected"), [c[1:] for c in VARIABLES], ids=[c[0] for c in VARIABLES])
+def test_variables(values: dict[str, Any], expected: list[str]) -> None:
+    faults = found([host(values=values)])
+    assert [f"{fault.severity} {fault.id}" for fault in faults] == expected
+    for fault in faults:
+        assert fault.host == "cp1"
+        assert "; " in fault.text, "each fault says what to do"
+        assert any(variable in fault.text for variable in values), "each fault names the variable"
+
+
+NAMES = [
+    ("kubernetes_pod_cidr", ""),
+    ("other_teams_variable", ""),
+    ("kubernetes_pod_cdir", "error kubernetes_pod_cidr"),
+    ("container_runtime_registry_mirors", "error container_runtime_registry_mirrors"),
+    ("kubernetes_node_cidr", "warning kubernetes_"),
+    ("kubernetes_dashboard_enabled_by_us", "warning "),
+    ("backup_server_of_ours", ""),
+    ("backup_schedul", "error backup_schedule"),
+    ("worker_threads", ""),
+    ("kube_pods_subnet", "warning kubernetes_pod_cidr"),
+    ("__kubernetes_pod_cdir", ""),
+]
+
+
+@pytest.mark.parametrize(("name", "expected"), NAMES, ids=[case[0] for case in NAMES])
+def test_names(name: str, expected: str) -> None:
+    faults = found([host(names=frozenset({name}))])
+    severity, _space, meant = expected.partition(" ")
+    assert [fault.severity for fault in faults] == ([severity] if severity else [])
+    assert all(name in fault.text and meant in fault.text for fault in faults)
+
+
+def test_a_foreign_variable_beside_ours_is_no_fault() -> None:
+    assert not found([host(names=frozenset({"kube_version", "kubernetes_version"}))])
+
+
+def test_secrets_are_not_shown() -> None:
+    (fault,) = found([host(values={"backup_key": "hunter2"})])
+    assert "hunter2" not in fault.text
+    assert "backup_key" in fault.text
+
+
+def test_problems_of_templates() -> None:
+    (fault,) = found([host(problems={"kubernetes_node_ip": "'x' is undefined"})])
+    assert (fault.id, fault.severity) == ("value-undefined", "error")
+    assert fault.text.startswith("kubernetes_node_ip cannot be evaluated: 'x' is undefined; ")
+
+
+CLUSTERS = [
+    ("one of each", [host(), host("w1")], GROUPS, []),
+    ("no group at all", [host()], {}, []),
+    ("no control plane", [host("w1")], {"kube_node": ["w1"]}, ["error group-missing "]),
+    ("two etcd members", [host()], {**GROUPS, "etcd": ["e1", "e2"]}, ["warning members-even "]),
+    (
+        "two control planes",
+        [host(), host("cp2")],
+        {"kube_control_plane": ["cp1", "cp2"]},
+        ["warning members-even ", "warning endpoint-missing "],
+    ),
+    (
+        "three control planes without an endpoint",
+        [host(), host("cp2"), host("cp3")],
+        {"kube_control_plane": ["cp1", "cp2", "cp3"]},
+        ["warning endpoint-missing "],
+    ),
+    (
+        "a shared name",
+        [host(), host("w1", {"kubernetes_node_name": "cp1"})],
+        GROUPS,
+        ["error name-clash "],
+    ),
+    (
+        "an address shared with a host that is left out",
+        [host(), HostInput("w1", {"kubernetes_node_ip": host().text("kubernetes_node_ip")}, limited=True)],
+        GROUPS,
+        ["error address-clash "],
+    ),
+    (
+        "different networks",
+        [host(), host("w1", {"kubernetes_pod_cidr": "10.245.0.0/16"})],
+        GROUPS,
+        ["error cluster-differs "],
+    ),
+    (
+        "different networks outside the cluster",
+        [host(), host("nfs", {"kubernetes_pod_cidr": "10.245.0.0/16"})],
+        GROUPS,
+        [],
+    ),
+    ("a worker three minors older", [host(), host("w1", {"kubernetes_version": "1.33.1"})], GROUPS, []),
+    (
+        "a worker four minors older",
+        [host(), host("w1", {"kubernetes_version": "1.32.1"})],
+        GROUPS,
+        ["error skew-unsupported w1"],
+    ),
+    (
+        "a worker three minors older before 1.28",
+        [host(values={"kubernetes_version": "1.27.1"}), host("w1", {"kubernetes_version": "1.24.1"})],
+        GROUPS,
+        ["error skew-unsupported w1"],
+    ),
+    (
+        "a newer worker",
+        [host(), host("w1", {"kubernetes_version": "1.37.0"})],
+        GROUPS,
+        ["error skew-unsupported w1"],
+    ),
+    (
+        "control planes two minors apart",
+        [host(), host("cp2", {"kubernetes_version": "1.34.1"}), host("cp3")],
+        {"kube_control_plane": ["cp1", "cp2", "cp3"]},
+        ["warning endpoint-missing ", "error skew-unsupported "],
+    ),
+]
+
+
+@pytest.mark.parametrize(("hosts", "groups", "expected"), [c[1:] for c in CLUSTERS], ids=[c[0] for c in CLUSTERS])
+def test_across_hosts(hosts: list[HostInput], groups: dict[str, list[str]], expected: list[str]) -> None:
+    faults = found(hosts, groups)
+    assert [f"{fault.severity} {fault.id} {fault.host}" for fault in faults] == expected
+    assert all("; " in fault.text for fault in faults)
+
+
+def test_a_misspelt_group_is_named() -> None:
+    (fault,) = found([host("w1")], {"kube_node": ["w1"], "kube_control_planes": ["cp1"]})
+    assert fault.text.endswith("did you mean kube_control_planes?")
+
+
+@pytest.mark.parametrize(
+    ("values", "groups", "expected"),
+    [
+        (
+            {},
+            GROUPS,
+            {"roles": ["control_plane", "etcd"], "external_etcd": False, "api_endpoint": "", "fsync_folder": ""},
+        ),
+        ({}, {**GROUPS, "etcd": ["e1"]}, {"roles": ["control_plane"], "external_etcd": True}),
+        ({"kubernetes_api_endpoint": "api"}, GROUPS, {"api_endpoint": "api:6443"}),
+        ({"kubernetes_api_endpoint": "api:8443"}, GROUPS, {"api_endpoint": "api:8443"}),
+        (
+            {"kubernetes_api_endpoint": "[fd00::1]", "kubernetes_api_port": 7443},
+            GROUPS,
+            {"api_endpoint": "[fd00::1]:7443"},
+        ),
+        ({"preflight_etcd_fsync_ms": 10}, GROUPS, {"fsync_folder": "/var/lib/etcd", "preflight_etcd_fsync_ms": 10}),
+        ({"etcd_data_dir": "/data/etcd", "preflight_etcd_fsync_ms": 10}, GROUPS, {"fsync_folder": "/data/etcd"}),
+        ({"backup_key": {"a": "secret"}}, GROUPS, {}),
+    ],
+)
+def test_settings(values: dict[str, Any], groups: dict[str, list[str]], expected: dict[str, Any]) -> None:
+    one = host(values=values)
+    settings = inputs.settings(one, Inputs([one], groups, SPECS))
+    assert {name: settings[name] for name in expected} == expected
+    assert "backup_key" not in settings
+
+
+def test_specs_of_roles(tmp_path: Path) -> None:
+    meta = tmp_path / "etcd" / "meta"
+    meta.mkdir(parents=True)
+    meta.joinpath("argument_specs.yml").write_text(
+        "argument_specs: {main: {options: {etcd_version: {type: str, default: 3.6.8}, etcd_url: {default: '{{ x }}'}}}}"
+    )
+    (tmp_path / "worker").mkdir()
+    specs = inputs.load_specs(tmp_path)
+    assert list(specs) == ["etcd"]
+    assert inputs.plain_default(specs["etcd"]["etcd_version"]) == "3.6.8"
+    assert inputs.plain_default(specs["etcd"]["etcd_url"]) is None

@@ -1,0 +1,358 @@
+"""The judgement of hosts, as tables: what a host is, what it is to be, which faults are found."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.preflight import (
+    Node,
+    clock_offset,
+    find_faults,
+    missing_packages,
+)
+
+FACTS: dict[str, Any] = {
+    "hostname": "a",
+    "machine_id": "aaaa",
+    "product_uuid": "aaaa-aa",
+    "kernel": "6.1.0-25-amd64",
+    "systemd": True,
+    "clock": {"epoch": 100.0, "duration": 0.1, "synchronised": True, "offset": 0.1, "tolerance": 0.2},
+    "interfaces": [
+        {"name": "eth0", "mac": "52:54:00:00:00:0a", "mtu": 1500, "physical": True, "addresses": ["192.0.2.10"]}
+    ],
+    "default_interface": "eth0",
+    "routes": [{"destination": "192.0.2.0/24", "interface": "eth0", "on_link": True}],
+    "cpus": 2,
+    "memory_mb": 2000,
+    "swap": [],
+    "cgroup": {"version": 2, "controllers": ["cpu", "cpuset", "io", "memory", "pids"]},
+    "space": [{"path": "/var/lib/containerd", "free_mb": 9000, "total_mb": 20000}],
+    "listeners": [],
+    "security": {"selinux": "disabled", "apparmor": False, "firewalld": False, "ufw": False},
+    "network_manager": {"active": False, "spares_cni": False},
+    "cluster": {"kubelet_conf": False, "admin_conf": False, "etcd_data": False, "ca_sha256": ""},
+    "programs": {name: f"/usr/sbin/{name}" for name in ("ip", "iptables", "mount", "nsenter", "conntrack", "socat")},
+    "connections": [],
+    "fsync": None,
+}
+SETTINGS: dict[str, Any] = {
+    "roles": ["control_plane", "etcd"],
+    "external_etcd": False,
+    "api_endpoint": "",
+    "etcd_data_dir": "/var/lib/etcd",
+    "kubernetes_version": "1.36.5",
+    "kubernetes_node_ip": "192.0.2.10",
+    "kubernetes_pod_cidr": "10.244.0.0/16",
+    "kubernetes_service_cidr": "10.96.0.0/12",
+    "kubernetes_api_port": 6443,
+    "kubernetes_proxy_mode": "iptables",
+    "kubernetes_kubelet_configuration": {},
+    "kubernetes_ignore_preflight_errors": [],
+    "preflight_swap": "disabled",
+    "preflight_packages": {"conntrack": "conntrack", "ip": "iproute2", "tc": "iproute2", "socat": "socat"},
+    "preflight_control_plane_cpus": 2,
+    "preflight_control_plane_memory_mb": 1700,
+    "preflight_node_cpus": 1,
+    "preflight_node_memory_mb": 900,
+    "preflight_kernel": "4.19",
+    "preflight_free_mb": {"/var/lib/containerd": 4096},
+    "preflight_etcd_fsync_ms": 0,
+    "preflight_clock_skew_seconds": 5,
+}
+JOINED = {"cluster": {"kubelet_conf": True, "admin_conf": True, "etcd_data": True, "ca_sha256": "cafe"}}
+WORKER = {"roles": ["worker"]}
+ETCD_ONLY = {"roles": ["etcd"], "external_etcd": True}
+V1 = {"cgroup": {"version": 1, "controllers": ["cpu", "cpuset", "memory", "pids"]}}
+NOT_FAIL = {"kubernetes_kubelet_configuration": {"failCgroupV1": False}}
+
+
+def node(name: str = "a", facts: dict[str, Any] | None = None, settings: dict[str, Any] | None = None) -> Node:
+    """A healthy host, except for what is given."""
+    return Node(name, {**copy.deepcopy(FACTS), **(facts or {})}, {**SETTINGS, **(settings or {})})
+
+
+def other(name: str = "b", facts: dict[str, Any] | None = None, settings: dict[str, Any] | None = None) -> Node:
+    """Another healthy host, which shares nothing with the first."""
+    number = name[-1]
+    own = {
+        "hostname": name,
+        "machine_id": number * 4,
+        "product_uuid": number * 6,
+        "interfaces": [
+            {
+                "name": "eth0",
+                "mac": f"52:54:00:00:00:0{number}",
+                "mtu": 1500,
+                "physical": True,
+                "addresses": ["192.0.2.10"],
+            }
+        ],
+    }
+    return node(name, {**own, **(facts or {})}, settings)
+
+
+def bridged(name: str) -> Node:
+    """A host with a bridge that has the same MAC address everywhere, as Docker's used to."""
+    bridge = {"name": "docker0", "mac": "02:42:ac:11:00:01", "mtu": 1500, "physical": False, "addresses": []}
+    return other(name, {"interfaces": [*other(name).facts["interfaces"], bridge]})
+
+
+def route(destination: str, interface: str = "tun0", on_link: bool = False) -> dict[str, Any]:
+    return {"routes": [{"destination": destination, "interface": interface, "on_link": on_link}]}
+
+
+def listener(port: int, process: str) -> dict[str, Any]:
+    return {"listeners": [{"port": port, "address": "::", "process": process}]}
+
+
+def connection(target: str, state: str, via: str = "") -> dict[str, Any]:
+    error = "" if state == "connected" else state
+    return {"connections": [{"target": target, "via": via, "state": state, "error": error, "milliseconds": 1}]}
+
+
+def clock(offset: float, tolerance: float = 0.2) -> dict[str, Any]:
+    return {"clock": {"synchronised": True, "offset": offset, "tolerance": tolerance, "epoch": 1, "duration": 1}}
+
+
+ONE_HOST = [
+    ("healthy", {}, {}, []),
+    ("healthy and joined", JOINED, {}, []),
+    ("no systemd", {"systemd": False}, {}, ["error systemd-missing"]),
+    ("no machine id", {"machine_id": ""}, {}, ["error machine-id-missing"]),
+    ("clock free-running", {"clock": {"synchronised": False}}, {}, ["warning clock-unsynchronised"]),
+    ("clock unknown", {"clock": {"synchronised": None}}, {}, []),
+    ("one CPU", {"cpus": 1}, {}, ["error cpu-too-few"]),
+    ("one CPU in a worker", {"cpus": 1}, WORKER, []),
+    ("one CPU in an etcd host", {"cpus": 1}, ETCD_ONLY, []),
+    ("one CPU allowed", {"cpus": 1}, {"preflight_control_plane_cpus": 1}, []),
+    ("little memory", {"memory_mb": 1699}, {}, ["error memory-too-small"]),
+    ("little memory in a worker", {"memory_mb": 899}, WORKER, ["error memory-too-small"]),
+    ("enough memory for a worker", {"memory_mb": 900}, WORKER, []),
+    ("full disk", {"space": [{"path": "/var/lib/containerd", "free_mb": 4095}]}, {}, ["error disk-full"]),
+    (
+        "full disk of a member",
+        {**JOINED, "space": [{"path": "/var/lib/containerd", "free_mb": 1}]},
+        {},
+        ["warning disk-full"],
+    ),
+    (
+        "slow disk",
+        {"fsync": {"folder": "/var/lib/etcd", "p99_ms": 10.1}},
+        {"preflight_etcd_fsync_ms": 10},
+        ["error disk-slow"],
+    ),
+    ("fast disk", {"fsync": {"folder": "/var/lib/etcd", "p99_ms": 9.9}}, {"preflight_etcd_fsync_ms": 10}, []),
+    ("old kernel", {"kernel": "4.18.0-553.el8"}, {}, ["error kernel-too-old"]),
+    ("kernel compared as numbers", {"kernel": "5.4.0"}, {"preflight_kernel": "5.10"}, ["error kernel-too-old"]),
+    (
+        "kernel for nftables",
+        {"kernel": "5.10.0-30"},
+        {"kubernetes_proxy_mode": "nftables"},
+        ["error kernel-too-old"],
+    ),
+    ("cgroup v1 before 1.35", V1, {"kubernetes_version": "1.34.11"}, []),
+    ("cgroup v1 from 1.35", V1, {"kubernetes_version": "1.35.0"}, ["error cgroup-v1"]),
+    ("cgroup v1 allowed to the kubelet only", V1, NOT_FAIL, ["error cgroup-v1"]),
+    (
+        "cgroup v1 allowed",
+        V1,
+        {**NOT_FAIL, "kubernetes_ignore_preflight_errors": ["SystemVerification"]},
+        [],
+    ),
+    ("cgroup v1 allowed by all", V1, {**NOT_FAIL, "kubernetes_ignore_preflight_errors": ["all"]}, []),
+    ("cgroup v1 of an etcd host", V1, ETCD_ONLY, []),
+    (
+        "memory controller off",
+        {"cgroup": {"version": 2, "controllers": ["cpu", "cpuset", "pids"]}},
+        {},
+        ["error cgroup-controllers"],
+    ),
+    ("swap that will be turned off", {"swap": ["/swapfile"]}, {}, []),
+    ("swap that stays", {"swap": ["/swapfile"]}, {"preflight_swap": "allowed"}, ["error swap-active"]),
+    (
+        "swap that the kubelet takes",
+        {"swap": ["/swapfile"]},
+        {"preflight_swap": "allowed", "kubernetes_kubelet_configuration": {"failSwapOn": False}},
+        [],
+    ),
+    ("a stranger's port", listener(6443, "nginx"), {}, ["error port-taken"]),
+    ("a stranger on another API port", listener(8443, "nginx"), {"kubernetes_api_port": 8443}, ["error port-taken"]),
+    ("a port another role needs", listener(6443, "haproxy"), WORKER, []),
+    ("etcd on an external etcd host", listener(2379, "etcd"), ETCD_ONLY, []),
+    ("Kubernetes' own port", {**JOINED, **listener(6443, "kube-apiserver")}, {}, []),
+    ("the controller manager's shortened name", listener(10257, "kube-controller"), {}, []),
+    ("an unknown process before joining", listener(10250, ""), {}, ["error port-taken"]),
+    ("an unknown process of a member", {**JOINED, **listener(10250, "")}, {}, []),
+    (
+        "another host's address",
+        {},
+        {"kubernetes_node_ip": "192.0.2.99"},
+        ["error node-address-missing"],
+    ),
+    ("route inside the pod network", route("10.244.3.0/24"), {}, ["error route-clash"]),
+    ("route inside the pod network of a member", {**JOINED, **route("10.244.3.0/24", "eth0")}, {}, []),
+    ("route of a network plugin", route("10.244.3.0/24", "flannel.1"), {}, []),
+    ("the hosts' own network around the pods'", route("10.0.0.0/8", "eth0", True), {}, ["error route-clash"] * 2),
+    ("a route through a gateway around it", route("10.0.0.0/8"), {}, ["warning route-clash"] * 2),
+    ("another network", route("172.17.0.0/16", "docker0", True), {}, []),
+    ("another family", route("fd00::/8", "eth0"), {}, []),
+    (
+        "dual stack",
+        route("fd00::/64", "tun0"),
+        {"kubernetes_pod_cidr": "10.244.0.0/16,fd00::/56"},
+        ["error route-clash"],
+    ),
+    ("a program that will be installed", {"programs": {**FACTS["programs"], "socat": ""}}, {}, []),
+    (
+        "a program that nothing brings",
+        {"programs": {**FACTS["programs"], "nsenter": ""}},
+        {},
+        ["error program-missing"],
+    ),
+    (
+        "conntrack of a new version",
+        {"programs": {**FACTS["programs"], "conntrack": ""}},
+        {"preflight_packages": {}},
+        [],
+    ),
+    (
+        "conntrack of an old version",
+        {"programs": {**FACTS["programs"], "conntrack": ""}},
+        {"preflight_packages": {}, "kubernetes_version": "1.31.0"},
+        ["error program-missing"],
+    ),
+    ("firewalld", {"security": {"firewalld": True, "ufw": False}}, {}, ["warning firewall-active"]),
+    ("ufw", {"security": {"firewalld": False, "ufw": True}}, {}, ["warning firewall-active"]),
+    (
+        "NetworkManager and Calico",
+        {"network_manager": {"active": True, "spares_cni": False}},
+        {"cni_plugin": "calico"},
+        ["warning network-manager"],
+    ),
+    (
+        "NetworkManager that knows of Calico",
+        {"network_manager": {"active": True, "spares_cni": True}},
+        {"cni_plugin": "calico"},
+        [],
+    ),
+    ("NetworkManager and Flannel", {"network_manager": {"active": True, "spares_cni": False}}, {}, []),
+    (
+        "etcd data without a cluster",
+        {"cluster": {**FACTS["cluster"], "etcd_data": True}},
+        {},
+        ["error etcd-leftover"],
+    ),
+    ("etcd data of external etcd", {"cluster": {**FACTS["cluster"], "etcd_data": True}}, ETCD_ONLY, []),
+    (
+        "etcd beside the control plane",
+        {"cluster": {**FACTS["cluster"], "etcd_data": True}},
+        {"external_etcd": True},
+        [],
+    ),
+    ("reachable", connection("https://dl.k8s.io", "connected"), {}, []),
+    ("unreachable", connection("https://dl.k8s.io", "timeout"), {}, ["error endpoint-unreachable"]),
+    (
+        "unreachable for a member",
+        {**JOINED, **connection("https://dl.k8s.io", "timeout")},
+        {},
+        ["warning endpoint-unreachable"],
+    ),
+    ("no API yet", connection("api:6443", "refused"), {"api_endpoint": "api:6443"}, []),
+    (
+        "no name for the API",
+        connection("api:6443", "unresolved"),
+        {"api_endpoint": "api:6443"},
+        ["error endpoint-unreachable"],
+    ),
+    (
+        "a stranger at the API endpoint",
+        connection("api:6443", "connected"),
+        {"api_endpoint": "api:6443"},
+        ["warning endpoint-taken"],
+    ),
+    ("the API of a member", {**JOINED, **connection("api:6443", "refused")}, {"api_endpoint": "api:6443"}, []),
+    ("a host of no group", listener(6443, "nginx"), {"roles": []}, []),
+]
+
+
+@pytest.mark.parametrize(
+    ("facts", "settings", "expected"), [case[1:] for case in ONE_HOST], ids=[c[0] for c in ONE_HOST]
+)
+def test_one_host(facts: dict[str, Any], settings: dict[str, Any], expected: list[str]) -> None:
+    found = find_faults([node(facts=facts, settings=settings)])
+    assert [f"{fault.severity} {fault.id}" for fault in found] == expected
+    assert {fault.host for fault in found} <= {"a"}
+    assert all("; " in fault.text for fault in found), "each fault says what to do"
+
+
+API = {"api_endpoint": "api:6443"}
+ACROSS = [
+    ("different hosts", [node(), other()], []),
+    ("same host name", [node(), other(facts={"hostname": "a"})], ["error duplicate-hostname "]),
+    ("same machine id", [node(), other(facts={"machine_id": "aaaa"})], ["error duplicate-machine-id "]),
+    ("no machine id twice is no duplicate", [other("b", {"product_uuid": ""}), other("c", {"product_uuid": ""})], []),
+    ("same product_uuid", [node(), other(facts={"product_uuid": "aaaa-aa"})], ["error duplicate-product-uuid "]),
+    ("same MAC", [node(), other(facts={"interfaces": FACTS["interfaces"]})], ["error duplicate-mac "]),
+    (
+        "same MAC of bridges",
+        [bridged("b"), bridged("c")],
+        [],
+    ),
+    ("clocks within the limit", [node(facts=clock(0)), other(facts=clock(5.3))], []),
+    ("clocks apart", [node(facts=clock(0)), other(facts=clock(6))], ["error clock-skew b"]),
+    ("clocks apart, uncertain", [node(facts=clock(0)), other(facts=clock(6, 2))], []),
+    (
+        "one clock of three behind",
+        [node(facts=clock(0)), other("b", clock(-60)), other("c", clock(0.1))],
+        ["error clock-skew b"],
+    ),
+    (
+        "different MTU",
+        [node(), other(facts={"interfaces": [{**other().facts["interfaces"][0], "mtu": 1400}]})],
+        ["warning mtu-differs "],
+    ),
+    (
+        "different clusters",
+        [node(facts=JOINED), other(facts={"cluster": {**JOINED["cluster"], "ca_sha256": "beef"}})],
+        ["error foreign-cluster "],
+    ),
+    ("same cluster", [node(facts=JOINED), other(facts=JOINED)], []),
+    (
+        "a new host that cannot reach the API",
+        [node(facts={**JOINED, **connection("api:6443", "connected")}, settings=API)]
+        + [other(facts=connection("api:6443", "timeout"), settings={**API, **WORKER})],
+        ["warning endpoint-unreachable b"],
+    ),
+    (
+        "a new host that can",
+        [node(facts=JOINED), other(facts=connection("api:6443", "connected"), settings={**API, **WORKER})],
+        [],
+    ),
+]
+
+
+@pytest.mark.parametrize(("nodes", "expected"), [case[1:] for case in ACROSS], ids=[case[0] for case in ACROSS])
+def test_across_hosts(nodes: list[Node], expected: list[str]) -> None:
+    assert [f"{fault.severity} {fault.id} {fault.host}" for fault in find_faults(nodes)] == expected
+
+
+def test_missing_packages() -> None:
+    host = node(facts={"programs": {**FACTS["programs"], "ip": "", "tc": "", "socat": "", "ebtables": ""}})
+    assert missing_packages(host) == ["iproute2", "socat"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "received", "epoch", "duration", "expected"),
+    [
+        (100.0, 101.0, 100.2, 0.5, (-0.05, 0.25)),
+        (100.0, 101.0, 160.25, 0.5, (60.0, 0.25)),
+        (100.0, 101.0, 100.0, 2.0, (0.0, 0.0)),
+    ],
+)
+def test_clock_offset(
+    sent: float, received: float, epoch: float, duration: float, expected: tuple[float, float]
+) -> None:
+    assert clock_offset(sent, received, epoch, duration) == expected

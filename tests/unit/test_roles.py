@@ -1,0 +1,79 @@
+"""Every role says the same in its defaults, its argument_specs and its README."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if (path / "tasks" / "main.yml").exists())
+SHARED = ROOT / "roles" / "kubernetes" / "defaults" / "main.yml"
+
+
+def load(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text()) or {}
+
+
+def own_defaults(role: str) -> dict[str, Any]:
+    if role == "kubernetes":
+        return load(SHARED)
+    path = ROOT / "roles" / role / "defaults" / "main" / "main.yml"
+    return load(path) if path.exists() else {}
+
+
+def options(role: str) -> dict[str, dict[str, Any]]:
+    specs = load(ROOT / "roles" / role / "meta" / "argument_specs.yml")["argument_specs"]
+    return {name: option for spec in specs.values() for name, option in spec.get("options", {}).items()}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_argument_specs_have_the_same_names_and_defaults(role: str) -> None:
+    specified = {name: option["default"] for name, option in options(role).items() if "default" in option}
+    assert specified == own_defaults(role)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_option_has_a_type_a_description_and_a_default_or_is_required(role: str) -> None:
+    for name, option in options(role).items():
+        assert option["type"], name
+        assert option["description"], name
+        assert ("default" in option) != option.get("required", False), name
+        assert option["type"] != "list" or option["elements"], name
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_variables_carry_the_prefix_of_their_role(role: str) -> None:
+    assert [name for name in own_defaults(role) if not name.startswith(f"{role}_")] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_internal_variables_carry_the_internal_prefix(role: str) -> None:
+    path = ROOT / "roles" / role / "vars" / "main.yml"
+    names = load(path) if path.exists() else {}
+    assert [name for name in names if not name.startswith(f"__{role}_")] == []
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "kubernetes"])
+def test_shared_variables_come_from_one_file(role: str) -> None:
+    link = ROOT / "roles" / role / "defaults" / "main" / "kubernetes.yml"
+    assert link.is_symlink()
+    assert link.resolve() == SHARED
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_readme_has_a_table_row_for_each_variable(role: str) -> None:
+    readme = (ROOT / "roles" / role / "README.md").read_text()
+    cells = " ".join(line.split("|")[1] for line in readme.splitlines() if line.startswith("|"))
+    assert [name for name in options(role) if f"`{name}`" not in cells] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_readme_names_no_variable_that_does_not_exist(role: str) -> None:
+    readme = (ROOT / "roles" / role / "README.md").read_text()
+    cells = " ".join(line.split("|")[1] for line in readme.splitlines() if line.startswith("|"))
+    named = re.findall(rf"`({role}_\w+)`", cells)
+    assert [name for name in named if name not in options(role)] == []
