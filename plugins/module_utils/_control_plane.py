@@ -130,23 +130,13 @@ class ControlPlane:
         except KubeadmError as error:
             for path, content in before.items():
                 if content is not None:
-                    self._write(path, content)
+                    _kubeadm.write_private(self.module, path, content)
             outcome = "The former settings have been put back."
             try:
                 afterwards()
             except KubeadmError as second:
                 outcome += f" {second}"
             raise KubeadmError(f"{error}\n{outcome}") from error
-
-    def _write(self, path: str, content: bytes) -> None:
-        """Replace a file in one step, through a draft that the kubelet does not read because of its name."""
-        draft = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.groundwork")
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(draft, path)
 
     # The API server's certificate. It is read again by itself, so nothing restarts.
 

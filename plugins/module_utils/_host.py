@@ -127,6 +127,12 @@ def parse_cgroup_controllers(text: str) -> List[str]:
     return sorted(row[0] for row in rows if len(row) == 4 and row[3] == "1")
 
 
+def parse_image_version(manifest: str) -> str:
+    """The version of the API server that a static pod's manifest names; empty where it names none."""
+    match = re.search(r"^\s*image: \S+/kube-apiserver:v(\d+\.\d+\.\d+\S*)", manifest, re.MULTILINE)
+    return match.group(1) if match else ""
+
+
 def parse_endpoint(target: str) -> Tuple[str, int]:
     """Host and port of a URL, of host:port or of a host alone (port 443).
 
@@ -385,6 +391,7 @@ class HostReader:
             "admin_conf": self.exists("/etc/kubernetes/admin.conf"),
             "etcd_data": self.exists(os.path.join(etcd_data_dir, "member")),
             "ca_sha256": fingerprint,
+            "api_server_version": parse_image_version(self.read("/etc/kubernetes/manifests/kube-apiserver.yaml")),
         }
 
     def network_manager_spares_cni(self) -> bool:

@@ -99,6 +99,23 @@ def in_progress(marker: str) -> Iterator[None]:
     _sync_folder(folder)
 
 
+def write_private(module: AnsibleModule, path: str, content: bytes) -> None:
+    """Replace a file in one step by one that only root can read.
+
+    The draft lies beside it and begins with a dot, so that the kubelet does not take it for a manifest.
+    """
+    folder, name = os.path.split(path)
+    os.makedirs(folder, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=folder, prefix=f".{name}-")
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(draft, path)
+    module.set_default_selinux_context(path, False)
+    _sync_folder(folder)
+
+
 @contextlib.contextmanager
 def private_file(module: AnsibleModule, text: str) -> Iterator[str]:
     """A temporary file with this content that only its owner can read."""

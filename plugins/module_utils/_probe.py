@@ -140,21 +140,22 @@ def fetch(host: str, port: int, path: str, seconds: float = 5) -> str:
     return body
 
 
-def patiently(kubectl: ConcurrentKubectl, action: Callable[[], Answer], until: float, pause: float = 1) -> Answer:
+def patiently(kubectl: ConcurrentKubectl, action: Callable[[], Answer], until: float) -> Answer:
     """What an action returns, tried once and again until it works; its last error where it does not by then.
 
     Args:
         kubectl: whose own deadline also ends it.
         action: raises KubectlError or ProbeError where it does not work.
         until: the time (of time.monotonic) after which it is not tried again.
-        pause: seconds between two tries.
     """
+    pause = 1.0
     while True:
         try:
             return action()
         except (KubectlError, ProbeError):  # noqa: PERF203 - trying again is the point
             if time.monotonic() >= until or not kubectl.pause(pause):
                 raise
+        pause = min(pause * 2, 5)
 
 
 def spread_sample(every: List[Answer], count: int) -> List[Answer]:

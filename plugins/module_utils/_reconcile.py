@@ -76,7 +76,9 @@ class Plan:
 
 
 def _differences(path: str, before: Any, after: Any) -> Iterator[Tuple[str, Any, Any]]:
-    """The paths at which two values differ; lists are compared as a whole."""
+    """The paths at which two values differ; lists are compared as a whole, and nothing is the same as an empty mapping."""
+    if isinstance(before, dict) and after is None or isinstance(after, dict) and before is None:
+        before, after = before or {}, after or {}
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted({*before, *after}):
             yield from _differences(f"{path}.{key}", before.get(key), after.get(key))

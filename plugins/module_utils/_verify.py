@@ -36,6 +36,10 @@ USER = 65534
 API_SERVER_ANNOTATION = "kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint"
 PROXY_METRICS_PORT = 10249
 
+# How much of what is wrong is told: enough to find the cause, which is often the same everywhere.
+MOST_FAULTS = 5
+TABLE_DETAIL = 160
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -93,6 +97,13 @@ def skipped(reason: str) -> Verdict:
     return Verdict(passed=False, detail=reason, skipped=True)
 
 
+def told(faults: Dict[str, str]) -> str:
+    """What is wrong with whom; of many, the first few and how many more."""
+    lines = [f"{name}: {faults[name]}" for name in sorted(faults)]
+    rest = [f"and {len(lines) - MOST_FAULTS} more"] if len(lines) > MOST_FAULTS else []
+    return "; ".join([*lines[:MOST_FAULTS], *rest])
+
+
 def filled(template: List[str], **values: str) -> List[str]:
     """A command with its {placeholders} filled; other braces stay as they are."""
     words = []
@@ -126,7 +137,7 @@ def judge_replies(replies: Dict[str, str], good: str) -> Verdict:
     errors = {server: text for server, text in replies.items() if text}
     if not errors:
         return Verdict(True, f"{good}: {listed(sorted(replies))}")
-    return Verdict(False, "; ".join(f"{server}: {errors[server]}" for server in sorted(errors)))
+    return Verdict(False, told(errors))
 
 
 def parse_lease(document: Optional[Dict[str, Any]]) -> Optional[Lease]:
@@ -166,14 +177,16 @@ def judge_proxy_modes(wanted: str, modes: Dict[str, str], errors: Dict[str, str]
         modes: what kube-proxy said, by node.
         errors: why there was no answer, by node.
     """
-    faults = [f"{node}: {error}" for node, error in sorted(errors.items())]
+    faults = dict(errors)
     found = sorted(set(modes.values()))
     if wanted:
-        faults += [f"{node}: {mode} in place of {wanted}" for node, mode in sorted(modes.items()) if mode != wanted]
+        faults.update({node: f"{mode} in place of {wanted}" for node, mode in modes.items() if mode != wanted})
     elif len(found) > 1:
-        faults += [f"{node}: {mode}" for node, mode in sorted(modes.items())]
+        faults.update(
+            {node: f"{mode}, and others {listed(sorted(set(found) - {mode}))}" for node, mode in modes.items()}
+        )
     if faults:
-        return Verdict(False, "; ".join(faults))
+        return Verdict(False, told(faults))
     return Verdict(True, f"mode {listed(found)} on {listed(sorted(modes))}")
 
 
@@ -397,7 +410,7 @@ def judge_answers(good: str, faults: Dict[str, str], asked: List[str], every: in
         every: how many could have been asked.
     """
     if faults:
-        return Verdict(False, "; ".join(f"{name}: {faults[name]}" for name in sorted(faults)))
+        return Verdict(False, told(faults))
     note = f" ({len(asked)} of {every})" if len(asked) < every else ""
     return Verdict(True, f"{good} {listed(asked)}{note}")
 
@@ -450,7 +463,7 @@ def table(checks: List[Check]) -> str:
     rows = [["CHECK", "RESULT", "SECONDS", "DETAIL"]]
     for check in checks:
         result = "skipped" if check.skipped else "passed" if check.passed else "FAILED"
-        rows.append([check.name, result, f"{check.seconds:.1f}", check.detail])
+        rows.append([check.name, result, f"{check.seconds:.1f}", one_line(check.detail, TABLE_DETAIL)])
     return "\n".join(columns(rows))
 
 

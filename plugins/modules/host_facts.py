@@ -141,7 +141,9 @@ host:
       description: C(active), and C(spares_cni) (whether its configuration leaves Calico's interfaces alone).
       type: dict
     cluster:
-      description: Whether C(kubelet_conf), C(admin_conf) and C(etcd_data) exist, and C(ca_sha256) of the CA's file.
+      description: >-
+        Whether C(kubelet_conf), C(admin_conf) and C(etcd_data) exist, C(ca_sha256) of the CA's file, and
+        C(api_server_version) (empty where none runs here).
       type: dict
     programs:
       description: Path by name for each of O(programs); empty for a missing one.

@@ -124,7 +124,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils import _kube
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._control_plane import ControlPlane
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import (
     FileChange,
-    apply_file,
     diffs,
     plan_file,
     read_bytes,
@@ -232,14 +231,18 @@ class Initialization:
         Raises:
             KubeadmError: if something fails.
         """
-        apply_file(self.module, self.file, mode=0o600)
+        self._write(self.file)
         if self.action in ("initialize", "resume"):
             self._initialize()
             return
         if self.plan.steps:
             self.control_plane().apply(self.plan)
         # The stamp comes last: what is interrupted before is done again by the next run.
-        apply_file(self.module, self.stamp, mode=0o600)
+        self._write(self.stamp)
+
+    def _write(self, change: FileChange) -> None:
+        if change.changed and change.after is not None:
+            _kubeadm.write_private(self.module, change.path, change.after)
 
     def _initialize(self) -> None:
         params = self.module.params
@@ -256,7 +259,7 @@ class Initialization:
                 _kubeadm.remove_files(_kubeadm.cut_off_files(_kubeadm.FOLDER))
             skipped = list_option("skip-phases", sorted({"preflight", *skip}))
             kubeadm.run("init", config, *skipped, "--skip-token-print")
-            apply_file(self.module, self.stamp, mode=0o600)
+            self._write(self.stamp)
 
     def result(self) -> Dict[str, Any]:
         """What the module returns."""

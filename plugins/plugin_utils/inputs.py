@@ -416,9 +416,7 @@ def checksums(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
             continue
         for place, value in _leaves(host.values[variable], variable):
             if value not in (None, "") and not CHECKSUM.fullmatch(str(value)):
-                text = (
-                    f"{place} {value!r} is no checksum; give SHA-256 as 64 hexadecimal digits, or a file's URL"
-                )
+                text = f"{place} {value!r} is no checksum; give SHA-256 as 64 hexadecimal digits, or a file's URL"
                 yield host.fault("checksum-invalid", text)
 
 
@@ -432,10 +430,12 @@ def runtime(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
     (major, _minor), minor = version_tuple(containerd), version_tuple(host.text("kubernetes_version"))[1]
     kubernetes = f"Kubernetes {host.text('kubernetes_version')}"
     if major >= 2 and minor < CRI_V1_ALPHA2_ONLY_BEFORE:
-        text = f"the kubelet of {kubernetes} speaks only CRI v1alpha2, which containerd {containerd} lacks; set {variable} to 1.7"
+        text = (
+            f"{variable} {containerd} lacks CRI v1alpha2, the only one that the kubelet of {kubernetes} speaks; use 1.7"
+        )
         yield host.fault("runtime-unsupported", text)
     elif version_tuple(containerd) < (1, 6) and minor >= CRI_V1_ONLY_SINCE:
-        text = f"the kubelet of {kubernetes} speaks only CRI v1, which containerd {containerd} lacks; set {variable} to 2.x"
+        text = f"{variable} {containerd} lacks CRI v1, the only one that the kubelet of {kubernetes} speaks; use 2.x"
         yield host.fault("runtime-unsupported", text)
 
 

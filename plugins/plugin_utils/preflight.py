@@ -308,6 +308,27 @@ def leftovers(node: Node) -> Iterator[Fault]:
         yield node.fault("etcd-leftover", text)
 
 
+def upgrade(node: Node) -> Iterator[Fault]:
+    """Whether the API server that runs can become the wanted version: one minor up at a time, never down."""
+    running = node.facts["cluster"]["api_server_version"]
+    wanted = str(node.setting("kubernetes_version"))
+    if not running or CONTROL_PLANE not in node.roles:
+        return
+    step = node.minor - version_tuple(running)[1]
+    if step < 0:
+        text = (
+            f"the API server runs {running}, and kubernetes_version {wanted} is older; it cannot be downgraded: "
+            "set at least its version, or restore a backup"
+        )
+        yield node.fault("upgrade-unsupported", text)
+    elif step > 1:
+        text = (
+            f"the API server runs {running}, and kubernetes_version {wanted} is {step} minors newer; "
+            "upgrade one minor at a time"
+        )
+        yield node.fault("upgrade-unsupported", text)
+
+
 def connections(node: Node) -> Iterator[Fault]:
     """What the host cannot reach; the API endpoint is judged across hosts."""
     for connection in node.facts["connections"]:
@@ -333,6 +354,7 @@ HOST_CHECKS: list[Callable[[Node], Iterator[Fault]]] = [
     programs,
     firewalls,
     leftovers,
+    upgrade,
     connections,
 ]
 

@@ -64,7 +64,6 @@ class Packages:
         units = {
             "lib/systemd/system/kubelet.service": SERVICE,
             "lib/systemd/system/kubelet.service.d/10-kubeadm.conf": DROPIN,
-            "etc/kubernetes/manifests/.keep": "",
         }
         self._package("kubelet", version, {"usr/bin/kubelet": source / "kubelet"}, units, KUBELET_DEPENDS)
         self._index()

@@ -56,7 +56,7 @@ class Member:
 
     def start(self) -> Member:
         command = [
-            BINARIES / "etcd", f"--name={self.name}", f"--data-dir={self.data_dir}",
+            f"{BINARIES}/etcd", f"--name={self.name}", f"--data-dir={self.data_dir}",
             f"--listen-client-urls={self.client}", f"--advertise-client-urls={self.client}",
             f"--listen-peer-urls={self.peer}", f"--initial-advertise-peer-urls={self.peer}",
             f"--initial-cluster={self.name}={self.peer}", "--unsafe-no-fsync",
@@ -79,7 +79,7 @@ class Member:
 
     def ctl(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         environment = {"ETCDCTL_API": "3", "PATH": os.environ["PATH"]}
-        arguments = [BINARIES / "etcdctl", f"--endpoints={self.client}", *command]
+        arguments = [f"{BINARIES}/etcdctl", f"--endpoints={self.client}", *command]
         return subprocess.run(arguments, check=check, capture_output=True, text=True, env=environment)
 
     def keys(self) -> dict[str, str]:

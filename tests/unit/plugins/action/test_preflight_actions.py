@@ -25,9 +25,7 @@ INVENTORY = {
         },
     }
 }
-VALIDATE: dict[str, Any] = {
-    "ansible.builtin.import_role": {"name": "groundwork.kubernetes.preflight", "tasks_from": "../tasks/main.yml"},
-}
+RESULTS = "{{ dict(ansible_play_batch | zip(ansible_play_batch | map('extract', hostvars, 'facts'))) }}"
 FACTS = {"ansible_facts": {"os_family": "Debian", "architecture": "x86_64", "default_ipv4": {"address": "192.0.2.9"}}}
 
 
@@ -97,7 +95,7 @@ def test_one_report_on_all_hosts(tmp_path: Path, ignore: list[str] | None, rc: i
             {
                 "name": "report",
                 "groundwork.kubernetes.preflight_report": {
-                    "results": "{{ dict(ansible_play_batch | zip(ansible_play_batch | map('extract', hostvars, 'facts'))) }}",
+                    "results": RESULTS,
                     "settings": {"w1": {"roles": ["worker"], "preflight_packages": {"no-such-program": "package"}}},
                     "ignore": (everything if ignore is None else ignore) + ["systemd-missing", "machine-id-missing"],
                 },

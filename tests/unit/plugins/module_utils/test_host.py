@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (the kernel writes long lines)
 """What is read of a host: parsers on the kernel's texts, a reader on a small tree, real sockets and files."""
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ tun0\t0000000A\t010200C0\t0003\t0\t0\t0\t000000FF\t0\t0\t0
 eth0\t0000640A\t00000000\t0201\t0\t0\t0\t0000FFFF\t0\t0\t0
 """
 ROUTES6 = """\
-fd000000000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 1 0 00000001     eth0
-fe800000000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 1 0 00000001     eth0
-00000000000000000000000000000000 00 00000000000000000000000000000000 00 fd000000000000000000000000000001 00000400 1 0 00000003     eth0
-00000000000000000000000000000001 80 00000000000000000000000000000000 00 00000000000000000000000000000000 00000000 1 0 80200001       lo
-00000000000000000000000000000000 00 00000000000000000000000000000000 00 00000000000000000000000000000000 ffffffff 1 0 00200200       lo
+fd000000000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 1 0 00000001 eth0
+fe800000000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 1 0 00000001 eth0
+00000000000000000000000000000000 00 00000000000000000000000000000000 00 fd000000000000000000000000000001 00000400 1 0 00000003 eth0
+00000000000000000000000000000001 80 00000000000000000000000000000000 00 00000000000000000000000000000000 00000000 1 0 80200001 lo
+00000000000000000000000000000000 00 00000000000000000000000000000000 00 00000000000000000000000000000000 ffffffff 1 0 00200200 lo
 """
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -202,6 +203,7 @@ def tree(tmp_path: Path) -> Path:
         "etc/NetworkManager/conf.d/calico.conf": "[keyfile]\nunmanaged-devices=interface-name:cali*\n",
         "etc/kubernetes/kubelet.conf": "",
         "etc/kubernetes/pki/ca.crt": "authority",
+        "etc/kubernetes/manifests/kube-apiserver.yaml": "spec:\n    image: r:5000/k/kube-apiserver:v1.36.5\n",
         "var/lib/etcd/member/snap/db": "",
         "usr/sbin/ip": "",
     }
@@ -248,12 +250,13 @@ def test_security(tree: Path, tmp_path: Path) -> None:
 def test_cluster(tree: Path, tmp_path: Path) -> None:
     found = HostReader(str(tree)).cluster("/var/lib/etcd")
     assert found.pop("ca_sha256") == hashlib.sha256(b"authority").hexdigest()
-    assert found == {"kubelet_conf": True, "admin_conf": False, "etcd_data": True}
+    assert found == {"kubelet_conf": True, "admin_conf": False, "etcd_data": True, "api_server_version": "1.36.5"}
     assert HostReader(str(tmp_path / "nothing")).cluster("/var/lib/etcd") == {
         "kubelet_conf": False,
         "admin_conf": False,
         "etcd_data": False,
         "ca_sha256": "",
+        "api_server_version": "",
     }
 
 

@@ -43,7 +43,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("no_proxy", "*")
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             state.requests.append(self.path)
             content = state.files.get(self.path)
             status = state.statuses.pop(0) if state.statuses else 200 if content is not None else 404
@@ -181,7 +181,7 @@ CHECKSUM_FILES = {
     "binary mode": "{digest} *f\n",
     "path": "{digest}  ./out/f\n",
     "many lines": "{other}  g\n{digest}  f\n{other}  f.sig\n",
-    "signed": "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n{other}  e\n{digest}  f\n-----BEGIN PGP SIGNATURE-----\n",
+    "signed": "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n{other}  e\n{digest}  f\n-----BEGIN PGP SIGNATURE\n",
     "upper case": "{upper}  f\n",
 }
 

@@ -33,7 +33,13 @@ FACTS: dict[str, Any] = {
     "listeners": [],
     "security": {"selinux": "disabled", "apparmor": False, "firewalld": False, "ufw": False},
     "network_manager": {"active": False, "spares_cni": False},
-    "cluster": {"kubelet_conf": False, "admin_conf": False, "etcd_data": False, "ca_sha256": ""},
+    "cluster": {
+        "kubelet_conf": False,
+        "admin_conf": False,
+        "etcd_data": False,
+        "ca_sha256": "",
+        "api_server_version": "",
+    },
     "programs": {name: f"/usr/sbin/{name}" for name in ("ip", "iptables", "mount", "nsenter", "conntrack", "socat")},
     "connections": [],
     "fsync": None,
@@ -62,7 +68,15 @@ SETTINGS: dict[str, Any] = {
     "preflight_etcd_fsync_ms": 0,
     "preflight_clock_skew_seconds": 5,
 }
-JOINED = {"cluster": {"kubelet_conf": True, "admin_conf": True, "etcd_data": True, "ca_sha256": "cafe"}}
+JOINED = {
+    "cluster": {
+        "kubelet_conf": True,
+        "admin_conf": True,
+        "etcd_data": True,
+        "ca_sha256": "cafe",
+        "api_server_version": "1.36.4",
+    }
+}
 WORKER = {"roles": ["worker"]}
 ETCD_ONLY = {"roles": ["etcd"], "external_etcd": True}
 V1 = {"cgroup": {"version": 1, "controllers": ["cpu", "cpuset", "memory", "pids"]}}
@@ -111,6 +125,10 @@ def listener(port: int, process: str) -> dict[str, Any]:
 def connection(target: str, state: str, via: str = "") -> dict[str, Any]:
     error = "" if state == "connected" else state
     return {"connections": [{"target": target, "via": via, "state": state, "error": error, "milliseconds": 1}]}
+
+
+def running(version: str) -> dict[str, Any]:
+    return {"cluster": {**JOINED["cluster"], "api_server_version": version}}
 
 
 def clock(offset: float, tolerance: float = 0.2) -> dict[str, Any]:
@@ -252,6 +270,11 @@ ONE_HOST = [
         {"external_etcd": True},
         [],
     ),
+    ("the version that runs", running("1.36.5"), {}, []),
+    ("the next minor", running("1.35.9"), {}, []),
+    ("two minors in one step", running("1.34.11"), {}, ["error upgrade-unsupported"]),
+    ("an older minor", running("1.37.0-rc.1"), {}, ["error upgrade-unsupported"]),
+    ("another minor on a worker", running("1.34.11"), WORKER, []),
     ("reachable", connection("https://dl.k8s.io", "connected"), {}, []),
     ("unreachable", connection("https://dl.k8s.io", "timeout"), {}, ["error endpoint-unreachable"]),
     (

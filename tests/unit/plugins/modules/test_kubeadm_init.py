@@ -1,0 +1,386 @@
+"""The module kubeadm_init on a host that is a folder: real files, and kubeadm and kubectl are played."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _control_plane, _kubeadm
+from ansible_collections.groundwork.kubernetes.plugins.modules import kubeadm_init
+
+CONTENT = "kind: ClusterConfiguration\n"
+DOCUMENTS: list[dict[str, Any]] = [
+    {"kind": "InitConfiguration", "nodeRegistration": {"name": "cp1"}},
+    {"kind": "ClusterConfiguration", "kubernetesVersion": "v1.36.5", "networking": {"podSubnet": "10.244.0.0/16"}},
+    {"kind": "KubeletConfiguration", "cgroupDriver": "systemd"},
+    {"kind": "KubeProxyConfiguration", "mode": "iptables"},
+]
+TIMEOUT = ["/bin/timeout", "--kill-after=30", "900", "/bin/kubeadm"]
+COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+Result = dict[str, Any]
+
+
+@dataclass
+class Host:
+    """A folder in the place of /etc/kubernetes and its like, and the programs of a control plane."""
+
+    root: Path
+    run_module: Callable[..., Result]
+    ran: list[str] = field(default_factory=list)
+    failing: dict[str, tuple[int, str]] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    version: str = "v1.36.5"
+    hashes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COMPONENTS, 1))
+    seen_marker: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def kubernetes(self) -> Path:
+        return self.root / "kubernetes"
+
+    @property
+    def marker(self) -> Path:
+        return self.kubernetes / _kubeadm.INIT_MARKER
+
+    @property
+    def config(self) -> Path:
+        return self.kubernetes / "kubeadm.yaml"
+
+    @property
+    def stamp(self) -> Path:
+        return self.root / "groundwork" / "kubeadm.json"
+
+    def write(self, *names: str, content: str = "x") -> None:
+        for name in names:
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+
+    def initialized(self) -> None:
+        self.write("kubernetes/admin.conf", "kubernetes/kubelet.conf", "kubelet/config.yaml", content="before")
+        self.write(*(f"kubernetes/manifests/{name}.yaml" for name in COMPONENTS), content="before")
+        self.write("kubernetes/pki/apiserver.crt", "kubernetes/pki/apiserver.key", content="before")
+        self.write("kubernetes/kubeadm.yaml", content=CONTENT)
+        self.write("groundwork/kubeadm.json", content=json.dumps(DOCUMENTS, indent=1, sort_keys=True))
+
+    def kubeadm(self, arguments: list[str]) -> tuple[int, str, str]:
+        line = " ".join(arguments).replace(str(self.root), "")
+        self.ran.append(line)
+        self.seen_marker = self.seen_marker or self.marker.exists()
+        for part, (rc, err) in self.failing.items():
+            if part in line:
+                return rc, "", err
+        if line.startswith("init --config"):
+            self.write("kubernetes/admin.conf", *(f"kubernetes/manifests/{name}.yaml" for name in COMPONENTS))
+        if "control-plane all" in line:
+            self.write("kubernetes/manifests/kube-apiserver.yaml", content="after")
+        if "certs apiserver" in line:
+            self.write("kubernetes/pki/apiserver.crt", "kubernetes/pki/apiserver.key", content="after")
+        if "kubelet-start" in line:
+            self.write("kubelet/config.yaml", content="after")
+        return 0, "", ""
+
+    def kubectl(self, arguments: list[str]) -> tuple[int, str, str]:
+        line = " ".join(arguments)
+        api_broken = "kube-apiserver" in self.broken and self.manifest("kube-apiserver") == "after"
+        if api_broken or "api" in self.broken:
+            return 1, "", "connection refused"
+        if "--raw=/readyz" in line:
+            return 0, "ok", ""
+        if "--raw=/version" in line:
+            return 0, json.dumps({"gitVersion": self.version}), ""
+        ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+        if "get pod " in line:
+            name = next(name for name in COMPONENTS if f"{name}-cp1" in line)
+            annotations = {_control_plane.HASH: self.manifest(name)}
+            return 0, json.dumps({"metadata": {"annotations": annotations}, "status": ready}), ""
+        if "get node " in line:
+            return 0, json.dumps({"status": ready}), ""
+        if "get lease " in line:
+            kubelet_broken = "kubelet" in self.broken and (self.root / "kubelet/config.yaml").read_text() == "after"
+            return 0, json.dumps({"spec": {"renewTime": "2020" if kubelet_broken else "2999"}}), ""
+        self.ran.append(f"kubectl {line}")
+        return (1, "", "timed out") if "rollout status" in line and "rollout" in self.broken else (0, "", "")
+
+    def manifest(self, name: str) -> str:
+        return (self.kubernetes / "manifests" / f"{name}.yaml").read_text()
+
+    def run_command(self, arguments: list[str], **_options: Any) -> tuple[int, str, str]:
+        if arguments[: len(TIMEOUT)] == TIMEOUT:
+            return self.kubeadm(arguments[len(TIMEOUT) :])
+        if arguments[0] == "/bin/kubectl":
+            return self.kubectl(arguments[3:])
+        self.ran.append(" ".join(arguments))
+        return 0, "why the kubelet stopped\n" if "journalctl" in arguments[0] else "", ""
+
+    def __call__(self, **options: Any) -> Result:
+        self.ran.clear()
+        self.seen_marker = False
+        return self.run_module(
+            kubeadm_init, **{"content": CONTENT, "documents": DOCUMENTS, "config": str(self.config), **options}
+        )
+
+
+@pytest.fixture
+def host(tmp_path: Path, run_module: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Host:
+    host = Host(tmp_path, run_module)
+    host.kubernetes.mkdir()
+    monkeypatch.setattr(_kubeadm, "FOLDER", str(host.kubernetes))
+    monkeypatch.setattr(kubeadm_init, "STAMP", str(host.stamp))
+    monkeypatch.setattr(_control_plane, "KUBELET_FOLDER", str(tmp_path / "kubelet"))
+    monkeypatch.setattr(_control_plane, "POD_LOGS", str(tmp_path / "pods"))
+    monkeypatch.setattr(_control_plane, "HEALTH_TIMEOUT", 0.05)
+    monkeypatch.setattr(_control_plane, "PAUSE", 0.01)
+    monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda _self, name, *_args, **_options: f"/bin/{name}")
+    monkeypatch.setattr(AnsibleModule, "run_command", lambda _self, *args, **options: host.run_command(*args, **options))
+    monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text, **_options: host.warnings.append(text))
+    return host
+
+
+CONFIG = "--config=/kubernetes/kubeadm.yaml"
+PREFLIGHT = f"init phase preflight {CONFIG}"
+INIT = f"init {CONFIG} --skip-phases=preflight --skip-token-print"
+
+
+def changed(kind: str, **fields: Any) -> list[dict[str, Any]]:
+    """The documents with other fields in one of them."""
+    return [{**document, **fields} if document["kind"] == kind else document for document in DOCUMENTS]
+
+
+@pytest.mark.parametrize(
+    ("options", "commands"),
+    [
+        ({}, [PREFLIGHT, INIT]),
+        (
+            {"skip_phases": ["addon/coredns"], "ignore_preflight_errors": ["NumCPU", "Mem"]},
+            [
+                f"{PREFLIGHT} --ignore-preflight-errors=NumCPU,Mem",
+                f"init {CONFIG} --skip-phases=addon/coredns,preflight --skip-token-print",
+            ],
+        ),
+        ({"skip_phases": ["preflight"]}, [INIT]),
+    ],
+)
+def test_initialize(host: Host, options: dict[str, Any], commands: list[str]) -> None:
+    result = host(**options)
+    assert (result["changed"], result["action"]) == (True, "initialize")
+    assert host.ran == commands
+    assert host.seen_marker
+    assert not host.marker.exists()
+    assert host.config.read_text() == CONTENT
+    assert host.config.stat().st_mode & 0o777 == 0o600
+    assert json.loads(host.stamp.read_text()) == DOCUMENTS
+    assert host.stamp.stat().st_mode & 0o777 == 0o600
+
+    again = host(**options)
+    assert (again["changed"], again["action"], host.ran) == (False, "none", [])
+
+
+def test_check_mode_on_an_empty_host(host: Host) -> None:
+    result = host(_ansible_check_mode=True, _ansible_diff=True)
+    assert (result["changed"], result["action"]) == (True, "initialize")
+    assert result["diff"][0]["after"] == CONTENT
+    assert host.ran == []
+    assert list(host.kubernetes.iterdir()) == []
+
+
+def test_preflight_refuses(host: Host) -> None:
+    host.failing["preflight"] = (1, "\t[ERROR NumCPU]: too few\n")
+    result = host()
+    assert result["failed"]
+    assert "- NumCPU: too few" in result["msg"]
+    assert host.ran == [PREFLIGHT]
+    assert not host.marker.exists()
+
+
+def test_resume(host: Host) -> None:
+    host.failing["init --config"] = (1, "error execution phase wait-control-plane: no\n")
+    assert host()["failed"]
+    assert host.marker.exists()
+    assert not host.stamp.exists()
+
+    host.failing.clear()
+    host.write("kubernetes/pki/ca.crt", "kubernetes/pki/ca.key", "kubernetes/pki/apiserver.crt", "etcd/member")
+    host.write("kubernetes/pki/sa.key")
+    assert host(_ansible_check_mode=True)["action"] == "resume"
+    assert host.marker.exists()
+    result = host()
+    assert (result["changed"], result["action"], host.ran) == (True, "resume", [INIT])
+    assert not host.marker.exists()
+    assert sorted(path.name for path in (host.kubernetes / "pki").iterdir()) == ["ca.crt", "ca.key"]
+    assert (host.root / "etcd/member").exists()
+    assert host()["changed"] is False
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (["kubernetes/kubelet.conf"], "This host has joined a cluster already"),
+        ([f"kubernetes/{_kubeadm.JOIN_MARKER}"], "or began to"),
+    ],
+)
+def test_host_of_another_cluster(host: Host, files: list[str], message: str) -> None:
+    host.write(*files)
+    result = host()
+    assert result["failed"]
+    assert message in result["msg"]
+    assert host.ran == []
+    assert not host.config.exists()
+
+
+def test_configuration_that_is_not_there(host: Host) -> None:
+    result = host(content=None)
+    assert result["failed"]
+    assert "There is no file" in result["msg"]
+    host.write("kubernetes/kubeadm.yaml")
+    assert host(content=None)["action"] == "initialize"
+
+
+def test_adopt(host: Host) -> None:
+    host.initialized()
+    host.stamp.unlink()
+    assert host(_ansible_check_mode=True)["action"] == "adopt"
+    assert not host.stamp.exists()
+    result = host()
+    assert (result["changed"], result["action"], host.ran) == (True, "adopt", [])
+    assert "initialized by other means" in host.warnings[0]
+    assert host()["changed"] is False
+
+
+def test_only_the_file_without_documents(host: Host) -> None:
+    host.initialized()
+    result = host(documents=None, content="other\n")
+    assert (result["changed"], result["action"], host.ran) == (True, "write", [])
+    assert host.config.read_text() == "other\n"
+
+
+@pytest.mark.parametrize(
+    ("documents", "steps", "commands"),
+    [
+        (
+            changed("ClusterConfiguration", apiServer={"extraArgs": [{"name": "v", "value": "4"}]}),
+            ["control-plane", "upload-config"],
+            [f"init phase control-plane all {CONFIG}", f"init phase upload-config all {CONFIG}"],
+        ),
+        (
+            changed("ClusterConfiguration", apiServer={"certSANs": ["api.example.org"]}),
+            ["certificate", "upload-config"],
+            [f"init phase certs apiserver {CONFIG}", f"init phase upload-config all {CONFIG}"],
+        ),
+        (
+            changed("KubeletConfiguration", maxPods=200),
+            ["kubelet", "upload-config"],
+            [f"init phase kubelet-start {CONFIG}", f"init phase upload-config all {CONFIG}"],
+        ),
+        (
+            changed("KubeProxyConfiguration", mode="nftables"),
+            ["kube-proxy", "restart-kube-proxy"],
+            [
+                f"init phase addon kube-proxy {CONFIG}",
+                "kubectl rollout restart daemonset/kube-proxy --namespace=kube-system",
+                "kubectl rollout status daemonset/kube-proxy --namespace=kube-system --timeout=120s",
+            ],
+        ),
+        (changed("InitConfiguration", timeouts={"discovery": "1m0s"}), [], []),
+    ],
+)
+def test_reconcile(host: Host, documents: list[dict[str, Any]], steps: list[str], commands: list[str]) -> None:
+    host.initialized()
+    checked = host(documents=documents, content="other\n", _ansible_check_mode=True)
+    assert (checked["changed"], checked["action"], checked["steps"]) == (True, "reconcile", steps)
+    assert host.ran == []
+    assert host.config.read_text() == CONTENT
+    result = host(documents=documents, content="other\n")
+    assert (result["changed"], result["action"], result["steps"]) == (True, "reconcile", steps)
+    assert host.ran == commands
+    assert host.config.read_text() == "other\n"
+    assert json.loads(host.stamp.read_text()) == documents
+    assert host(documents=documents, content="other\n")["changed"] is False
+
+
+def test_refused_changes_change_nothing(host: Host) -> None:
+    host.initialized()
+    documents = changed("ClusterConfiguration", networking={"podSubnet": "10.0.0.0/16"}, clusterName="x")
+    result = host(documents=documents, content="other\n")
+    assert result["failed"]
+    assert "- ClusterConfiguration.clusterName is None" in result["msg"]
+    assert "- ClusterConfiguration.networking.podSubnet is '10.244.0.0/16'" in result["msg"]
+    assert host.config.read_text() == CONTENT
+    assert host.ran == []
+
+
+@pytest.mark.parametrize(("running", "failed"), [("v1.36.5", True), ("v1.36.6", False)])
+def test_version_is_only_accepted_where_it_runs(host: Host, running: str, failed: bool) -> None:
+    host.initialized()
+    host.version = running
+    result = host(documents=changed("ClusterConfiguration", kubernetesVersion="v1.36.6"))
+    assert result.get("failed", False) is failed
+    assert host.ran == []
+    if failed:
+        assert "use the upgrade playbook" in result["msg"]
+
+
+def test_nothing_is_applied_to_a_control_plane_that_is_not_ready(host: Host) -> None:
+    host.initialized()
+    host.broken.add("api")
+    result = host(documents=changed("KubeletConfiguration", maxPods=200))
+    assert result["failed"]
+    assert "Repair the control plane first" in result["msg"]
+    assert host.ran == []
+
+
+def test_settings_that_break_the_api_server_are_put_back(host: Host) -> None:
+    host.initialized()
+    host.broken.add("kube-apiserver")
+    host.write("pods/kube-system_kube-apiserver-cp1_uid/kube-apiserver/1.log", content="a\nunknown flag: --x\n")
+    documents = changed("ClusterConfiguration", apiServer={"extraArgs": [{"name": "x", "value": "4"}]})
+    result = host(documents=documents)
+    assert result["failed"]
+    assert "kube-apiserver is not ready with its new settings" in result["msg"]
+    assert "Its log ends with:\na\nunknown flag: --x" in result["msg"]
+    assert "The former settings have been put back." in result["msg"]
+    assert host.manifest("kube-apiserver") == "before"
+    assert json.loads(host.stamp.read_text()) == DOCUMENTS
+    assert host.ran == [f"init phase control-plane all {CONFIG}"]
+    assert sorted(path.name for path in (host.kubernetes / "manifests").iterdir()) == [
+        f"{name}.yaml" for name in COMPONENTS
+    ]
+
+    host.broken.clear()
+    assert host(documents=documents)["steps"] == ["control-plane", "upload-config"]
+
+
+def test_settings_that_break_the_kubelet_are_put_back(host: Host) -> None:
+    host.initialized()
+    host.broken.add("kubelet")
+    result = host(documents=changed("KubeletConfiguration", maxPods=-1))
+    assert result["failed"]
+    assert "why the kubelet stopped" in result["msg"]
+    assert (host.root / "kubelet/config.yaml").read_text() == "before"
+    assert host.ran == [
+        f"init phase kubelet-start {CONFIG}",
+        "/bin/journalctl --unit=kubelet --lines=5 --output=cat --no-pager",
+        "/bin/systemctl restart kubelet",
+    ]
+
+
+def test_certificate_that_cannot_be_issued_is_put_back(host: Host) -> None:
+    host.initialized()
+    host.failing["certs apiserver"] = (1, "no CA key\n")
+    result = host(documents=changed("ClusterConfiguration", apiServer={"certSANs": ["a"]}))
+    assert result["failed"]
+    assert "no CA key" in result["msg"]
+    assert (host.kubernetes / "pki/apiserver.key").read_text() == "before"
+    assert (host.kubernetes / "pki/apiserver.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_node_that_is_down_does_not_keep_kube_proxy_from_being_changed(host: Host) -> None:
+    host.initialized()
+    host.broken.add("rollout")
+    assert host(documents=changed("KubeProxyConfiguration", mode="nftables"))["changed"]
+    assert host.warnings == ["kube-proxy has not restarted on every node yet: timed out"]

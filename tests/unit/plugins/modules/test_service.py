@@ -1,0 +1,161 @@
+"""The module service, against a stand-in for systemctl that keeps a unit's state in a folder."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._service import Unit, Wish, parse_unit, plan
+from ansible_collections.groundwork.kubernetes.plugins.modules import service
+
+Run = Callable[..., dict[str, Any]]
+
+SYSTEMCTL = """#!/bin/sh
+echo "$@" >> {folder}/calls
+case $1 in
+show) cat {folder}/unit ;;
+daemon-reload) sed -i s/NeedDaemonReload=yes/NeedDaemonReload=no/ {folder}/unit
+  if [ -e {folder}/after_reload ]; then mv {folder}/after_reload {folder}/unit; fi ;;
+*) if [ -e {folder}/broken ]; then echo 'Job failed.' >&2; exit 1; fi ;;
+esac
+"""
+JOURNALCTL = """#!/bin/sh
+echo "cannot read its configuration"
+"""
+
+
+def show(active: str = "active", file_state: str = "enabled", **properties: str) -> str:
+    """What systemctl show prints of a unit that was started 1000 seconds ago."""
+    started = int((time.monotonic() - 1000) * 1e6) if active == "active" else 0
+    values = {
+        "LoadState": "loaded",
+        "ActiveState": active,
+        "UnitFileState": file_state,
+        "FragmentPath": "/usr/lib/systemd/system/x.service",
+        "NeedDaemonReload": "no",
+        "ExecMainStartTimestampMonotonic": str(started),
+        **properties,
+    }
+    return "".join(f"{name}={value}\n" for name, value in values.items())
+
+
+MISSING = show("inactive", "", LoadState="not-found", FragmentPath="")
+
+
+@dataclass
+class FakeSystemd:
+    """The folder that the stand-in works with."""
+
+    folder: Path
+
+    def unit(self, text: str) -> None:
+        (self.folder / "unit").write_text(text)
+
+    def calls(self) -> list[str]:
+        path = self.folder / "calls"
+        lines = path.read_text().splitlines() if path.exists() else []
+        path.unlink(missing_ok=True)
+        return [line for line in lines if not line.startswith("show ")]
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSystemd:
+    folder = tmp_path / "systemd"
+    folder.mkdir()
+    for name, text in (("systemctl", SYSTEMCTL), ("journalctl", JOURNALCTL)):
+        (folder / name).write_text(text.replace("{folder}", str(folder)))
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return FakeSystemd(folder)
+
+
+CASES = [
+    # unit, options, calls
+    (show(), {"state": "started", "enabled": True}, []),
+    (show("inactive", "disabled"), {"state": "started", "enabled": True}, ["enable x.service", "start x.service"]),
+    (show("failed"), {"state": "started"}, ["start x.service"]),
+    (show("inactive"), {"enabled": True}, []),
+    (show("inactive", "static"), {"enabled": True}, []),
+    (show("inactive", "enabled-runtime"), {"enabled": True}, ["enable x.service"]),
+    (show(), {"state": "stopped", "enabled": False}, ["disable x.service", "stop x.service"]),
+    (show("inactive", "disabled"), {"state": "stopped", "enabled": False}, []),
+    (show(), {"state": "started", "restart": True}, ["restart x.service"]),
+    (show("inactive"), {"state": "started", "restart": True}, ["start x.service"]),
+    (show("inactive"), {"restart": True}, []),
+    (show(NeedDaemonReload="yes"), {"state": "started"}, ["daemon-reload", "restart x.service"]),
+    (show("inactive", NeedDaemonReload="yes"), {"enabled": True}, ["daemon-reload"]),
+]
+
+
+@pytest.mark.parametrize(("unit", "options", "calls"), CASES)
+def test_actions(run_module: Run, systemd: FakeSystemd, unit: str, options: dict[str, Any], calls: list[str]) -> None:
+    systemd.unit(unit)
+    check = run_module(service, name="x", **options, _ansible_check_mode=True, _ansible_diff=True)
+    assert (check["changed"], systemd.calls()) == (bool(calls), [])
+    assert ("diff" in check) is bool(calls)
+    result = run_module(service, name="x.service", **options)
+    assert result["changed"] is bool(calls)
+    assert systemd.calls() == calls
+    assert result["actions"] == check["actions"] == [call.split()[0] for call in calls]
+
+
+@pytest.mark.parametrize(("age", "restarted"), [(2000, False), (500, True)])
+def test_restarts_when_a_file_is_newer(
+    run_module: Run, systemd: FakeSystemd, tmp_path: Path, age: int, restarted: bool
+) -> None:
+    path = tmp_path / "config"
+    path.write_text("x")
+    os.utime(path, (time.time() - age, time.time() - age))
+    systemd.unit(show())
+    result = run_module(service, name="x", state="started", files=[str(path), str(tmp_path / "missing")])
+    assert systemd.calls() == ["restart x.service"] * restarted
+    assert result["reasons"] == [f"{path} was written after the service was started"] * restarted
+
+
+def test_unit_that_takes_precedence_is_loaded(run_module: Run, systemd: FakeSystemd, tmp_path: Path) -> None:
+    own = tmp_path / "x.service"
+    own.write_text("[Service]")
+    os.utime(own, (0, 0))
+    systemd.unit(show())
+    (systemd.folder / "after_reload").write_text(show(FragmentPath=str(own)))
+    options = {"name": "x", "state": "started", "files": [str(own)]}
+    run_module(service, **options)
+    assert systemd.calls() == ["daemon-reload", "restart x.service"]
+    assert run_module(service, **options)["changed"] is False
+
+
+def test_new_unit(run_module: Run, systemd: FakeSystemd) -> None:
+    systemd.unit(MISSING)
+    (systemd.folder / "after_reload").write_text(show("inactive", "disabled"))
+    check = run_module(service, name="x", state="started", enabled=True, _ansible_check_mode=True)
+    assert (check["actions"], systemd.calls()) == (["daemon-reload", "enable", "start"], [])
+    result = run_module(service, name="x", state="started", enabled=True)
+    assert systemd.calls() == ["daemon-reload", "enable x.service", "start x.service"]
+    assert result["actions"] == check["actions"]
+
+
+def test_faults(run_module: Run, systemd: FakeSystemd) -> None:
+    systemd.unit(MISSING)
+    assert run_module(service, name="x", state="started")["msg"] == "the host has no unit x.service"
+    systemd.unit(show(LoadState="masked"))
+    assert "systemctl unmask x.service" in run_module(service, name="x", state="started")["msg"]
+    systemd.unit(show("inactive"))
+    (systemd.folder / "broken").touch()
+    assert run_module(service, name="x", state="started")["msg"] == (
+        "systemctl start x.service failed: Job failed.\nIts last messages:\ncannot read its configuration"
+    )
+
+
+def test_start_time_is_on_the_wall_clock() -> None:
+    unit = parse_unit(show(ExecMainStartTimestampMonotonic="50000000"), now=1_000_000.0, monotonic=60.0)
+    assert unit.started_at == 1_000_000.0 - 10
+
+
+def test_service_that_never_ran_has_no_start_time() -> None:
+    unit = Unit("loaded", "activating", "enabled", "", False, None)
+    assert plan(unit, Wish("started", True, restart=False), {"/f": 5.0}) == ([], [])
