@@ -4,12 +4,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 KUBERNETES_VERSION ?= 1.20.2
-CONTAINERD_VERSION ?= 1.6.20
 CONTROL_PLANES ?= 1
 WORKERS ?= 2
 NAME ?= default
 PYTHON ?= python3
-export KUBERNETES_VERSION CONTAINERD_VERSION
+export KUBERNETES_VERSION CONTAINERD_VERSION ETCD_VERSION RUNC_VERSION CNI_PLUGINS_VERSION CRICTL_VERSION
 
 BUILD := .build
 VENV := .venv
@@ -57,6 +56,10 @@ clean: ## Remove the lab: hosts, network, mounts; the cache stays
 .PHONY: artifacts
 artifacts: setup ## Build, pack and fetch what the lab's mirror serves, without making hosts
 	@$(LAB) artifacts
+
+.PHONY: download
+download: setup ## Fetch upstream's artifacts of KUBERNETES_VERSION and its siblings, where there is internet
+	@$(LAB) download
 
 .PHONY: lint
 lint: setup ## ruff, mypy, yamllint, ansible-lint

@@ -68,7 +68,7 @@ class ActionModule(ActionBase):
         if problems and not {"default_ipv4", "architecture"} <= facts.keys():
             text = (
                 f"facts were not gathered, and {', '.join(sorted(problems))} need them; run with gather_facts: true "
-                "(subsets architecture and default_ipv4 at least)"
+                "(subsets platform, distribution and default_ipv4 at least)"
             )
             missing, problems = [faults.Fault("facts-missing", text, name)], {}
         # Other roles' defaults may refer to what exists only inside the role; those judge for themselves.

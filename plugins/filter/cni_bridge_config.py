@@ -15,9 +15,10 @@ author: groundwork.kubernetes contributors (@groundwork)
 version_added: 0.1.0
 short_description: CNI configuration of a host whose pods are on a bridge
 description:
-  - Makes a configuration list for the reference plugins C(bridge), C(host-local) and C(portmap) from a node's pod subnets.
-  - The bridge does not masquerade. It would hide a pod's address from pods of other nodes too, because it knows only the
-    subnet of its own node.
+  - Makes a configuration list for the reference plugins C(bridge), C(host-local) and C(portmap) from the pod subnets
+    of a node.
+  - The bridge does not masquerade. It would hide a pod's address from pods of other nodes too, because it knows only
+    the subnet of its own node.
 options:
   _input:
     description: The node's pod subnets, one for each IP version in use.

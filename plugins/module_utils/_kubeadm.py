@@ -16,6 +16,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import BINARY_FOLDERS
 
 FOLDER = "/etc/kubernetes"
+# The configuration that was applied to the host last, in JSON.
+STAMP = "/var/lib/groundwork/kubeadm.json"
 INIT_MARKER = ".kubeadm-init-in-progress"
 JOIN_MARKER = ".kubeadm-join-in-progress"
 # kubeadm looks for its tools here; a session's PATH often lacks some of them.
@@ -32,14 +34,19 @@ KUBECONFIGS = ("admin", "super-admin", "kubelet", "controller-manager", "schedul
 COMMON_OPTIONS: Dict[str, Dict[str, Any]] = {
     "ignore_preflight_errors": {"type": "list", "elements": "str", "default": []},
     "skip_phases": {"type": "list", "elements": "str", "default": []},
+    "documents": {"type": "list", "elements": "dict"},
     "timeout": {"type": "int", "default": 900},
 }
 
 
 class KubeadmError(Exception):
-    """kubeadm failed, or must not be called; the message says why and what to do."""
+    """kubeadm failed, or must not be called; the message says why and what to do.
 
-    preflight = False
+    Attributes:
+        untouched: whether it is certain that nothing has been changed.
+    """
+
+    untouched = False
 
 
 @dataclass(frozen=True)
@@ -77,21 +84,18 @@ def _sync_folder(path: str) -> None:
 
 @contextlib.contextmanager
 def in_progress(marker: str) -> Iterator[None]:
-    """Leaves a marker on the disk from before the work until after it, unless the work ends well.
-
-    A preflight error also removes it, because kubeadm has not changed anything then.
-    """
+    """Keeps a marker on the disk from before the work until it has ended well, or failed and left all untouched."""
     folder = os.path.dirname(marker)
     os.makedirs(folder, exist_ok=True)
     with open(marker, "w", encoding="utf-8") as stream:
-        stream.write("kubeadm was started and has not finished. The next run of the playbook resumes.\n")
+        stream.write("This was begun and has not finished. The next run of the playbook resumes it.\n")
         stream.flush()
         os.fsync(stream.fileno())
     _sync_folder(folder)
     try:
         yield
     except KubeadmError as error:
-        if error.preflight:
+        if error.untouched:
             os.unlink(marker)
         raise
     os.sync()
@@ -158,7 +162,7 @@ def explain(command: str, rc: int, stdout: str, stderr: str, timeout: int) -> Ku
             + "\n".join(f"- {name}: {text}" for name, text in checks.items())
             + "\nCorrect this, or name the checks in ignore_preflight_errors where they do not matter."
         )
-        error.preflight = True
+        error.untouched = True
         return error
     noise = re.compile(r"^(\s*$|To see the stack trace|[IW]\d{4} )")
     said = [line for line in (stderr or stdout).splitlines() if not noise.match(line)]
@@ -166,7 +170,7 @@ def explain(command: str, rc: int, stdout: str, stderr: str, timeout: int) -> Ku
         f"kubeadm {command} failed with exit code {rc}:\n" + "\n".join(said[-10:]) + "\n"
         "If this does not tell why, see 'journalctl -u kubelet' and 'crictl ps -a' on the host. Run again to resume."
     )
-    error.preflight = "error execution phase preflight" in stderr
+    error.untouched = "error execution phase preflight" in stderr
     return error
 
 

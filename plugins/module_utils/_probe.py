@@ -68,17 +68,28 @@ class ConcurrentKubectl(Kubectl):
             except subprocess.TimeoutExpired:
                 raise KubectlError(list(arguments), TIMED_OUT, f"no answer within {seconds:.0f} s") from None
         if process.returncode not in ok:
-            # What a command in a pod said comes on both.
-            message = b"\n".join(part for part in (err, out) if part).decode("utf-8", "replace")
+            # What a command in a pod said may stand on both.
+            said = [err, out] if arguments[0] == "exec" else [err or out]
+            message = b"\n".join(part for part in said if part).decode("utf-8", "replace")
             raise KubectlError(list(arguments), process.returncode, message)
         return out.decode("utf-8", "replace")
 
     @contextmanager
     def forward(self, namespace: str, pod: str, port: int) -> Iterator[int]:
-        """A local port that leads to a port of a pod, as long as the context lasts."""
+        """A local port that leads to a port of a pod, as long as the context lasts.
+
+        Raises:
+            ProbeError: that of the context, with what kubectl said of it.
+        """
         arguments = ("port-forward", f"--namespace={namespace}", "--address=127.0.0.1", f"pod/{pod}", f":{port}")
         with self._process(arguments, False) as process:
-            yield self._forwarded_port(process, arguments)
+            local_port = self._forwarded_port(process, arguments)
+            try:
+                yield local_port
+            except ProbeError as error:
+                process.kill()
+                said = process.communicate()[1].decode("utf-8", "replace").strip()
+                raise ProbeError(f"{error}; kubectl port-forward: {said}" if said else str(error)) from error
 
     @contextmanager
     def _process(self, arguments: Tuple[str, ...], feed: bool) -> Iterator[subprocess.Popen[bytes]]:
@@ -152,7 +163,7 @@ def patiently(kubectl: ConcurrentKubectl, action: Callable[[], Answer], until: f
     while True:
         try:
             return action()
-        except (KubectlError, ProbeError):  # noqa: PERF203 - trying again is the point
+        except (KubectlError, ProbeError):
             if time.monotonic() >= until or not kubectl.pause(pause):
                 raise
         pause = min(pause * 2, 5)

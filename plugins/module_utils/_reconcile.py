@@ -1,7 +1,7 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a changed configuration means for a control plane that runs: what is refused, and which steps apply the rest."""
+"""What a changed configuration means for a node that runs: what is refused, and which steps apply the rest."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any, Dict, Iterator, List, Tuple
 Document = Dict[str, Any]
 
 # The steps in the order in which they are done. What the cluster stores of its configuration comes after what may fail.
-CERTIFICATE, CONTROL_PLANE, KUBELET, UPLOAD, DNS, PROXY, PROXY_RESTART = STEPS = (
+CERTIFICATE, CONTROL_PLANE, KUBELET, ARGUMENTS, UPLOAD, DNS, PROXY, PROXY_RESTART = STEPS = (
     "certificate",
     "control-plane",
     "kubelet",
+    "kubelet-arguments",
     "upload-config",
     "coredns",
     "kube-proxy",
@@ -53,6 +54,11 @@ RULES: Dict[str, Any] = {
     "ClusterConfiguration.kubernetesVersion": VERSION,
     "ClusterConfiguration.networking": REBUILD,
     "ClusterConfiguration.proxy": [UPLOAD, PROXY],
+    "JoinConfiguration": [],
+    "JoinConfiguration.nodeRegistration.criSocket": REJOIN,
+    "JoinConfiguration.nodeRegistration.kubeletExtraArgs": [ARGUMENTS],
+    "JoinConfiguration.nodeRegistration.name": REJOIN,
+    "JoinConfiguration.patches": [KUBELET],
     "KubeletConfiguration": [KUBELET, UPLOAD],
     "KubeProxyConfiguration": [PROXY, PROXY_RESTART],
 }
@@ -74,6 +80,15 @@ class Plan:
     steps: List[str]
     warnings: List[str]
 
+    @property
+    def refusal(self) -> str:
+        """Why the plan is not carried out."""
+        lines = [f"- {line}" for line in self.refused]
+        return "\n".join(["The configuration was changed in a way that is refused. Nothing has been changed.", *lines])
+
+
+NOTHING = Plan([], [], [], [])
+
 
 def _differences(path: str, before: Any, after: Any) -> Iterator[Tuple[str, Any, Any]]:
     """The paths at which two values differ; lists are compared as a whole, and nothing is the same as an empty mapping."""
@@ -94,6 +109,25 @@ def _rule(path: str) -> Any:
     while path not in RULES and "." in path:
         path = path.rpartition(".")[0]
     return RULES.get(path, [])
+
+
+def find_document(documents: List[Document], kind: str) -> Document:
+    """The document of a kind; an empty one if there is none."""
+    return next((document for document in documents if document.get("kind") == kind), {})
+
+
+def replace_arguments(text: str, before: List[Dict[str, str]], after: List[Dict[str, str]]) -> str:
+    """The content of kubeadm-flags.env with other arguments of the user.
+
+    Args:
+        text: what kubeadm wrote when the node joined: one variable, with its own arguments and the user's.
+        before: name and value of the user's arguments in it.
+        after: name and value of those that are wanted.
+    """
+    variable, _equals, value = text.strip().partition("=")
+    gone = {item["name"] for item in [*before, *after]}
+    kept = [word for word in value.strip('"').split() if word.lstrip("-").partition("=")[0] not in gone]
+    return '{}="{}"\n'.format(variable, " ".join([*kept, *(f"--{item['name']}={item['value']}" for item in after)]))
 
 
 def _disabled(cluster: Document, addon: str) -> bool:

@@ -46,7 +46,7 @@ PARALLEL = 4
 READ_SECONDS = 15
 # Requests to one node's port, so that a pod on another node is nearly certain to be chosen once.
 NODE_PORT_REQUESTS = 30
-CLEANUP_SECONDS = 120
+CLEANUP_SECONDS = 90
 # After so many seconds, pods that do not go (their node is away) are removed from the API alone.
 FORCE_AFTER = 30
 
@@ -87,7 +87,8 @@ class Verification:
         try:
             self.nodes = patiently(self.kubectl, self._get_nodes, self._settled())
         except KubectlError as error:
-            self._record("api-server", time.monotonic() - started, Verdict(False, one_line(str(error))))
+            detail = "; ".join(part for part in (one_line(str(error)), self._not_ready("/readyz?verbose", [])) if part)
+            self._record("api-server", time.monotonic() - started, Verdict(False, detail))
             self._skip_rest("the API server does not answer")
             return
         reading = {name: self._start(name) for name in READING if name not in self.checks}
@@ -198,21 +199,23 @@ class Verification:
 
     # The control plane
 
-    def _ask_api_servers(self, path: str, good: str) -> Verdict:
-        def ask(server: List[str]) -> str:
-            try:
-                self.kubectl.run("get", "--raw", path, *server)
-            except KubectlError as error:
-                return "; ".join(verify.failed_parts(error.stderr)) or one_line(error.stderr)
-            return ""
+    def _not_ready(self, path: str, server: List[str]) -> str:
+        """Why an API server is not ready, empty where it is."""
+        try:
+            self.kubectl.run("get", "--raw", path, *server)
+        except KubectlError as error:
+            return "; ".join(verify.failed_parts(error.stderr)) or one_line(error.stderr)
+        return ""
 
+    def _ask_api_servers(self, path: str, good: str) -> Verdict:
         def look() -> Verdict:
             pods = self.kubectl.get("pods", "--namespace=kube-system", "--selector=component=kube-apiserver")
             servers = {name: [f"--server=https://{address}"] for name, address in verify.api_servers(pods).items()}
             # Where kubeadm does not run them, the one behind the kubeconfig's address has to do.
             servers = servers or {"the API server": []}
             with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-                return verify.judge_replies(dict(zip(servers, pool.map(ask, servers.values()))), good)
+                replies = pool.map(lambda server: self._not_ready(path, server), servers.values())
+                return verify.judge_replies(dict(zip(servers, replies)), good)
 
         return self._until_passed(look)
 
@@ -328,7 +331,7 @@ class Verification:
             except KubectlError:
                 if time.monotonic() >= until:
                     raise
-            self.pods = [pod for pod in parse_pods(objects) if pod.ready]
+            self.pods = sorted((pod for pod in parse_pods(objects) if pod.ready), key=lambda pod: pod.node)
             enough = verify.available_replicas(objects) >= workload.replicas
             if enough or time.monotonic() >= until or not self.kubectl.pause(1):
                 break
@@ -348,8 +351,9 @@ class Verification:
             with self.kubectl.forward(self.namespace, pod.name, self.options["port"]) as local_port:
                 fetch("127.0.0.1", local_port, self.options["http_path"])
 
-        patiently(self.kubectl, ask, self._settled())
-        return Verdict(True, f"pod {pod.name} on {pod.node} answers")
+        fault = self._faults([pod], lambda _pod: ask(), self._settled()).get(pod)
+        where = f"pod {pod.name} on {pod.node}"
+        return Verdict(False, f"{where}: {fault}") if fault else Verdict(True, f"{where} answers")
 
     def check_logs(self) -> Verdict:
         """Read a pod's log on each node."""
@@ -438,7 +442,8 @@ class Verification:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         started = time.monotonic()
-        kubectl = ConcurrentKubectl(self.module, self.options["kubeconfig"], CLEANUP_SECONDS)
+        kubectl = ConcurrentKubectl(self.module, self.options["kubeconfig"], CLEANUP_SECONDS + READ_SECONDS)
+        until = started + CLEANUP_SECONDS
         forced = False
 
         def is_gone() -> bool:
@@ -449,13 +454,13 @@ class Verification:
 
         try:
             delete = ("delete", "namespace", self.namespace, "--ignore-not-found", "--wait=false")
-            patiently(kubectl, lambda: kubectl.run(*delete), kubectl.deadline)
-            while not patiently(kubectl, is_gone, kubectl.deadline):
+            patiently(kubectl, lambda: kubectl.run(*delete), until)
+            while not patiently(kubectl, is_gone, until):
                 if not forced and time.monotonic() - started > FORCE_AFTER:
                     force = ("--all", "--force", "--grace-period=0", "--wait=false")
                     kubectl.run("delete", "pods", f"--namespace={self.namespace}", *force)
                     forced = True
-                if not kubectl.pause(1):
+                if time.monotonic() >= until or not kubectl.pause(1):
                     record(False, f"is still being deleted after {CLEANUP_SECONDS} s")
                     return
             record(True, "is gone")

@@ -134,11 +134,14 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm imp
     NodeState,
     list_option,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile import Document, Plan, make_plan
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile import (
+    NOTHING,
+    Document,
+    Plan,
+    find_document,
+    make_plan,
+)
 
-# The documents that were applied last.
-STAMP = "/var/lib/groundwork/kubeadm.json"
-NOTHING = Plan([], [], [], [])
 ADOPTED = (
     "This control plane was initialized by other means. Its configuration is taken to be the one given, without having "
     "been compared. Later changes are applied."
@@ -161,10 +164,6 @@ def choose_action(state: NodeState) -> str:
     return "none" if state.role == "control_plane" else "initialize"
 
 
-def _document(documents: List[Document], kind: str) -> Document:
-    return next((document for document in documents if document.get("kind") == kind), {})
-
-
 class Initialization:
     """The configuration given, the one that was applied, and what is to be done about it."""
 
@@ -179,7 +178,7 @@ class Initialization:
         self.documents: Optional[List[Document]] = params["documents"]
         self.action = choose_action(_kubeadm.node_state(_kubeadm.FOLDER))
         self.file = self._plan_config()
-        self.stamp = plan_file(STAMP, self._stamp_content())
+        self.stamp = plan_file(_kubeadm.STAMP, self._stamp_content())
         self.plan = NOTHING
         if self.action == "none" and self.stamp.changed:
             if self.stamp.before is None:
@@ -192,7 +191,7 @@ class Initialization:
 
     def _stamp_content(self) -> Optional[bytes]:
         if self.documents is None:
-            return read_bytes(STAMP)
+            return read_bytes(_kubeadm.STAMP)
         return json.dumps(self.documents, indent=1, sort_keys=True).encode()
 
     def _plan_config(self) -> FileChange:
@@ -206,22 +205,19 @@ class Initialization:
 
     def _plan_changes(self, applied: List[Document]) -> Plan:
         documents = self.documents or []
-        was, wanted = (_document(found, "ClusterConfiguration") for found in (copy.deepcopy(applied), documents))
+        was, wanted = (find_document(found, "ClusterConfiguration") for found in (copy.deepcopy(applied), documents))
         version = wanted.get("kubernetesVersion")
         if was.get("kubernetesVersion") != version and self.control_plane().server_version() == version:
             # An upgrade has been made in between.
-            _document(applied, "ClusterConfiguration")["kubernetesVersion"] = version
+            find_document(applied, "ClusterConfiguration")["kubernetesVersion"] = version
         plan = make_plan(applied, documents)
         if plan.refused:
-            raise KubeadmError(
-                "The configuration was changed in a way that is refused. Nothing has been changed.\n"
-                + "\n".join(f"- {line}" for line in plan.refused)
-            )
+            raise KubeadmError(plan.refusal)
         return plan
 
     def control_plane(self) -> ControlPlane:
         """The control plane on this host."""
-        registration = _document(self.documents or [], "InitConfiguration").get("nodeRegistration") or {}
+        registration = find_document(self.documents or [], "InitConfiguration").get("nodeRegistration") or {}
         name = registration.get("name") or socket.gethostname().lower()
         return ControlPlane(self.module, self.module.params["config"], name, self.module.params["timeout"])
 
@@ -277,7 +273,6 @@ def main() -> None:
     module = AnsibleModule(
         {
             "content": {"type": "str"},
-            "documents": {"type": "list", "elements": "dict"},
             "config": {"type": "path", "default": "/etc/kubernetes/kubeadm.yaml"},
             **_kubeadm.COMMON_OPTIONS,
         },

@@ -7,14 +7,17 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kubeadm_join
 version_added: 0.1.0
-short_description: Join a host to a cluster
+short_description: Join a host to a cluster and keep its kubelet as it is configured
 author: groundwork.kubernetes contributors (@groundwork)
 description:
   - Runs C(kubeadm join) on a host that is not part of a cluster yet.
-  - A host that has joined is left alone.
   - While C(kubeadm join) works there is a marker file, C(/etc/kubernetes/.kubeadm-join-in-progress).
     Where an earlier run was interrupted, it is still there. This module then stops the kubelet, removes the files
     that the interrupted join has written, and joins afresh. Images, volumes and the network's files stay.
+  - On a worker that has joined, a changed configuration or changed arguments of the kubelet are applied.
+    The kubelet is proven healthy then. If it does not come up, its former settings are put back.
+  - A worker that has joined by other means is left alone at first.
+    Its configuration is taken to be the one that is given, and later changes of that are applied.
 extends_documentation_fragment: [groundwork.kubernetes.attributes]
 attributes:
   check_mode:
@@ -28,8 +31,17 @@ options:
     description:
       - kubeadm's C(JoinConfiguration) as YAML, as the filter P(groundwork.kubernetes.kubeadm_config#filter) gives it.
       - It holds a token, so it is never shown. kubeadm gets it in a temporary file that only root can read.
+      - Only needed to join. A host that has joined can do without.
     type: str
-    required: true
+  documents:
+    description:
+      - The C(JoinConfiguration), and the C(KubeletConfiguration) that the control planes store in the cluster, as data
+        in the form of C(kubeadm.k8s.io/v1beta4).
+      - What was applied is remembered in C(/var/lib/groundwork/kubeadm.json), to tell later what has changed.
+        If left out, changes are not applied to a worker that has joined.
+      - Must not hold C(discovery), which is a secret and of no use after the join.
+    type: list
+    elements: dict
   skip_phases:
     description:
       - Phases of C(kubeadm join) to leave out. C(kubeadm join --help) lists them.
@@ -59,12 +71,14 @@ seealso:
 EXAMPLES = r"""
 - name: Join the cluster
   groundwork.kubernetes.kubeadm_join:
-    config: '{{ [document] | groundwork.kubernetes.kubeadm_config(kubernetes_version) }}'
+    config: '{{ [document | combine(discovery)] | groundwork.kubernetes.kubeadm_config(kubernetes_version) }}'
+    documents: ['{{ document }}']
   vars:
     document:
       kind: JoinConfiguration
       nodeRegistration:
         name: '{{ inventory_hostname }}'
+    discovery:
       discovery:
         bootstrapToken:
           token: '{{ join.token }}'
@@ -74,22 +88,47 @@ EXAMPLES = r"""
 
 RETURN = r"""
 action:
-  description: What was done, or would be in check mode, V(none), V(join) or V(resume).
+  description:
+    - What was done, or would be in check mode.
+    - V(join), V(resume) an interrupted join, V(reconcile) what runs with a changed configuration,
+      V(adopt) what was joined by other means, or V(none).
   returned: success
   type: str
   sample: join
+changes:
+  description: The fields that differ from what was applied before.
+  returned: success
+  type: list
+  elements: str
+  sample: [KubeletConfiguration.maxPods]
 """
 
+import json
 import os
+import socket
 import time
+from typing import List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils import _kubeadm
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import FileChange, plan_file, read_bytes
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._health import Kubelet
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import (
     Kubeadm,
     KubeadmError,
     NodeState,
     list_option,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import Kubectl
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile import (
+    ARGUMENTS,
+    KUBELET,
+    NOTHING,
+    Document,
+    Plan,
+    find_document,
+    make_plan,
+    replace_arguments,
 )
 
 # What a worker's join writes, and its preflight checks refuse to find.
@@ -97,6 +136,11 @@ WORKER_FILES = ("kubelet.conf", "bootstrap-kubelet.conf", "pki/ca.crt")
 # The API server calls a node ready for up to 50 seconds after its kubelet has stopped.
 STALE_NODE = 'status "Ready" already exists'
 STALE_NODE_WAIT, STALE_NODE_PAUSE = 120, 5
+RECONFIGURATION_MARKER = ".kubelet-reconfiguration-in-progress"
+ADOPTED = (
+    "This host has joined by other means. Its configuration is taken to be the one given, without having been compared. "
+    "Later changes are applied."
+)
 
 
 def choose_action(state: NodeState) -> str:
@@ -120,60 +164,133 @@ def choose_action(state: NodeState) -> str:
     return "join" if state.role == "none" else "none"
 
 
-def clear(module: AnsibleModule) -> None:
-    """Take back what an interrupted join of a worker has done.
+class Join:
+    """The configuration given, the one that was applied, and what is to be done about it."""
 
-    Raises:
-        KubeadmError: if the kubelet cannot be stopped.
-    """
-    rc, _out, err = module.run_command([module.get_bin_path("systemctl", required=True), "stop", "kubelet"])
-    if rc != 0:
-        raise KubeadmError(f"The kubelet cannot be stopped before the join is resumed: {err.strip()}")
-    _kubeadm.remove_files([os.path.join(_kubeadm.FOLDER, name) for name in WORKER_FILES])
+    def __init__(self, module: AnsibleModule) -> None:
+        """Decide; nothing is changed.
 
+        Raises:
+            KubeadmError: if there is nothing that could be done, or the changes are refused.
+        """
+        self.module = module
+        state = _kubeadm.node_state(_kubeadm.FOLDER)
+        self.action = choose_action(state)
+        self.documents: List[Document] = module.params["documents"] or []
+        if any("discovery" in document for document in self.documents):
+            raise KubeadmError("documents must not hold discovery, which is a secret; give it in config only.")
+        self.stamp = self._plan_stamp()
+        self.applied: List[Document] = json.loads(self.stamp.before or "[]")
+        self.plan: Plan = NOTHING
+        if self.action != "none" and module.params["config"] is None:
+            raise KubeadmError("This host has not joined yet; set config to join it.")
+        # A control plane's configuration is kept by the module kubeadm_init.
+        if self.action == "none" and state.role == "worker" and self.stamp.changed:
+            self.action = "adopt" if self.stamp.before is None else "reconcile"
+        if self.action == "reconcile":
+            self.plan = make_plan(self.applied, self.documents)
+        if self.plan.refused:
+            raise KubeadmError(self.plan.refusal)
 
-def join(module: AnsibleModule, resume: bool) -> None:
-    """Run kubeadm join; where it is resumed, wait until the API server has noticed that the kubelet stopped.
+    def _plan_stamp(self) -> FileChange:
+        if self.module.params["documents"] is None:
+            before = read_bytes(_kubeadm.STAMP)
+            return FileChange(_kubeadm.STAMP, before, before)
+        return plan_file(_kubeadm.STAMP, json.dumps(self.documents, indent=1, sort_keys=True).encode())
 
-    Raises:
-        KubeadmError: if kubeadm fails.
-    """
-    params = module.params
-    kubeadm = Kubeadm(module, params["timeout"])
-    options = list_option("ignore-preflight-errors", params["ignore_preflight_errors"])
-    options += list_option("skip-phases", params["skip_phases"])
-    deadline = time.monotonic() + (STALE_NODE_WAIT if resume else 0)
-    while True:
-        try:
-            with _kubeadm.private_file(module, params["config"]) as path:
-                kubeadm.run("join", f"--config={path}", *options)
+    def apply(self) -> None:
+        """Do what was decided.
+
+        Raises:
+            KubeadmError: if something fails.
+        """
+        if self.action in ("join", "resume"):
+            with _kubeadm.in_progress(os.path.join(_kubeadm.FOLDER, _kubeadm.JOIN_MARKER)):
+                if self.action == "resume":
+                    self._clear()
+                self._join()
+                self._write_stamp()
             return
-        except KubeadmError as error:
-            if STALE_NODE not in str(error) or time.monotonic() >= deadline:
-                raise
-        time.sleep(STALE_NODE_PAUSE)
-        clear(module)
+        if KUBELET in self.plan.steps or ARGUMENTS in self.plan.steps:
+            self._reconfigure()
+        self._write_stamp()
 
+    def _write_stamp(self) -> None:
+        if self.stamp.changed and self.stamp.after is not None:
+            _kubeadm.write_private(self.module, self.stamp.path, self.stamp.after)
 
-def run(module: AnsibleModule) -> None:
-    """Decide, then join."""
-    action = choose_action(_kubeadm.node_state(_kubeadm.FOLDER))
-    if action != "none" and not module.check_mode:
-        with _kubeadm.in_progress(os.path.join(_kubeadm.FOLDER, _kubeadm.JOIN_MARKER)):
-            if action == "resume":
-                clear(module)
-            join(module, resume=action == "resume")
-    module.exit_json(changed=action != "none", action=action)
+    def _clear(self) -> None:
+        """Take back what an interrupted join of a worker has done."""
+        systemctl = self.module.get_bin_path("systemctl", required=True)
+        rc, _out, err = self.module.run_command([systemctl, "stop", "kubelet"])
+        if rc != 0:
+            raise KubeadmError(f"The kubelet cannot be stopped before the join is resumed: {err.strip()}")
+        _kubeadm.remove_files([os.path.join(_kubeadm.FOLDER, name) for name in WORKER_FILES])
+
+    def _join(self) -> None:
+        """Run kubeadm join; where it is resumed, wait until the API server has noticed that the kubelet stopped."""
+        params = self.module.params
+        kubeadm = Kubeadm(self.module, params["timeout"])
+        options = list_option("ignore-preflight-errors", params["ignore_preflight_errors"])
+        options += list_option("skip-phases", params["skip_phases"])
+        deadline = time.monotonic() + (STALE_NODE_WAIT if self.action == "resume" else 0)
+        while True:
+            try:
+                with _kubeadm.private_file(self.module, params["config"]) as path:
+                    kubeadm.run("join", f"--config={path}", *options)
+                return
+            except KubeadmError as error:
+                if STALE_NODE not in str(error) or time.monotonic() >= deadline:
+                    raise
+            time.sleep(STALE_NODE_PAUSE)
+            self._clear()
+
+    def _reconfigure(self) -> None:
+        """Give the kubelet what has changed, and restart it."""
+        registration = find_document(self.documents, "JoinConfiguration").get("nodeRegistration") or {}
+        kubeconfig = os.path.join(_kubeadm.FOLDER, "kubelet.conf")
+        node = registration.get("name") or socket.gethostname().lower()
+        kubelet = Kubelet(self.module, Kubectl(self.module, kubeconfig, timeout=10), node)
+        marker = os.path.join(os.path.dirname(_kubeadm.STAMP), RECONFIGURATION_MARKER)
+        resumed = os.path.exists(marker)
+        with _kubeadm.in_progress(marker), kubelet.reconfigured():
+            if KUBELET in self.plan.steps:
+                before = read_bytes(kubelet.config)
+                kubeadm = Kubeadm(self.module, self.module.params["timeout"])
+                kubeadm.run("upgrade", "node", "phase", "kubelet-config", f"--kubeconfig={kubeconfig}")
+                if read_bytes(kubelet.config) == before and not resumed:
+                    error = KubeadmError(
+                        "The cluster does not store the kubelet's changed configuration yet. "
+                        "Run the play of the control planes first."
+                    )
+                    error.untouched = True
+                    raise error
+            if ARGUMENTS in self.plan.steps:
+                self._write_arguments(kubelet.arguments)
+            kubelet.restart()
+
+    def _write_arguments(self, path: str) -> None:
+        before, after = (
+            (find_document(documents, "JoinConfiguration").get("nodeRegistration") or {}).get("kubeletExtraArgs") or []
+            for documents in (self.applied, self.documents)
+        )
+        text = replace_arguments((read_bytes(path) or b"").decode(), before, after)
+        _kubeadm.write_private(self.module, path, text.encode())
 
 
 def main() -> None:
-    """Join a host."""
+    """Join a host, or apply what has changed."""
     module = AnsibleModule(
-        {"config": {"type": "str", "required": True, "no_log": True}, **_kubeadm.COMMON_OPTIONS},
+        {"config": {"type": "str", "no_log": True}, **_kubeadm.COMMON_OPTIONS},
         supports_check_mode=True,
     )
     try:
-        run(module)
+        join = Join(module)
+        if join.action == "adopt":
+            module.warn(ADOPTED)
+        if join.action != "none" and not module.check_mode:
+            join.apply()
+        module.exit_json(changed=join.action != "none", action=join.action, changes=join.plan.paths)
     except KubeadmError as error:
         module.fail_json(msg=str(error))
 

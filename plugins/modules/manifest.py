@@ -76,8 +76,8 @@ options:
       - The cluster's pod network, or one for IPv4 and one for IPv6 with a comma between them, to be set in the manifest
         of a network plugin.
       - Set for Calico in C(CALICO_IPV4POOL_CIDR) and C(CALICO_IPV6POOL_CIDR) of the container C(calico-node), for
-        Calico's operator in C(spec.calicoNetwork.ipPools) of C(Installation), and for Flannel in C(net-conf.json) of its
-        ConfigMap.
+        Calico's operator in C(spec.calicoNetwork.ipPools) of C(Installation), and for Flannel in C(net-conf.json) of
+        its ConfigMap.
       - It is an error if the manifest has none of these.
     type: str
   patches:

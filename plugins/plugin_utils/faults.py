@@ -132,13 +132,18 @@ def apply_ignore(faults: Iterable[Fault], value: Any) -> list[Fault]:
     return kept
 
 
+def listed(hosts: Sequence[str]) -> str:
+    """Hosts' names with commas between; not all where they are many."""
+    return ", ".join(hosts) if len(hosts) <= 5 else f"{', '.join(hosts[:4])} and {len(hosts) - 4} more hosts"
+
+
 def _heading(hosts: Sequence[str], every: Sequence[str]) -> str:
     """How a group of hosts is named."""
     if hosts == [""]:
         return "cluster"
     if len(hosts) > 1 and set(hosts) >= set(every):
         return "all hosts"
-    return ", ".join(hosts) if len(hosts) <= 5 else f"{', '.join(hosts[:4])} and {len(hosts) - 4} more hosts"
+    return listed(hosts)
 
 
 def group_faults(faults: Iterable[Fault], hosts: Sequence[str]) -> dict[str, list[Fault]]:

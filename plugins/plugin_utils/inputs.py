@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import WARNING, Fault, did_you_mean
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import WARNING, Fault, did_you_mean, listed
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.preflight import (
     CONTROL_PLANE,
     ETCD,
@@ -497,10 +497,10 @@ def clashes(inputs: Inputs) -> Iterator[Fault]:
     named = _holders(inputs.hosts, lambda host: [name for name in [host.text("kubernetes_node_name")] if name])
     for name, hosts in named.items():
         if len(hosts) > 1:
-            yield Fault("name-clash", f"{', '.join(hosts)} share kubernetes_node_name {name}; give each its own")
+            yield Fault("name-clash", f"{listed(hosts)} share kubernetes_node_name {name}; give each its own")
     for address, hosts in _holders(inputs.hosts, node_addresses).items():
         if len(hosts) > 1:
-            yield Fault("address-clash", f"{', '.join(hosts)} share kubernetes_node_ip {address}; give each its own")
+            yield Fault("address-clash", f"{listed(hosts)} share kubernetes_node_ip {address}; give each its own")
 
 
 def agreement(inputs: Inputs) -> Iterator[Fault]:
@@ -509,8 +509,8 @@ def agreement(inputs: Inputs) -> Iterator[Fault]:
     for variable in CLUSTER_VARIABLES:
         holders = _holders(hosts, lambda host, name=variable: [host.text(name)] if name in host.values else [])  # type: ignore[misc]
         if len(holders) > 1:
-            listed = "; ".join(f"{value or 'empty'} on {', '.join(having)}" for value, having in holders.items())
-            text = f"{variable} differs: {listed}; set it once for the whole cluster, in the group all or k8s_cluster"
+            found = "; ".join(f"{value or 'empty'} on {listed(having)}" for value, having in holders.items())
+            text = f"{variable} differs: {found}; set it once for the whole cluster, in the group all or k8s_cluster"
             yield Fault("cluster-differs", text)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import WARNING, Fault
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import WARNING, Fault, listed
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
@@ -230,7 +230,8 @@ def ports(node: Node) -> Iterator[Fault]:
 
 def addresses(node: Node) -> Iterator[Fault]:
     """Whether the node's addresses are the host's."""
-    own = {address for interface in node.facts["interfaces"] for address in interface["addresses"]}
+    found = {address for interface in node.facts["interfaces"] for address in interface["addresses"]}
+    own = {address for address in found if not ipaddress.ip_address(address).is_link_local}
     for address in filter(None, str(node.setting("kubernetes_node_ip") or "").split(",")):
         if address not in own:
             text = (
@@ -285,8 +286,8 @@ def firewalls(node: Node) -> Iterator[Fault]:
     security = node.facts["security"]
     for name in ("firewalld", "ufw"):
         if security[name]:
-            listed = ", ".join(map(str, sorted(wanted_ports(node)))) or "of Kubernetes"
-            text = f"{name} is active; open the ports {listed} and those of the network plugin, or stop it"
+            numbers = ", ".join(map(str, sorted(wanted_ports(node)))) or "of Kubernetes"
+            text = f"{name} is active; open the ports {numbers} and those of the network plugin, or stop it"
             yield node.fault("firewall-active", text, WARNING)
     manager = node.facts["network_manager"]
     if manager["active"] and not manager["spares_cni"] and node.setting("cni_plugin") in ("calico", "canal"):
@@ -395,7 +396,7 @@ def duplicates(nodes: Sequence[Node]) -> Iterator[Fault]:
         ),
     ):
         for value, holders in shared(nodes, values):
-            yield Fault(name, f"{', '.join(holders)} share the {what} {value}; {advice}")
+            yield Fault(name, f"{listed(holders)} share the {what} {value}; {advice}")
 
 
 def clocks(nodes: Sequence[Node]) -> Iterator[Fault]:
@@ -425,8 +426,8 @@ def mtus(nodes: Sequence[Node]) -> Iterator[Fault]:
             if interface["name"] == node.facts["default_interface"]:
                 by_mtu[interface["mtu"]].append(node.name)
     if len(by_mtu) > 1:
-        listed = "; ".join(f"{mtu} on {', '.join(names)}" for mtu, names in sorted(by_mtu.items()))
-        text = f"the MTU differs: {listed}; set the same, or the network plugin's to the smallest"
+        groups = "; ".join(f"{mtu} on {listed(names)}" for mtu, names in sorted(by_mtu.items()))
+        text = f"the MTU differs: {groups}; set the same, or the network plugin's to the smallest"
         yield Fault("mtu-differs", text, severity=WARNING)
 
 
@@ -437,9 +438,9 @@ def clusters(nodes: Sequence[Node]) -> Iterator[Fault]:
         if node.facts["cluster"]["ca_sha256"] and node.in_cluster:
             by_authority[node.facts["cluster"]["ca_sha256"]].append(node.name)
     if len(by_authority) > 1:
-        listed = "; ".join(", ".join(names) for names in sorted(by_authority.values()))
+        groups = "; ".join(listed(names) for names in sorted(by_authority.values()))
         text = (
-            f"hosts carry different clusters (their /etc/kubernetes/pki/ca.crt differ): {listed}; take the strangers "
+            f"hosts carry different clusters (their /etc/kubernetes/pki/ca.crt differ): {groups}; take the strangers "
             "out of the inventory, or reset them"
         )
         yield Fault("foreign-cluster", text)

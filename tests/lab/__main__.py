@@ -10,6 +10,7 @@ import time
 
 from .archives import Archives
 from .debian import Debian
+from .download import download
 from .hosts import REGISTRY_PORT, Hosts
 from .images import Images
 from .kubernetes import Builder
@@ -59,7 +60,7 @@ class Lab:
             "container_runtime_runc_version": self.settings.runc,
             "container_runtime_cni_plugins_version": self.settings.cni_plugins,
             "etcd_version": self.settings.etcd,
-            "kubernetes_dns_enabled": any(image.startswith("coredns/") for image in images),
+            "kubernetes_dns_enabled": any("coredns" in image for image in images),
         }
         (self.settings.state / "lab.json").write_text(json.dumps(facts, indent=2) + "\n")
         for host in self.hosts.running():
@@ -71,20 +72,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="lab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("artifacts", help="build, pack and fetch what the cache lacks")
+    commands.add_parser("download", help="fetch upstream's artifacts into the cache, where there is internet")
     up = commands.add_parser("up", help="make the hosts anew, with their mirror")
     for group, count in (("control-plane", 1), ("worker", 2), ("etcd", 0)):
         up.add_argument(f"--{group}", type=int, default=count, metavar="N")
     commands.add_parser("down", help="remove hosts, mirror and network")
     commands.add_parser("list", help="the hosts that exist")
     for name, text in (
-        ("reboot", "restart hosts (all)"), ("kill", "take the power away"), ("start", "give it back"),
-        ("cut", "pull the network cable"), ("plug", "plug it in again"),
+        ("reboot", "restart hosts (all)"),
+        ("kill", "take the power away"),
+        ("start", "give it back"),
+        ("cut", "pull the network cable"),
+        ("plug", "plug it in again"),
     ):
         commands.add_parser(name, help=text).add_argument("names", nargs="*" if name == "reboot" else "+")
     options = parser.parse_args()
     lab = Lab()
     if options.command == "artifacts":
         lab.artifacts()
+    elif options.command == "download":
+        download(lab.settings, say)
     elif options.command == "up":
         lab.up({"control_plane": options.control_plane, "worker": options.worker, "etcd": options.etcd})
     elif options.command == "down":

@@ -28,15 +28,21 @@ class Archives:
         s = self.settings
         etcd = f"etcd-v{s.etcd}-linux-amd64"
         self._tar(
-            f"containerd-{s.containerd}-linux-amd64.tar.gz", ["containerd"], s.containerd,
+            f"containerd-{s.containerd}-linux-amd64.tar.gz",
+            ["containerd"],
+            s.containerd,
             lambda root: {f"bin/{n}": root / "usr/bin" / n for n in ("containerd", "containerd-shim-runc-v2", "ctr")},
         )
         self._tar(
-            f"{etcd}.tar.gz", ["etcd-server", "etcd-client"], s.etcd,
+            f"{etcd}.tar.gz",
+            ["etcd-server", "etcd-client"],
+            s.etcd,
             lambda root: {f"{etcd}/{path.name}": path for path in (root / "usr/bin").iterdir()},
         )
         self._tar(
-            f"cni-plugins-linux-amd64-v{s.cni_plugins}.tgz", ["containernetworking-plugins"], s.cni_plugins,
+            f"cni-plugins-linux-amd64-v{s.cni_plugins}.tgz",
+            ["containernetworking-plugins"],
+            s.cni_plugins,
             lambda root: {f"./{path.name}": path for path in (root / "usr/lib/cni").iterdir()},
         )
         self._runc()
@@ -64,9 +70,7 @@ class Archives:
             f"{self.settings.cache}, or run make download where there is internet"
         )
 
-    def _tar(
-        self, name: str, packages: list[str], version: str, members: Callable[[Path], dict[str, Path]]
-    ) -> None:
+    def _tar(self, name: str, packages: list[str], version: str, members: Callable[[Path], dict[str, Path]]) -> None:
         target = self.settings.cache / name
         if not target.exists():
             self.say(f"packing {name}")

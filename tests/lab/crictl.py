@@ -12,7 +12,7 @@ NAMESPACE = "k8s.io"
 def ctr(endpoint, *arguments):
     """Standard output of one ctr call in the CRI plugin's namespace."""
     command = ["ctr", "--address", endpoint, "--namespace", NAMESPACE, *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         sys.exit("crictl (stand-in): {}: {}".format(" ".join(command), done.stderr.strip()))
     return done.stdout
@@ -30,7 +30,7 @@ def endpoint_of(option):
         except OSError:
             pass
     option = option or "/run/containerd/containerd.sock"
-    return option[len("unix://"):] if option.startswith("unix://") else option
+    return option[len("unix://") :] if option.startswith("unix://") else option
 
 
 def images(endpoint):
@@ -53,9 +53,11 @@ def remove(endpoint, identifier):
         spec = info.get("Spec", {}).get("annotations", {})
         if container == identifier or spec.get("io.kubernetes.cri.sandbox-id") == identifier:
             base = ["ctr", "--address", endpoint, "--namespace", NAMESPACE]
-            subprocess.run([*base, "tasks", "kill", "--signal", "SIGKILL", container], stderr=subprocess.DEVNULL)
-            subprocess.run([*base, "tasks", "delete", "--force", container], stderr=subprocess.DEVNULL)
-            subprocess.run([*base, "containers", "delete", container], stderr=subprocess.DEVNULL)
+            subprocess.run(
+                [*base, "tasks", "kill", "--signal", "SIGKILL", container], check=False, stderr=subprocess.DEVNULL
+            )
+            subprocess.run([*base, "tasks", "delete", "--force", container], check=False, stderr=subprocess.DEVNULL)
+            subprocess.run([*base, "containers", "delete", container], check=False, stderr=subprocess.DEVNULL)
 
 
 def main():
@@ -81,11 +83,11 @@ def main():
         print(json.dumps({"images": listing}))
     elif options.command == "inspecti":
         if plain[-1] not in images(endpoint):
-            sys.exit("no such image {}".format(plain[-1]))
+            sys.exit(f"no such image {plain[-1]}")
         print(json.dumps({"status": {"repoTags": [plain[-1]]}}))
     elif options.command == "pull":
         ctr(endpoint, "images", "pull", "--hosts-dir", "/etc/containerd/certs.d", plain[-1])
-        print("Image is up to date for {}".format(plain[-1]))
+        print(f"Image is up to date for {plain[-1]}")
     elif options.command == "pods":
         print("\n".join(sandboxes(endpoint)))
     elif options.command in ("stopp", "rmp"):
@@ -94,7 +96,7 @@ def main():
     elif options.command == "ps":
         print(json.dumps({"containers": []}))
     else:
-        sys.exit("crictl (stand-in): {} is not among info, images, inspecti, pull, pods, stopp, rmp".format(options.command))
+        sys.exit(f"crictl (stand-in): {options.command} is not among info, images, inspecti, pull, pods, stopp, rmp")
 
 
 if __name__ == "__main__":

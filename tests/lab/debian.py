@@ -23,7 +23,9 @@ class Debian:
         """The base URI of the machine's own Debian mirror."""
         targets = subprocess.run(
             ["apt-get", "indextargets", "--format", "$(CODENAME) $(REPO_URI)", "Identifier: Packages"],
-            check=True, capture_output=True, text=True,
+            check=True,
+            capture_output=True,
+            text=True,
         ).stdout
         for line in targets.splitlines():
             codename, _, uri = line.partition(" ")
@@ -41,9 +43,13 @@ class Debian:
         lines.append(f"deb-src [signed-by={KEYRING}] {self.uri} bookworm main")
         sources.write_text("\n".join(lines) + "\n")
         options = [
-            f"Dir::Etc::SourceList={sources}", "Dir::Etc::SourceParts=/dev/null", "Dir::Etc::PreferencesParts=/dev/null",
-            f"Dir::State::Lists={self.root}/lists", f"Dir::Cache={self.root}/cache",
-            "APT::Default-Release=bookworm", "APT::Sandbox::User=root",
+            f"Dir::Etc::SourceList={sources}",
+            "Dir::Etc::SourceParts=/dev/null",
+            "Dir::Etc::PreferencesParts=/dev/null",
+            f"Dir::State::Lists={self.root}/lists",
+            f"Dir::Cache={self.root}/cache",
+            "APT::Default-Release=bookworm",
+            "APT::Sandbox::User=root",
         ]
         arguments = [word for option in options for word in ("-o", option)]
         subprocess.run(["apt-get", *arguments, "-qq", "update"], check=True)
@@ -60,9 +66,7 @@ class Debian:
         """Download one package of a suite and unpack its files, without installing it."""
         downloads = self.root / "downloads" / suite
         downloads.mkdir(parents=True, exist_ok=True)
-        subprocess.run(
-            ["apt-get", *self.options, "-qq", "download", f"{package}/{suite}"], check=True, cwd=downloads
-        )
+        subprocess.run(["apt-get", *self.options, "-qq", "download", f"{package}/{suite}"], check=True, cwd=downloads)
         archive = max(downloads.glob(f"{package}_*.deb"), key=lambda path: path.stat().st_mtime)
         into.mkdir(parents=True, exist_ok=True)
         subprocess.run(["dpkg-deb", "-x", archive, into], check=True)

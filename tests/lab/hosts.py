@@ -103,14 +103,40 @@ class Hosts:
         cache = ("--volume", f"{self.settings.cache}:/cache:ro")
         label = ("--label", f"{self.settings.name}.lab=1")
         podman(
-            "run", "--detach", "--name", name, *label, *LIMITS, *self._network_options(self.settings.mirror), *cache, self.image,
-            "python3", "-m", "http.server", "--directory", "/cache", "80",
+            "run",
+            "--detach",
+            "--name",
+            name,
+            *label,
+            *LIMITS,
+            *self._network_options(self.settings.mirror),
+            *cache,
+            self.image,
+            "python3",
+            "-m",
+            "http.server",
+            "--directory",
+            "/cache",
+            "80",
         )
         podman(
-            "run", "--detach", "--name", f"{name}-registry", *label, *LIMITS, f"--network=container:{name}",
-            "--volume", f"{registry}:/registry", self.image, "/registry/docker-registry", "serve", "/registry/config.yml",
+            "run",
+            "--detach",
+            "--name",
+            f"{name}-registry",
+            *label,
+            *LIMITS,
+            f"--network=container:{name}",
+            "--volume",
+            f"{registry}:/registry",
+            self.image,
+            "/registry/docker-registry",
+            "serve",
+            "/registry/config.yml",
         )
-        self._wait_for(lambda: self._answers(f"http://{self.settings.mirror}:{REGISTRY_PORT}/v2/"), "the registry answers")
+        self._wait_for(
+            lambda: self._answers(f"http://{self.settings.mirror}:{REGISTRY_PORT}/v2/"), "the registry answers"
+        )
 
     def down(self) -> None:
         """Remove hosts, mirror, network and everything they left on the machine."""
@@ -202,14 +228,27 @@ class Hosts:
         label = self.settings.name
         labels = {"lab": "1", "name": host.name, "address": host.address, "group": host.group}
         podman(
-            "run", "--detach", "--name", self._container(host), "--hostname", host.name,
+            "run",
+            "--detach",
+            "--name",
+            self._container(host),
+            "--hostname",
+            host.name,
             *(word for key, value in labels.items() for word in ("--label", f"{label}.{key}={value}")),
-            "--privileged", "--systemd=false", "--cgroupns=private", "--stop-signal=SIGRTMIN+3",
-            "--tmpfs=/run", "--tmpfs=/tmp:exec", "--tmpfs=/run/lock", "--env=container=podman",
-            *LIMITS, *self._network_options(host.address),
+            "--privileged",
+            "--systemd=false",
+            "--cgroupns=private",
+            "--stop-signal=SIGRTMIN+3",
+            "--tmpfs=/run",
+            "--tmpfs=/tmp:exec",
+            "--tmpfs=/run/lock",
+            "--env=container=podman",
+            *LIMITS,
+            *self._network_options(host.address),
             *(f"--volume={path}" for path in VOLUMES),
             f"--volume={self.settings.state}/apt.list:/etc/apt/sources.list:ro",
-            self.image, "/sbin/init",
+            self.image,
+            "/sbin/init",
         )
         podman("cp", f"{self.key}.pub", f"{self._container(host)}:/root/.ssh/authorized_keys")
         podman("exec", self._container(host), "chown", "root:root", "/root/.ssh/authorized_keys")
@@ -224,7 +263,10 @@ class Hosts:
         self._wait_for(booted, f"{host.name} has booted")
 
     def _answers(self, url: str) -> bool:
-        return subprocess.run(["curl", "-fsS", "-o", "/dev/null", url], check=False, stderr=subprocess.DEVNULL).returncode == 0
+        return (
+            subprocess.run(["curl", "-fsS", "-o", "/dev/null", url], check=False, stderr=subprocess.DEVNULL).returncode
+            == 0
+        )
 
     def _wait_for(self, condition: Callable[[], bool], what: str, seconds: int = 60) -> None:
         deadline = time.monotonic() + seconds

@@ -43,9 +43,12 @@ class Images:
     def references(self) -> list[str]:
         """name:tag of each image, without the registry."""
         kubeadm = release_folder(self.settings.cache, self.settings.kubernetes) / "kubeadm"
+        kubeadm.chmod(0o755)
         listed = subprocess.run(
             [kubeadm, "config", "images", "list", "--kubernetes-version", f"v{self.settings.kubernetes}"],
-            check=True, capture_output=True, text=True,
+            check=True,
+            capture_output=True,
+            text=True,
         ).stdout.split()
         return [reference.split("/", 1)[1] for reference in listed] + [TOOLS]
 
@@ -79,8 +82,15 @@ class Images:
             with tarfile.open(tarball) as archive:
                 kind = "docker-archive" if "manifest.json" in archive.getnames() else "oci-archive"
             subprocess.run(
-                ["skopeo", "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false",
-                 f"{kind}:{tarball}", f"docker://{registry}/{reference}"],
+                [
+                    "skopeo",
+                    "--insecure-policy",
+                    "copy",
+                    "--quiet",
+                    "--dest-tls-verify=false",
+                    f"{kind}:{tarball}",
+                    f"docker://{registry}/{reference}",
+                ],
                 check=True,
             )
             stamp.parent.mkdir(parents=True, exist_ok=True)
@@ -139,6 +149,7 @@ class Images:
     def _base(self) -> str:
         tag = "localhost/groundwork-lab/base:latest"
         if subprocess.run(["podman", "image", "exists", tag], check=False).returncode:
-            subprocess.run(["podman", "import", "--quiet", self.systems.base(), tag], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                ["podman", "import", "--quiet", self.systems.base(), tag], check=True, stdout=subprocess.DEVNULL
+            )
         return tag
-

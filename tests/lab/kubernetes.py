@@ -11,11 +11,16 @@ from pathlib import Path
 
 from .debian import Debian
 
-BINARIES = ("kubeadm", "kubectl", "kubelet", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
+NODE_PROGRAMS = ("kubeadm", "kubectl", "kubelet")
+# They run as images; an image that is in the cache needs no program.
+SERVER_PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
 # Debian's source package holds this release; another patch number is the same source with another stamp.
 SOURCE_MINOR = "1.20"
 GO = "1.15"
-STAMP_PACKAGES = ("k8s.io/kubernetes/vendor/k8s.io/component-base/version", "k8s.io/kubernetes/vendor/k8s.io/client-go/pkg/version")
+STAMP_PACKAGES = (
+    "k8s.io/kubernetes/vendor/k8s.io/component-base/version",
+    "k8s.io/kubernetes/vendor/k8s.io/client-go/pkg/version",
+)
 
 
 def release_folder(cache: Path, version: str) -> Path:
@@ -24,9 +29,17 @@ def release_folder(cache: Path, version: str) -> Path:
 
 
 def missing(cache: Path, version: str) -> list[str]:
-    """The binaries of a version that the cache does not hold."""
+    """The programs of a version that the cache holds neither as a file nor as an image."""
     folder = release_folder(cache, version)
-    return [name for name in BINARIES if not (folder / name).is_file()]
+    images = cache / "images"
+    return [
+        *(name for name in NODE_PROGRAMS if not (folder / name).is_file()),
+        *(
+            name
+            for name in SERVER_PROGRAMS
+            if not (folder / name).is_file() and not (images / f"{name}_v{version}.tar").is_file()
+        ),
+    ]
 
 
 def write_checksum(path: Path, suffix: str = ".sha256") -> None:
@@ -49,25 +62,32 @@ class Builder:
     def build(self, version: str) -> None:
         """Build what is missing of a version."""
         names = missing(self.cache, version)
+        folder = release_folder(self.cache, version)
         if not names:
+            for name in NODE_PROGRAMS:
+                write_checksum(folder / name)
             return
         if not version.startswith(SOURCE_MINOR + "."):
-            folder = release_folder(self.cache, version)
             raise RuntimeError(
                 f"{', '.join(names)} of Kubernetes {version} can't be built here (the source at hand is "
                 f"{SOURCE_MINOR}): put them into {folder}, or run make download where there is internet"
             )
         self._prepare()
-        target = release_folder(self.cache, version)
-        target.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         for number, name in enumerate(names, 1):
             self.say(f"building {name} {version} ({number} of {len(names)}; a first build takes 15 minutes in all)")
             built = self.work / "bin" / name
             self._go(
-                "build", "-trimpath", "-ldflags", self._stamp(version), "-o", str(built), f"k8s.io/kubernetes/cmd/{name}"
+                "build",
+                "-trimpath",
+                "-ldflags",
+                self._stamp(version),
+                "-o",
+                str(built),
+                f"k8s.io/kubernetes/cmd/{name}",
             )
-            shutil.move(built, target / name)
-            write_checksum(target / name)
+            shutil.move(built, folder / name)
+            write_checksum(folder / name)
 
     def _prepare(self) -> None:
         if not (self.goroot / "bin" / "go").exists():
@@ -86,19 +106,36 @@ class Builder:
         self._go("build", "-o", str(tool), "k8s.io/kubernetes/vendor/k8s.io/kube-openapi/cmd/openapi-gen")
         tagged = subprocess.run(
             ["grep", "-rl", "--include=*.go", "+k8s:openapi-gen=", "pkg", "cmd", "plugin", "staging/src/k8s.io"],
-            cwd=self.tree, check=True, capture_output=True, text=True,
+            cwd=self.tree,
+            check=True,
+            capture_output=True,
+            text=True,
         ).stdout.splitlines()
-        folders = sorted({
-            str(Path(name).parent).replace("staging/src/", "vendor/", 1)
-            for name in tagged
-            if not any(part in name for part in ("/code-generator/", "/sample-apiserver/"))
-        })
+        folders = sorted(
+            {
+                str(Path(name).parent).replace("staging/src/", "vendor/", 1)
+                for name in tagged
+                if not any(part in name for part in ("/code-generator/", "/sample-apiserver/"))
+            }
+        )
         draft = generated.with_name("draft")
         self._run(
-            [str(tool), "--logtostderr", "--output-base", str(draft), "--output-package", "openapi",
-             "--output-file-base", "zz_generated.openapi", "--report-filename", "/dev/null",
-             "--go-header-file", str(self.tree / "hack/boilerplate/boilerplate.generatego.txt"),
-             "--input-dirs", ",".join(f"k8s.io/kubernetes/{folder}" for folder in folders)],
+            [
+                str(tool),
+                "--logtostderr",
+                "--output-base",
+                str(draft),
+                "--output-package",
+                "openapi",
+                "--output-file-base",
+                "zz_generated.openapi",
+                "--report-filename",
+                "/dev/null",
+                "--go-header-file",
+                str(self.tree / "hack/boilerplate/boilerplate.generatego.txt"),
+                "--input-dirs",
+                ",".join(f"k8s.io/kubernetes/{folder}" for folder in folders),
+            ],
         )
         shutil.move(draft / "openapi" / generated.name, generated)
         shutil.rmtree(draft)
@@ -106,8 +143,12 @@ class Builder:
     def _stamp(self, version: str) -> str:
         major, minor, _patch = version.split(".")
         values = {
-            "gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean",
-            "gitCommit": "0" * 40, "buildDate": "1970-01-01T00:00:00Z",
+            "gitVersion": f"v{version}",
+            "gitMajor": major,
+            "gitMinor": minor,
+            "gitTreeState": "clean",
+            "gitCommit": "0" * 40,
+            "buildDate": "1970-01-01T00:00:00Z",
         }
         return " ".join(["-s", "-w", *(f"-X {pkg}.{k}={v}" for pkg in STAMP_PACKAGES for k, v in values.items())])
 
@@ -116,9 +157,14 @@ class Builder:
 
     def _run(self, command: list[str]) -> None:
         environment = {
-            "PATH": f"{self.goroot}/bin:{os.environ['PATH']}", "HOME": os.environ["HOME"],
-            "GOROOT": str(self.goroot), "GOPATH": str(self.work), "GOCACHE": str(self.work / "gocache"),
-            "GO111MODULE": "off", "CGO_ENABLED": "0", "GOFLAGS": "",
+            "PATH": f"{self.goroot}/bin:{os.environ['PATH']}",
+            "HOME": os.environ["HOME"],
+            "GOROOT": str(self.goroot),
+            "GOPATH": str(self.work),
+            "GOCACHE": str(self.work / "gocache"),
+            "GO111MODULE": "off",
+            "CGO_ENABLED": "0",
+            "GOFLAGS": "",
         }
         # The generator finds vendored packages from its working directory.
         subprocess.run(command, check=True, cwd=self.tree, env=environment)

@@ -28,12 +28,12 @@ WantedBy=multi-user.target
 """
 DROPIN = """\
 [Service]
-Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"
-Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
+Environment="BOOTSTRAP=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf"
+Environment="ACCESS=--kubeconfig=/etc/kubernetes/kubelet.conf --config=/var/lib/kubelet/config.yaml"
 EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
 EnvironmentFile=-/etc/default/kubelet
 ExecStart=
-ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
+ExecStart=/usr/bin/kubelet $BOOTSTRAP $ACCESS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
 """
 KUBELET_DEPENDS = "conntrack, ebtables, ethtool, iproute2, iptables, kubernetes-cni, mount, socat, util-linux"
 
@@ -58,7 +58,9 @@ class Packages:
         version = f"{self.settings.kubernetes}-1.1"
         self._package("kubeadm", version, {"usr/bin/kubeadm": source / "kubeadm"})
         self._package("kubectl", version, {"usr/bin/kubectl": source / "kubectl"})
-        self._archive("cri-tools", self.settings.crictl, f"crictl-v{self.settings.crictl}-linux-amd64.tar.gz", "usr/bin")
+        self._archive(
+            "cri-tools", self.settings.crictl, f"crictl-v{self.settings.crictl}-linux-amd64.tar.gz", "usr/bin"
+        )
         cni = f"cni-plugins-linux-amd64-v{self.settings.cni_plugins}.tgz"
         self._archive("kubernetes-cni", self.settings.cni_plugins, cni, "opt/cni/bin")
         units = {
@@ -95,7 +97,8 @@ class Packages:
         target = self.folder / f"{name}_{version}_amd64.deb"
         subprocess.run(
             ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", root, target],
-            check=True, stdout=subprocess.DEVNULL,
+            check=True,
+            stdout=subprocess.DEVNULL,
         )
         shutil.rmtree(root)
 
@@ -110,7 +113,17 @@ class Packages:
         self.gnupg.mkdir(mode=0o700, exist_ok=True)
         gpg = ["gpg", "--homedir", str(self.gnupg), "--batch", "--quiet", "--yes"]
         if not (self.gnupg / "pubring.kbx").exists():
-            key = ["--pinentry-mode", "loopback", "--passphrase", "", "--quick-generate-key", "lab", "rsa2048", "sign", "never"]
+            key = [
+                "--pinentry-mode",
+                "loopback",
+                "--passphrase",
+                "",
+                "--quick-generate-key",
+                "lab",
+                "rsa2048",
+                "sign",
+                "never",
+            ]
             subprocess.run([*gpg, *key], check=True, stderr=subprocess.DEVNULL)
         subprocess.run([*gpg, "--clearsign", "-o", self.folder / "InRelease", self.folder / "Release"], check=True)
         subprocess.run([*gpg, "--armor", "--export", "-o", self.folder / "Release.key"], check=True)

@@ -11,17 +11,39 @@ from pathlib import Path
 from .debian import Debian
 
 # A plain server before anything of Kubernetes is on it.
-HOST = ["ca-certificates", "dbus", "iproute2", "kmod", "openssh-server", "procps", "python3", "python3-apt", "sudo", "systemd-sysv"]
+HOST = [
+    "ca-certificates",
+    "dbus",
+    "iproute2",
+    "kmod",
+    "openssh-server",
+    "procps",
+    "python3",
+    "python3-apt",
+    "sudo",
+    "systemd-sysv",
+]
 # What the roles install from the distribution; kept with everything it depends on, so that hosts need no internet.
 INSTALLABLE = [
-    "conntrack", "containerd", "ebtables", "ethtool", "ipset", "iptables", "nftables", "runc", "socat", "util-linux", "ca-certificates",
+    "conntrack",
+    "containerd",
+    "ebtables",
+    "ethtool",
+    "ipset",
+    "iptables",
+    "nftables",
+    "runc",
+    "socat",
+    "util-linux",
+    "ca-certificates",
 ]
 BASE = ["conntrack", "ipset", "iptables", "kmod"]
 # Every host generates what makes it different from its siblings when it starts for the first time.
 HOST_HOOKS = [
     'rm -f "$1"/etc/ssh/ssh_host_* "$1"/var/lib/dbus/machine-id; : > "$1"/etc/machine-id',
     'mkdir -p "$1"/etc/systemd/system/ssh.service.d "$1"/root/.ssh; chmod 0700 "$1"/root/.ssh',
-    'printf "[Service]\\nExecStartPre=\\nExecStartPre=/usr/bin/ssh-keygen -A\\n" > "$1"/etc/systemd/system/ssh.service.d/keys.conf',
+    r'printf "[Service]\nExecStartPre=\nExecStartPre=/usr/bin/ssh-keygen -A\n" > '
+    '"$1"/etc/systemd/system/ssh.service.d/keys.conf',
     'printf "# <file system> <mount point> <type> <options> <dump> <pass>\\n" > "$1"/etc/fstab',
     'chroot "$1" systemctl mask getty.target console-getty.service systemd-logind.service',
     'rm -f "$1"/etc/apt/sources.list',
@@ -76,9 +98,16 @@ class RootFilesystems:
         tarball.parent.mkdir(parents=True, exist_ok=True)
         draft = tarball.with_name(f"draft-{tarball.name}")
         command = [
-            "mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", f"--include={','.join(include)}",
-            '--aptopt=APT::Install-Recommends "false"', *(f"--customize-hook={hook}" for hook in hooks),
-            "bookworm", str(draft), f"deb {self.debian.uri} bookworm main",
+            "mmdebstrap",
+            "--quiet",
+            "--variant=minbase",
+            "--mode=root",
+            f"--include={','.join(include)}",
+            '--aptopt=APT::Install-Recommends "false"',
+            *(f"--customize-hook={hook}" for hook in hooks),
+            "bookworm",
+            str(draft),
+            f"deb {self.debian.uri} bookworm main",
         ]
         subprocess.run(command, check=True)
         self._forget(name)

@@ -17,14 +17,23 @@ def _env(name: str, default: str) -> str:
     return os.environ.get(name) or default
 
 
+def _kubernetes() -> str:
+    return _env("KUBERNETES_VERSION", "1.20.2").removeprefix("v")
+
+
+def _by_minor(name: str, old: str, new: str) -> str:
+    """A default that suits the version: kubelets before 1.26 and containerd 2 have no CRI version in common."""
+    return _env(name, old if int(_kubernetes().split(".")[1]) < 26 else new)
+
+
 @dataclass(frozen=True)
 class Settings:
     """The lab's parameters."""
 
     cache: Path = field(default_factory=_cache)
-    kubernetes: str = field(default_factory=lambda: _env("KUBERNETES_VERSION", "1.20.2"))
-    containerd: str = field(default_factory=lambda: _env("CONTAINERD_VERSION", "1.6.20"))
-    etcd: str = field(default_factory=lambda: _env("ETCD_VERSION", "3.4.23"))
+    kubernetes: str = field(default_factory=_kubernetes)
+    containerd: str = field(default_factory=lambda: _by_minor("CONTAINERD_VERSION", "1.6.20", "2.1.9"))
+    etcd: str = field(default_factory=lambda: _by_minor("ETCD_VERSION", "3.4.23", "3.5.30"))
     runc: str = field(default_factory=lambda: _env("RUNC_VERSION", "1.1.5"))
     cni_plugins: str = field(default_factory=lambda: _env("CNI_PLUGINS_VERSION", "1.1.1"))
     crictl: str = field(default_factory=lambda: _env("CRICTL_VERSION", "0.0.1"))

@@ -97,7 +97,7 @@ def test_one_report_on_all_hosts(tmp_path: Path, ignore: list[str] | None, rc: i
                 "groundwork.kubernetes.preflight_report": {
                     "results": RESULTS,
                     "settings": {"w1": {"roles": ["worker"], "preflight_packages": {"no-such-program": "package"}}},
-                    "ignore": (everything if ignore is None else ignore) + ["systemd-missing", "machine-id-missing"],
+                    "ignore": [*(everything if ignore is None else ignore), "systemd-missing", "machine-id-missing"],
                 },
                 "run_once": True,
             },

@@ -80,7 +80,7 @@ def test_in_progress(tmp_path: Path, error: str | None, stays: bool) -> None:
             raise KeyboardInterrupt
         if error:
             fault = KubeadmError("no")
-            fault.preflight = error == "preflight"
+            fault.untouched = error == "preflight"
             raise fault
 
     if error:
@@ -113,7 +113,7 @@ def test_failed_checks() -> None:
 )
 def test_explain(rc: int, stdout: str, stderr: str, preflight: bool, parts: list[str]) -> None:
     error = explain("init", rc, stdout, stderr, 900)
-    assert error.preflight is preflight
+    assert error.untouched is preflight
     assert all(part in str(error) for part in parts)
     assert "stack trace" not in str(error)
     assert "noise" not in str(error)

@@ -91,7 +91,11 @@ def test_what_foundations_define() -> None:
 
 
 def test_old_definitions_have_one_version() -> None:
-    old = thing("CustomResourceDefinition", api="apiextensions.k8s.io/v1beta1", spec={"group": "g", "names": {"kind": "K"}, "version": "v1"})
+    old = thing(
+        "CustomResourceDefinition",
+        api="apiextensions.k8s.io/v1beta1",
+        spec={"group": "g", "names": {"kind": "K"}, "version": "v1"},
+    )
     assert defined_by([old]).kinds == {("g/v1", "K")}
 
 
@@ -116,7 +120,9 @@ def test_what_kubectl_says_is_unknown(stderr: str, expected: Unknown) -> None:
     assert bool(expected) == bool(expected.kinds or expected.namespaces)
 
 
-@pytest.mark.parametrize(("output", "count"), [("", 0), ('{"kind": "Pod"}', 1), ('{"kind": "List", "items": [{"a": 1}, {"b": 1}]}', 2)])
+@pytest.mark.parametrize(
+    ("output", "count"), [("", 0), ('{"kind": "Pod"}', 1), ('{"kind": "List", "items": [{"a": 1}, {"b": 1}]}', 2)]
+)
 def test_kubectl_prints_none_one_or_a_list(output: str, count: int) -> None:
     assert len(from_output(output)) == count
 
@@ -131,7 +137,11 @@ APPLIED = {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "
         (None, thing(), "created"),
         (None, None, "unchanged"),
         (thing(), None, "deleted"),
-        (thing(metadata=SERVER, status={"a": 1}), thing(metadata={"resourceVersion": "8"}, status={"a": 2}), "unchanged"),
+        (
+            thing(metadata=SERVER, status={"a": 1}),
+            thing(metadata={"resourceVersion": "8"}, status={"a": 2}),
+            "unchanged",
+        ),
         (thing(metadata=APPLIED), thing(), "unchanged"),
         (thing(data={"a": "1"}), thing(data={"a": "2"}), "updated"),
         (thing(metadata={"labels": {"a": "1"}}), thing(), "updated"),
@@ -173,30 +183,57 @@ def workload(kind: str, spec: dict[str, Any], status: dict[str, Any]) -> dict[st
         (CRD, "is not established"),
         ({**CRD, "status": {"conditions": [{"type": "Established", "status": "True"}]}}, ""),
         (workload("Deployment", {}, {}), "is not seen by its controller yet"),
-        (workload("Deployment", {}, {"observedGeneration": 1, "availableReplicas": 1}), "is not seen by its controller yet"),
-        (workload("Deployment", {"replicas": 0}, {"observedGeneration": 2}), ""),
-        (workload("Deployment", {"replicas": 3}, {"observedGeneration": 2, "updatedReplicas": 2}), "has 2 of 3 pods updated"),
         (
-            workload("Deployment", {}, {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 1, "availableReplicas": 2}),
+            workload("Deployment", {}, {"observedGeneration": 1, "availableReplicas": 1}),
+            "is not seen by its controller yet",
+        ),
+        (workload("Deployment", {"replicas": 0}, {"observedGeneration": 2}), ""),
+        (
+            workload("Deployment", {"replicas": 3}, {"observedGeneration": 2, "updatedReplicas": 2}),
+            "has 2 of 3 pods updated",
+        ),
+        (
+            workload(
+                "Deployment", {}, {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 1, "availableReplicas": 2}
+            ),
             "has 1 old pods to end",
         ),
-        (workload("Deployment", {}, {"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1}), "has 0 of 1 pods ready"),
-        (workload("Deployment", {}, {"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}), ""),
+        (
+            workload("Deployment", {}, {"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1}),
+            "has 0 of 1 pods ready",
+        ),
+        (
+            workload(
+                "Deployment", {}, {"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
+            ),
+            "",
+        ),
         (workload("DaemonSet", {}, {"observedGeneration": 2, "desiredNumberScheduled": 2}), "has 0 of 2 pods updated"),
         (
-            workload("DaemonSet", {"updateStrategy": {"type": "OnDelete"}}, {"observedGeneration": 2, "desiredNumberScheduled": 2}),
+            workload(
+                "DaemonSet",
+                {"updateStrategy": {"type": "OnDelete"}},
+                {"observedGeneration": 2, "desiredNumberScheduled": 2},
+            ),
             "has 0 of 2 pods ready",
         ),
         (
             workload(
                 "DaemonSet",
                 {},
-                {"observedGeneration": 2, "desiredNumberScheduled": 2, "updatedNumberScheduled": 2, "numberAvailable": 2},
+                {
+                    "observedGeneration": 2,
+                    "desiredNumberScheduled": 2,
+                    "updatedNumberScheduled": 2,
+                    "numberAvailable": 2,
+                },
             ),
             "",
         ),
         (
-            workload("StatefulSet", {"replicas": 2}, {"observedGeneration": 2, "updatedReplicas": 2, "readyReplicas": 1}),
+            workload(
+                "StatefulSet", {"replicas": 2}, {"observedGeneration": 2, "updatedReplicas": 2, "readyReplicas": 1}
+            ),
             "has 1 of 2 pods ready",
         ),
     ],
@@ -213,16 +250,38 @@ def test_why_a_workload_is_not_ready() -> None:
     item = thing("DaemonSet", "cni", "apps/v1", spec={"selector": {"matchLabels": {"app": "x"}}})
     pods = [
         pod("good", conditions=[{"type": "Ready", "status": "True"}]),
-        pod("image", containerStatuses=[{"name": "a", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no host"}}}]),
-        pod("crash", initContainerStatuses=[{"name": "i", "state": {"terminated": {"reason": "Error", "exitCode": 3}}}]),
-        pod("done", initContainerStatuses=[{"name": "i", "state": {"terminated": {"reason": "Completed", "exitCode": 0}}}], phase="Pending"),
-        pod("nowhere", conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "2 taints"}]),
-        pod("creating", phase="Pending", containerStatuses=[{"name": "a", "state": {"waiting": {"reason": "ContainerCreating"}}}]),
+        pod(
+            "image",
+            containerStatuses=[
+                {"name": "a", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no host"}}}
+            ],
+        ),
+        pod(
+            "crash", initContainerStatuses=[{"name": "i", "state": {"terminated": {"reason": "Error", "exitCode": 3}}}]
+        ),
+        pod(
+            "done",
+            initContainerStatuses=[{"name": "i", "state": {"terminated": {"reason": "Completed", "exitCode": 0}}}],
+            phase="Pending",
+        ),
+        pod(
+            "nowhere",
+            conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "2 taints"}],
+        ),
+        pod(
+            "creating",
+            phase="Pending",
+            containerStatuses=[{"name": "a", "state": {"waiting": {"reason": "ContainerCreating"}}}],
+        ),
         {**pod("other"), "metadata": {"name": "other", "labels": {"app": "y"}}},
     ]
     events = [
         {"involvedObject": {"kind": "Pod", "name": "creating"}, "reason": "Old", "message": "first"},
-        {"involvedObject": {"kind": "Pod", "name": "creating"}, "reason": "FailedCreatePodSandBox", "message": "no plugin"},
+        {
+            "involvedObject": {"kind": "Pod", "name": "creating"},
+            "reason": "FailedCreatePodSandBox",
+            "message": "no plugin",
+        },
         {"involvedObject": {"kind": "DaemonSet", "name": "cni"}, "reason": "FailedCreate", "message": "forbidden"},
     ]
     assert why(item, pods, events).splitlines() == [

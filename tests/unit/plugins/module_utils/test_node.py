@@ -64,7 +64,10 @@ def wish(**options: Any) -> Wish:
             },
         ),
         ({"taints_absent": [{"key": "k", "effect": "NoExecute"}]}, None),
-        ({"taints_absent": [{"key": "k", "effect": None}]}, {"metadata": {"resourceVersion": "7"}, "spec": {"taints": [DOWN]}}),
+        (
+            {"taints_absent": [{"key": "k", "effect": None}]},
+            {"metadata": {"resourceVersion": "7"}, "spec": {"taints": [DOWN]}},
+        ),
         (
             {"taints_absent": [{"key": "k"}, {"key": "down"}]},
             {"metadata": {"resourceVersion": "7"}, "spec": {"taints": None}},

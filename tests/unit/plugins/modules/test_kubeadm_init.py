@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _control_plane, _kubeadm
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _control_plane, _health, _kubeadm
 from ansible_collections.groundwork.kubernetes.plugins.modules import kubeadm_init
 
 CONTENT = "kind: ClusterConfiguration\n"
@@ -131,11 +131,11 @@ def host(tmp_path: Path, run_module: Callable[..., Result], monkeypatch: pytest.
     host = Host(tmp_path, run_module)
     host.kubernetes.mkdir()
     monkeypatch.setattr(_kubeadm, "FOLDER", str(host.kubernetes))
-    monkeypatch.setattr(kubeadm_init, "STAMP", str(host.stamp))
-    monkeypatch.setattr(_control_plane, "KUBELET_FOLDER", str(tmp_path / "kubelet"))
+    monkeypatch.setattr(_kubeadm, "STAMP", str(host.stamp))
+    monkeypatch.setattr(_health, "KUBELET_FOLDER", str(tmp_path / "kubelet"))
     monkeypatch.setattr(_control_plane, "POD_LOGS", str(tmp_path / "pods"))
-    monkeypatch.setattr(_control_plane, "HEALTH_TIMEOUT", 0.05)
-    monkeypatch.setattr(_control_plane, "PAUSE", 0.01)
+    monkeypatch.setattr(_health, "HEALTH_TIMEOUT", 0.05)
+    monkeypatch.setattr(_health, "PAUSE", 0.01)
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda _self, name, *_args, **_options: f"/bin/{name}")
     monkeypatch.setattr(AnsibleModule, "run_command", lambda _self, *args, **options: host.run_command(*args, **options))
     monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text, **_options: host.warnings.append(text))
@@ -365,6 +365,7 @@ def test_settings_that_break_the_kubelet_are_put_back(host: Host) -> None:
     assert host.ran == [
         f"init phase kubelet-start {CONFIG}",
         "/bin/journalctl --unit=kubelet --lines=5 --output=cat --no-pager",
+        "/bin/systemctl reset-failed kubelet",
         "/bin/systemctl restart kubelet",
     ]
 

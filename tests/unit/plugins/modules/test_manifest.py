@@ -221,10 +221,12 @@ def test_waits_for_workloads_even_if_nothing_changed(apply: Run, server: Server)
 
 def test_says_which_pods_are_not_ready_and_why(apply: Run, server: Server) -> None:
     waiting = {"name": "c", "state": {"waiting": {"reason": "ErrImagePull", "message": "no such host"}}}
-    server.pods = [{"metadata": {"name": "d-1", "labels": {"app": "d"}}, "spec": {}, "status": {"containerStatuses": [waiting]}}]
+    labels = {"name": "d-1", "labels": {"app": "d"}}
+    server.pods = [{"metadata": labels, "spec": {}, "status": {"containerStatuses": [waiting]}}]
     result = apply(NAMESPACE, DEPLOYMENT, wait=True, timeout=0)
     assert result["msg"] == (
-        "not ready after 0 seconds:\nDeployment n/d has 0 of 1 pods updated\n  pod d-1: container c: ErrImagePull: no such host"
+        "not ready after 0 seconds:\nDeployment n/d has 0 of 1 pods updated\n"
+        "  pod d-1: container c: ErrImagePull: no such host"
     )
 
 
@@ -246,11 +248,14 @@ def test_absent_again_changes_nothing(apply: Run, server: Server) -> None:
     assert not any(call == DELETE for call, _items in server.calls)
 
 
-def test_absent_says_what_stays(apply: Run, server: Server) -> None:
+def test_absent_says_what_stays(apply: Run, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     apply(NAMESPACE)
     server.stubborn = True
-    assert "still there after 0 seconds: Namespace n" not in apply(NAMESPACE, state="absent").get("msg", "")
-    server.calls.clear()
+    clock = iter(range(100))
+    monkeypatch.setattr(_api.time, "monotonic", lambda: next(clock))
+    result = apply(NAMESPACE, state="absent", wait=True, timeout=5)
+    assert result["msg"].startswith("still there after 5 seconds: Namespace n;")
+    assert len([call for call, _items in server.calls if call == DELETE]) == 1
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])

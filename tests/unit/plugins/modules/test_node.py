@@ -144,7 +144,9 @@ def test_a_missing_node_counts_as_changed_in_check_mode(run_module: Run, server:
 
 
 @pytest.mark.parametrize(("conflicts", "failed"), [(1, False), (node.ATTEMPTS, True)])
-def test_a_node_that_changes_meanwhile_is_read_again(run_module: Run, server: Server, conflicts: int, failed: bool) -> None:
+def test_a_node_that_changes_meanwhile_is_read_again(
+    run_module: Run, server: Server, conflicts: int, failed: bool
+) -> None:
     server.conflicts = conflicts
     result = run_module(node, name="w1", taints=[TAINT], kubeconfig=server.kubeconfig)
     assert result.get("failed", False) == failed
@@ -169,7 +171,10 @@ def test_bad_options(run_module: Run, server: Server, options: dict[str, Any], s
 
 @pytest.mark.parametrize("module", [node, node_info])
 def test_host_without_a_cluster(run_module: Run, server: Server, tmp_path: Path, module: Any) -> None:
-    options = {"kubeconfig": str(tmp_path / "none"), **({"name": "w1", "unschedulable": True} if module is node else {})}
+    options = {
+        "kubeconfig": str(tmp_path / "none"),
+        **({"name": "w1", "unschedulable": True} if module is node else {}),
+    }
     result = run_module(module, **options, _ansible_check_mode=True)
     assert result["nodes"] == []
     assert result["changed"] == (module is node)
@@ -179,7 +184,9 @@ def test_host_without_a_cluster(run_module: Run, server: Server, tmp_path: Path,
 
 def test_info_returns_all_nodes_in_order(run_module: Run, server: Server) -> None:
     server.nodes = {name: make(name) for name in ("b", "a")}
-    result = run_module(node_info, names=["b"], wait_for=["pod_cidr", "internal_ip", "ready"], kubeconfig=server.kubeconfig)
+    result = run_module(
+        node_info, names=["b"], wait_for=["pod_cidr", "internal_ip", "ready"], kubeconfig=server.kubeconfig
+    )
     assert not result["changed"]
     assert [(item["name"], item["pod_cidrs"], item["ready"]) for item in result["nodes"]] == [
         ("a", ["10.244.1.0/24"], True),

@@ -64,13 +64,19 @@ def test_plain_values_are_what_kubectl_makes_of_them(text: str, value: Any) -> N
 
 
 def test_documents_comments_and_anchors() -> None:
-    text = b"# only a comment\n---\n---\napiVersion: v1\nkind: A\nmetadata: &m\n  name: a\n---\napiVersion: v1\nkind: B\nmetadata: {name: b}\n"
+    text = b"# only a comment\n---\n---\n{apiVersion: v1, kind: A, metadata: &m {name: a}}\n"
+    text += b"---\napiVersion: v1\nkind: B\nmetadata: {name: b}\n"
     assert [item["kind"] for item in parse(text, "x.yml")] == ["A", "B"]
 
 
 @pytest.mark.parametrize(
     ("data", "said"),
-    [(b"a: [", "x.yml is no YAML"), (b"\xff\xfe", "x.yml is no YAML"), (b"a: !!python/name:os.system 1", "no YAML"), (b"", "no object")],
+    [
+        (b"a: [", "x.yml is no YAML"),
+        (b"\xff\xfe", "x.yml is no YAML"),
+        (b"a: !!python/name:os.system 1", "no YAML"),
+        (b"", "no object"),
+    ],
 )
 def test_what_is_no_manifest(data: bytes, said: str) -> None:
     with pytest.raises(ManifestError, match=said):
@@ -101,7 +107,11 @@ def test_mirrors(image: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("10.0.0.0/8", {4: "10.0.0.0/8"}), ("10.0.0.0/8, fd00::/48", {4: "10.0.0.0/8", 6: "fd00::/48"}), ("fd00::/48", {6: "fd00::/48"})],
+    [
+        ("10.0.0.0/8", {4: "10.0.0.0/8"}),
+        ("10.0.0.0/8, fd00::/48", {4: "10.0.0.0/8", 6: "fd00::/48"}),
+        ("fd00::/48", {6: "fd00::/48"}),
+    ],
 )
 def test_networks(text: str, expected: dict[int, str]) -> None:
     assert networks(text) == expected
@@ -114,8 +124,18 @@ def test_wrong_networks(text: str) -> None:
 
 
 def calico(env: list[dict[str, str]]) -> dict[str, Any]:
-    template = {"spec": {"initContainers": [{"name": "upgrade", "image": "quay.io/a"}], "containers": [{"name": "calico-node", "image": "quay.io/b", "env": env}]}}
-    return {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "calico-node"}, "spec": {"template": template}}
+    template = {
+        "spec": {
+            "initContainers": [{"name": "upgrade", "image": "quay.io/a"}],
+            "containers": [{"name": "calico-node", "image": "quay.io/b", "env": env}],
+        }
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "calico-node"},
+        "spec": {"template": template},
+    }
 
 
 @pytest.mark.parametrize(
@@ -142,12 +162,21 @@ def test_calico(env: list[dict[str, str]], cidr: str, expected: list[dict[str, s
 @pytest.mark.parametrize(
     ("spec", "cidr", "pools"),
     [
-        ({"calicoNetwork": {"ipPools": [{"name": "p", "blockSize": 26, "cidr": "192.168.0.0/16"}]}}, "10.0.0.0/8", [{"name": "p", "blockSize": 26, "cidr": "10.0.0.0/8"}]),
+        (
+            {"calicoNetwork": {"ipPools": [{"name": "p", "blockSize": 26, "cidr": "192.168.0.0/16"}]}},
+            "10.0.0.0/8",
+            [{"name": "p", "blockSize": 26, "cidr": "10.0.0.0/8"}],
+        ),
         ({}, "10.0.0.0/8", [{"name": "default-ipv4-ippool", "cidr": "10.0.0.0/8"}]),
     ],
 )
 def test_calico_operator(spec: dict[str, Any], cidr: str, pools: list[dict[str, Any]]) -> None:
-    installation = {"apiVersion": "operator.tigera.io/v1", "kind": "Installation", "metadata": {"name": "default"}, "spec": spec}
+    installation = {
+        "apiVersion": "operator.tigera.io/v1",
+        "kind": "Installation",
+        "metadata": {"name": "default"},
+        "spec": spec,
+    }
     assert render([installation], {}, cidr, [])[0]["spec"]["calicoNetwork"]["ipPools"] == pools
 
 
@@ -158,13 +187,30 @@ BACKEND = {"Backend": {"Type": "vxlan"}}
     ("before", "cidr", "after"),
     [
         ({"Network": "10.244.0.0/16", **BACKEND}, "10.0.0.0/8", {"Network": "10.0.0.0/8", **BACKEND}),
-        ({"Network": "10.244.0.0/16"}, "10.0.0.0/8,fd00::/48", {"Network": "10.0.0.0/8", "EnableIPv6": True, "IPv6Network": "fd00::/48"}),
-        ({"Network": "10.244.0.0/16"}, "fd00::/48", {"EnableIPv4": False, "EnableIPv6": True, "IPv6Network": "fd00::/48"}),
-        ({"EnableIPv6": True, "IPv6Network": "fd00::/48"}, "10.0.0.0/8", {"Network": "10.0.0.0/8", "EnableIPv6": False}),
+        (
+            {"Network": "10.244.0.0/16"},
+            "10.0.0.0/8,fd00::/48",
+            {"Network": "10.0.0.0/8", "EnableIPv6": True, "IPv6Network": "fd00::/48"},
+        ),
+        (
+            {"Network": "10.244.0.0/16"},
+            "fd00::/48",
+            {"EnableIPv4": False, "EnableIPv6": True, "IPv6Network": "fd00::/48"},
+        ),
+        (
+            {"EnableIPv6": True, "IPv6Network": "fd00::/48"},
+            "10.0.0.0/8",
+            {"Network": "10.0.0.0/8", "EnableIPv6": False},
+        ),
     ],
 )
 def test_flannel(before: dict[str, Any], cidr: str, after: dict[str, Any]) -> None:
-    item = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kube-flannel-cfg"}, "data": {"net-conf.json": json.dumps(before)}}
+    item = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "kube-flannel-cfg"},
+        "data": {"net-conf.json": json.dumps(before)},
+    }
     assert json.loads(render([item], {}, cidr, [])[0]["data"]["net-conf.json"]) == after
 
 
@@ -182,7 +228,11 @@ def test_pod_network_without_a_place_for_it() -> None:
         ({"a": 1, "b": 2}, {"a": None, "c": 3}, {"b": 2, "c": 3}),
         ({"a": {"b": 1}}, {"a": {"c": None, "d": {"e": None, "f": 1}}}, {"a": {"b": 1, "d": {"f": 1}}}),
         ({"a": [1, 2]}, {"a": [3]}, {"a": [3]}),
-        ([{"name": "a", "x": 1}, {"name": "b"}], [{"name": "a", "y": 2}, {"name": "c"}], [{"name": "a", "x": 1, "y": 2}, {"name": "b"}, {"name": "c"}]),
+        (
+            [{"name": "a", "x": 1}, {"name": "b"}],
+            [{"name": "a", "y": 2}, {"name": "c"}],
+            [{"name": "a", "x": 1, "y": 2}, {"name": "b"}, {"name": "c"}],
+        ),
         ([{"key": "a"}], [{"key": "b"}], [{"key": "b"}]),
         ({"a": 1}, {"a": {"b": 2}}, {"a": {"b": 2}}),
     ],
@@ -201,5 +251,7 @@ def test_patch_fits(which: dict[str, str]) -> None:
 @pytest.mark.parametrize("which", [{"kind": "Secret"}, {"name": "y"}, {"namespace": "m"}])
 def test_patch_fits_nothing(which: dict[str, str]) -> None:
     patch = {"kind": "ConfigMap", **which, "patch": {}}
-    with pytest.raises(ManifestError, match="no object of the manifest fits the patch.*the manifest has: ConfigMap n/x"):
+    with pytest.raises(
+        ManifestError, match=r"no object of the manifest fits the patch.*the manifest has: ConfigMap n/x"
+    ):
         render([CONFIG_MAP], {}, None, [patch])

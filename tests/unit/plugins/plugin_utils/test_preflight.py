@@ -345,8 +345,7 @@ ACROSS = [
     ("same cluster", [node(facts=JOINED), other(facts=JOINED)], []),
     (
         "a new host that cannot reach the API",
-        [node(facts={**JOINED, **connection("api:6443", "connected")}, settings=API)]
-        + [other(facts=connection("api:6443", "timeout"), settings={**API, **WORKER})],
+        [node(facts=JOINED), other(facts=connection("api:6443", "timeout"), settings={**API, **WORKER})],
         ["warning endpoint-unreachable b"],
     ),
     (

@@ -1,0 +1,132 @@
+"""The module kubeadm_token: what it asks kubectl, and that the token stays off command lines."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _token
+from ansible_collections.groundwork.kubernetes.plugins.modules import kubeadm_token
+
+BASE = ["/bin/kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--request-timeout=60s"]
+INFO = ["get", "configmap", "cluster-info", "--namespace=kube-public", "--output=json"]
+VIEW = ["config", "view", "--raw", "--output=json", "--kubeconfig=/dev/stdin"]
+CREATE = ["create", "--filename=-"]
+FIND = [
+    "get",
+    "secret",
+    "bootstrap-token-abcdef",
+    "--namespace=kube-system",
+    "--output=name",
+    "--ignore-not-found",
+]
+DELETE = ["delete", "secret", "bootstrap-token-abcdef", "--namespace=kube-system", "--ignore-not-found"]
+# The shortest that has a certificate's outline: five fields and the public key.
+CERTIFICATE = bytes([0x30, 14, 0x30, 12, *5 * [0x02, 0], 0x30, 0])
+PIN = _token.public_key_hash(CERTIFICATE)
+PEM = b"-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n" % base64.b64encode(CERTIFICATE)
+CLUSTER = {"server": "https://192.0.2.10:6443", "certificate-authority-data": base64.b64encode(PEM).decode()}
+Result = dict[str, Any]
+
+
+@dataclass
+class Cluster:
+    """kubectl in front of a cluster."""
+
+    run_module: Callable[..., Result]
+    ran: list[list[str]] = field(default_factory=list)
+    given: list[Any] = field(default_factory=list)
+    secret: str = "secret/bootstrap-token-abcdef\n"
+    info: tuple[int, str, str] = (0, json.dumps({"data": {"kubeconfig": "YAML"}}), "")
+    view: dict[str, Any] = field(default_factory=lambda: {"clusters": [{"cluster": CLUSTER}]})
+
+    def run_command(self, arguments: list[str], data: str | None = None, **_options: Any) -> tuple[int, str, str]:
+        assert arguments[: len(BASE)] == BASE
+        arguments = arguments[len(BASE) :]
+        self.ran.append(arguments)
+        self.given.append(data)
+        if arguments == INFO:
+            return self.info
+        return 0, {"config": json.dumps(self.view), "get": self.secret}.get(arguments[0], ""), ""
+
+    def __call__(self, **options: Any) -> Result:
+        self.ran.clear()
+        self.given.clear()
+        return self.run_module(kubeadm_token, **options)
+
+
+@pytest.fixture
+def cluster(run_module: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    cluster = Cluster(run_module)
+    monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda _self, name, *_args, **_options: f"/bin/{name}")
+    monkeypatch.setattr(
+        AnsibleModule, "run_command", lambda _self, *args, **options: cluster.run_command(*args, **options)
+    )
+    return cluster
+
+
+def test_create(cluster: Cluster) -> None:
+    result = cluster(ttl="15m", description="why")
+    assert result["changed"]
+    assert (result["endpoint"], result["ca_cert_hashes"]) == ("192.0.2.10:6443", [PIN])
+    assert cluster.ran == [INFO, VIEW, CREATE]
+    secret = json.loads(cluster.given[2])["stringData"]
+    assert cluster.given[1] == "YAML"
+    assert result["token"] == f"{secret['token-id']}.{secret['token-secret']}"
+    assert (secret["expiration"], secret["description"]) == (result["expires"], "why")
+
+
+def test_every_run_creates_another(cluster: Cluster) -> None:
+    assert cluster()["token"] != cluster()["token"]
+
+
+def test_check_mode(cluster: Cluster) -> None:
+    result = cluster(_ansible_check_mode=True)
+    assert result["changed"]
+    assert set(result) >= {"token", "endpoint", "ca_cert_hashes", "expires"}
+    assert cluster.ran == []
+    assert cluster(state="absent", token=result["token"], _ansible_check_mode=True)["changed"]
+    assert cluster.ran == []
+
+
+@pytest.mark.parametrize(
+    ("options", "info", "view", "message"),
+    [
+        ({"ttl": "soon"}, None, None, "ttl is 'soon'; write a time above zero"),
+        ({}, (1, "", "Error from server (NotFound): no"), {}, "cluster-info names no server or CA"),
+        ({}, (1, "", "connection refused"), None, "connection refused"),
+    ],
+)
+def test_refused(
+    cluster: Cluster,
+    options: dict[str, Any],
+    info: tuple[int, str, str] | None,
+    view: dict[str, Any] | None,
+    message: str,
+) -> None:
+    cluster.info = info or cluster.info
+    cluster.view = cluster.view if view is None else view
+    result = cluster(**options)
+    assert result["failed"]
+    assert message in result["msg"]
+    assert CREATE not in cluster.ran
+
+
+@pytest.mark.parametrize("token", ["abcdef.0123456789abcdef", "abcdef"])
+def test_remove(cluster: Cluster, token: str) -> None:
+    assert cluster(state="absent", token=token, _ansible_check_mode=True)["changed"]
+    assert cluster.ran == [FIND]
+    assert cluster(state="absent", token=token)["changed"]
+    assert cluster.ran == [FIND, DELETE]
+    cluster.secret = ""
+    assert cluster(state="absent", token=token)["changed"] is False
+    assert cluster.ran == [FIND]
+
+
+def test_remove_needs_a_token(cluster: Cluster) -> None:
+    assert "token" in cluster(state="absent")["msg"]
