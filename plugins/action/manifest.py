@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
+from ansible.module_utils.urls import ConnectionError as UrlError
 from ansible.module_utils.urls import open_url
 from ansible.plugins.action import ActionBase
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._manifest import (
@@ -74,7 +76,7 @@ class ActionModule(ActionBase):
             return Path(path).read_bytes(), path
         try:
             return open_url(options["url"], timeout=DOWNLOAD_TIMEOUT).read(), options["url"]
-        except OSError as error:
+        except (OSError, ValueError, HTTPException, UrlError) as error:
             raise ManifestError(
                 f"the controller can't download {options['url']}: {error}; give a reachable url, or the file as path"
             ) from error

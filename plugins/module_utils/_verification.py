@@ -345,14 +345,14 @@ class Verification:
 
     def check_port_forward(self) -> Verdict:
         """A pod answers through a port-forward."""
-        pod = self.pods[0]
 
-        def ask() -> None:
+        def ask(pod: Pod) -> None:
             with self.kubectl.forward(self.namespace, pod.name, self.options["port"]) as local_port:
                 fetch("127.0.0.1", local_port, self.options["http_path"])
 
-        fault = self._faults([pod], lambda _pod: ask(), self._settled()).get(pod)
+        pod = self.pods[0]
         where = f"pod {pod.name} on {pod.node}"
+        fault = self._faults([pod], ask, self._settled()).get(pod)
         return Verdict(False, f"{where}: {fault}") if fault else Verdict(True, f"{where} answers")
 
     def check_logs(self) -> Verdict:

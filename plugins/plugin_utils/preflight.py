@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -404,10 +403,10 @@ def clocks(nodes: Sequence[Node]) -> Iterator[Fault]:
     timed = [node for node in nodes if "offset" in node.facts["clock"]]
     if len(timed) < 2:
         return
-    middle = statistics.median_low([node.facts["clock"]["offset"] for node in timed])
-    reference = next(node for node in timed if node.facts["clock"]["offset"] == middle)
+    timed.sort(key=lambda node: node.facts["clock"]["offset"])
+    reference = timed[(len(timed) - 1) // 2]
     for node in timed:
-        ahead = node.facts["clock"]["offset"] - middle
+        ahead = node.facts["clock"]["offset"] - reference.facts["clock"]["offset"]
         certain = abs(ahead) - node.facts["clock"]["tolerance"] - reference.facts["clock"]["tolerance"]
         limit = node.setting("preflight_clock_skew_seconds") or 0
         if node is not reference and certain > limit:

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """What kubeadm and the collection call of crictl, done with containerd's ctr: the lab's stand-in for the real tool."""
 
+from __future__ import annotations
+
 import argparse
 import json
 import subprocess
@@ -9,7 +11,7 @@ import sys
 NAMESPACE = "k8s.io"
 
 
-def ctr(endpoint, *arguments):
+def ctr(endpoint: str, *arguments: str) -> str:
     """Standard output of one ctr call in the CRI plugin's namespace."""
     command = ["ctr", "--address", endpoint, "--namespace", NAMESPACE, *arguments]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -18,7 +20,7 @@ def ctr(endpoint, *arguments):
     return done.stdout
 
 
-def endpoint_of(option):
+def endpoint_of(option: str) -> str:
     """The socket: the option, or what /etc/crictl.yaml says."""
     if not option:
         try:
@@ -33,19 +35,19 @@ def endpoint_of(option):
     return option[len("unix://") :] if option.startswith("unix://") else option
 
 
-def images(endpoint):
+def images(endpoint: str) -> list[str]:
     """Names of the images that are complete, without digests' own entries."""
     names = ctr(endpoint, "images", "ls", "-q").split()
     return [name for name in names if not name.startswith("sha256:")]
 
 
-def sandboxes(endpoint):
+def sandboxes(endpoint: str) -> list[str]:
     """Ids of the pods' sandboxes."""
     out = ctr(endpoint, "containers", "ls", 'labels."io.cri-containerd.kind"==sandbox', "-q")
     return out.split()
 
 
-def remove(endpoint, identifier):
+def remove(endpoint: str, identifier: str) -> None:
     """End a pod's tasks and remove its containers."""
     out = ctr(endpoint, "containers", "ls", "-q")
     for container in out.split():
@@ -60,7 +62,7 @@ def remove(endpoint, identifier):
             subprocess.run([*base, "containers", "delete", container], check=False, stderr=subprocess.DEVNULL)
 
 
-def main():
+def main() -> None:
     """Dispatch the few subcommands."""
     parser = argparse.ArgumentParser(prog="crictl")
     parser.add_argument("-v", "--version", action="version", version="crictl version v0.0.1 (stand-in around ctr)")

@@ -32,6 +32,7 @@ class ApiServer:
     """An API server without controllers: what it is given stays as it is."""
 
     def __init__(self, folder: Path) -> None:
+        """Keep everything in one folder."""
         self.folder = folder
         self.kubeconfig = folder / "admin.conf"
         self.token = secrets.token_hex(16)

@@ -44,9 +44,7 @@ def authority(key: CertificateIssuerPrivateKeyTypes) -> tuple[x509.Certificate, 
         .not_valid_after(start + timedelta(days=3650))
         .sign(key, hashes.SHA256())
     )
-    spki = key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    spki = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return certificate, "sha256:" + hashlib.sha256(spki).hexdigest()
 
 

@@ -137,7 +137,9 @@ def host(tmp_path: Path, run_module: Callable[..., Result], monkeypatch: pytest.
     monkeypatch.setattr(_health, "HEALTH_TIMEOUT", 0.05)
     monkeypatch.setattr(_health, "PAUSE", 0.01)
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda _self, name, *_args, **_options: f"/bin/{name}")
-    monkeypatch.setattr(AnsibleModule, "run_command", lambda _self, *args, **options: host.run_command(*args, **options))
+    monkeypatch.setattr(
+        AnsibleModule, "run_command", lambda _self, *args, **options: host.run_command(*args, **options)
+    )
     monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text, **_options: host.warnings.append(text))
     return host
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,14 +10,24 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _kubeadm
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _health, _kubeadm
 from ansible_collections.groundwork.kubernetes.plugins.modules import kubeadm_info, kubeadm_join
 
 SECRET = "abcdef.0123456789abcdef"
 CONFIG = f"kind: JoinConfiguration\ndiscovery: {{bootstrapToken: {{token: {SECRET}}}}}\n"
 TIMEOUT = ["/bin/timeout", "--kill-after=30", "900", "/bin/kubeadm", "join"]
 STOP = ["/bin/systemctl", "stop", "kubelet"]
+UPGRADE = ["kubeadm", "upgrade", "node", "phase", "kubelet-config"]
+RESTART = ["/bin/systemctl", "restart", "kubelet"]
 STALE = 'error execution phase kubelet-start: a Node with name "w1" and status "Ready" already exists in the cluster.\n'
+DOCUMENTS: list[dict[str, Any]] = [
+    {
+        "kind": "JoinConfiguration",
+        "nodeRegistration": {"name": "w1", "kubeletExtraArgs": [{"name": "v", "value": "1"}], "taints": []},
+    },
+    {"kind": "KubeletConfiguration", "cgroupDriver": "systemd"},
+]
+FLAGS = 'KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix:///x --v=1"\n'
 Result = dict[str, Any]
 
 
@@ -31,6 +42,8 @@ class Host:
     stop: tuple[int, str] = (0, "")
     temporary: list[Path] = field(default_factory=list)
     api: tuple[int, str, str] = (0, "ok", "")
+    stored: str = "after"
+    broken: bool = False
 
     @property
     def marker(self) -> Path:
@@ -42,13 +55,47 @@ class Host:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("x")
 
+    @property
+    def stamp(self) -> Path:
+        return self.folder.parent / "groundwork" / "kubeadm.json"
+
+    @property
+    def kubelet(self) -> Path:
+        return self.folder.parent / "kubelet"
+
+    def joined(self) -> None:
+        self.write("kubelet.conf")
+        for path, text in (
+            (self.stamp, json.dumps(DOCUMENTS, indent=1, sort_keys=True)),
+            (self.kubelet / "config.yaml", "before"),
+            (self.kubelet / "kubeadm-flags.env", FLAGS),
+        ):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+
+    def kubelet_is(self, config: str, flags: str) -> bool:
+        found = [(self.kubelet / name).read_text() for name in ("config.yaml", "kubeadm-flags.env")]
+        return found == [config, flags]
+
     def files(self) -> list[str]:
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
 
     def run_command(self, arguments: list[str], **_options: Any) -> tuple[int, str, str]:
         if arguments[0] == "/bin/kubectl":
-            self.ran.append(arguments)
+            assert arguments[1].startswith(f"--kubeconfig={self.folder}/")
+            if "lease" in arguments:
+                time = "2020" if self.broken and not self.kubelet_is("before", FLAGS) else "2999"
+                return 0, json.dumps({"spec": {"renewTime": time}}), ""
+            if "node" in arguments:
+                return 0, json.dumps({"status": {"conditions": [{"type": "Ready", "status": "True"}]}}), ""
             return self.api
+        if arguments[4:] == UPGRADE[1:] + [f"--kubeconfig={self.folder}/kubelet.conf"]:
+            self.ran.append(UPGRADE)
+            (self.kubelet / "config.yaml").write_text(self.stored)
+            return 0, "", ""
+        if arguments[0] in ("/bin/journalctl", "/bin/systemctl") and arguments != STOP:
+            self.ran.append(arguments)
+            return 0, "why it stopped\n" if arguments[0] == "/bin/journalctl" else "", ""
         if arguments[:2] == STOP[:2]:
             self.ran.append(arguments)
             return self.stop[0], "", self.stop[1]
@@ -78,9 +125,15 @@ def host(tmp_path: Path, run_module: Callable[..., Result], monkeypatch: pytest.
     host = Host(tmp_path / "kubernetes", run_module)
     host.folder.mkdir()
     monkeypatch.setattr(_kubeadm, "FOLDER", str(host.folder))
+    monkeypatch.setattr(_kubeadm, "STAMP", str(host.stamp))
+    monkeypatch.setattr(_health, "KUBELET_FOLDER", str(host.kubelet))
+    monkeypatch.setattr(_health, "HEALTH_TIMEOUT", 0.05)
+    monkeypatch.setattr(_health, "PAUSE", 0.01)
     monkeypatch.setattr(kubeadm_join, "STALE_NODE_PAUSE", 0)
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda _self, name, *_args, **_options: f"/bin/{name}")
-    monkeypatch.setattr(AnsibleModule, "run_command", lambda _self, *args, **options: host.run_command(*args, **options))
+    monkeypatch.setattr(
+        AnsibleModule, "run_command", lambda _self, *args, **options: host.run_command(*args, **options)
+    )
     return host
 
 
@@ -173,6 +226,121 @@ def test_refused(host: Host, files: list[str], message: str) -> None:
     assert result["failed"]
     assert result["msg"].startswith(message)
     assert host.ran == []
+
+
+def changed(number: int, **fields: Any) -> list[dict[str, Any]]:
+    """The documents with other fields in one of them."""
+    return [{**document, **(fields if place == number else {})} for place, document in enumerate(DOCUMENTS)]
+
+
+def registration(**fields: Any) -> list[dict[str, Any]]:
+    """The documents with another registration of the node."""
+    return changed(0, nodeRegistration={**DOCUMENTS[0]["nodeRegistration"], **fields})
+
+
+def test_what_was_applied_is_remembered(host: Host) -> None:
+    assert host(documents=DOCUMENTS)["changed"]
+    assert json.loads(host.stamp.read_text()) == DOCUMENTS
+    assert host(documents=DOCUMENTS, config=None)["changed"] is False
+
+
+def test_adopt(host: Host) -> None:
+    host.write("kubelet.conf")
+    assert host(documents=DOCUMENTS, _ansible_check_mode=True)["action"] == "adopt"
+    assert not host.stamp.exists()
+    result = host(documents=DOCUMENTS)
+    assert (result["changed"], result["action"], host.ran) == (True, "adopt", [])
+    assert host(documents=DOCUMENTS)["changed"] is False
+
+
+def test_a_control_plane_is_none_of_its_business(host: Host) -> None:
+    host.write("kubelet.conf", "admin.conf", "manifests/kube-apiserver.yaml")
+    assert host(documents=DOCUMENTS)["changed"] is False
+
+
+@pytest.mark.parametrize(
+    ("documents", "changes", "ran", "flags"),
+    [
+        (changed(1, maxPods=9), ["KubeletConfiguration.maxPods"], [UPGRADE, RESTART], FLAGS),
+        (
+            registration(kubeletExtraArgs=[{"name": "v", "value": "4"}, {"name": "node-ip", "value": "::1"}]),
+            ["JoinConfiguration.nodeRegistration.kubeletExtraArgs"],
+            [RESTART],
+            'KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix:///x --v=4 --node-ip=::1"\n',
+        ),
+        (
+            registration(kubeletExtraArgs=[]),
+            ["JoinConfiguration.nodeRegistration.kubeletExtraArgs"],
+            [RESTART],
+            'KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix:///x"\n',
+        ),
+        (registration(taints=[{"key": "a"}]), ["JoinConfiguration.nodeRegistration.taints"], [], FLAGS),
+    ],
+)
+def test_reconcile(
+    host: Host, documents: list[dict[str, Any]], changes: list[str], ran: list[list[str]], flags: str
+) -> None:
+    host.joined()
+    checked = host(documents=documents, _ansible_check_mode=True)
+    assert (checked["changed"], checked["action"], checked["changes"]) == (True, "reconcile", changes)
+    assert host.ran == []
+    assert host.kubelet_is("before", FLAGS)
+    result = host(documents=documents, config=None)
+    assert (result["changed"], result["action"], host.ran) == (True, "reconcile", ran)
+    assert host.kubelet_is("after" if UPGRADE in ran else "before", flags)
+    assert json.loads(host.stamp.read_text()) == documents
+    assert sorted(path.name for path in host.stamp.parent.iterdir()) == ["kubeadm.json"]
+    assert host(documents=documents)["changed"] is False
+
+
+def test_kubelet_that_does_not_come_up_is_put_back(host: Host) -> None:
+    host.joined()
+    host.broken = True
+    result = host(documents=changed(1, maxPods=-1))
+    assert result["failed"]
+    assert "why it stopped" in result["msg"]
+    assert "The former settings have been put back." in result["msg"]
+    assert host.kubelet_is("before", FLAGS)
+    assert host.ran[-2:] == [["/bin/systemctl", "reset-failed", "kubelet"], RESTART]
+    assert json.loads(host.stamp.read_text()) == DOCUMENTS
+
+
+def test_the_control_planes_come_first(host: Host) -> None:
+    host.joined()
+    host.stored = "before"
+    for _run in range(2):
+        result = host(documents=changed(1, maxPods=9))
+        assert result["failed"]
+        assert "Run the play of the control planes first." in result["msg"]
+    assert json.loads(host.stamp.read_text()) == DOCUMENTS
+
+
+def test_reconfiguration_that_was_cut_off_is_done_again(host: Host) -> None:
+    host.joined()
+    (host.kubelet / "config.yaml").write_text("after")
+    (host.stamp.parent / kubeadm_join.RECONFIGURATION_MARKER).touch()
+    assert host(documents=changed(1, maxPods=9))["changed"]
+    assert host.ran == [UPGRADE, RESTART]
+    assert sorted(path.name for path in host.stamp.parent.iterdir()) == ["kubeadm.json"]
+
+
+@pytest.mark.parametrize(
+    ("documents", "message"),
+    [
+        (registration(name="w2"), "JoinConfiguration.nodeRegistration.name is 'w1' and should become 'w2'"),
+        (changed(0, discovery={"bootstrapToken": {}}), "documents must not hold discovery"),
+    ],
+)
+def test_refused_documents(host: Host, documents: list[dict[str, Any]], message: str) -> None:
+    host.joined()
+    result = host(documents=documents)
+    assert result["failed"]
+    assert message in result["msg"]
+    assert host.ran == []
+
+
+def test_config_is_needed_to_join(host: Host) -> None:
+    assert host(config=None)["msg"] == "This host has not joined yet; set config to join it."
 
 
 @pytest.mark.parametrize(

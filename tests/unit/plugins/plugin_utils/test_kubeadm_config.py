@@ -157,13 +157,18 @@ def test_convert(documents: Documents, version: str, expected: Documents) -> Non
         pytest.param(
             [api("v1beta3", CLUSTER)],
             V1BETA3,
-            ["ClusterConfiguration has the apiVersion kubeadm.k8s.io/v1beta3; write it in the form of kubeadm.k8s.io/v"],
+            [
+                "ClusterConfiguration has the apiVersion kubeadm.k8s.io/v1beta3; write it in the form of kubeadm.k8s.io/v"
+            ],
             id="an older form",
         ),
         pytest.param(
             [{"kind": CLUSTER, "apiServer": {"extraArgs": {"v": "2"}}, "scheduler": {"extraArgs": [{"name": "v"}]}}],
             V1BETA4,
-            ["ClusterConfiguration.apiServer.extraArgs must be a list", "ClusterConfiguration.scheduler.extraArgs must"],
+            [
+                "ClusterConfiguration.apiServer.extraArgs must be a list",
+                "ClusterConfiguration.scheduler.extraArgs must",
+            ],
             id="arguments in an older form",
         ),
         pytest.param(
