@@ -56,13 +56,9 @@ class ActionModule(ActionBase):
     ) -> tuple[inputs.HostInput, list[faults.Fault]]:
         """A host's variables; a fault where its facts are missing and something needs them."""
         raw = raw_variables(self._task, task_vars, name)
-        known = [variable for options in specs.values() for variable in options]
-        values, problems = template_variables(self._loader, raw, known)
-        for options in specs.values():
-            for variable, spec in options.items():
-                default = inputs.plain_default(spec)
-                if variable not in raw and default is not None:
-                    values[variable] = default
+        known = inputs.defaults(specs)
+        values, problems = template_variables(self._loader, {**known, **raw}, known)
+        values = {variable: value for variable, value in values.items() if variable in raw or value is not None}
         facts = raw.get("ansible_facts", {})
         missing = []
         if problems and not {"default_ipv4", "architecture"} <= facts.keys():

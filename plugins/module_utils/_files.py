@@ -78,8 +78,11 @@ def apply_file(module: AnsibleModule, change: FileChange, mode: int = 0o644) -> 
             stream.flush()
             os.fsync(stream.fileno())
         if change.before is None:
+            # atomic_move would give a new file the mode of the umask.
             os.chmod(draft, mode)
-        module.atomic_move(draft, path)
+            os.rename(draft, path)
+        else:
+            module.atomic_move(draft, path)
     finally:
         if os.path.exists(draft):
             os.unlink(draft)

@@ -91,9 +91,14 @@ NOTHING = Plan([], [], [], [])
 
 
 def _differences(path: str, before: Any, after: Any) -> Iterator[Tuple[str, Any, Any]]:
-    """The paths at which two values differ; lists are compared as a whole, and nothing is the same as an empty mapping."""
-    if isinstance(before, dict) and after is None or isinstance(after, dict) and before is None:
-        before, after = before or {}, after or {}
+    """The paths at which two values differ.
+
+    Lists are compared as a whole. A mapping that is missing is the same as an empty one.
+    """
+    if isinstance(before, dict):
+        after = {} if after is None else after
+    if isinstance(after, dict):
+        before = {} if before is None else before
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted({*before, *after}):
             yield from _differences(f"{path}.{key}", before.get(key), after.get(key))

@@ -1,6 +1,7 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Join a host to a cluster and keep its kubelet as it is configured."""
 
 from __future__ import annotations
 
@@ -138,8 +139,8 @@ STALE_NODE = 'status "Ready" already exists'
 STALE_NODE_WAIT, STALE_NODE_PAUSE = 120, 5
 RECONFIGURATION_MARKER = ".kubelet-reconfiguration-in-progress"
 ADOPTED = (
-    "This host has joined by other means. Its configuration is taken to be the one given, without having been compared. "
-    "Later changes are applied."
+    "This host has joined by other means. Its configuration is taken to be the one given, without having been "
+    "compared. Later changes are applied."
 )
 
 

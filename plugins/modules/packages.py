@@ -1,6 +1,7 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Install packages in given versions from a given repository, and hold them."""
 
 from __future__ import annotations
 
@@ -99,6 +100,7 @@ installed:
   sample: [kubelet]
 """
 
+import io
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -106,10 +108,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._download import Downloader, DownloadError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import (
     FileChange,
-    apply_file,
     diffs,
     plan_file,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import Attributes, install_stream
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._packages import (
     ARMORED_KEY,
     Repository,
@@ -130,6 +132,7 @@ APT_OPTIONS = [
     "--option=Dpkg::Options::=--force-confdef",
     "--option=Dpkg::Options::=--force-confold",
 ]
+READABLE = Attributes(0o644, 0, 0)
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
 
 
@@ -280,6 +283,12 @@ def fetch_key(repository: Repository) -> bytes:
     return text.strip().encode() + b"\n"
 
 
+def write(module: AnsibleModule, change: FileChange) -> None:
+    """Write a file that everyone may read, as apt's own user must."""
+    if change.changed and change.after is not None:
+        install_stream(module, io.BytesIO(change.after), change.path, READABLE)
+
+
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """What the module does; returns its result."""
     hold = module.params["hold"]
@@ -299,8 +308,8 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
         result["diff"] = plan.diffs(versions)
     if plan.changed and not module.check_mode:
         if repository and source and (missing or source.changed):
-            apply_file(module, plan_file(manager.key_path(repository.name), fetch_key(repository)))
-            apply_file(module, source)
+            write(module, plan_file(manager.key_path(repository.name), fetch_key(repository)))
+            write(module, source)
         if missing:
             manager.install(missing)
             versions = manager.installed(names)

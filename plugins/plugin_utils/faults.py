@@ -64,7 +64,7 @@ FAULTS: dict[str, str] = {
     "program-missing": "a program is missing that no package of the role brings",
     "route-clash": "a route of the host overlaps a cluster network",
     "swap-active": "swap is on and the kubelet would not start",
-    "upgrade-unsupported": "the version that runs cannot become the wanted one in one step",
+    "version-differs": "the API server that runs has another version than the wanted one",
     "systemd-missing": "systemd is not the init system",
 }
 

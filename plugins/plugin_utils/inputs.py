@@ -154,10 +154,14 @@ def load_specs(roles: Path) -> dict[str, dict[str, Any]]:
     return specs
 
 
-def plain_default(spec: Mapping[str, Any]) -> Any:
-    """An option's default, unless it is a template."""
-    default = spec.get("default")
-    return None if isinstance(default, str) and "{{" in default else default
+def defaults(specs: Specs) -> dict[str, Any]:
+    """The defaults of all variables; None where there is none, or where only the role itself can evaluate it."""
+    plain = {}
+    for options in specs.values():
+        for variable, spec in options.items():
+            default = spec.get("default")
+            plain[variable] = None if "{{" in str(default) else default
+    return plain
 
 
 def families(found: Sequence[Network]) -> list[int]:

@@ -308,25 +308,16 @@ def leftovers(node: Node) -> Iterator[Fault]:
         yield node.fault("etcd-leftover", text)
 
 
-def upgrade(node: Node) -> Iterator[Fault]:
-    """Whether the API server that runs can become the wanted version: one minor up at a time, never down."""
-    running = node.facts["cluster"]["api_server_version"]
+def other_version(node: Node) -> Iterator[Fault]:
+    """Whether the API server that runs has the wanted version: new programs on the hosts do not upgrade a cluster."""
+    running = node.facts["cluster"]["api_server_version"].removeprefix("v")
     wanted = str(node.setting("kubernetes_version"))
-    if not running or CONTROL_PLANE not in node.roles:
-        return
-    step = node.minor - version_tuple(running)[1]
-    if step < 0:
+    if running and running != wanted and CONTROL_PLANE in node.roles:
         text = (
-            f"the API server runs {running}, and kubernetes_version {wanted} is older; it cannot be downgraded: "
-            "set at least its version, or restore a backup"
+            f"the API server runs {running}, and kubernetes_version is {wanted}; a kubelet must never be newer than the "
+            f"API server, and this play upgrades no cluster: set kubernetes_version to {running}"
         )
-        yield node.fault("upgrade-unsupported", text)
-    elif step > 1:
-        text = (
-            f"the API server runs {running}, and kubernetes_version {wanted} is {step} minors newer; "
-            "upgrade one minor at a time"
-        )
-        yield node.fault("upgrade-unsupported", text)
+        yield node.fault("version-differs", text)
 
 
 def connections(node: Node) -> Iterator[Fault]:
@@ -354,7 +345,7 @@ HOST_CHECKS: list[Callable[[Node], Iterator[Fault]]] = [
     programs,
     firewalls,
     leftovers,
-    upgrade,
+    other_version,
     connections,
 ]
 

@@ -16,6 +16,8 @@ from .rootfs import RootFilesystems
 from .settings import Settings
 
 REGISTRY_PORT = 5000
+# What scenarios call the swap files that they make on hosts.
+SWAP_FILE = "groundwork-lab.swap"
 GROUPS = {"control_plane": "kube_control_plane", "worker": "kube_node", "etcd": "etcd"}
 # The machine may not be allowed to raise limits, as podman would by default.
 LIMITS = ("--ulimit=nofile=20000:20000", "--ulimit=nproc=20000:20000")
@@ -145,7 +147,17 @@ class Hosts:
         if names:
             podman("rm", "--force", "--depend", "--time=0", "--volumes", "--ignore", *names)
         podman("network", "rm", "--force", self.settings.name, check=False)
+        self._release_swap()
         shutil.rmtree(self.settings.state, ignore_errors=True)
+
+    def _release_swap(self) -> None:
+        """Loop devices belong to the machine: those on a host's swap file outlive the host."""
+        for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
+            if SWAP_FILE in backing.read_text():
+                device = f"/dev/{backing.parents[1].name}"
+                if any(line.split()[0] == device for line in Path("/proc/swaps").read_text().splitlines()):
+                    subprocess.run(["swapoff", device], check=True)
+                subprocess.run(["losetup", "--detach", device], check=True)
 
     def reboot(self, names: Iterable[str] = ()) -> None:
         """Restart hosts as a reboot would, all at once."""

@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 import yaml
+
+sys.path.insert(0, str(Path(__file__).parent))
+
 from api_server import ETCD, KUBERNETES, ApiServer
 
 COLLECTIONS = Path(__file__).resolve().parents[3] / ".build" / "collections"

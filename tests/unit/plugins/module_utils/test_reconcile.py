@@ -30,8 +30,8 @@ def documents(change: str = "", value: Any = None) -> list[dict[str, Any]]:
     if not path:
         return [document for document in found if document["kind"] != kind]
     result = []
-    for document in found:
-        target = document = {**document}
+    for original in found:
+        target = document = {**original}
         if document["kind"] == kind:
             for name in path[:-1]:
                 target[name] = {**target.get(name, {})}

@@ -295,6 +295,7 @@ def test_whole_archive(install: Run, server: Server, tmp_path: Path) -> None:
         (tar({"shadow": link("../../etc/shadow")}), "which is not in the archive"),
         (tar({}), "the archive holds no file"),
     ],
+    ids=["parent", "parent in the middle", "absolute", "absolute link", "link to a parent", "empty"],
 )
 def test_archive_that_would_leave_its_folder(
     install: Run, server: Server, tmp_path: Path, content: bytes, message: str

@@ -35,7 +35,6 @@ class Host:
     failing: dict[str, tuple[int, str]] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     version: str = "v1.36.5"
-    hashes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COMPONENTS, 1))
     seen_marker: bool = False
     warnings: list[str] = field(default_factory=list)
 
@@ -94,18 +93,21 @@ class Host:
             return 0, "ok", ""
         if "--raw=/version" in line:
             return 0, json.dumps({"gitVersion": self.version}), ""
-        ready = {"conditions": [{"type": "Ready", "status": "True"}]}
-        if "get pod " in line:
-            name = next(name for name in COMPONENTS if f"{name}-cp1" in line)
-            annotations = {_control_plane.HASH: self.manifest(name)}
-            return 0, json.dumps({"metadata": {"annotations": annotations}, "status": ready}), ""
-        if "get node " in line:
-            return 0, json.dumps({"status": ready}), ""
-        if "get lease " in line:
-            kubelet_broken = "kubelet" in self.broken and (self.root / "kubelet/config.yaml").read_text() == "after"
-            return 0, json.dumps({"spec": {"renewTime": "2020" if kubelet_broken else "2999"}}), ""
+        if any(part in line for part in ("get pod ", "get node ", "get lease ")):
+            return 0, json.dumps(self.state_of(line)), ""
         self.ran.append(f"kubectl {line}")
         return (1, "", "timed out") if "rollout status" in line and "rollout" in self.broken else (0, "", "")
+
+    def state_of(self, line: str) -> dict[str, Any]:
+        """What the API server has of a pod, the node or the node's lease."""
+        if "get lease " in line:
+            broken = "kubelet" in self.broken and (self.root / "kubelet/config.yaml").read_text() == "after"
+            return {"spec": {"renewTime": "2020" if broken else "2999"}}
+        found: dict[str, Any] = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+        if "get pod " in line:
+            name = next(name for name in COMPONENTS if f"{name}-cp1" in line)
+            found["metadata"] = {"annotations": {_control_plane.HASH: self.manifest(name)}}
+        return found
 
     def manifest(self, name: str) -> str:
         return (self.kubernetes / "manifests" / f"{name}.yaml").read_text()

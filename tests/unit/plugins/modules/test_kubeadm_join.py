@@ -13,8 +13,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils import _health, _kubeadm
 from ansible_collections.groundwork.kubernetes.plugins.modules import kubeadm_info, kubeadm_join
 
-SECRET = "abcdef.0123456789abcdef"
-CONFIG = f"kind: JoinConfiguration\ndiscovery: {{bootstrapToken: {{token: {SECRET}}}}}\n"
+TOKEN = "abcdef.0123456789abcdef"  # noqa: S105
+CONFIG = f"kind: JoinConfiguration\ndiscovery: {{bootstrapToken: {{token: {TOKEN}}}}}\n"
 TIMEOUT = ["/bin/timeout", "--kill-after=30", "900", "/bin/kubeadm", "join"]
 STOP = ["/bin/systemctl", "stop", "kubelet"]
 UPGRADE = ["kubeadm", "upgrade", "node", "phase", "kubelet-config"]
@@ -80,16 +80,19 @@ class Host:
     def files(self) -> list[str]:
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
 
+    def kubectl(self, arguments: list[str]) -> tuple[int, str, str]:
+        assert arguments[1].startswith(f"--kubeconfig={self.folder}/")
+        if "lease" in arguments:
+            time = "2020" if self.broken and not self.kubelet_is("before", FLAGS) else "2999"
+            return 0, json.dumps({"spec": {"renewTime": time}}), ""
+        if "node" in arguments:
+            return 0, json.dumps({"status": {"conditions": [{"type": "Ready", "status": "True"}]}}), ""
+        return self.api
+
     def run_command(self, arguments: list[str], **_options: Any) -> tuple[int, str, str]:
         if arguments[0] == "/bin/kubectl":
-            assert arguments[1].startswith(f"--kubeconfig={self.folder}/")
-            if "lease" in arguments:
-                time = "2020" if self.broken and not self.kubelet_is("before", FLAGS) else "2999"
-                return 0, json.dumps({"spec": {"renewTime": time}}), ""
-            if "node" in arguments:
-                return 0, json.dumps({"status": {"conditions": [{"type": "Ready", "status": "True"}]}}), ""
-            return self.api
-        if arguments[4:] == UPGRADE[1:] + [f"--kubeconfig={self.folder}/kubelet.conf"]:
+            return self.kubectl(arguments)
+        if arguments[4:] == [*UPGRADE[1:], f"--kubeconfig={self.folder}/kubelet.conf"]:
             self.ran.append(UPGRADE)
             (self.kubelet / "config.yaml").write_text(self.stored)
             return 0, "", ""
@@ -100,7 +103,7 @@ class Host:
             self.ran.append(arguments)
             return self.stop[0], "", self.stop[1]
         assert arguments[: len(TIMEOUT)] == TIMEOUT
-        assert SECRET not in " ".join(arguments)
+        assert TOKEN not in " ".join(arguments)
         assert self.marker.exists()
         config = Path(arguments[len(TIMEOUT)].partition("=")[2])
         assert config.read_text() == CONFIG
@@ -115,7 +118,7 @@ class Host:
     def __call__(self, **options: Any) -> Result:
         self.ran.clear()
         result = self.run_module(kubeadm_join, **{"config": CONFIG, **options})
-        assert SECRET not in str(result)
+        assert TOKEN not in str(result)
         assert not any(path.exists() for path in self.temporary)
         return result
 
@@ -176,7 +179,7 @@ def test_failure_leaves_the_marker_if_something_was_changed(host: Host, stderr: 
     host.answers = [(1, stderr)]
     result = host()
     assert result["failed"]
-    assert stderr.split(": ")[-1].strip() in result["msg"]
+    assert stderr.rpartition(": ")[2].strip() in result["msg"]
     assert host.marker.exists() is marker
 
 

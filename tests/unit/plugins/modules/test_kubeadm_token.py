@@ -41,7 +41,7 @@ class Cluster:
     run_module: Callable[..., Result]
     ran: list[list[str]] = field(default_factory=list)
     given: list[Any] = field(default_factory=list)
-    secret: str = "secret/bootstrap-token-abcdef\n"
+    found: str = "secret/bootstrap-token-abcdef\n"
     info: tuple[int, str, str] = (0, json.dumps({"data": {"kubeconfig": "YAML"}}), "")
     view: dict[str, Any] = field(default_factory=lambda: {"clusters": [{"cluster": CLUSTER}]})
 
@@ -52,7 +52,7 @@ class Cluster:
         self.given.append(data)
         if arguments == INFO:
             return self.info
-        return 0, {"config": json.dumps(self.view), "get": self.secret}.get(arguments[0], ""), ""
+        return 0, {"config": json.dumps(self.view), "get": self.found}.get(arguments[0], ""), ""
 
     def __call__(self, **options: Any) -> Result:
         self.ran.clear()
@@ -123,7 +123,7 @@ def test_remove(cluster: Cluster, token: str) -> None:
     assert cluster.ran == [FIND]
     assert cluster(state="absent", token=token)["changed"]
     assert cluster.ran == [FIND, DELETE]
-    cluster.secret = ""
+    cluster.found = ""
     assert cluster(state="absent", token=token)["changed"] is False
     assert cluster.ran == [FIND]
 

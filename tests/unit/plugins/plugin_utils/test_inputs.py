@@ -354,5 +354,4 @@ def test_specs_of_roles(tmp_path: Path) -> None:
     (tmp_path / "worker").mkdir()
     specs = inputs.load_specs(tmp_path)
     assert list(specs) == ["etcd"]
-    assert inputs.plain_default(specs["etcd"]["etcd_version"]) == "3.6.8"
-    assert inputs.plain_default(specs["etcd"]["etcd_url"]) is None
+    assert inputs.defaults(specs) == {"etcd_version": "3.6.8", "etcd_url": None}

@@ -74,7 +74,7 @@ JOINED = {
         "admin_conf": True,
         "etcd_data": True,
         "ca_sha256": "cafe",
-        "api_server_version": "1.36.4",
+        "api_server_version": "1.36.5",
     }
 }
 WORKER = {"roles": ["worker"]}
@@ -270,10 +270,11 @@ ONE_HOST = [
         {"external_etcd": True},
         [],
     ),
-    ("the version that runs", running("1.36.5"), {}, []),
-    ("the next minor", running("1.35.9"), {}, []),
-    ("two minors in one step", running("1.34.11"), {}, ["error upgrade-unsupported"]),
-    ("an older minor", running("1.37.0-rc.1"), {}, ["error upgrade-unsupported"]),
+    ("the version that runs", running("v1.36.5"), {}, []),
+    ("the next minor", running("1.35.9"), {}, ["error version-differs"]),
+    ("the next patch", running("v1.36.4"), {}, ["error version-differs"]),
+    ("two minors in one step", running("1.34.11"), {}, ["error version-differs"]),
+    ("an older minor", running("1.37.0-rc.1"), {}, ["error version-differs"]),
     ("another minor on a worker", running("1.34.11"), WORKER, []),
     ("reachable", connection("https://dl.k8s.io", "connected"), {}, []),
     ("unreachable", connection("https://dl.k8s.io", "timeout"), {}, ["error endpoint-unreachable"]),
