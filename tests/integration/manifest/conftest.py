@@ -57,7 +57,7 @@ def task(server: ApiServer, tmp_path: Path) -> Task:
             "PATH": f"{KUBERNETES}:{os.environ['PATH']}",
             "HOME": str(server.folder),
             "ANSIBLE_CONFIG": str(tmp_path / "none.cfg"),
-            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+            "ANSIBLE_COLLECTIONS_PATH": f"{COLLECTIONS}:{os.environ.get('ANSIBLE_COLLECTIONS_PATH', '')}",
             "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
         }
         command = [sys.executable, "-m", "ansible", "playbook", "--inventory=localhost,", "play.yml"]

@@ -57,7 +57,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     environment = {
         **os.environ,
         "ANSIBLE_CONFIG": str(folder / "none.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+        "ANSIBLE_COLLECTIONS_PATH": f"{COLLECTIONS}:{os.environ.get('ANSIBLE_COLLECTIONS_PATH', '')}",
         "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
     }
     variables = json.dumps({"ansible_connection": "local", "ansible_python_interpreter": sys.executable})

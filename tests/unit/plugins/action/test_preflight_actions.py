@@ -36,7 +36,7 @@ def play(folder: Path, content: dict[str, Any], *options: str) -> tuple[int, str
     environment = {
         **os.environ,
         "ANSIBLE_CONFIG": str(folder / "none.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+        "ANSIBLE_COLLECTIONS_PATH": f"{COLLECTIONS}:{os.environ.get('ANSIBLE_COLLECTIONS_PATH', '')}",
         "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
         "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
     }
