@@ -44,7 +44,7 @@ CLEANUP = "cleanup"
 PARALLEL = 4
 # For how many seconds a plain read of the API is tried again after an error.
 READ_SECONDS = 15
-# Requests to one node's port, so that a pod on another node is nearly certain to be chosen once.
+# Requests to one node's port at most: of two pods, both are then certain to be chosen.
 NODE_PORT_REQUESTS = 30
 CLEANUP_SECONDS = 90
 # After so many seconds, pods that do not go (their node is away) are removed from the API alone.
@@ -424,7 +424,7 @@ class Verification:
         def ask_on(node: Node) -> None:
             names = {pod.name for pod in self.pods}
             seen[node.name] = set()
-            for _request in range(min(NODE_PORT_REQUESTS, 4 * len(names))):
+            for _request in range(NODE_PORT_REQUESTS):
                 seen[node.name].add(ask(node))
                 if names <= seen[node.name]:
                     break

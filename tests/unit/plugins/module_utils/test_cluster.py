@@ -35,7 +35,9 @@ def node(name: str = "n1", **changes: Any) -> dict[str, Any]:
     return item
 
 
-NOT_READY = [{"type": "Ready", "status": "False", "reason": "KubeletNotReady", "message": "cni plugin\nnot initialized"}]
+NOT_READY = [
+    {"type": "Ready", "status": "False", "reason": "KubeletNotReady", "message": "cni plugin\nnot initialized"}
+]
 UNKNOWN = [{"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown", "message": "Kubelet stopped posting."}]
 
 
@@ -43,7 +45,12 @@ UNKNOWN = [{"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown",
     ("item", "ready", "takes_pods", "trouble"),
     [
         (node(), True, True, ""),
-        (node(status={"conditions": NOT_READY}), False, False, "NotReady (KubeletNotReady: cni plugin not initialized)"),
+        (
+            node(status={"conditions": NOT_READY}),
+            False,
+            False,
+            "NotReady (KubeletNotReady: cni plugin not initialized)",
+        ),
         (
             node(status={"conditions": UNKNOWN}),
             False,
@@ -90,7 +97,8 @@ def pod(name: str = "p", **status: Any) -> dict[str, Any]:
         "kind": "Pod",
         "metadata": {"name": name, "namespace": "kube-system"},
         "spec": {"nodeName": "n1"},
-        "status": {"phase": "Running", "podIP": "10.244.0.5", "conditions": [{"type": "Ready", "status": "True"}]} | status,
+        "status": {"phase": "Running", "podIP": "10.244.0.5", "conditions": [{"type": "Ready", "status": "True"}]}
+        | status,
     }
 
 
@@ -98,7 +106,12 @@ def container(state: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"name": "c", "state": state}]
 
 
-NO_PODS_LEFT = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"}
+NO_PODS_LEFT = {
+    "type": "PodScheduled",
+    "status": "False",
+    "reason": "Unschedulable",
+    "message": "0/3 nodes are available",
+}
 UNREADY = [{"type": "Ready", "status": "False", "message": "containers with unready status: [c]"}]
 PULL = {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "x"'}}
 CRASH = {"waiting": {"reason": "CrashLoopBackOff"}}

@@ -19,7 +19,9 @@ WORKLOAD = verify.Workload("groundwork-verify-x", "web:1", ("serve", "--port={po
 
 def node(name: str, ready: bool = True, takes_pods: bool = True) -> Node:
     trouble = "" if ready else "NotReady"
-    return Node(name, ready, trouble, takes_pods, (), "v1.36.5", "containerd://2.3.4", "Debian", (f"192.0.2.{name[-1]}",))
+    return Node(
+        name, ready, trouble, takes_pods, (), "v1.36.5", "containerd://2.3.4", "Debian", (f"192.0.2.{name[-1]}",)
+    )
 
 
 def pod(name: str, on: str, ready: bool = True) -> Pod:
@@ -34,7 +36,10 @@ withheld\n[-]poststarthook/rbac failed: not finished\nreadyz check failed") has 
     ("text", "parts"),
     [
         ("[+]ping ok\n[+]etcd ok\nreadyz check passed\n", []),
-        (READYZ.replace("\nwithheld", " withheld"), ["etcd failed: reason withheld", "poststarthook/rbac failed: not finished"]),
+        (
+            READYZ.replace("\nwithheld", " withheld"),
+            ["etcd failed: reason withheld", "poststarthook/rbac failed: not finished"],
+        ),
         ("[+]ping ok\n[-]etcd failed: timed out\n", ["etcd failed: timed out"]),
         ("The connection to the server was refused", []),
     ],
@@ -44,7 +49,9 @@ def test_failed_parts(text: str, parts: list[str]) -> None:
 
 
 def test_api_servers() -> None:
-    annotated = {"metadata": {"name": "kube-apiserver-cp1", "annotations": {verify.API_SERVER_ANNOTATION: "192.0.2.1:6443"}}}
+    annotated = {
+        "metadata": {"name": "kube-apiserver-cp1", "annotations": {verify.API_SERVER_ANNOTATION: "192.0.2.1:6443"}}
+    }
     assert verify.api_servers({"items": [annotated, {"metadata": {"name": "other"}}]}) == {
         "kube-apiserver-cp1": "192.0.2.1:6443"
     }
@@ -110,7 +117,12 @@ def test_parse_proxy_configuration(text: str, mode: str, port: int) -> None:
         ("iptables", {"b": "iptables", "a": "iptables"}, {}, Verdict(True, "mode iptables on a, b")),
         ("", {"a": "iptables"}, {}, Verdict(True, "mode iptables on a")),
         ("ipvs", {"a": "ipvs", "b": "iptables"}, {}, Verdict(False, "b: iptables in place of ipvs")),
-        ("", {"a": "ipvs", "b": "iptables"}, {}, Verdict(False, "a: ipvs, and others iptables; b: iptables, and others ipvs")),
+        (
+            "",
+            {"a": "ipvs", "b": "iptables"},
+            {},
+            Verdict(False, "a: ipvs, and others iptables; b: iptables, and others ipvs"),
+        ),
         ("ipvs", {"a": "ipvs"}, {"b": "refused"}, Verdict(False, "b: refused")),
     ],
 )
