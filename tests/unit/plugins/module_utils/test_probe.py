@@ -24,7 +24,7 @@ case $1 in
       pod/deaf) echo "error: pod not found" >&2; exit 1 ;;
       pod/slow) exec sleep 60 ;;
     esac
-    echo "Forwarding from 127.0.0.1:43210 -> 8080"; echo "lost connection" >&2; exec sleep 60 ;;
+    echo "lost connection" >&2; echo "Forwarding from 127.0.0.1:43210 -> 8080"; exec sleep 60 ;;
 esac
 """
 

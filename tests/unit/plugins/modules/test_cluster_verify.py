@@ -149,14 +149,20 @@ class Handler(BaseHTTPRequestHandler):
 class Cluster:
     """The played cluster."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, run_module: Run) -> None:
         self.folder = folder
+        self.run_module = run_module
         self.kubeconfig = str(folder / "admin.conf")
         for name, text in {"admin.conf": "", "calls": "", "faults": "", "port": str(port)}.items():
             (folder / name).write_text(text)
         script = folder / "kubectl"
         script.write_text(KUBECTL.replace("PYTHON", sys.executable))
         script.chmod(0o755)
+
+    def verify(self, **options: Any) -> dict[str, Any]:
+        """The module's result; without the checks that take time unless skip says so."""
+        options = {"kubeconfig": self.kubeconfig, "settle": 0, "skip": ["scheduler", "controller-manager"]} | options
+        return self.run_module(cluster_verify, **options)
 
     def breaks(self, *faults: str) -> None:
         (self.folder / "faults").write_text(" ".join(faults))
@@ -171,22 +177,17 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+def cluster(run_module: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setattr(_kubectl, "BINARY_FOLDERS", [str(tmp_path)])
     monkeypatch.setattr(cluster_verify, "BINARY_FOLDERS", [str(tmp_path)])
     handlers = {number: signal.getsignal(number) for number in cluster_verify.SIGNALS}
-    yield Cluster(tmp_path, server.server_address[1])
+    yield Cluster(tmp_path, server.server_address[1], run_module)
     for number, handler in handlers.items():
         signal.signal(number, handler)
     server.shutdown()
     server.server_close()
-
-
-def verify(run_module: Run, cluster: Cluster, **options: Any) -> dict[str, Any]:
-    options = {"kubeconfig": cluster.kubeconfig, "settle": 0, "skip": ["scheduler", "controller-manager"]} | options
-    return run_module(cluster_verify, **options)
 
 
 def states(result: dict[str, Any]) -> dict[str, str]:
@@ -196,8 +197,8 @@ def states(result: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def test_a_cluster_that_works(run_module: Run, cluster: Cluster) -> None:
-    result = verify(run_module, cluster, settle=10, skip=[], nodes=["cp1", "w1", "w2"])
+def test_a_cluster_that_works(cluster: Cluster) -> None:
+    result = cluster.verify(settle=10, skip=[], nodes=["cp1", "w1", "w2"])
     assert not result.get("failed"), result["msg"]
     assert result["changed"] is False
     assert states(result) == dict.fromkeys([*cluster_verify.NAMES, "cleanup"], "passed")
@@ -238,11 +239,9 @@ def test_a_cluster_that_works(run_module: Run, cluster: Cluster) -> None:
         ([], {"http_path": "/proxyMode"}, set(), ""),
     ],
 )
-def test_faults(
-    run_module: Run, cluster: Cluster, faults: list[str], options: dict[str, Any], failed: set[str], said: str
-) -> None:
+def test_faults(cluster: Cluster, faults: list[str], options: dict[str, Any], failed: set[str], said: str) -> None:
     cluster.breaks(*faults)
-    result = verify(run_module, cluster, **options)
+    result = cluster.verify(**options)
     assert {name for name, state in states(result).items() if state == "failed"} == failed
     assert bool(result.get("failed")) == bool(failed)
     assert said in result.get("msg", "")
@@ -250,9 +249,9 @@ def test_faults(
     assert not cluster.exists
 
 
-def test_a_deployment_that_stays_incomplete(run_module: Run, cluster: Cluster) -> None:
+def test_a_deployment_that_stays_incomplete(cluster: Cluster) -> None:
     cluster.breaks("pull:w2")
-    result = verify(run_module, cluster, timeout=25)
+    result = cluster.verify(timeout=25)
     assert result["failed"]
     assert "pod web-2 on w2: Pending; event Failed of pod web-2: no such image" in result["msg"]
     assert "- spread: no ready pod on w2" in result["msg"]
@@ -262,24 +261,24 @@ def test_a_deployment_that_stays_incomplete(run_module: Run, cluster: Cluster) -
     assert not cluster.exists
 
 
-def test_no_node_takes_pods(run_module: Run, cluster: Cluster) -> None:
+def test_no_node_takes_pods(cluster: Cluster) -> None:
     cluster.breaks("notready:w1", "notready:w2")
-    result = verify(run_module, cluster)
+    result = cluster.verify()
     assert "- deployment: no node takes pods" in result["msg"]
     assert states(result)["exec"] == "skipped"
     assert not any(call.startswith(("create", "delete")) for call in cluster.calls)
 
 
-def test_an_api_server_that_is_away(run_module: Run, cluster: Cluster) -> None:
+def test_an_api_server_that_is_away(cluster: Cluster) -> None:
     cluster.breaks("away")
-    result = verify(run_module, cluster)
+    result = cluster.verify()
     assert states(result) == dict.fromkeys(cluster_verify.NAMES, "skipped") | {"api-server": "failed"}
     assert "refused" in result["msg"]
 
 
-def test_without_a_client_or_dns(run_module: Run, cluster: Cluster) -> None:
+def test_without_a_client_or_dns(cluster: Cluster) -> None:
     cluster.breaks("dns")
-    result = verify(run_module, cluster, http_client=[])
+    result = cluster.verify(http_client=[])
     assert not result.get("failed")
     skipped = {check["name"]: check["detail"] for check in result["checks"] if check["skipped"]}
     assert skipped["pod-network"] == "the option http_client is empty"
@@ -287,34 +286,34 @@ def test_without_a_client_or_dns(run_module: Run, cluster: Cluster) -> None:
     assert skipped["scheduler"] == "left out by the option skip"
 
 
-def test_leftovers_are_removed(run_module: Run, cluster: Cluster) -> None:
+def test_leftovers_are_removed(cluster: Cluster) -> None:
     cluster.breaks("old")
-    result = verify(run_module, cluster, _ansible_check_mode=True)
+    result = cluster.verify(_ansible_check_mode=True)
     assert (result["changed"], result["removed_namespaces"]) == (True, ["groundwork-verify-old"])
     assert not any(call.startswith("delete") for call in cluster.calls)
-    result = verify(run_module, cluster)
+    result = cluster.verify()
     assert (result["changed"], result["removed_namespaces"]) == (True, ["groundwork-verify-old"])
     assert "delete namespaces groundwork-verify-old --ignore-not-found --wait=false" in cluster.calls
 
 
-def test_check_mode_only_reads(run_module: Run, cluster: Cluster) -> None:
-    result = verify(run_module, cluster, settle=10, skip=[], _ansible_check_mode=True)
+def test_check_mode_only_reads(cluster: Cluster) -> None:
+    result = cluster.verify(settle=10, skip=[], _ansible_check_mode=True)
     assert not result.get("failed")
     assert result["changed"] is False
     assert [name for name, state in states(result).items() if state == "passed"] == cluster_verify.NAMES[:7]
     assert not any(call.startswith(("create", "delete", "exec")) for call in cluster.calls)
 
 
-def test_not_installed(run_module: Run, cluster: Cluster) -> None:
-    result = run_module(cluster_verify, kubeconfig="/nowhere/admin.conf")
+def test_not_installed(cluster: Cluster) -> None:
+    result = cluster.verify(kubeconfig="/nowhere/admin.conf")
     assert result["failed"]
     assert result["msg"].startswith("/nowhere/admin.conf does not exist on this host: run the checks on")
-    result = run_module(cluster_verify, kubeconfig="/nowhere/admin.conf", _ansible_check_mode=True)
+    result = cluster.verify(kubeconfig="/nowhere/admin.conf", _ansible_check_mode=True)
     assert states(result) == dict.fromkeys(cluster_verify.NAMES, "skipped")
 
 
-def test_a_wrong_check_to_skip(run_module: Run, cluster: Cluster) -> None:
-    result = verify(run_module, cluster, skip=["dsn"])
+def test_a_wrong_check_to_skip(cluster: Cluster) -> None:
+    result = cluster.verify(skip=["dsn"])
     assert "value of skip must be one or more of" in result["msg"]
     assert cluster.calls == []
 
