@@ -42,7 +42,7 @@ def kubectl(tmp_path: Path) -> Iterator[probe.ConcurrentKubectl]:
     script = tmp_path / "kubectl"
     script.write_text(SCRIPT)
     script.chmod(0o755)
-    module: AnsibleModule = Module(script)  # type: ignore[assignment]
+    module: AnsibleModule = Module(script)
     runner = probe.ConcurrentKubectl(module, "/k.conf", seconds=20, call_seconds=2)
     yield runner
     runner.stop()

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.groundwork.kubernetes.plugins.module_utils import _kubectl
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._verification import NAMES, SIGNALS
 from ansible_collections.groundwork.kubernetes.plugins.modules import cluster_verify
 
 Run = Callable[..., dict[str, Any]]
@@ -182,7 +183,7 @@ def cluster(run_module: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setattr(_kubectl, "BINARY_FOLDERS", [str(tmp_path)])
     monkeypatch.setattr(cluster_verify, "BINARY_FOLDERS", [str(tmp_path)])
-    handlers = {number: signal.getsignal(number) for number in cluster_verify.SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
     yield Cluster(tmp_path, server.server_address[1], run_module)
     for number, handler in handlers.items():
         signal.signal(number, handler)
@@ -201,7 +202,7 @@ def test_a_cluster_that_works(cluster: Cluster) -> None:
     result = cluster.verify(settle=10, skip=[], nodes=["cp1", "w1", "w2"])
     assert not result.get("failed"), result["msg"]
     assert result["changed"] is False
-    assert states(result) == dict.fromkeys([*cluster_verify.NAMES, "cleanup"], "passed")
+    assert states(result) == dict.fromkeys([*NAMES, "cleanup"], "passed")
     assert not cluster.exists
     assert len(result["table"].splitlines()) == 17
     namespace = re.findall(r"groundwork-verify-[a-z]{8}", "\n".join(cluster.calls))[0]
@@ -272,7 +273,7 @@ def test_no_node_takes_pods(cluster: Cluster) -> None:
 def test_an_api_server_that_is_away(cluster: Cluster) -> None:
     cluster.breaks("away")
     result = cluster.verify()
-    assert states(result) == dict.fromkeys(cluster_verify.NAMES, "skipped") | {"api-server": "failed"}
+    assert states(result) == dict.fromkeys(NAMES, "skipped") | {"api-server": "failed"}
     assert "refused" in result["msg"]
 
 
@@ -300,7 +301,7 @@ def test_check_mode_only_reads(cluster: Cluster) -> None:
     result = cluster.verify(settle=10, skip=[], _ansible_check_mode=True)
     assert not result.get("failed")
     assert result["changed"] is False
-    assert [name for name, state in states(result).items() if state == "passed"] == cluster_verify.NAMES[:7]
+    assert [name for name, state in states(result).items() if state == "passed"] == NAMES[:7]
     assert not any(call.startswith(("create", "delete", "exec")) for call in cluster.calls)
 
 
@@ -309,7 +310,7 @@ def test_not_installed(cluster: Cluster) -> None:
     assert result["failed"]
     assert result["msg"].startswith("/nowhere/admin.conf does not exist on this host: run the checks on")
     result = cluster.verify(kubeconfig="/nowhere/admin.conf", _ansible_check_mode=True)
-    assert states(result) == dict.fromkeys(cluster_verify.NAMES, "skipped")
+    assert states(result) == dict.fromkeys(NAMES, "skipped")
 
 
 def test_a_wrong_check_to_skip(cluster: Cluster) -> None:
@@ -356,4 +357,4 @@ def test_defaults_of_the_role_are_those_of_the_module() -> None:
     for name in defaults.keys() - of_the_cluster:
         option = name.split("_", 1)[1]
         assert defaults[name] == documented[option]["default"] == cluster_verify.SPEC[option]["default"]
-    assert specs["verify_skip"]["choices"] == documented["skip"]["choices"] == cluster_verify.NAMES
+    assert specs["verify_skip"]["choices"] == documented["skip"]["choices"] == NAMES
