@@ -314,8 +314,8 @@ def other_version(node: Node) -> Iterator[Fault]:
     wanted = str(node.setting("kubernetes_version"))
     if running and running != wanted and CONTROL_PLANE in node.roles:
         text = (
-            f"the API server runs {running}, and kubernetes_version is {wanted}; a kubelet must never be newer than the "
-            f"API server, and this play upgrades no cluster: set kubernetes_version to {running}"
+            f"the API server runs {running}, and kubernetes_version is {wanted}; a kubelet must never be newer than "
+            f"the API server, and this play upgrades no cluster: set kubernetes_version to {running}"
         )
         yield node.fault("version-differs", text)
 

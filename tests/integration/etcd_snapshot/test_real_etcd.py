@@ -3,7 +3,7 @@
 GROUNDWORK_ETCD_DIR names the folder with the binaries: etcd, etcdctl and, from 3.5 on, etcdutl.
 """
 
-# ruff: noqa: D102, D103, D107
+# ruff: noqa: D102, D103
 
 from __future__ import annotations
 
