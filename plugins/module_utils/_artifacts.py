@@ -200,7 +200,7 @@ def find_digest(text: str, filename: str) -> Digest:
         if digest:
             return digest
     for line in text.splitlines():
-        digits, _, name = line.strip().partition(" ")
+        digits, _blank, name = line.strip().partition(" ")
         if posixpath.basename(name.strip().lstrip("*")) == filename:
             digest = parse_digest(digits)
             if digest:

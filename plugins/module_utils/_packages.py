@@ -102,7 +102,7 @@ def parse_madison(text: str) -> Dict[str, List[str]]:
     """The versions on offer, newest first, of lines 'name | version | source' by apt-cache madison."""
     offers: Dict[str, List[str]] = {}
     for line in text.splitlines():
-        name, _, rest = line.partition("|")
+        name, _bar, rest = line.partition("|")
         version = rest.partition("|")[0].strip()
         if version and version not in offers.setdefault(name.strip(), []):
             offers[name.strip()].append(version)

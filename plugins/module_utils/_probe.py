@@ -98,7 +98,8 @@ class ConcurrentKubectl(Kubectl):
                 raise KubectlError(list(arguments), TIMED_OUT, "not started: the checks are being stopped")
             if not self.seconds_left:
                 raise KubectlError(list(arguments), TIMED_OUT, "not started: the time of all checks is over")
-            process = subprocess.Popen(
+            # run_command waits for the end of a program; a port-forward has to go on meanwhile.
+            process = subprocess.Popen(  # pylint: disable=ansible-bad-function
                 [*self.base, *arguments],
                 stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

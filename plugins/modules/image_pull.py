@@ -119,7 +119,8 @@ def pull(command: List[str], timeout: int, retries: int) -> str:
     fault = ""
     for _attempt in range(1 + retries):
         try:
-            done = subprocess.run(
+            # run_command knows no time after which a program is given up.
+            done = subprocess.run(  # pylint: disable=ansible-bad-function
                 command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
             )
         except subprocess.TimeoutExpired:

@@ -136,7 +136,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile i
 WORKER_FILES = ("kubelet.conf", "bootstrap-kubelet.conf", "pki/ca.crt")
 # The API server calls a node ready for up to 50 seconds after its kubelet has stopped.
 STALE_NODE = 'status "Ready" already exists'
-STALE_NODE_WAIT, STALE_NODE_PAUSE = 120, 5
+STALE_NODE_WAIT = 120
+STALE_NODE_PAUSE = 5
 RECONFIGURATION_MARKER = ".kubelet-reconfiguration-in-progress"
 ADOPTED = (
     "This host has joined by other means. Its configuration is taken to be the one given, without having been "

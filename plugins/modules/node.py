@@ -157,7 +157,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._node import
 )
 
 ATTEMPTS = 5
-KEY: Dict[str, Any] = {"type": "str", "required": True}
+# A taint's key is no secret.
+KEY: Dict[str, Any] = {"type": "str", "required": True, "no_log": False}
 SETTINGS: Dict[str, Any] = {
     "labels": {"type": "dict", "default": {}},
     "annotations": {"type": "dict", "default": {}},

@@ -21,12 +21,12 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm imp
 )
 
 PREFLIGHT = """\
-	[WARNING Hostname]: hostname "cp1" could not be reached
+\t[WARNING Hostname]: hostname "cp1" could not be reached
 error execution phase preflight: [preflight] Some fatal errors occurred:
-	[ERROR NumCPU]: the number of available CPUs 1 is less than the required 2
-	[ERROR SystemVerification]: unexpected kernel config: CONFIG_X
+\t[ERROR NumCPU]: the number of available CPUs 1 is less than the required 2
+\t[ERROR SystemVerification]: unexpected kernel config: CONFIG_X
 missing required cgroups: memory
-	[ERROR Port-6443]: Port 6443 is in use
+\t[ERROR Port-6443]: Port 6443 is in use
 [preflight] If you know what you are doing, you can make a check non-fatal with `--ignore-preflight-errors=...`
 To see the stack trace of this error execute with --v=5 or higher
 """
