@@ -27,7 +27,7 @@ ENDPOINT = (
     "all kubeconfigs and certificates name it, so it cannot be changed after the cluster has been initialized; set "
     "kubernetes_api_endpoint to {before}"
 )
-VERSION = "the control plane runs another version; use the upgrade playbook"
+VERSION = "the control plane runs another version; this module upgrades no cluster"
 ETCD = "etcd's settings are not changed together with the control plane; set it back"
 REJOIN = "the node would have to join again under it; set it back, or remove the node and join it again"
 

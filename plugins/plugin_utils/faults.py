@@ -29,6 +29,7 @@ FAULTS: dict[str, str] = {
     "members-even": "an even number of etcd members",
     "name-clash": "nodes share a name",
     "name-invalid": "a name is not a DNS name as Kubernetes requires",
+    "not-built": "the inventory asks for something that this release does not build",
     "proxy-mode-unsupported": "kube-proxy of this version lacks the mode",
     "runtime-unsupported": "the container runtime and Kubernetes do not fit together",
     "skew-unsupported": "versions of hosts are further apart than Kubernetes supports",

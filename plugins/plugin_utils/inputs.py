@@ -460,6 +460,13 @@ HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
 # Across hosts
 
 
+def _external_etcd(host: HostInput) -> bool:
+    """Whether kubeadm's configuration names an etcd that is not its own."""
+    configuration = host.values.get("control_plane_cluster_configuration")
+    etcd = configuration.get("etcd") if isinstance(configuration, Mapping) else None
+    return isinstance(etcd, Mapping) and bool(etcd.get("external"))
+
+
 def groups(inputs: Inputs) -> Iterator[Fault]:
     """The inventory's groups: a control plane, and an odd number of etcd members."""
     if not inputs.grouped:
@@ -479,6 +486,18 @@ def groups(inputs: Inputs) -> Iterator[Fault]:
         )
         yield Fault("members-even", text, severity=WARNING)
     planes = [host for host in inputs.hosts if host.name in inputs.members(CONTROL_PLANE)]
+    if len(inputs.members(CONTROL_PLANE)) > 1:
+        text = (
+            f"the group {group} has {len(inputs.members(CONTROL_PLANE))} hosts; one control plane is initialized, and "
+            "no further ones join it yet; leave one host in the group"
+        )
+        yield Fault("not-built", text)
+    if external and not any(_external_etcd(host) for host in planes):
+        text = (
+            f"the group {inputs.group(ETCD)[0]} has hosts, but no etcd members are made of them yet; empty the group, "
+            "or name an etcd that exists already in control_plane_cluster_configuration.etcd.external"
+        )
+        yield Fault("not-built", text)
     if len(planes) > 1 and not any(host.text("kubernetes_api_endpoint") for host in planes):
         text = (
             f"{len(planes)} control planes, but kubernetes_api_endpoint is empty: all nodes depend on the first one's "

@@ -89,7 +89,7 @@ def test_steps(change: str, value: Any, steps: list[str]) -> None:
         ),
         ("ClusterConfiguration.controlPlaneEndpoint", "api:6443", "set kubernetes_api_endpoint to 192.0.2.1:6443"),
         ("ClusterConfiguration.clusterName", "other", "set it back"),
-        ("ClusterConfiguration.kubernetesVersion", "v1.37.0", "use the upgrade playbook"),
+        ("ClusterConfiguration.kubernetesVersion", "v1.37.0", "this module upgrades no cluster"),
         ("ClusterConfiguration.etcd.local.extraArgs", [], "etcd's settings are not changed together"),
         ("InitConfiguration.nodeRegistration.name", "cp9", "join"),
         ("InitConfiguration.nodeRegistration.criSocket", "unix:///x", "join"),

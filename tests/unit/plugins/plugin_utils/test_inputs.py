@@ -236,22 +236,25 @@ def test_problems_of_templates() -> None:
     assert fault.text.startswith("kubernetes_node_ip cannot be evaluated: 'x' is undefined; ")
 
 
+EXTERNAL = {"control_plane_cluster_configuration": {"etcd": {"external": {"endpoints": ["https://192.0.2.5:2379"]}}}}
 CLUSTERS = [
     ("one of each", [host(), host("w1")], GROUPS, []),
     ("no group at all", [host()], {}, []),
     ("no control plane", [host("w1")], {"kube_node": ["w1"]}, ["error group-missing "]),
-    ("two etcd members", [host()], {**GROUPS, "etcd": ["e1", "e2"]}, ["warning members-even "]),
+    ("two etcd members", [host(values=EXTERNAL)], {**GROUPS, "etcd": ["e1", "e2"]}, ["warning members-even "]),
+    ("three etcd members", [host(values=EXTERNAL)], {**GROUPS, "etcd": ["e1", "e2", "e3"]}, []),
+    ("members nobody makes", [host()], {**GROUPS, "etcd": ["e1", "e2", "e3"]}, ["error not-built "]),
     (
         "two control planes",
         [host(), host("cp2")],
         {"kube_control_plane": ["cp1", "cp2"]},
-        ["warning members-even ", "warning endpoint-missing "],
+        ["warning members-even ", "error not-built ", "warning endpoint-missing "],
     ),
     (
         "three control planes without an endpoint",
         [host(), host("cp2"), host("cp3")],
         {"kube_control_plane": ["cp1", "cp2", "cp3"]},
-        ["warning endpoint-missing "],
+        ["error not-built ", "warning endpoint-missing "],
     ),
     (
         "a shared name",
@@ -300,7 +303,7 @@ CLUSTERS = [
         "control planes two minors apart",
         [host(), host("cp2", {"kubernetes_version": "1.34.1"}), host("cp3")],
         {"kube_control_plane": ["cp1", "cp2", "cp3"]},
-        ["warning endpoint-missing ", "error skew-unsupported "],
+        ["error not-built ", "warning endpoint-missing ", "error skew-unsupported "],
     ),
 ]
 
