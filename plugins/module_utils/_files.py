@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import io
 import os
-import tempfile
+import stat
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import Attributes, install_stream
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def apply_file(module: AnsibleModule, change: FileChange, mode: int = 0o644) -> 
     """Write or remove a file in one step, keeping an existing file's mode and owner.
 
     Args:
-        module: for the SELinux-aware move.
+        module: for the SELinux context.
         change: what to do; nothing is done where it changes nothing.
         mode: permissions of a file that did not exist.
     """
@@ -70,19 +72,8 @@ def apply_file(module: AnsibleModule, change: FileChange, mode: int = 0o644) -> 
         return
     # A link is followed, so that what it points to is replaced and the link stays.
     path = os.path.realpath(change.path)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".groundwork-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(change.after)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if change.before is None:
-            # atomic_move would give a new file the mode of the umask.
-            os.chmod(draft, mode)
-            os.rename(draft, path)
-        else:
-            module.atomic_move(draft, path)
-    finally:
-        if os.path.exists(draft):
-            os.unlink(draft)
+    attributes = Attributes(mode)
+    if change.before is not None:
+        found = os.stat(path)
+        attributes = Attributes(stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
+    install_stream(module, io.BytesIO(change.after), path, attributes)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import tempfile
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import Attributes, install_stream
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import BINARY_FOLDERS
 
 FOLDER = "/etc/kubernetes"
@@ -108,16 +110,8 @@ def write_private(module: AnsibleModule, path: str, content: bytes) -> None:
 
     The draft lies beside it and begins with a dot, so that the kubelet does not take it for a manifest.
     """
-    folder, name = os.path.split(path)
-    os.makedirs(folder, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=folder, prefix=f".{name}-")
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(draft, path)
-    module.set_default_selinux_context(path, False)
-    _sync_folder(folder)
+    install_stream(module, io.BytesIO(content), path, Attributes(0o600))
+    _sync_folder(os.path.dirname(path))
 
 
 @contextlib.contextmanager

@@ -100,6 +100,7 @@ class Archives:
         """A stand-in for crictl, which is in no package at hand; upstream's archive takes its place if it is there."""
         target = self.settings.cache / f"crictl-v{self.settings.crictl}-linux-amd64.tar.gz"
         if not target.exists() or (CRICTL.stat().st_mtime > target.stat().st_mtime and self.settings.crictl == "0.0.1"):
+            target.with_name(f"{target.name}.sha256").unlink(missing_ok=True)
             with tarfile.open(target, "w:gz") as archive:
                 archive.add(CRICTL, "crictl", filter=_executable)
         write_checksum(target)

@@ -45,7 +45,7 @@ def missing(cache: Path, version: str) -> list[str]:
 def write_checksum(path: Path, suffix: str = ".sha256") -> None:
     """Write the file's sha256 beside it, bare hex as upstream does, unless it is there."""
     beside = path.with_name(path.name + suffix)
-    if not beside.exists() or beside.stat().st_mtime < path.stat().st_mtime:
+    if not beside.exists():
         with path.open("rb") as stream:
             beside.write_text(hashlib.file_digest(stream, "sha256").hexdigest() + "\n")
 
