@@ -158,6 +158,7 @@ disabled:
 """
 
 import os
+import time
 from dataclasses import asdict
 from typing import Any, Dict, List, Sequence, Union
 
@@ -178,6 +179,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._swap import
     resolver,
 )
 
+GONE_CHECKS = 10
+GONE_PAUSE = 0.5
 ROOT = ""  # before the paths of /proc, /etc/systemd and so on: empty on a host, a folder in tests
 
 
@@ -189,6 +192,18 @@ def gpt_partitions(module: AnsibleModule) -> List[str]:
     # lsblk fails where the kernel has no block devices to show, which is no fault of the host.
     rc, out, _err = module.run_command([lsblk, "--pairs", "--paths", "--output", "NAME,PARTTYPE,PARTFLAGS"])
     return parse_lsblk(out) if rc == 0 else []
+
+
+def is_gone(path: str) -> bool:
+    """Whether swap that could not be turned off is off all the same.
+
+    Containers of one machine see the same swap. Another of them may have been faster, and may still be at it.
+    """
+    for _attempt in range(GONE_CHECKS):
+        if path not in {active.path for active in parse_swaps(read_bytes(f"{ROOT}/proc/swaps") or b"")}:
+            return True
+        time.sleep(GONE_PAUSE)
+    return False
 
 
 def apply(module: AnsibleModule, todo: Plan) -> None:
@@ -208,8 +223,7 @@ def apply(module: AnsibleModule, todo: Plan) -> None:
     for swap in todo.swapoff:
         swapoff = module.get_bin_path("swapoff", required=True)
         rc, out, err = module.run_command([swapoff, swap.path], expand_user_and_vars=False)
-        # Containers of one machine see the same swap: another of them may have been faster.
-        if rc != 0 and swap.path in {active.path for active in parse_swaps(read_bytes(f"{ROOT}/proc/swaps") or b"")}:
+        if rc != 0 and not is_gone(swap.path):
             problems.append((err or out).strip() or f"swapoff {swap.path} failed with exit code {rc}")
     if problems:
         problems.append("what turns it on at boot is off; swap of a container's machine is turned off on that machine")

@@ -386,7 +386,8 @@ def test_what_is_swapped_out_must_fit_into_memory(
     assert host(**options).get("failed", False) is not ok
 
 
-def test_swapoff_that_fails_is_told_after_the_others_are_off(host: Host) -> None:
+def test_swapoff_that_fails_is_told_after_the_others_are_off(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(swap, "GONE_PAUSE", 0)
     host.swaps(SWAP_FILE, ZRAM)
     host.failing["swapoff"] = "swapoff: /x: swapoff failed: Operation not permitted"
     result = host()
@@ -399,8 +400,11 @@ def test_swap_that_another_container_turned_off_meanwhile_is_off(host: Host, mon
     host.swaps(SWAP_FILE)
 
     def lost_race(arguments: list[str], **options: Any) -> tuple[int, str, str]:
-        done = host.run_command(arguments, **options)
-        return (255, "", "swapoff failed: Invalid argument") if arguments[0].endswith("swapoff") else done
+        if not arguments[0].endswith("swapoff"):
+            return host.run_command(arguments, **options)
+        # The other one is not done when this one fails.
+        monkeypatch.setattr(swap.time, "sleep", lambda _seconds: host.run_command(arguments, **options))
+        return 255, "", "swapoff failed: Invalid argument"
 
     monkeypatch.setattr(AnsibleModule, "run_command", lambda _module, arguments, **k: lost_race(arguments, **k))
     assert host()["turned_off"] == ["/swapfile"]
