@@ -283,7 +283,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._snapshot im
     SnapshotError,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._staging import (
-    DRAFT_PREFIX,
     NoSpaceError,
     fsync_path,
     require_space,
@@ -295,6 +294,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._trial impor
     space_needed,
 )
 
+DRAFTS = ".groundwork-backup-"
 RULES = ("last", "hourly", "daily", "weekly", "monthly")
 KEEP: Dict[str, int] = {"last": 7, "daily": 7, "weekly": 4, "monthly": 6}
 ARGUMENTS: Dict[str, Any] = {
@@ -619,7 +619,7 @@ class BackupModule:
             seconds=time.monotonic() - self.start,
         )
         try:
-            handle, draft = tempfile.mkstemp(dir=os.path.dirname(target), prefix=DRAFT_PREFIX)
+            handle, draft = tempfile.mkstemp(dir=os.path.dirname(target), prefix=DRAFTS)
             with os.fdopen(handle, "w", encoding="utf-8") as stream:
                 stream.write(text)
             os.chmod(draft, 0o644)
@@ -638,21 +638,22 @@ def path_time(path: str) -> datetime:
     return parse_time(os.path.basename(path).rsplit("-", 1)[1][: -len(".tar")], TIME_IN_NAME)
 
 
+def try_lock(handle: int) -> bool:
+    """Lock an open folder, unless another process has; the lock ends with the process and is never left behind."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @contextmanager
 def exclusive(directory: str) -> Iterator[None]:
-    """One run at a time in a folder; what runs that were killed left there is removed.
-
-    The lock is on the folder itself and ends with the process, so that it is never left behind.
-    """
+    """One save at a time in a folder."""
     handle = os.open(directory, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise FailedError(f"another backup is being made in {directory}: nothing was changed") from error
-        for name in os.listdir(directory):
-            if name.startswith(DRAFT_PREFIX):
-                shutil.rmtree(os.path.join(directory, name), ignore_errors=True)
+        if not try_lock(handle):
+            raise FailedError(f"another backup is being made in {directory}: nothing was changed")
         yield
     finally:
         os.close(handle)
@@ -660,12 +661,32 @@ def exclusive(directory: str) -> Iterator[None]:
 
 @contextmanager
 def drafts(directory: str) -> Iterator[str]:
-    """A folder that only root can enter, and that is gone at the end."""
-    folder = tempfile.mkdtemp(dir=directory, prefix=DRAFT_PREFIX)
+    """A folder that only root can enter, and that is gone at the end; those of killed runs are removed first."""
+    for name in os.listdir(directory):
+        if name.startswith(DRAFTS):
+            remove_abandoned(os.path.join(directory, name))
+    folder = tempfile.mkdtemp(dir=directory, prefix=DRAFTS)
+    handle = os.open(folder, os.O_RDONLY)
     try:
+        if not try_lock(handle):  # another run took it for abandoned, since it was not locked yet
+            raise FailedError(f"another run works in {directory} at the same time: run it again")
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def remove_abandoned(folder: str) -> None:
+    """Remove a folder for drafts, unless a run still works in it."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return
+    try:
+        if try_lock(handle):
+            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(handle)
 
 
 def main() -> None:
@@ -686,7 +707,8 @@ def main() -> None:
         module.fail_json(msg=str(error))
     except OSError as error:
         place = error.filename or module.params["directory"] or module.params["path"]
-        module.fail_json(msg=f"{place}: {error.strerror or error}: no backup was made, and nothing of it is left")
+        left = ": no backup was made, and nothing of it is left" if module.params["state"] == "saved" else ""
+        module.fail_json(msg=f"{place}: {error.strerror or error}{left}")
     module.exit_json(**result)
 
 

@@ -185,6 +185,24 @@ def test_a_clock_that_went_back_does_not_lose_the_new_archive(host: Host) -> Non
     assert result["removed"] == []
 
 
+def test_what_killed_runs_left_goes_and_what_others_work_on_stays(tmp_path: Path) -> None:
+    abandoned = tmp_path / ".groundwork-backup-old"
+    (abandoned / "trial").mkdir(parents=True)
+    foreign = tmp_path / ".groundwork-draft-x"
+    foreign.mkdir()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (tmp_path / ".groundwork-backup-link").symlink_to(outside)
+
+    with backup.drafts(str(tmp_path)) as first, backup.drafts(str(tmp_path)) as second:
+        assert first != second
+        assert os.path.isdir(first)
+        assert os.stat(first).st_mode & 0o777 == 0o700
+        assert not abandoned.exists()
+
+    assert sorted(os.listdir(tmp_path)) == [".groundwork-backup-link", ".groundwork-draft-x", "outside"]
+
+
 def test_metrics_that_cannot_be_written_are_a_warning(host: Host) -> None:
     result = host.run(prove="status", metrics_file="/nowhere/backup.prom")
     assert result["changed"]
