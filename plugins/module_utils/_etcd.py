@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -112,9 +113,18 @@ class EndpointStatus:
     errors: Tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Sample:
+    """A read below a prefix: how many keys are there, the member's revision, and the hash of the first few of them."""
+
+    count: int
+    revision: int
+    sha256: str
+
+
 def parse_version(text: str) -> Version:
-    """The version that ``etcdctl version`` or ``etcdutl version`` prints."""
-    match = re.search(r"version:\s*v?(\d+)\.(\d+)\.(\d+)", text)
+    """The version that ``etcdctl version``, ``etcdutl version`` or ``etcd --version`` prints."""
+    match = re.search(r"version:\s*v?(\d+)\.(\d+)\.(\d+)", text, re.IGNORECASE)
     if match is None:
         raise EtcdError(f"cannot read a version from {text.strip()!r}")
     return Version(*(int(part) for part in match.groups()))
@@ -155,6 +165,13 @@ def parse_status(text: str) -> List[EndpointStatus]:
     return found
 
 
+def parse_sample(text: str) -> Sample:
+    """The answer of ``get``; etcd leaves out fields that are zero or empty."""
+    answer = parse_json(text)
+    records = json.dumps(answer.get("kvs", []), sort_keys=True).encode()
+    return Sample(answer.get("count", 0), answer["header"].get("revision", 0), hashlib.sha256(records).hexdigest())
+
+
 def parse_json(text: str) -> Any:
     """A tool's JSON; Python keeps the 64-bit ids whole."""
     try:
@@ -190,6 +207,49 @@ class Etcd:
             raise EtcdError(f"{endpoint} gave no status")
         return found[0]
 
+    def source(self, allow_unhealthy: bool) -> EndpointStatus:
+        """The member to take a snapshot from: the first healthy one, in the order given.
+
+        Healthy is who answers a read through the quorum, so its data is not behind the others'.
+        """
+        health = self.health()
+        candidates = [item.endpoint for item in health if item.healthy]
+        said = "; ".join(f"{item.endpoint}: {item.error or 'unhealthy'}" for item in health if not item.healthy)
+        if not candidates and not allow_unhealthy:
+            raise EtcdError(
+                f"no endpoint is healthy ({said}). If the cluster has lost its quorum or has an alarm, "
+                "allow_unhealthy takes the snapshot from one member as it is"
+            )
+        if not candidates:
+            self.module.warn(f"no endpoint is healthy ({said}): the snapshot may lack the newest changes")
+            candidates = [item.endpoint for item in health]
+        refused: List[str] = []
+        for endpoint in candidates:
+            try:
+                status = self.status(endpoint)
+            except CommandError as error:
+                refused.append(f"{endpoint}: {error.reason}")
+                continue
+            if not status.learner:
+                return status
+            refused.append(f"{endpoint}: it is a learner, which may be behind")
+        raise EtcdError(f"no etcd member can give a snapshot ({'; '.join(refused)})")
+
+    def sample(
+        self, endpoint: str, prefix: str, limit: int = 10, revision: int = 0, private: Optional[str] = None
+    ) -> Sample:
+        """Count the keys below a prefix, and hash the first few of them with their values.
+
+        Args:
+            endpoint: the member.
+            prefix: empty for all keys.
+            limit: how many are hashed.
+            revision: as of which revision; 0: now.
+            private: the folder with the sockets of a member that asks for no certificates.
+        """
+        command = ["get", prefix, "--prefix", f"--limit={limit}", f"--rev={revision}"]
+        return parse_sample(self._etcdctl([endpoint], *command, private=private))
+
     def save(self, endpoint: str, path: str, timeout: int) -> None:
         """Stream a member's database into a file; etcd takes a snapshot from exactly one member."""
         self._etcdctl([endpoint], "snapshot", "save", path, timeout=timeout)
@@ -199,9 +259,11 @@ class Etcd:
         status = parse_json(self._run([self.snapshot_tool().path, "snapshot", "status", path, "--write-out=json"]))
         return dict(status)
 
-    def restore(self, path: str, arguments: Sequence[str]) -> None:
+    def restore(
+        self, path: str, arguments: Sequence[str], wrapper: Sequence[str] = (), cwd: Optional[str] = None
+    ) -> None:
         """Make a data directory of a snapshot."""
-        self._run([self.snapshot_tool().path, "snapshot", "restore", path, *arguments])
+        self._run([*wrapper, self.snapshot_tool().path, "snapshot", "restore", path, *arguments], cwd=cwd)
 
     def snapshot_tool(self) -> Tool:
         """The binary that reads snapshot files.
@@ -221,7 +283,8 @@ class Etcd:
         """A binary of this host, or None."""
         if name not in self._tools:
             path = self._find(name)
-            self._tools[name] = Tool(path, parse_version(self._run([path, "version"]))) if path else None
+            flag = "--version" if name == "etcd" else "version"
+            self._tools[name] = Tool(path, parse_version(self._run([path, flag]))) if path else None
         return self._tools[name]
 
     def _find(self, name: str) -> Optional[str]:
@@ -236,20 +299,26 @@ class Etcd:
         return str(self.options["bin_dir"] or f"{', '.join(BINARY_FOLDERS)} or PATH")
 
     def _etcdctl(
-        self, endpoints: Sequence[str], *command: str, timeout: Optional[int] = None, ok: Tuple[int, ...] = (0,)
+        self,
+        endpoints: Sequence[str],
+        *command: str,
+        timeout: Optional[int] = None,
+        ok: Tuple[int, ...] = (0,),
+        private: Optional[str] = None,
     ) -> str:
         tool = self.tool("etcdctl")
         if tool is None:
             raise ToolMissingError(f"etcdctl is not in {self._folders()}")
         flags = [f"--endpoints={','.join(endpoints)}"]
-        flags += [f"--{name}={self.options[name]}" for name in ("cacert", "cert", "key") if self.options[name]]
+        if private is None:
+            flags += [f"--{name}={self.options[name]}" for name in ("cacert", "cert", "key") if self.options[name]]
         flags.append(f"--dial-timeout={self.options['dial_timeout']}s")
         flags.append(f"--command-timeout={timeout or self.options['timeout']}s")
-        return self._run([tool.path, *flags, *command, "--write-out=json"], ok)
+        return self._run([tool.path, *flags, *command, "--write-out=json"], ok, cwd=private)
 
-    def _run(self, command: List[str], ok: Tuple[int, ...] = (0,)) -> str:
+    def _run(self, command: List[str], ok: Tuple[int, ...] = (0,), cwd: Optional[str] = None) -> str:
         environment = {"ETCDCTL_API": "3", "LC_ALL": "C"}
-        rc, out, err = self.module.run_command(command, environ_update=environment)
+        rc, out, err = self.module.run_command(command, environ_update=environment, cwd=cwd)
         if rc not in ok or (rc != 0 and not out.strip()):
             raise CommandError(command, rc, err or out)
         return str(out)

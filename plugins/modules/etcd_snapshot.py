@@ -309,7 +309,7 @@ class SnapshotModule:
         if missing:
             raise EtcdError(missing)
 
-        source = self.source()
+        source = self.etcd.source(self.options["allow_unhealthy"])
         result["endpoint"] = source.endpoint
         require_space(os.path.dirname(self.path), source.db_size + HASH_SIZE, f"the snapshot of {source.endpoint}")
         if self.module.check_mode:
@@ -329,34 +329,6 @@ class SnapshotModule:
         except ToolMissingError as error:
             return str(error)
         return ""
-
-    def source(self) -> EndpointStatus:
-        """The member to take the snapshot from: the first healthy one, in the order given.
-
-        Healthy is who answers a read through the quorum, so its data is not behind the others'.
-        """
-        health = self.etcd.health()
-        candidates = [item.endpoint for item in health if item.healthy]
-        said = "; ".join(f"{item.endpoint}: {item.error or 'unhealthy'}" for item in health if not item.healthy)
-        if not candidates and not self.options["allow_unhealthy"]:
-            raise EtcdError(
-                f"no endpoint is healthy ({said}). If the cluster has lost its quorum or has an alarm, "
-                "allow_unhealthy takes the snapshot from one member as it is"
-            )
-        if not candidates:
-            self.module.warn(f"no endpoint is healthy ({said}): the snapshot may lack the newest changes")
-            candidates = [item.endpoint for item in health]
-        refused: List[str] = []
-        for endpoint in candidates:
-            try:
-                status = self.etcd.status(endpoint)
-            except CommandError as error:
-                refused.append(f"{endpoint}: {error.reason}")
-                continue
-            if not status.learner:
-                return status
-            refused.append(f"{endpoint}: it is a learner, which may be behind")
-        raise EtcdError(f"no etcd member can give a snapshot ({'; '.join(refused)})")
 
     def save_from(self, source: EndpointStatus) -> Snapshot:
         """Stream the snapshot to a draft, verify that, and only then give it its name."""

@@ -42,7 +42,7 @@ class Host:
         for name in versions:
             (folder / name).touch(0o755)
 
-    def run_command(self, command: list[str], environ_update: dict[str, str]) -> tuple[int, str, str]:
+    def run_command(self, command: list[str], environ_update: dict[str, str], cwd: str | None) -> tuple[int, str, str]:
         name = os.path.basename(command[0])
         if command[1:] == ["version"]:
             return 0, f"{name} version: {self.versions[name]}\nAPI version: 3.x\n", ""

@@ -1,0 +1,257 @@
+"""The modules backup and backup_info: what they refuse and plan. Backups of a real etcd are in tests/integration."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _etcd, _trial
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
+    EtcdState,
+    Manifest,
+    Proof,
+    write_archive,
+)
+from ansible_collections.groundwork.kubernetes.plugins.modules import backup, backup_info
+
+Result = dict[str, Any]
+Answer = tuple[int, str, str]
+
+
+class Host:
+    """A folder with programs of etcd that are played, and a folder for archives."""
+
+    def __init__(self, root: Path, run_module: Callable[..., Result], snapshot: bytes) -> None:
+        """Nothing is installed yet."""
+        self.root, self.run_module, self.snapshot = root, run_module, snapshot
+        self.versions = {"etcd": "3.5.30", "etcdctl": "3.5.30", "etcdutl": "3.5.30"}
+        self.member_version = "3.5.30"
+        self.database_size = 20480
+        self.warnings: list[str] = []
+        (root / "bin").mkdir()
+        (root / "ca.key").touch()
+
+    def run(self, module: Any = backup, **options: Any) -> Result:
+        """Run a module with this host's programs."""
+        for name in self.versions:
+            (self.root / "bin" / name).touch(0o755)
+        given = {"directory": str(self.root / "backups"), "cluster": "test", "include": [str(self.root / "ca.key")]}
+        return self.run_module(module, bin_dir=str(self.root / "bin"), **{**given, **options})
+
+    def command(self, command: list[str]) -> Answer:
+        """Play a program."""
+        if command[-1] in ("version", "--version"):
+            name = os.path.basename(command[0])
+            return 0, f"{name} Version: {self.versions[name]}\nGit SHA: x\n", ""
+        words = tuple(word for word in command[1:] if not word.startswith("--"))
+        status = {"header": {"revision": 6}, "version": self.member_version, "dbSize": self.database_size}
+        answers: dict[tuple[str, ...], Any] = {
+            ("endpoint", "health"): [{"endpoint": "https://127.0.0.1:2379", "health": True}],
+            ("endpoint", "status"): [{"Endpoint": "https://127.0.0.1:2379", "Status": status}],
+            ("snapshot", "save"): {},
+            ("snapshot", "status"): {"hash": 7, "revision": 6, "totalKey": 11, "totalSize": 20480},
+            ("get", ""): {"header": {"revision": 9}, "count": 9},
+            ("get", "/registry/"): {"header": {"revision": 9}, "count": 8},
+        }
+        if words[:2] == ("snapshot", "save"):
+            Path(words[2]).write_bytes(self.snapshot)
+        return 0, json.dumps(answers[words[:2]]), ""
+
+
+@pytest.fixture
+def host(
+    tmp_path: Path,
+    run_module: Callable[..., Result],
+    make_snapshot: Callable[..., bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Host:
+    found = Host(tmp_path, run_module, make_snapshot())
+    monkeypatch.setattr(AnsibleModule, "run_command", lambda _module, command, **_options: found.command(command))
+    monkeypatch.setattr(AnsibleModule, "warn", lambda _module, text: found.warnings.append(text))
+    return found
+
+
+def test_a_backup_without_a_trial(host: Host) -> None:
+    result = host.run(prove="status")
+
+    assert result["changed"], result
+    assert result["manifest"]["etcd"] == {
+        "version": "3.5.30", "endpoint": "https://127.0.0.1:2379", "revision": 6, "total_keys": 11, "keys": 9,
+        "sample_prefix": "/registry/", "sample_keys": 8,
+        "sample_sha256": "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945",
+    }  # fmt: skip
+    assert [part["name"] for part in result["manifest"]["parts"]] == ["etcd.db", f"files{host.root}/ca.key"]
+    assert result["kept"] == [result["path"]]
+    assert os.listdir(host.root / "backups") == [os.path.basename(result["path"])]
+    again = host.run(state="verified", path=result["path"], prove="status")
+    assert (again["changed"], again["manifest"]) == (False, result["manifest"])
+
+
+def test_a_damaged_snapshot_is_set_aside(host: Host) -> None:
+    host.snapshot = host.snapshot[:9000] + b"!" + host.snapshot[9001:]
+
+    result = host.run(prove="status")
+
+    assert (result["failed"], result["fault"]) == (True, "proof")
+    assert "the snapshot in the new archive is damaged" in result["msg"]
+    assert result["path"].endswith(".tar.bad")
+    assert os.listdir(host.root / "backups") == [os.path.basename(result["path"])]
+
+
+def test_check_mode_on_an_empty_host(host: Host) -> None:
+    host.versions = {}
+
+    result = host.run(include=["/nowhere/pki", "/nowhere/*.conf"], _ansible_check_mode=True)
+
+    assert result["changed"]
+    assert host.warnings == [
+        "include: /nowhere/pki does not exist; etcdctl is not installed on this host: "
+        "a backup would be made once that is there"
+    ]
+    assert not (host.root / "backups").exists()
+
+
+def test_all_that_is_missing_is_named_at_once(host: Host) -> None:
+    del host.versions["etcd"]
+
+    result = host.run(include=["/nowhere/pki", "/nowhere/x"], scratch_directory="/nowhere")
+
+    assert result["failed"]
+    for message in ["/nowhere/pki does not", "/nowhere/x does not", "scratch_directory: /nowhere is", "program etcd"]:
+        assert message in result["msg"]
+    assert not (host.root / "backups").exists()
+
+
+@pytest.mark.parametrize("cluster", ["", "../x", "a/b", "a b", "-"])
+def test_a_cluster_name_that_is_no_file_name(host: Host, cluster: str) -> None:
+    assert f"cluster: '{cluster}' is no name" in host.run(cluster=cluster)["msg"]
+
+
+@pytest.mark.parametrize(
+    ("server", "reader", "member", "message"),
+    [
+        ("3.5.30", "3.5.16", "3.5.1", ""),
+        ("3.5.30", "3.5.16", "3.4.23", ""),
+        ("3.6.15", "3.6.15", "3.4.23", "needs an etcd of 3.4 or 3.5, but"),
+        ("3.5.30", "3.5.30", "3.6.8", "needs an etcd of 3.6 or 3.7, but"),
+        ("3.4.23", "3.5.30", "3.5.30", "of one minor version, but they are 3.5.30 and 3.4.23"),
+    ],
+)
+def test_which_etcd_fits(host: Host, server: str, reader: str, member: str, message: str) -> None:
+    host.versions = {"etcd": server, "etcdctl": reader, "etcdutl": reader}
+    host.member_version = member
+
+    result = host.run(_ansible_check_mode=True)
+
+    assert result.get("failed", False) == (bool(message) and "one minor" not in message), result
+    assert message in "".join([result.get("msg", ""), *host.warnings])
+
+
+def test_too_little_space_is_foreseen(host: Host) -> None:
+    host.database_size = 2**60
+
+    result = host.run()
+
+    assert "free, but a backup of https://127.0.0.1:2379 needs" in result["msg"]
+    assert not (host.root / "backups").exists()
+
+
+def test_old_archives_go_after_the_new_one_is_there(host: Host) -> None:
+    first = host.run(prove="status")["path"]
+    planned = host.run(prove="status", keep={"last": 1}, _ansible_check_mode=True, _ansible_diff=True)
+    assert planned["removed"] == [first]
+    assert planned["diff"] == {"before": {"archives": [first]}, "after": {"archives": [planned["path"]]}}
+    assert os.path.exists(first)
+
+    result = host.run(prove="status", keep={"last": 1})
+
+    assert (result["removed"], result["kept"]) == ([first], [result["path"]])
+    assert os.listdir(host.root / "backups") == [os.path.basename(result["path"])]
+
+
+def test_a_clock_that_went_back_does_not_lose_the_new_archive(host: Host) -> None:
+    first = host.run(prove="status")["path"]
+    future = host.root / "backups" / "test-29990101T000000Z.tar"
+    os.rename(first, future)
+
+    result = host.run(prove="status", keep={"last": 1})
+
+    assert result["kept"] == [str(future), result["path"]]
+    assert result["removed"] == []
+
+
+def test_what_killed_runs_left_goes_and_what_others_work_on_stays(tmp_path: Path) -> None:
+    abandoned = tmp_path / ".groundwork-backup-old"
+    (abandoned / "trial").mkdir(parents=True)
+    foreign = tmp_path / ".groundwork-draft-x"
+    foreign.mkdir()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (tmp_path / ".groundwork-backup-link").symlink_to(outside)
+
+    with backup.drafts(str(tmp_path)) as first, backup.drafts(str(tmp_path)) as second:
+        assert first != second
+        assert os.path.isdir(first)
+        assert os.stat(first).st_mode & 0o777 == 0o700
+        assert not abandoned.exists()
+
+    assert sorted(os.listdir(tmp_path)) == [".groundwork-backup-link", ".groundwork-draft-x", "outside"]
+
+
+def test_metrics_that_cannot_be_written_are_a_warning(host: Host) -> None:
+    result = host.run(prove="status", metrics_file="/nowhere/backup.prom")
+    assert result["changed"]
+    assert host.warnings == ["metrics_file: /nowhere/backup.prom cannot be written: No such file or directory"]
+
+
+def test_info_tells_good_from_bad(host: Host) -> None:
+    snapshot = host.root / "snapshot"
+    snapshot.write_bytes(host.snapshot)
+    folder = host.root / "backups"
+    folder.mkdir()
+    state = EtcdState("3.5.30", "", 6, 11)
+    for day, (passed, suffix) in enumerate([(True, ""), (False, ""), (True, ".bad")], 1):
+        proof = Proof("restore", passed, "" if passed else "failed its proof: no")
+        manifest = Manifest("test", "cp-1", f"2026-11-0{day}T00:00:00Z", "1.36.5", state, proof)
+        write_archive(str(folder / f"test-2026110{day}T000000Z.tar{suffix}"), manifest, str(snapshot), [])
+    (folder / "other-20261104T000000Z.tar").touch()
+
+    found = host.run_module(backup_info, directory=str(folder), verify=False)["backups"]
+
+    assert [(item["cluster"], item["valid"], item["fault"]) for item in found] == [
+        ("other", False, "empty"),
+        ("test", False, "proof"),
+        ("test", False, "proof"),
+        ("test", True, ""),
+    ]
+    assert [item["message"].rpartition("/")[2] for item in found] == [
+        "other-20261104T000000Z.tar is empty",
+        "test-20261103T000000Z.tar.bad is set aside as bad",
+        "test-20261102T000000Z.tar failed its proof: no",
+        "",
+    ]
+    assert len(host.run_module(backup_info, directory=str(folder), cluster="test")["backups"]) == 3
+    assert host.run_module(backup_info, directory=str(host.root / "none"))["backups"] == []
+
+
+def test_a_trial_ends_with_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_trial.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert _trial.low_priority() == ["nice", "-n", "19", "ionice", "-c", "3"]
+    assert _trial.bound_to(7)[:3] == ["setpriv", "--pdeathsig", "KILL"]
+    assert _trial.bound_to(7)[-1] == "7"
+    monkeypatch.setattr(_trial.shutil, "which", lambda name: None)
+    assert _trial.low_priority() == _trial.bound_to(7) == []
+
+
+def test_a_sample_is_the_same_if_the_records_are() -> None:
+    record = {"key": "YQ==", "value": "Yg==", "mod_revision": 2}
+    one = _etcd.parse_sample(json.dumps({"header": {"revision": 5}, "kvs": [record], "count": 3}))
+    two = _etcd.parse_sample(json.dumps({"count": 3, "kvs": [dict(reversed(record.items()))], "header": {}}))
+    assert (one.count, one.revision, two.revision) == (3, 5, 0)
+    assert one.sha256 == two.sha256
+    assert one.sha256 != _etcd.parse_sample(json.dumps({"header": {}})).sha256
