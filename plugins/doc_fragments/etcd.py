@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The client's options; C(etcd.tools) alone for modules that only read files."""
+    """The client's options; C(etcd.tools) for modules that read files, C(etcd.ctl) for those that do not."""
 
     DOCUMENTATION = r"""
 options:
@@ -50,4 +50,19 @@ requirements:
   - etcdctl 3.4 or 3.5, or etcdutl 3.5 to 3.7 with the etcdctl of the same minor version
 notes:
   - Tools of the same minor version as the members are recommended.
+"""
+
+    CTL = r"""
+options:
+  bin_dir:
+    description:
+      - Folder on the host with C(etcdctl).
+      - Without it C(etcdctl) is looked for in C(/usr/local/bin), C(/usr/bin) and on E(PATH).
+    type: path
+requirements:
+  - etcdctl 3.4 to 3.7
+notes:
+  - One of O(endpoints) gives the list of members, and then each member is asked at its own client URLs. Give more than
+    one endpoint, so that a member that is down does not hide the others.
+  - A member that does not answer adds O(timeout) to each request.
 """

@@ -111,6 +111,30 @@ class EndpointStatus:
     db_size: int
     learner: bool
     errors: Tuple[str, ...]
+    db_in_use: int = 0
+    db_quota: int = 0
+    raft_term: int = 0
+    raft_index: int = 0
+    raft_applied_index: int = 0
+
+
+@dataclass(frozen=True)
+class MemberRecord:
+    """What the cluster's list says of a member; one that has never started has no name and no client URLs."""
+
+    id: int
+    name: str
+    peer_urls: Tuple[str, ...]
+    client_urls: Tuple[str, ...]
+    learner: bool
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """An alarm that is raised, and the member that raised it."""
+
+    member_id: int
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -148,7 +172,7 @@ def parse_health(text: str) -> List[EndpointHealth]:
 def parse_status(text: str) -> List[EndpointStatus]:
     """The answer of ``endpoint status``; etcd leaves out fields that are false, zero or empty."""
     found = []
-    for item in parse_json(text):
+    for item in parse_json(text) or []:
         status = item["Status"]
         found.append(
             EndpointStatus(
@@ -160,6 +184,11 @@ def parse_status(text: str) -> List[EndpointStatus]:
                 db_size=status.get("dbSize", 0),
                 learner=status.get("isLearner", False),
                 errors=tuple(status.get("errors") or ()),
+                db_in_use=status.get("dbSizeInUse", 0),
+                db_quota=status.get("dbSizeQuota", 0),
+                raft_term=status.get("raftTerm", 0),
+                raft_index=status.get("raftIndex", 0),
+                raft_applied_index=status.get("raftAppliedIndex", 0),
             )
         )
     return found
@@ -170,6 +199,29 @@ def parse_sample(text: str) -> Sample:
     answer = parse_json(text)
     records = json.dumps(answer.get("kvs", []), sort_keys=True).encode()
     return Sample(answer.get("count", 0), answer["header"].get("revision", 0), hashlib.sha256(records).hexdigest())
+
+
+def parse_members(text: str) -> List[MemberRecord]:
+    """The answer of ``member list``."""
+    return [
+        MemberRecord(
+            id=item["ID"],
+            name=item.get("name", ""),
+            peer_urls=tuple(item.get("peerURLs") or ()),
+            client_urls=tuple(item.get("clientURLs") or ()),
+            learner=item.get("isLearner", False),
+        )
+        for item in parse_json(text).get("members") or []
+    ]
+
+
+def parse_alarms(text: str) -> List[Alarm]:
+    """The answer of ``alarm list``: etcd's AlarmType is a number in JSON."""
+    names = {1: "NOSPACE", 2: "CORRUPT"}
+    return [
+        Alarm(item.get("memberID", 0), names.get(item.get("alarm", 0), f"number {item.get('alarm', 0)}"))
+        for item in parse_json(text).get("alarms") or []
+    ]
 
 
 def parse_json(text: str) -> Any:
@@ -191,9 +243,9 @@ class Etcd:
         for name in [name for name in os.environ if name.startswith("ETCDCTL_")]:
             del os.environ[name]
 
-    def health(self) -> List[EndpointHealth]:
-        """The health of every endpoint, in the order given."""
-        endpoints = self.options["endpoints"]
+    def health(self, endpoints: Optional[Sequence[str]] = None) -> List[EndpointHealth]:
+        """The health of endpoints, in the order given; without any, of those in the options."""
+        endpoints = self.options["endpoints"] if endpoints is None else endpoints
         # Exit code 1 means that one of them is unhealthy: which one, the output tells.
         found = {
             item.endpoint: item for item in parse_health(self._etcdctl(endpoints, "endpoint", "health", ok=(0, 1)))
@@ -250,6 +302,35 @@ class Etcd:
         command = ["get", prefix, "--prefix", f"--limit={limit}", f"--rev={revision}"]
         return parse_sample(self._etcdctl([endpoint], *command, private=private))
 
+    def statuses(self, endpoints: Sequence[str]) -> List[EndpointStatus]:
+        """What the members behind endpoints say of themselves; those that do not answer are left out."""
+        return parse_status(self._etcdctl(endpoints, "endpoint", "status", ok=(0, 1)))
+
+    def members(self, endpoints: Sequence[str]) -> List[MemberRecord]:
+        """The cluster's list of members; from etcd 3.5 on it needs the quorum."""
+        return parse_members(self._etcdctl(endpoints, "member", "list"))
+
+    def alarms(self, endpoints: Sequence[str]) -> List[Alarm]:
+        """The alarms that are raised; needs the quorum."""
+        return parse_alarms(self._etcdctl(endpoints, "alarm", "list"))
+
+    def add_member(self, endpoints: Sequence[str], name: str, peer_urls: Sequence[str], learner: bool) -> None:
+        """Add a member to the list; its process is started later."""
+        role = ["--learner"] if learner else []
+        self._etcdctl(endpoints, "member", "add", name, f"--peer-urls={','.join(peer_urls)}", *role, read=False)
+
+    def promote_member(self, endpoints: Sequence[str], member_id: int) -> None:
+        """Let a learner vote."""
+        self._etcdctl(endpoints, "member", "promote", f"{member_id:x}", read=False)
+
+    def remove_member(self, endpoints: Sequence[str], member_id: int) -> None:
+        """Take a member off the list; its process stops by itself if it runs."""
+        self._etcdctl(endpoints, "member", "remove", f"{member_id:x}", read=False)
+
+    def move_leader(self, leader: Sequence[str], member_id: int) -> None:
+        """Hand leadership to another member; only the leader's own endpoints take this."""
+        self._etcdctl(leader, "move-leader", f"{member_id:x}", read=False)
+
     def save(self, endpoint: str, path: str, timeout: int) -> None:
         """Stream a member's database into a file; etcd takes a snapshot from exactly one member."""
         self._etcdctl([endpoint], "snapshot", "save", path, timeout=timeout)
@@ -305,6 +386,7 @@ class Etcd:
         timeout: Optional[int] = None,
         ok: Tuple[int, ...] = (0,),
         private: Optional[str] = None,
+        read: bool = True,
     ) -> str:
         tool = self.tool("etcdctl")
         if tool is None:
@@ -314,7 +396,8 @@ class Etcd:
             flags += [f"--{name}={self.options[name]}" for name in ("cacert", "cert", "key") if self.options[name]]
         flags.append(f"--dial-timeout={self.options['dial_timeout']}s")
         flags.append(f"--command-timeout={timeout or self.options['timeout']}s")
-        return self._run([tool.path, *flags, *command, "--write-out=json"], ok, cwd=private)
+        # JSON only where it is read: etcdctl 3.4 crashes on "member promote" with it, after the promotion.
+        return self._run([tool.path, *flags, *command, *(["--write-out=json"] if read else [])], ok, cwd=private)
 
     def _run(self, command: List[str], ok: Tuple[int, ...] = (0,), cwd: Optional[str] = None) -> str:
         environment = {"ETCDCTL_API": "3", "LC_ALL": "C"}

@@ -10,16 +10,20 @@ from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import (
+    Alarm,
     CommandError,
     EndpointHealth,
     EndpointStatus,
     Etcd,
     EtcdError,
+    MemberRecord,
     Tool,
     ToolMissingError,
     Version,
     explain,
+    parse_alarms,
     parse_health,
+    parse_members,
     parse_status,
     parse_version,
 )
@@ -148,6 +152,33 @@ def test_parse_status_keeps_ids_whole_and_knows_left_out_fields() -> None:
 def test_parse_health() -> None:
     text = '[{"endpoint":"a","health":true,"took":"2ms"},{"endpoint":"b","took":"5s","error":"deadline"}]'
     assert parse_health(text) == [EndpointHealth("a", True, ""), EndpointHealth("b", False, "deadline")]
+
+
+@pytest.mark.parametrize("text", ["[]", "null"])
+def test_no_member_gave_a_status(text: str) -> None:
+    assert parse_status(text) == []
+
+
+def test_parse_members_knows_one_that_never_started() -> None:
+    started = {"ID": 9786502279027508905, "name": "m1", "peerURLs": ["http://a:2380"], "clientURLs": ["http://a:2379"]}
+    learner = {"ID": 7, "peerURLs": ["http://b:2380"], "isLearner": True}
+    assert parse_members(json.dumps({"header": {}, "members": [started, learner]})) == [
+        MemberRecord(9786502279027508905, "m1", ("http://a:2380",), ("http://a:2379",), False),
+        MemberRecord(7, "", ("http://b:2380",), (), True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "alarms"),
+    [
+        ("{}", []),
+        ('{"header":{"revision":1}}', []),
+        ('{"alarms":[{"memberID":7,"alarm":1},{"memberID":8,"alarm":2}]}', [Alarm(7, "NOSPACE"), Alarm(8, "CORRUPT")]),
+        ('{"alarms":[{"memberID":7,"alarm":9}]}', [Alarm(7, "number 9")]),
+    ],
+)
+def test_parse_alarms(text: str, alarms: list[Alarm]) -> None:
+    assert parse_alarms(text) == alarms
 
 
 def test_no_json() -> None:

@@ -1,0 +1,330 @@
+"""The modules etcd_info, etcd_guard and etcd_member: only etcdctl is played, with the answers of its versions."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _members
+from ansible_collections.groundwork.kubernetes.plugins.modules import etcd_guard, etcd_info, etcd_member
+
+Result = dict[str, Any]
+Answer = tuple[int, str, str]
+ID = 10618452829079870490  # beyond what a double holds
+
+
+def client(number: int) -> str:
+    return f"https://10.0.0.{number}:2379"
+
+
+def peer(number: int) -> str:
+    return f"https://10.0.0.{number}:2380"
+
+
+def url_list(*numbers: int) -> str:
+    return ",".join(client(number) for number in numbers)
+
+
+@dataclass
+class Cluster:
+    """Members 1 to size that answer as etcdctl of a version prints it."""
+
+    root: Path
+    run_module: Callable[..., Result]
+    version: str = "3.5.30"
+    size: int = 3
+    leader: int = 1
+    dead: set[int] = field(default_factory=set)
+    learners: set[int] = field(default_factory=set)
+    unstarted: set[int] = field(default_factory=set)
+    alarms: dict[int, int] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    changes: list[list[str]] = field(default_factory=list)
+    ran: list[list[str]] = field(default_factory=list)
+
+    def run(self, module: Any, **options: Any) -> Result:
+        (self.root / "etcdctl").touch(0o755)
+        endpoints = options.pop("endpoints", [client(number) for number in (1, 2, 3)])
+        return self.run_module(module, bin_dir=str(self.root), endpoints=endpoints, **options)
+
+    @property
+    def quorum(self) -> bool:
+        voters = [number for number in self.numbers if number not in self.learners]
+        down = [number for number in voters if number in self.dead | self.unstarted]
+        return len(voters) - len(down) > len(voters) / 2
+
+    @property
+    def numbers(self) -> range:
+        return range(1, self.size + 1)
+
+    def command(self, command: list[str]) -> Answer:  # noqa: PLR0911
+        if command[1:] == ["version"]:
+            return 0, f"etcdctl version: {self.version}\n", ""
+        self.ran.append([os.path.basename(command[0]), *command[1:]])
+        asked = [int(url.split(".")[3].split(":")[0]) for url in command[1].partition("=")[2].split(",")]
+        words = [word for word in command[2:] if not word.startswith(("--dial", "--command", "--cacert", "--write"))]
+        if words[:2] == ["endpoint", "health"]:
+            return self.health(asked)
+        if words[:2] == ["endpoint", "status"]:
+            found = [self.status(number) for number in asked if number not in self.dead]
+            return int(len(found) < len(asked)), json.dumps(found), ""
+        local = words == ["member", "list"] and self.version.startswith("3.4") and not self.dead.issuperset(asked)
+        if self.dead.issuperset(asked) or not (self.quorum or local):
+            return 1, "", "Error: context deadline exceeded"
+        if words == ["member", "list"]:
+            return 0, json.dumps({"header": {}, "members": [self.record(number) for number in self.numbers]}), ""
+        if words == ["alarm", "list"]:
+            found = [{"memberID": ID + number, "alarm": kind} for number, kind in self.alarms.items()]
+            return 0, json.dumps({"alarms": found} if found else {}), ""
+        return self.change(command[1], words)
+
+    def change(self, endpoints: str, words: list[str]) -> Answer:
+        if self.failures:
+            return 1, "", f"Error: {self.failures.pop(0)}"
+        self.changes.append([endpoints, *words])
+        if words[0] == "move-leader":
+            self.leader = int(words[1], 16) - ID
+        elif words[1] == "add":
+            self.size += 1
+            self.unstarted.add(self.size)
+            self.learners |= {self.size} if "--learner" in words else set()
+        elif words[1] == "promote":
+            self.learners.discard(int(words[2], 16) - ID)
+        elif words[1] == "remove":
+            assert int(words[2], 16) - ID == self.size
+            self.size -= 1
+        return 0, "done", ""
+
+    def health(self, asked: list[int]) -> Answer:
+        found = []
+        for number in asked:
+            error = "context deadline exceeded" if number in self.dead or not self.quorum else ""
+            if number in self.learners:
+                error = error or "etcdserver: rpc not supported for learner"
+            if self.alarms and not self.version.startswith("3.4"):
+                error = error or "Active Alarm(s): NOSPACE "
+            found.append({"endpoint": client(number), "health": not error, **({"error": error} if error else {})})
+        return int(any("error" in one for one in found)), json.dumps(found), "Error: unhealthy cluster"
+
+    def status(self, number: int) -> dict[str, Any]:
+        status: dict[str, Any] = {
+            "header": {"member_id": ID + number, "revision": 9}, "version": self.version, "dbSize": 300,
+            "dbSizeInUse": 200, "raftIndex": 50, "raftAppliedIndex": 50, "raftTerm": 2,
+        }  # fmt: skip
+        if self.quorum:
+            status["leader"] = ID + self.leader
+        else:
+            status["errors"] = ["etcdserver: no leader"]
+        if self.alarms:
+            status["errors"] = [f"memberID:{ID + one} alarm:NOSPACE " for one in self.alarms]
+        if number in self.learners:
+            status["isLearner"] = True
+        if self.version >= "3.6":
+            status.update(storageVersion="3.6.0", dbSizeQuota=2147483648)
+        return {"Endpoint": client(number), "Status": status}
+
+    def record(self, number: int) -> dict[str, Any]:
+        found: dict[str, Any] = {"ID": ID + number, "peerURLs": [peer(number)]}
+        if number not in self.unstarted:
+            found.update(name=f"m{number}", clientURLs=[client(number)])
+        if number in self.learners:
+            found["isLearner"] = True
+        return found
+
+
+@pytest.fixture
+def etcd(tmp_path: Path, run_module: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    found = Cluster(tmp_path, run_module)
+    monkeypatch.setattr(AnsibleModule, "run_command", lambda module, command, **options: found.command(command))
+    for module in (_members, etcd_member):
+        monkeypatch.setattr(module, "PAUSE", 0)
+    return found
+
+
+def call(endpoints: str, *words: str) -> list[str]:
+    return [
+        "etcdctl", f"--endpoints={endpoints}", "--dial-timeout=2s", "--command-timeout=5s", *words, "--write-out=json"
+    ]  # fmt: skip
+
+
+VERSIONS = pytest.mark.parametrize("version", ["3.4.23", "3.5.30", "3.6.15"])
+
+
+@VERSIONS
+def test_info(etcd: Cluster, version: str) -> None:
+    etcd.version = version
+    result = etcd.run(etcd_info)
+
+    assert etcd.ran == [
+        call(url_list(1, 2, 3), "endpoint", "health"),
+        call(url_list(1, 2, 3), "member", "list"),
+        call(url_list(1, 2, 3), "endpoint", "health"),
+        call(url_list(1, 2, 3), "endpoint", "status"),
+        call(url_list(1, 2, 3), "alarm", "list"),
+    ]
+    assert {key: result[key] for key in result if key not in ("members", "invocation")} == {
+        "changed": False, "healthy": True, "has_quorum": True, "quorum": 2, "voters": 3, "leader": "m1", "alarms": [],
+        "order": ["m2", "m3", "m1"], "error": "",
+    }  # fmt: skip
+    assert result["members"][0] == {
+        "id": f"{ID + 1:x}", "name": "m1", "peer_urls": [peer(1)], "client_urls": [client(1)], "learner": False,
+        "started": True, "healthy": True, "leader": True, "error": "", "version": version, "db_size": 300,
+        "db_in_use": 200, "db_quota": 2147483648 if version == "3.6.15" else None, "raft_term": 2, "raft_index": 50,
+        "raft_applied_index": 50, "alarms": [],
+    }  # fmt: skip
+
+
+@VERSIONS
+def test_info_of_a_cluster_without_quorum(etcd: Cluster, version: str) -> None:
+    etcd.version, etcd.dead = version, {2, 3}
+    result = etcd.run(etcd_info)
+
+    assert (result["healthy"], result["has_quorum"], result["leader"]) == (False, False, "")
+    assert [one["healthy"] for one in result["members"]] == [False, False, False]
+    assert result["error"] == ("" if version == "3.4.23" else "Error: context deadline exceeded")
+    assert [one["client_urls"] for one in result["members"]] == [[client(1)], [client(2)], [client(3)]]
+    assert result["members"][0]["error"] == "etcdserver: no leader"
+
+
+@VERSIONS
+def test_info_with_an_alarm(etcd: Cluster, version: str) -> None:
+    etcd.version, etcd.alarms = version, {2: 1, 9: 2}
+    result = etcd.run(etcd_info)
+
+    assert (result["healthy"], result["has_quorum"], result["alarms"]) == (False, True, ["CORRUPT", "NOSPACE"])
+    assert [(one["healthy"], one["alarms"]) for one in result["members"]] == [
+        (True, []), (True, ["NOSPACE"]), (True, []),
+    ]  # fmt: skip
+
+
+def test_one_endpoint_leads_to_all_members(etcd: Cluster) -> None:
+    etcd.dead = {3}
+    result = etcd.run(etcd_info, endpoints=[client(2)])
+    assert [(one["name"], one["healthy"]) for one in result["members"]] == [("m1", True), ("m2", True), ("m3", False)]
+
+
+def test_guard_moves_leadership(etcd: Cluster) -> None:
+    planned = etcd.run(etcd_guard, member="m1", move_leader=True, _ansible_check_mode=True)
+    assert (planned["changed"], planned["leader"], etcd.changes) == (True, "m2", [])
+
+    moved = etcd.run(etcd_guard, member="m1", move_leader=True)
+    again = etcd.run(etcd_guard, member="m1", move_leader=True)
+
+    assert (moved["changed"], moved["leader"], again["changed"]) == (True, "m2", False)
+    assert moved["diff"][0]["before"] == "m1\n"
+    assert etcd.changes == [[f"--endpoints={client(1)}", "move-leader", f"{ID + 2:x}"]]
+    assert "--write-out=json" not in next(command for command in etcd.ran if "move-leader" in command)
+
+
+@pytest.mark.parametrize("operation", ["restart", "upgrade", "defragment", "remove"])
+def test_guard_refuses_and_touches_nothing(etcd: Cluster, operation: str) -> None:
+    etcd.dead = {3}
+    result = etcd.run(etcd_guard, member="m1", operation=operation, move_leader=True)
+
+    assert result["failed"]
+    assert result["msg"].startswith(f"It is not safe to {operation} m1: m3 ({peer(3)}) is not healthy")
+    assert result["msg"].endswith("Nothing was changed.")
+    assert len(result["reasons"]) == 1
+    assert result["order"] == ["m3", "m2", "m1"]
+    assert etcd.changes == []
+
+
+def test_guard_knows_its_members(etcd: Cluster) -> None:
+    result = etcd.run(etcd_guard, member="m7")
+    assert "m7 is not a member of the cluster. Its members are m1 (" in result["msg"]
+
+
+def test_guard_waits(etcd: Cluster) -> None:
+    etcd.dead = {2}
+    late = etcd.run(etcd_guard, member="m2", state="caught_up", wait_timeout=0)
+    assert late["msg"] == "m2 has not caught up within 0 seconds: it is not healthy (context deadline exceeded)"
+    assert not etcd.run(etcd_guard, member="m2", state="caught_up", _ansible_check_mode=True).get("failed")
+    etcd.dead = set()
+    assert etcd.run(etcd_guard, member="m2", state="caught_up")["lag"] == 0
+
+
+def test_member_from_added_to_promoted(etcd: Cluster) -> None:
+    options = {"name": "m4", "peer_urls": [peer(4)]}
+    planned = etcd.run(etcd_member, **options, _ansible_check_mode=True)
+    assert (planned["changed"], planned["actions"], etcd.changes) == (True, ["added"], [])
+
+    etcd.failures = ["etcdserver: unhealthy cluster"]  # too early, so it is tried again
+    added = etcd.run(etcd_member, **options)
+    assert etcd.changes == [
+        [f"--endpoints={url_list(1, 2, 3)}", "member", "add", "m4", f"--peer-urls={peer(4)}", "--learner"]
+    ]
+    assert added["initial_cluster"] == ",".join(f"m{number}={peer(number)}" for number in (1, 2, 3, 4))
+    assert added["initial_cluster"] == planned["initial_cluster"]
+    assert (added["initial_cluster_state"], added["pending"]) == ("existing", "it has not started")
+    assert added["diff"][0]["after"].splitlines()[-1] == f"not started {peer(4)} learner"
+
+    again = etcd.run(etcd_member, **options)
+    assert (again["changed"], again["pending"]) == (False, "it has not started")
+
+    etcd.unstarted = set()
+    would = etcd.run(etcd_member, **options, _ansible_check_mode=True)
+    promoted = etcd.run(etcd_member, **options)
+    last = etcd.run(etcd_member, **options)
+    assert (would["actions"], promoted["actions"], last["actions"]) == (["promoted"], ["promoted"], [])
+    assert promoted["diff"] == would["diff"]
+    assert promoted["diff"][0]["after"].splitlines()[-1] == f"m4 {peer(4)} voting"
+    assert etcd.changes[1:] == [[f"--endpoints={url_list(1, 2, 3)}", "member", "promote", f"{ID + 4:x}"]]
+
+
+@pytest.mark.parametrize(("timeout", "failed"), [(0, False), (1, True)])
+def test_etcd_says_that_the_learner_is_not_ready(etcd: Cluster, timeout: int, failed: bool) -> None:
+    etcd.size, etcd.learners = 4, {4}
+    etcd.failures = ["etcdserver: can only promote a learner member which is in sync with leader"] * 1_000_000
+    result = etcd.run(etcd_member, name="m4", peer_urls=[peer(4)], promote_timeout=timeout)
+    assert result.get("failed", False) is failed
+    assert "in sync with leader" in result["msg" if failed else "pending"]
+
+
+def test_member_is_removed_by_the_others(etcd: Cluster) -> None:
+    etcd.leader = 3
+    planned = etcd.run(etcd_member, name="m3", state="absent", _ansible_check_mode=True)
+    removed = etcd.run(etcd_member, name="m3", state="absent")
+    again = etcd.run(etcd_member, name="m3", state="absent")
+
+    assert planned["actions"] == removed["actions"] == ["moved_leader", "removed"]
+    assert (again["changed"], again["diff"]) == (False, [])
+    assert removed["diff"][0]["after"] == f"m1 {peer(1)} voting\nm2 {peer(2)} voting\n"
+    assert etcd.changes == [
+        [f"--endpoints={client(3)}", "move-leader", f"{ID + 1:x}"],
+        [f"--endpoints={url_list(1, 2)}", "member", "remove", f"{ID + 3:x}"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"name": "m3", "peer_urls": [peer(9)]}, "Remove the old one first (state=absent"),
+        ({"name": "m9", "peer_urls": [peer(3)]}, f"{peer(3)} in peer_urls belongs to m3 ("),
+        ({"name": "m9"}, "state is present but all of the following are missing: peer_urls"),
+    ],
+)
+def test_wrong_input_changes_nothing(etcd: Cluster, options: dict[str, Any], said: str) -> None:
+    result = etcd.run(etcd_member, **options)
+    assert result["failed"]
+    assert said in result["msg"]
+    assert etcd.changes == []
+
+
+def test_force_goes_past_the_guard_but_not_without_quorum(etcd: Cluster) -> None:
+    etcd.dead = {2}
+    options = {"name": "m4", "peer_urls": [peer(4)]}
+    refused = etcd.run(etcd_member, **options)
+    assert f"m2 ({peer(2)}) is not healthy" in refused["msg"]
+    assert refused["reasons"]
+    assert etcd.run(etcd_member, **options, force=True)["actions"] == ["added"]
+
+    etcd.dead, etcd.changes = {1, 2}, []
+    refused = etcd.run(etcd_member, **options, force=True)
+    assert "the cluster has no quorum" in refused["msg"]
+    assert etcd.changes == []
