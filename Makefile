@@ -73,6 +73,10 @@ unit: setup ## Unit tests
 sanity: setup ## ansible-test sanity, the collection's build, and ansible-doc
 	@tests/sanity
 
+.PHONY: integration
+integration: artifacts ## Modules against real etcd processes and a real API server on this machine
+	@tests/integration/run
+
 .PHONY: scenario
 scenario: setup ## One molecule scenario: make scenario NAME=default
 	@molecule test --scenario-name $(NAME)
@@ -86,6 +90,6 @@ test: lint unit sanity ## What CI runs
 	@$(MAKE) --no-print-directory scenario NAME=default
 
 .PHONY: test-all
-test-all: test ## Every scenario, and the benchmark
+test-all: test integration ## Every scenario, the modules on real parts, and the benchmark
 	@for scenario in $$(ls molecule | grep -vx -e default -e shared); do $(MAKE) --no-print-directory scenario NAME=$$scenario; done
 	@$(MAKE) --no-print-directory bench

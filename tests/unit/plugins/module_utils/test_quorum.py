@@ -173,7 +173,7 @@ def test_alarms(alarm: str, raised_by: int, operation: str, allowed: bool) -> No
 
 def test_every_reason_is_told_at_once() -> None:
     reasons = touch("hhhdl", 1, "restart")
-    assert [reason.split(" (")[0] for reason in reasons] == ["m4", "m5"]
+    assert [reason.split(" (", maxsplit=1)[0] for reason in reasons] == ["m4", "m5"]
 
 
 @pytest.mark.parametrize(
