@@ -44,6 +44,7 @@ setup: $(BUILD)/apt $(VENV)/ready $(COLLECTION) ## Install what everything below
 cluster: setup ## A real cluster on this machine: lab hosts, and playbooks/site.yml on them
 	@$(LAB) up --control-plane $(CONTROL_PLANES) --worker $(WORKERS)
 	@ansible-playbook -i inventories/lab playbooks/site.yml
+	@$(LAB) usage
 
 .PHONY: verify
 verify: setup ## The end-to-end check on the lab's cluster

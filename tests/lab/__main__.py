@@ -13,7 +13,7 @@ from .debian import Debian
 from .download import download
 from .hosts import REGISTRY_PORT, Hosts
 from .images import Images
-from .kubernetes import Builder
+from .kubernetes import Builder, release_folder
 from .packages import Packages
 from .rootfs import RootFilesystems
 from .settings import Settings
@@ -66,6 +66,21 @@ class Lab:
         for host in self.hosts.running():
             say(f"{host.name} {host.address} ({host.group})")
 
+    def usage(self) -> str:
+        """Commands to paste."""
+        settings = self.settings
+        first = self.hosts.running()[0]
+        kubectl = release_folder(settings.cache, settings.kubernetes) / "kubectl"
+        return "\n".join(
+            [
+                f"export KUBECONFIG={settings.state}/admin.conf",
+                f"{kubectl} get nodes",
+                f"ssh -i {self.hosts.key} -o UserKnownHostsFile={settings.state}/known_hosts root@{first.address}",
+                "make verify    # the end-to-end check",
+                "make clean     # removes the hosts",
+            ]
+        )
+
 
 def main() -> None:
     """Parse and dispatch."""
@@ -78,6 +93,7 @@ def main() -> None:
         up.add_argument(f"--{group}", type=int, default=count, metavar="N")
     commands.add_parser("down", help="remove hosts, mirror and network")
     commands.add_parser("list", help="the hosts that exist")
+    commands.add_parser("usage", help="how to use the cluster on them")
     for name, text in (
         ("reboot", "restart hosts (all)"),
         ("kill", "take the power away"),
@@ -99,6 +115,8 @@ def main() -> None:
     elif options.command == "list":
         for host in lab.hosts.running():
             print(host.name, host.address, host.group)
+    elif options.command == "usage":
+        print(lab.usage())
     else:
         getattr(lab.hosts, options.command)(options.names)
 

@@ -142,6 +142,8 @@ class Hosts:
 
     def down(self) -> None:
         """Remove hosts, mirror, network and everything they left on the machine."""
+        if shutil.which("podman") is None:
+            return
         names = podman("ps", "--all", "--filter", f"name=^{self.settings.name}-", "--format={{.Names}}").split()
         # A host that goes down at once leaves nothing running; volumes go with it.
         if names:
