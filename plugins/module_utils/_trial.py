@@ -146,7 +146,8 @@ def _start(server: Tool, folder: str) -> subprocess.Popen[bytes]:
     ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ETCD_", "NOTIFY_"))}
     with open(os.path.join(folder, "log"), "wb") as log:
-        return subprocess.Popen(
+        # run_command waits for the end of a program; this one serves meanwhile.
+        return subprocess.Popen(  # pylint: disable=ansible-bad-function
             command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, close_fds=True
         )
 
