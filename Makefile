@@ -80,7 +80,7 @@ integration: artifacts ## Modules against real etcd processes and a real API ser
 
 .PHONY: scenario
 scenario: setup ## One molecule scenario: make scenario NAME=default
-	@molecule test --scenario-name $(NAME)
+	@tests/scenario $(NAME)
 
 .PHONY: bench
 bench: setup ## site against a shell script with the same steps, and the cost of a second run

@@ -414,25 +414,23 @@ class Verification:
         """Ask the service on every ready node, and through it pods on other nodes."""
         port = verify.node_port(self._get("service", verify.NAME, f"--namespace={self.namespace}"))
         nodes = [node for node in self.nodes if node.ready]
-        seen: Dict[str, Set[str]] = {}
+        seen: Dict[str, Set[str]] = {node.name: set() for node in nodes}
+        names = {pod.name for pod in self.pods}
 
-        def ask(node: Node) -> str:
+        def ask(node: Node) -> None:
             if not node.address:
                 raise ProbeError("the node has no InternalIP")
-            return fetch(node.address, port, self.options["http_path"]).strip()
-
-        def ask_on(node: Node) -> None:
-            names = {pod.name for pod in self.pods}
             seen[node.name] = set()
             for _request in range(NODE_PORT_REQUESTS):
-                seen[node.name].add(ask(node))
+                seen[node.name].add(fetch(node.address, port, self.options["http_path"]).strip())
                 if names <= seen[node.name]:
                     break
+            # A node learns of a service's pods one after the other, so this is asked again for a while.
+            fault = verify.unseen(node, seen, self.pods)
+            if fault:
+                raise ProbeError(fault)
 
         faults = self._faults(nodes, ask, self._settled())
-        # Once a node's port has answered, an error is no late start: some pods are not reached through that node.
-        answering = [node for node in nodes if node not in faults]
-        faults.update(self._faults(answering, ask_on, time.monotonic()))
         return verify.judge_node_port(port, nodes, faults, seen, self.pods)
 
     # Afterwards

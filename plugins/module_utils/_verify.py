@@ -421,6 +421,26 @@ def node_port(document: Optional[Dict[str, Any]]) -> int:
     return int(ports[0].get("nodePort") or 0)
 
 
+def _tell_pods(seen: Dict[str, Set[str]], pods: List[Pod]) -> bool:
+    """Whether the answers tell which pods gave them: with the usual image their bodies are the pods' names."""
+    names = {pod.name for pod in pods}
+    return any(names & bodies for bodies in seen.values())
+
+
+def unseen(node: Node, seen: Dict[str, Set[str]], pods: List[Pod]) -> str:
+    """What a node's port lacks: an answer of a pod on another node; empty where nothing is missing.
+
+    Args:
+        node: the node that was asked.
+        seen: the bodies of the answers, by node's name.
+        pods: the pods that could answer.
+    """
+    others = {pod.name for pod in pods if pod.node != node.name}
+    if others and _tell_pods(seen, pods) and not others & seen[node.name]:
+        return "no pod on another node has answered"
+    return ""
+
+
 def judge_node_port(
     port: int, nodes: List[Node], faults: Dict[Node, str], seen: Dict[str, Set[str]], pods: List[Pod]
 ) -> Verdict:
@@ -430,17 +450,11 @@ def judge_node_port(
         port: the service's port on the nodes.
         nodes: the nodes that were asked.
         faults: what went wrong, by node.
-        seen: the bodies of the answers by node's name; where the image's server is the usual one they are pods' names.
+        seen: the bodies of the answers, by node's name.
         pods: the pods that could answer.
     """
-    homes = {pod.name: pod.node for pod in pods}
     named = {f"{node.name} ({node.address}:{port})": fault for node, fault in faults.items()}
-    silent = not any(body in homes for bodies in seen.values() for body in bodies)
-    for node in nodes:
-        others = {pod for pod, home in homes.items() if home != node.name}
-        if node not in faults and others and not silent and not others & seen[node.name]:
-            named[f"{node.name} ({node.address}:{port})"] = "no pod on another node has answered"
-    note = " (the answers do not tell which pods gave them)" if silent else ""
+    note = "" if _tell_pods(seen, pods) else " (the answers do not tell which pods gave them)"
     return judge_answers(f"port {port} answers{note} on", named, [node.name for node in nodes], len(nodes))
 
 

@@ -60,7 +60,7 @@ class Hosts:
         self, settings: Settings, debian: Debian, systems: RootFilesystems, say: Callable[[str], None]
     ) -> None:
         self.settings, self.debian, self.systems, self.say = settings, debian, systems, say
-        self.image = f"localhost/{settings.name}-lab/host:latest"
+        self.image = "localhost/groundwork-lab/host:latest"
         self.key = settings.state / "id_ed25519"
 
     def running(self) -> list[Host]:

@@ -29,13 +29,19 @@ INSTALLABLE = [
     "containerd",
     "ebtables",
     "ethtool",
+    "haproxy",
     "ipset",
     "iptables",
+    "keepalived",
     "nftables",
+    "python3-cryptography",
+    "rsync",
     "runc",
     "socat",
     "util-linux",
+    "age",
     "ca-certificates",
+    "gnupg",
 ]
 BASE = ["conntrack", "ipset", "iptables", "kmod"]
 # Every host generates what makes it different from its siblings when it starts for the first time.

@@ -40,12 +40,13 @@ class Settings:
     subnet: ipaddress.IPv4Network = field(
         default_factory=lambda: ipaddress.IPv4Network(_env("LAB_SUBNET", "10.213.77.0/24"))
     )
-    name: str = "groundwork"
+    # Several labs can run beside each other, each with its own LAB_NAME and LAB_SUBNET.
+    name: str = field(default_factory=lambda: _env("LAB_NAME", "groundwork"))
 
     @property
     def state(self) -> Path:
         """Keys and configuration of the hosts that run now."""
-        return self.cache / "lab"
+        return self.cache / "labs" / self.name
 
     @property
     def mirror(self) -> str:

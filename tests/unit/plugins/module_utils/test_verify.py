@@ -299,10 +299,22 @@ SILENT = "port 30000 answers (the answers do not tell which pods gave them) on n
 
 
 @pytest.mark.parametrize(
+    ("seen", "missing"),
+    [
+        ({"n1": {"p1", "p2"}, "n2": {"p1"}}, ""),
+        ({"n1": {"p1"}, "n2": {"p1"}}, "no pod on another node has answered"),
+        ({"n1": {"<html>"}, "n2": {"<html>"}}, ""),
+        ({"n1": {"p1"}, "n2": set()}, "no pod on another node has answered"),
+    ],
+)
+def test_unseen(seen: dict[str, set[str]], missing: str) -> None:
+    assert verify.unseen(NODES[0], seen, PODS) == missing
+
+
+@pytest.mark.parametrize(
     ("faults", "seen", "verdict"),
     [
         ({}, {"n1": {"p1", "p2"}, "n2": {"p1"}}, Verdict(True, "port 30000 answers on n1, n2")),
-        ({}, {"n1": {"p1"}, "n2": {"p1"}}, Verdict(False, "n1 (192.0.2.1:30000): no pod on another node has answered")),
         ({}, {"n1": {"<html>"}, "n2": {"<html>"}}, Verdict(True, SILENT)),
         ({NODES[1]: "timed out"}, {"n1": {"p2"}}, Verdict(False, "n2 (192.0.2.2:30000): timed out")),
     ],
@@ -312,6 +324,7 @@ def test_judge_node_port(faults: dict[Node, str], seen: dict[str, set[str]], ver
 
 
 def test_judge_node_port_of_one_node() -> None:
+    assert not verify.unseen(NODES[0], {"n1": {"p1"}}, PODS[:1])
     verdict = verify.judge_node_port(30000, NODES[:1], {}, {"n1": {"p1"}}, PODS[:1])
     assert verdict == Verdict(True, "port 30000 answers on n1")
 

@@ -1,0 +1,73 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter addresses."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Mapping
+
+from ansible.errors import AnsibleFilterError
+
+DOCUMENTATION = r"""
+name: addresses
+author: groundwork.kubernetes contributors (@groundwork)
+version_added: 0.1.0
+short_description: The addresses at which the cluster reaches hosts
+description:
+  - A host's address is its variable C(kubernetes_node_ip) where the inventory sets it, of two addresses the first.
+    Else it is the address of its default route, which the facts of the host tell.
+  - It fails for a host of which neither is known, and names it.
+options:
+  _input:
+    description: Names of hosts in the inventory.
+    type: list
+    elements: str
+    required: true
+  hostvars:
+    description: The variables of all hosts.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show where the members of etcd are reached
+  ansible.builtin.debug:
+    msg: "{{ groups['etcd'] | groundwork.kubernetes.addresses(hostvars) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The addresses, in the order of the hosts.
+  type: list
+  elements: str
+  sample: [192.0.2.11, 192.0.2.12]
+"""
+
+
+def _address(host: str, variables: Mapping[str, Any]) -> str:
+    given = variables.get("kubernetes_node_ip")
+    if given:
+        return str(given).split(",", maxsplit=1)[0].strip()
+    facts = variables.get("ansible_facts") or {}
+    for family in ("default_ipv4", "default_ipv6"):
+        address = (facts.get(family) or {}).get("address")
+        if address:
+            return str(address)
+    raise AnsibleFilterError(
+        f"The address of {host} is not known: no facts of it were gathered. "
+        f"Set kubernetes_node_ip for {host}, or run without --limit while it can be reached."
+    )
+
+
+def addresses(hosts: Any, hostvars: Any) -> List[str]:
+    """The addresses of hosts, in their order."""
+    return [_address(host, hostvars[host]) for host in hosts]
+
+
+class FilterModule:
+    """The collection's filter."""
+
+    def filters(self) -> Dict[str, Callable[..., Any]]:
+        """The filter by its name."""
+        return {"addresses": addresses}
