@@ -52,8 +52,9 @@ def test_variables_carry_the_prefix_of_their_role(role: str) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_internal_variables_carry_the_internal_prefix(role: str) -> None:
-    path = ROOT / "roles" / role / "vars" / "main.yml"
-    names = load(path) if path.exists() else {}
+    folder = ROOT / "roles" / role / "vars"
+    paths = [*folder.glob("main.yml"), *folder.glob("main/*.yml")]
+    names = [name for path in paths for name in load(path)]
     assert [name for name in names if not name.startswith(f"__{role}_")] == []
 
 
