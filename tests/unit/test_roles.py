@@ -21,8 +21,8 @@ def load(path: Path) -> dict[str, Any]:
 def own_defaults(role: str) -> dict[str, Any]:
     if role == "kubernetes":
         return load(SHARED)
-    path = ROOT / "roles" / role / "defaults" / "main" / "main.yml"
-    return load(path) if path.exists() else {}
+    paths = (ROOT / "roles" / role / "defaults" / "main").glob("*.yml")
+    return {name: value for path in sorted(paths) if not path.is_symlink() for name, value in load(path).items()}
 
 
 def options(role: str) -> dict[str, dict[str, Any]]:
