@@ -18,6 +18,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._install imp
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import BINARY_FOLDERS
 
 FOLDER = "/etc/kubernetes"
+CONFIG = "/etc/kubernetes/kubeadm.yaml"
 # The configuration that was applied to the host last, in JSON.
 STAMP = "/var/lib/groundwork/kubeadm.json"
 INIT_MARKER = ".kubeadm-init-in-progress"

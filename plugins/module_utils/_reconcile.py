@@ -50,6 +50,7 @@ RULES: Dict[str, Any] = {
     "ClusterConfiguration.dns": [UPLOAD, DNS],
     "ClusterConfiguration.encryptionAlgorithm": [UPLOAD],
     "ClusterConfiguration.etcd": ETCD,
+    "ClusterConfiguration.etcd.external.endpoints": [CONTROL_PLANE, UPLOAD],
     "ClusterConfiguration.imageRepository": [CONTROL_PLANE, UPLOAD, DNS, PROXY],
     "ClusterConfiguration.kubernetesVersion": VERSION,
     "ClusterConfiguration.networking": REBUILD,

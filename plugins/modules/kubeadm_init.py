@@ -274,7 +274,7 @@ def main() -> None:
     module = AnsibleModule(
         {
             "content": {"type": "str"},
-            "config": {"type": "path", "default": "/etc/kubernetes/kubeadm.yaml"},
+            "config": {"type": "path", "default": _kubeadm.CONFIG},
             **_kubeadm.COMMON_OPTIONS,
         },
         supports_check_mode=True,

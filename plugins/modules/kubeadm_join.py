@@ -15,6 +15,8 @@ description:
   - While C(kubeadm join) works there is a marker file, C(/etc/kubernetes/.kubeadm-join-in-progress).
     Where an earlier run was interrupted, it is still there. This module then stops the kubelet, removes the files
     that the interrupted join has written, and joins afresh. Images, volumes and the network's files stay.
+  - With O(control_plane_config) the host joins as a control plane. Where that was interrupted, C(kubeadm reset) runs
+    first and etcd's data on the host is removed, so the host's member must have been removed from etcd before.
   - On a worker that has joined, a changed configuration or changed arguments of the kubelet are applied.
     The kubelet is proven healthy then. If it does not come up, its former settings are put back.
   - A worker that has joined by other means is left alone at first.
@@ -34,10 +36,17 @@ options:
       - It holds a token, so it is never shown. kubeadm gets it in a temporary file that only root can read.
       - Only needed to join. A host that has joined can do without.
     type: str
+  control_plane_config:
+    description:
+      - The configuration with which the module M(groundwork.kubernetes.kubeadm_init) keeps the control plane later, as
+        YAML. It is written to C(/etc/kubernetes/kubeadm.yaml), which only root can read.
+      - Given, the host joins as a control plane, and O(config) must hold C(controlPlane).
+    type: str
   documents:
     description:
       - The C(JoinConfiguration), and the C(KubeletConfiguration) that the control planes store in the cluster, as data
         in the form of C(kubeadm.k8s.io/v1beta4).
+      - For a control plane the documents that M(groundwork.kubernetes.kubeadm_init) gets.
       - What was applied is remembered in C(/var/lib/groundwork/kubeadm.json), to tell later what has changed.
         If left out, changes are not applied to a worker that has joined.
       - Must not hold C(discovery), which is a secret and of no use after the join.
@@ -106,6 +115,7 @@ changes:
 
 import json
 import os
+import shutil
 import socket
 import time
 from typing import List
@@ -134,6 +144,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile i
 
 # What a worker's join writes, and its preflight checks refuse to find.
 WORKER_FILES = ("kubelet.conf", "bootstrap-kubelet.conf", "pki/ca.crt")
+# Where kubeadm keeps the data of stacked etcd unless its configuration says otherwise.
+ETCD_DATA = "/var/lib/etcd"
 # The API server calls a node ready for up to 50 seconds after its kubelet has stopped.
 STALE_NODE = 'status "Ready" already exists'
 STALE_NODE_WAIT = 120
@@ -157,11 +169,6 @@ def choose_action(state: NodeState) -> str:
             "control planes on this host again, or run 'kubeadm reset' on it."
         )
     if state.interrupted == "join":
-        if state.role == "control_plane":
-            raise KubeadmError(
-                "The join of this control plane was begun and never finished. Remove its member from etcd and run "
-                "'kubeadm reset' on it, then join it again."
-            )
         return "resume"
     return "join" if state.role == "none" else "none"
 
@@ -181,6 +188,12 @@ class Join:
         self.documents: List[Document] = module.params["documents"] or []
         if any("discovery" in document for document in self.documents):
             raise KubeadmError("documents must not hold discovery, which is a secret; give it in config only.")
+        self.as_control_plane = module.params["control_plane_config"] is not None
+        if self.action == "resume" and state.role == "control_plane" and not self.as_control_plane:
+            raise KubeadmError(
+                "The join of this host as a control plane was begun and never finished. Run the play of the control "
+                "planes again, or remove its member from etcd and run 'kubeadm reset' on it."
+            )
         self.stamp = self._plan_stamp()
         self.applied: List[Document] = json.loads(self.stamp.before or "[]")
         self.plan: Plan = NOTHING
@@ -211,6 +224,10 @@ class Join:
                 if self.action == "resume":
                     self._clear()
                 self._join()
+                if self.as_control_plane:
+                    _kubeadm.write_private(
+                        self.module, _kubeadm.CONFIG, self.module.params["control_plane_config"].encode()
+                    )
                 self._write_stamp()
             return
         if KUBELET in self.plan.steps or ARGUMENTS in self.plan.steps:
@@ -222,12 +239,25 @@ class Join:
             _kubeadm.write_private(self.module, self.stamp.path, self.stamp.after)
 
     def _clear(self) -> None:
-        """Take back what an interrupted join of a worker has done."""
+        """Take back what an interrupted join has done."""
+        if self.as_control_plane:
+            self._reset()
+            return
         systemctl = self.module.get_bin_path("systemctl", required=True)
         rc, _out, err = self.module.run_command([systemctl, "stop", "kubelet"])
         if rc != 0:
             raise KubeadmError(f"The kubelet cannot be stopped before the join is resumed: {err.strip()}")
         _kubeadm.remove_files([os.path.join(_kubeadm.FOLDER, name) for name in WORKER_FILES])
+
+    def _reset(self) -> None:
+        """Take back what an interrupted join of a control plane has done, but for its member of etcd."""
+        registration = find_document(self.documents, "InitConfiguration").get("nodeRegistration") or {}
+        socket_option = [f"--cri-socket={registration['criSocket']}"] if registration.get("criSocket") else []
+        kubeadm = Kubeadm(self.module, self.module.params["timeout"])
+        kubeadm.run("reset", "--force", "--skip-phases=remove-etcd-member", *socket_option)
+        etcd = find_document(self.documents, "ClusterConfiguration").get("etcd") or {}
+        if not etcd.get("external"):
+            shutil.rmtree(os.path.join((etcd.get("local") or {}).get("dataDir") or ETCD_DATA, "member"), True)
 
     def _join(self) -> None:
         """Run kubeadm join; where it is resumed, wait until the API server has noticed that the kubelet stopped."""
@@ -283,7 +313,11 @@ class Join:
 def main() -> None:
     """Join a host, or apply what has changed."""
     module = AnsibleModule(
-        {"config": {"type": "str", "no_log": True}, **_kubeadm.COMMON_OPTIONS},
+        {
+            "config": {"type": "str", "no_log": True},
+            "control_plane_config": {"type": "str"},
+            **_kubeadm.COMMON_OPTIONS,
+        },
         supports_check_mode=True,
     )
     try:

@@ -12,6 +12,7 @@ short_description: Short-lived tokens for joining a cluster
 author: groundwork.kubernetes contributors (@groundwork)
 description:
   - Creates a bootstrap token that a host joins the cluster with, and gives what else the join needs to know.
+  - For control planes, the cluster's authorities can be stored encrypted in the cluster for the time of the join.
   - Runs on a control plane, with the administrator's kubeconfig.
   - The token is generated on the host and given to the API server through standard input.
     It is never on a command line or in a file.
@@ -43,6 +44,17 @@ options:
     description: What C(kubeadm token list) shows beside the token.
     type: str
     default: Made by groundwork.kubernetes to join hosts
+  certificates:
+    description:
+      - With O(state=present), whether C(kubeadm init phase upload-certs) stores the cluster's authorities and their
+        keys in the Secret C(kubeadm-certs), encrypted with a key that only the result holds.
+      - With O(state=absent), whether that Secret is removed. Without that, the cluster removes it after two hours.
+    type: bool
+    default: false
+  config:
+    description: The file with kubeadm's configuration, for O(certificates=true).
+    type: path
+    default: /etc/kubernetes/kubeadm.yaml
   kubeconfig:
     description: The administrator's kubeconfig.
     type: path
@@ -72,6 +84,10 @@ token:
   description: The token. It is a secret.
   returned: when O(state=present)
   type: str
+certificate_key:
+  description: The key of the stored authorities. It is a secret.
+  returned: when O(state=present) and O(certificates=true)
+  type: str
 endpoint:
   description: Host and port of the API.
   returned: when O(state=present)
@@ -91,9 +107,11 @@ expires:
 """
 
 import json
+import re
 from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import CONFIG, Kubeadm, KubeadmError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
     KUBECONFIG_OPTION,
     Kubectl,
@@ -112,7 +130,23 @@ PLACEHOLDERS = {
     "token": "checkm.0000000000000000",
     "endpoint": "192.0.2.1:6443",
     "ca_cert_hashes": ["sha256:" + 64 * "0"],
+    "certificate_key": 64 * "0",
 }
+CERTIFICATES = "kubeadm-certs"
+UPLOAD_TIMEOUT = 120
+
+
+def upload_certificates(module: AnsibleModule) -> str:
+    """Store the authorities in the cluster; gives the key that they are encrypted with.
+
+    kubeadm chooses the key, so that it is on no command line.
+    """
+    kubeadm = Kubeadm(module, UPLOAD_TIMEOUT)
+    said = kubeadm.run("init", "phase", "upload-certs", "--upload-certs", f"--config={module.params['config']}")
+    found = re.search(r"^[0-9a-f]{64}$", said, re.MULTILINE)
+    if not found:
+        raise TokenError("kubeadm init phase upload-certs printed no certificate key")
+    return found.group()
 
 
 def create(module: AnsibleModule) -> None:
@@ -130,19 +164,23 @@ def create(module: AnsibleModule) -> None:
     token = new_token()
     manifest = token_manifest(token, expires, module.params["description"])
     kubectl.run("create", "--filename=-", stdin=json.dumps(manifest))
-    module.exit_json(changed=True, token=str(token), endpoint=endpoint, ca_cert_hashes=hashes, expires=stamp)
+    stored = {"certificate_key": upload_certificates(module)} if module.params["certificates"] else {}
+    module.exit_json(changed=True, token=str(token), endpoint=endpoint, ca_cert_hashes=hashes, expires=stamp, **stored)
 
 
 def remove(module: AnsibleModule) -> None:
-    """Remove a token."""
-    name = Token(module.params["token"][:6], "").secret_name
+    """Remove a token, and the stored authorities."""
+    names = [Token(module.params["token"][:6], "").secret_name]
+    if module.params["certificates"]:
+        names.append(CERTIFICATES)
     if module.check_mode and module.params["token"] == PLACEHOLDERS["token"]:
         module.exit_json(changed=True)
     kubectl = Kubectl(module, module.params["kubeconfig"])
-    # Only the name is asked for: the Secret's content is of no use here.
-    found = kubectl.run("get", "secret", name, "--namespace=kube-system", "--output=name", "--ignore-not-found").strip()
+    # Only the names are asked for: what the Secrets hold is of no use here.
+    namespace = "--namespace=kube-system"
+    found = kubectl.run("get", "secrets", *names, namespace, "--output=name", "--ignore-not-found").strip()
     if found and not module.check_mode:
-        kubectl.run("delete", "secret", name, "--namespace=kube-system", "--ignore-not-found")
+        kubectl.run("delete", "secrets", *names, namespace, "--ignore-not-found")
     module.exit_json(changed=bool(found))
 
 
@@ -154,6 +192,8 @@ def main() -> None:
             "token": {"type": "str", "no_log": True},
             "ttl": {"type": "str", "default": "30m"},
             "description": {"type": "str", "default": "Made by groundwork.kubernetes to join hosts"},
+            "certificates": {"type": "bool", "default": False},
+            "config": {"type": "path", "default": CONFIG},
             "kubeconfig": KUBECONFIG_OPTION,
         },
         required_if=[("state", "absent", ["token"])],
@@ -163,7 +203,7 @@ def main() -> None:
         if module.params["state"] == "present":
             create(module)
         remove(module)
-    except (KubectlError, TokenError) as error:
+    except (KubeadmError, KubectlError, TokenError) as error:
         module.fail_json(msg=str(error))
 
 

@@ -1,13 +1,13 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Labels, annotations, taints and scheduling of nodes."""
+"""Labels, annotations, taints and scheduling of nodes, and their removal."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: node
-short_description: Labels, annotations, taints and scheduling of Kubernetes nodes
+short_description: Labels, annotations, taints and scheduling of Kubernetes nodes, and their removal
 version_added: 0.1.0
 author: groundwork.kubernetes contributors (@groundwork)
 description:
@@ -25,6 +25,14 @@ attributes:
   idempotent:
     support: full
 options:
+  state:
+    description:
+      - V(present) sets what is named on nodes that are registered.
+      - V(absent) removes the Node object, so that the cluster forgets the host and moves its pods. The host itself is
+        left as it is. A kubelet that still runs on it registers it again when it restarts.
+    type: str
+    choices: [present, absent]
+    default: present
   name:
     description: The node's name. Mutually exclusive with O(nodes).
     type: str
@@ -108,6 +116,11 @@ EXAMPLES = r"""
         value: database
         effect: NoSchedule
 
+- name: Forget a node whose host is gone
+  groundwork.kubernetes.node:
+    name: worker-3
+    state: absent
+
 - name: Cordon two nodes
   groundwork.kubernetes.node:
     nodes:
@@ -181,6 +194,7 @@ SETTINGS: Dict[str, Any] = {
     "unschedulable": {"type": "bool"},
 }
 ARGUMENTS: Dict[str, Any] = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "name": {"type": "str"},
     **SETTINGS,
     "nodes": {"type": "list", "elements": "dict", "options": {"name": KEY, **SETTINGS}},
@@ -256,9 +270,27 @@ def diff(name: str, before: Object, after: Object) -> Dict[str, str]:
     return {"before_header": f"node {name}", "after_header": f"node {name}", "before": texts[0], "after": texts[1]}
 
 
+def remove(module: AnsibleModule, wishes: List[Wish]) -> Dict[str, Any]:
+    """The module's result for nodes that shall not be there."""
+    missing = cluster_missing(module, module.params["kubeconfig"])
+    if missing and not module.check_mode:
+        raise NodeError(f"{missing}; run this task on a control plane")
+    kubectl: Optional[Kubectl] = None if missing else Kubectl(module, module.params["kubeconfig"])
+    nodes = read(kubectl, wishes) if kubectl and wishes else {}
+    gone = [wish.name for wish in wishes if wish.name in nodes]
+    result: Dict[str, Any] = {"changed": bool(gone), "changed_nodes": gone, "nodes": []}
+    if module._diff:
+        result["diff"] = [diff(name, summary(nodes[name]), {}) for name in gone]
+    if kubectl and gone and not module.check_mode:
+        kubectl.run("delete", "nodes", *gone, "--ignore-not-found", "--wait=false")
+    return result
+
+
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """The module's result."""
     wishes = wishes_of(module.params)
+    if module.params["state"] == "absent":
+        return remove(module, wishes)
     missing = cluster_missing(module, module.params["kubeconfig"])
     if missing and not module.check_mode:
         raise NodeError(f"{missing}; run this task on a control plane")
