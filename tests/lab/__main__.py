@@ -98,6 +98,8 @@ def main() -> None:
         ("reboot", "restart hosts (all)"),
         ("kill", "take the power away"),
         ("start", "give it back"),
+        ("remove", "lose hosts with their disks"),
+        ("rebuild", "put a new, empty host in the place of each"),
         ("cut", "pull the network cable"),
         ("plug", "plug it in again"),
     ):

@@ -181,6 +181,19 @@ class Hosts:
             podman("start", self._container(host))
             self._wait_booted(host)
 
+    def remove(self, names: Iterable[str]) -> None:
+        """Lose hosts for good, with their disks."""
+        for host in self._chosen(names):
+            podman("rm", "--force", "--time=0", "--volumes", self._container(host))
+
+    def rebuild(self, names: Iterable[str]) -> None:
+        """Put a new, empty host in the place of each, under its name and address."""
+        hosts = self._chosen(names)
+        self.remove(names)
+        for host in hosts:
+            self._start(host)
+        self.trust(self.running())
+
     def cut(self, names: Iterable[str]) -> None:
         """Pull the network cable."""
         for host in self._chosen(names):

@@ -102,6 +102,11 @@ class Host:
         if arguments[:2] == STOP[:2]:
             self.ran.append(arguments)
             return self.stop[0], "", self.stop[1]
+        if arguments[4:5] == ["reset"]:
+            self.ran.append(["kubeadm", *arguments[4:]])
+            for name in ("admin.conf", "kubelet.conf", "manifests/kube-apiserver.yaml", "manifests/etcd.yaml"):
+                (self.folder / name).unlink(missing_ok=True)
+            return 0, "", ""
         assert arguments[: len(TIMEOUT)] == TIMEOUT
         assert TOKEN not in " ".join(arguments)
         assert self.marker.exists()
@@ -219,7 +224,7 @@ def test_resume_needs_the_kubelet_stopped(host: Host) -> None:
         ([_kubeadm.INIT_MARKER], "An initialization was begun on this host"),
         (
             [_kubeadm.JOIN_MARKER, "admin.conf", "manifests/kube-apiserver.yaml"],
-            "The join of this control plane was begun and never finished",
+            "The join of this host as a control plane was begun and never finished",
         ),
     ],
 )
@@ -229,6 +234,49 @@ def test_refused(host: Host, files: list[str], message: str) -> None:
     assert result["failed"]
     assert result["msg"].startswith(message)
     assert host.ran == []
+
+
+@pytest.fixture
+def plane(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What a host gets that joins as a control plane."""
+    monkeypatch.setattr(_kubeadm, "CONFIG", str(host.folder / "kubeadm.yaml"))
+    (tmp_path / "etcd" / "member").mkdir(parents=True)
+    documents = [
+        {"kind": "InitConfiguration", "nodeRegistration": {"name": "cp2", "criSocket": "unix:///x"}},
+        {"kind": "ClusterConfiguration", "etcd": {"local": {"dataDir": str(tmp_path / "etcd")}}},
+    ]
+    return {"control_plane_config": "kind: InitConfiguration\n", "documents": documents}
+
+
+def test_control_plane(host: Host, plane: dict[str, Any], tmp_path: Path) -> None:
+    assert host(**plane)["action"] == "join"
+    assert host.ran == [["kubeadm", "join"]]
+    config = host.folder / "kubeadm.yaml"
+    assert config.read_text() == plane["control_plane_config"]
+    assert config.stat().st_mode & 0o777 == 0o600
+    assert json.loads(host.stamp.read_text()) == plane["documents"]
+    assert (tmp_path / "etcd" / "member").exists()
+    host.write("admin.conf", "manifests/kube-apiserver.yaml")
+    assert host(**plane)["changed"] is False
+
+
+def test_control_plane_that_was_cut_off(host: Host, plane: dict[str, Any], tmp_path: Path) -> None:
+    host.write(_kubeadm.JOIN_MARKER, "admin.conf", "manifests/kube-apiserver.yaml", "manifests/etcd.yaml")
+    result = host(**plane)
+    assert (result["action"], host.ran[0]) == (
+        "resume",
+        ["kubeadm", "reset", "--force", "--skip-phases=remove-etcd-member", "--cri-socket=unix:///x"],
+    )
+    assert host.ran[1:] == [["kubeadm", "join"]]
+    assert not (tmp_path / "etcd" / "member").exists()
+    assert not host.marker.exists()
+
+
+def test_data_of_external_etcd_stays(host: Host, plane: dict[str, Any], tmp_path: Path) -> None:
+    host.write(_kubeadm.JOIN_MARKER)
+    plane["documents"][1]["etcd"]["external"] = {"endpoints": ["https://192.0.2.1:2379"]}
+    assert host(**plane)["action"] == "resume"
+    assert (tmp_path / "etcd" / "member").exists()
 
 
 def changed(number: int, **fields: Any) -> list[dict[str, Any]]:

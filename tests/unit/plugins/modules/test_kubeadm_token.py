@@ -17,15 +17,12 @@ BASE = ["/bin/kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--request-ti
 INFO = ["get", "configmap", "cluster-info", "--namespace=kube-public", "--output=json"]
 VIEW = ["config", "view", "--raw", "--output=json", "--kubeconfig=/dev/stdin"]
 CREATE = ["create", "--filename=-"]
-FIND = [
-    "get",
-    "secret",
-    "bootstrap-token-abcdef",
-    "--namespace=kube-system",
-    "--output=name",
-    "--ignore-not-found",
-]
-DELETE = ["delete", "secret", "bootstrap-token-abcdef", "--namespace=kube-system", "--ignore-not-found"]
+NAMESPACE = "--namespace=kube-system"
+FIND = ["get", "secrets", "bootstrap-token-abcdef", NAMESPACE, "--output=name", "--ignore-not-found"]
+DELETE = ["delete", "secrets", "bootstrap-token-abcdef", NAMESPACE, "--ignore-not-found"]
+KUBEADM = ["/bin/timeout", "--kill-after=30", "120", "/bin/kubeadm"]
+UPLOAD = [*KUBEADM, "init", "phase", "upload-certs", "--upload-certs", "--config=/etc/kubernetes/kubeadm.yaml"]
+CERTIFICATE_KEY = "0123456789abcdef" * 4
 # The shortest that has a certificate's outline: five fields and the public key.
 CERTIFICATE = bytes([0x30, 14, 0x30, 12, *5 * [0x02, 0], 0x30, 0])
 PIN = _token.public_key_hash(CERTIFICATE)
@@ -42,10 +39,14 @@ class Cluster:
     ran: list[list[str]] = field(default_factory=list)
     given: list[Any] = field(default_factory=list)
     found: str = "secret/bootstrap-token-abcdef\n"
+    uploaded: str = f"[upload-certs] Using certificate key:\n{CERTIFICATE_KEY}\n"
     info: tuple[int, str, str] = (0, json.dumps({"data": {"kubeconfig": "YAML"}}), "")
     view: dict[str, Any] = field(default_factory=lambda: {"clusters": [{"cluster": CLUSTER}]})
 
     def run_command(self, arguments: list[str], data: str | None = None, **_options: Any) -> tuple[int, str, str]:
+        if arguments[: len(KUBEADM)] == KUBEADM:
+            self.ran.append(arguments)
+            return 0, self.uploaded, ""
         assert arguments[: len(BASE)] == BASE
         arguments = arguments[len(BASE) :]
         self.ran.append(arguments)
@@ -130,3 +131,21 @@ def test_remove(cluster: Cluster, token: str) -> None:
 
 def test_remove_needs_a_token(cluster: Cluster) -> None:
     assert "token" in cluster(state="absent")["msg"]
+
+
+def test_certificates(cluster: Cluster) -> None:
+    result = cluster(certificates=True)
+    assert cluster.ran == [INFO, VIEW, CREATE, UPLOAD]
+    assert result["certificate_key"] == CERTIFICATE_KEY
+    assert cluster(certificates=True, _ansible_check_mode=True)["certificate_key"]
+    assert cluster.ran == []
+    assert cluster(state="absent", token="abcdef", certificates=True)["changed"]  # noqa: S106
+    names = ["bootstrap-token-abcdef", "kubeadm-certs"]
+    assert [command[:4] for command in cluster.ran] == [["get", "secrets", *names], ["delete", "secrets", *names]]
+
+
+def test_certificate_key_that_is_not_printed(cluster: Cluster) -> None:
+    cluster.uploaded = "[upload-certs] Skipping phase\n"
+    result = cluster(certificates=True)
+    assert result["failed"]
+    assert "printed no certificate key" in result["msg"]

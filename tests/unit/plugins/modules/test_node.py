@@ -41,6 +41,10 @@ class Server:
         self.calls.append(call)
         if call == ["get", "nodes", "--output=json"]:
             return 0, json.dumps({"items": list(self.nodes.values())}), ""
+        if call[:2] == ["delete", "nodes"]:
+            for gone in call[2:-2]:
+                del self.nodes[gone]
+            return 0, "", ""
         name = call[2]
         if name not in self.nodes:
             return 1, "", f'Error from server (NotFound): nodes "{name}" not found'
@@ -230,3 +234,15 @@ def test_info_survives_a_short_silence_of_the_server(
         lambda _self, argv, data=None, binary_data=True: answers.pop() if answers else server.run_command(argv),
     )
     assert len(run_module(node_info, timeout=60, kubeconfig=server.kubeconfig)["nodes"]) == 2
+
+
+def test_absent(run_module: Run, server: Server) -> None:
+    options = {"kubeconfig": server.kubeconfig, "state": "absent", "nodes": [{"name": "w2"}, {"name": "w9"}]}
+    foreseen = run_module(node, **options, _ansible_check_mode=True, _ansible_diff=True)
+    assert (foreseen["changed"], foreseen["changed_nodes"]) == (True, ["w2"])
+    assert [part["before_header"] for part in foreseen["diff"]] == ["node w2"]
+    assert "w2" in server.nodes
+    assert run_module(node, **options)["changed_nodes"] == ["w2"]
+    assert server.calls[-1] == ["delete", "nodes", "w2", "--ignore-not-found", "--wait=false"]
+    assert set(server.nodes) == {"w1"}
+    assert run_module(node, **options)["changed"] is False
