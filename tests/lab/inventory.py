@@ -27,6 +27,7 @@ def inventory() -> dict[str, Any]:
             "vars": {
                 **variables,
                 "lab_state": str(settings.state),
+                "lab_virtual_ip": settings.virtual_ip,
                 "lab_mirror": f"http://{settings.mirror}",
                 "lab_registry": f"http://{settings.mirror}:{REGISTRY_PORT}",
                 "ansible_user": "root",

@@ -53,6 +53,11 @@ class Settings:
         """The address of the archives' and images' server."""
         return str(self.subnet[2])
 
+    @property
+    def virtual_ip(self) -> str:
+        """An address that no host has, for endpoints that move between hosts."""
+        return str(self.subnet[250])
+
     def address(self, number: int) -> str:
         """The fixed address of a host, counted from 1."""
         return str(self.subnet[10 + number])
