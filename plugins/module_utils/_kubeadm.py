@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import glob
 import io
 import os
 import re
 import tempfile
+import time
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List
 
@@ -26,6 +29,8 @@ JOIN_MARKER = ".kubeadm-join-in-progress"
 # kubeadm looks for its tools here; a session's PATH often lacks some of them.
 SYSTEM_PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
 TIMED_OUT = (124, 137)
+PROCESSES = "/proc"
+SETTLE_PAUSE = 1.0
 # What each of kubeadm's authorities signs (https://kubernetes.io/docs/setup/best-practices/certificates/).
 ISSUED = {
     "ca": ("apiserver", "apiserver-kubelet-client"),
@@ -91,19 +96,55 @@ def in_progress(marker: str) -> Iterator[None]:
     folder = os.path.dirname(marker)
     os.makedirs(folder, exist_ok=True)
     with open(marker, "w", encoding="utf-8") as stream:
+        # The lock ends with this process, however it ends: by it others see whether the work still goes on.
+        fcntl.flock(stream, fcntl.LOCK_EX)
         stream.write("This was begun and has not finished. The next run of the playbook resumes it.\n")
         stream.flush()
         os.fsync(stream.fileno())
-    _sync_folder(folder)
-    try:
-        yield
-    except KubeadmError as error:
-        if error.untouched:
-            os.unlink(marker)
-        raise
-    os.sync()
-    os.unlink(marker)
-    _sync_folder(folder)
+        _sync_folder(folder)
+        try:
+            yield
+        except KubeadmError as error:
+            if error.untouched:
+                os.unlink(marker)
+            raise
+        os.sync()
+        os.unlink(marker)
+        _sync_folder(folder)
+
+
+def _at_work(folder: str) -> bool:
+    """Whether what a marker stands for still goes on: a module holds the marker, or kubeadm outlives its module."""
+    for name in (INIT_MARKER, JOIN_MARKER):
+        try:
+            with open(os.path.join(folder, name), encoding="utf-8") as stream:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            continue
+        except BlockingIOError:
+            return True
+        for path in glob.glob(os.path.join(PROCESSES, "[0-9]*", "comm")):
+            with contextlib.suppress(OSError), open(path, encoding="utf-8") as stream:
+                if stream.read().strip() == "kubeadm":
+                    return True
+    return False
+
+
+def settled_state(module: AnsibleModule, folder: str, timeout: int) -> NodeState:
+    """A host's state; where an earlier run was killed and its kubeadm goes on, what it comes to.
+
+    Raises:
+        KubeadmError: if that takes longer than the timeout, in seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while not module.check_mode and _at_work(folder):
+        if time.monotonic() >= deadline:
+            raise KubeadmError(
+                f"A kubeadm that an earlier run began has been at work on this host for more than {timeout} seconds. "
+                "See 'journalctl -u kubelet' on the host. End it with 'pkill kubeadm' and run again to resume."
+            )
+        time.sleep(SETTLE_PAUSE)
+    return node_state(folder)
 
 
 def write_private(module: AnsibleModule, path: str, content: bytes) -> None:

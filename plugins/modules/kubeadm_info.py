@@ -22,6 +22,12 @@ attributes:
   idempotent:
     support: full
 options:
+  timeout:
+    description:
+      - Seconds to wait where an earlier run was killed and its kubeadm still works on the host. What comes of it is told.
+      - It does not wait in check mode.
+    type: int
+    default: 900
   check_api:
     description: Whether to ask the API server whether it is ready, with the host's administrator kubeconfig.
     type: bool
@@ -76,8 +82,14 @@ def api_ready(module: AnsibleModule) -> bool:
 
 def main() -> None:
     """Look at the host's files and, if asked to, at the API server."""
-    module = AnsibleModule({"check_api": {"type": "bool", "default": False}}, supports_check_mode=True)
-    state = _kubeadm.node_state(_kubeadm.FOLDER)
+    module = AnsibleModule(
+        {"check_api": {"type": "bool", "default": False}, "timeout": {"type": "int", "default": 900}},
+        supports_check_mode=True,
+    )
+    try:
+        state = _kubeadm.settled_state(module, _kubeadm.FOLDER, module.params["timeout"])
+    except _kubeadm.KubeadmError as error:
+        module.fail_json(msg=str(error))
     result: Dict[str, Any] = {"role": state.role, "interrupted": state.interrupted}
     if module.params["check_api"]:
         result["api_ready"] = state.role == "control_plane" and api_ready(module)

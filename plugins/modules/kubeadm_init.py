@@ -177,7 +177,7 @@ class Initialization:
         self.module = module
         params = module.params
         self.documents: Optional[List[Document]] = params["documents"]
-        self.action = choose_action(_kubeadm.node_state(_kubeadm.FOLDER))
+        self.action = choose_action(_kubeadm.settled_state(module, _kubeadm.FOLDER, params["timeout"]))
         self.file = self._plan_config()
         self.stamp = plan_file(_kubeadm.STAMP, self._stamp_content())
         self.plan = NOTHING

@@ -183,7 +183,7 @@ class Join:
             KubeadmError: if there is nothing that could be done, or the changes are refused.
         """
         self.module = module
-        state = _kubeadm.node_state(_kubeadm.FOLDER)
+        state = _kubeadm.settled_state(module, _kubeadm.FOLDER, module.params["timeout"])
         self.action = choose_action(state)
         self.documents: List[Document] = module.params["documents"] or []
         if any("discovery" in document for document in self.documents):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 PLANES = ["control-plane-1", "control-plane-2", "control-plane-3"]
+ETCDCTL = "/usr/local/sbin/etcdctl --write-out=json"
 KUBECTL = "PATH=$PATH:/usr/local/bin kubectl --kubeconfig=/etc/kubernetes/admin.conf"
 
 
@@ -19,13 +20,13 @@ def _control_plane(host: Any) -> Any:
 
 
 def test_etcd_has_a_voting_member_on_each_control_plane(control_plane: Any) -> None:
-    members = json.loads(control_plane.check_output("/usr/local/sbin/etcdctl member list --write-out=json"))["members"]
+    members = json.loads(control_plane.check_output(f"{ETCDCTL} member list"))["members"]
     assert sorted(member["name"] for member in members) == PLANES
     assert [member["name"] for member in members if member.get("isLearner")] == []
 
 
 def test_all_members_are_healthy(control_plane: Any) -> None:
-    answers = json.loads(control_plane.check_output("/usr/local/sbin/etcdctl endpoint health --cluster --write-out=json"))
+    answers = json.loads(control_plane.check_output(f"{ETCDCTL} endpoint health --cluster"))
     assert [answer["health"] for answer in answers] == [True, True, True]
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _kubeadm
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import (
     INIT_MARKER,
     JOIN_MARKER,
@@ -159,3 +161,41 @@ def test_issued_files_never_name_an_authority_or_the_service_accounts_key(tmp_pa
     names = {Path(path).name for path in issued_files(str(tmp_path))}
     assert {"apiserver.crt", "peer.key", "admin.conf", "super-admin.conf"} < names
     assert not names & {"ca.crt", "ca.key", "front-proxy-ca.key", "sa.key", "sa.pub"}
+
+
+class PlayedModule:
+    """The part of an Ansible module that is asked."""
+
+    check_mode = False
+
+
+@pytest.fixture(name="processes")
+def _processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "proc"
+    (folder / "17").mkdir(parents=True)
+    (folder / "17" / "comm").write_text("bash\n")
+    monkeypatch.setattr(_kubeadm, "PROCESSES", str(folder))
+    monkeypatch.setattr(_kubeadm, "SETTLE_PAUSE", 0.01)
+    return folder
+
+
+@pytest.mark.usefixtures("processes")
+def test_what_goes_on_is_waited_for(tmp_path: Path) -> None:
+    marker = tmp_path / _kubeadm.JOIN_MARKER
+    module: Any = PlayedModule()
+    with in_progress(str(marker)), pytest.raises(KubeadmError, match="at work on this host for more than 0 seconds"):
+        _kubeadm.settled_state(module, str(tmp_path), 0)
+    assert _kubeadm.settled_state(module, str(tmp_path), 0).interrupted == ""
+    marker.touch()
+    assert _kubeadm.settled_state(module, str(tmp_path), 0).interrupted == "join"
+
+
+def test_kubeadm_may_outlive_its_module(tmp_path: Path, processes: Path) -> None:
+    module: Any = PlayedModule()
+    (processes / "17" / "comm").write_text("kubeadm\n")
+    assert _kubeadm.settled_state(module, str(tmp_path), 0).interrupted == ""
+    (tmp_path / _kubeadm.INIT_MARKER).touch()
+    with pytest.raises(KubeadmError, match="pkill kubeadm"):
+        _kubeadm.settled_state(module, str(tmp_path), 0)
+    module.check_mode = True
+    assert _kubeadm.settled_state(module, str(tmp_path), 0).interrupted == "init"
