@@ -24,7 +24,7 @@ attributes:
 options:
   timeout:
     description:
-      - Seconds to wait where an earlier run was killed and its kubeadm still works on the host. What comes of it is told.
+      - Seconds to wait where an earlier run was killed and its kubeadm still works on the host.
       - It does not wait in check mode.
     type: int
     default: 900
