@@ -18,8 +18,6 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.host_variabl
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 # Variables that are in scope here whatever the play's other roles are, so that they must be possible to evaluate.
 OWN_PREFIXES = ("kubernetes_", "preflight_")
-# What must be unique is compared with hosts outside the play too.
-UNIQUE = ("kubernetes_node_name", "kubernetes_node_ip")
 
 
 class ActionModule(ActionBase):
@@ -77,6 +75,7 @@ class ActionModule(ActionBase):
         members = {name for role in inputs.GROUP_VARIABLES for name in played.members(role)}
         others = []
         for name in sorted(members - {host.name for host in hosts}):
-            values, _problems = template_variables(self._loader, raw_variables(self._task, task_vars, name), UNIQUE)
+            raw = raw_variables(self._task, task_vars, name)
+            values, _problems = template_variables(self._loader, raw, inputs.OF_OTHERS)
             others.append(inputs.HostInput(name, values, limited=True))
         return others

@@ -10,8 +10,8 @@ module: host_facts
 short_description: Reads what decides whether a host is fit for Kubernetes
 version_added: 0.1.0
 description:
-  - Reads identity, clock, network, resources, listening ports, security settings, programs and leftovers of a cluster
-    in one round trip.
+  - Reads identity, clock, network, resources, listening ports, security settings, programs, certificates and leftovers
+    of a cluster in one round trip.
   - Judges nothing and changes nothing; M(groundwork.kubernetes.preflight_report) judges.
   - An action plugin of the same name times the round trip, so that the clocks of hosts can be compared.
 author:
@@ -57,6 +57,14 @@ options:
     description: Where etcd keeps its data, to see whether there is any.
     type: path
     default: /var/lib/etcd
+  pki_folders:
+    description:
+      - Folders with certificates (C(.crt)), private keys (C(.key)) and public keys (C(.pub)) in PEM form.
+      - Private keys stay on the host. Only the hash of a key's public half is returned, which C(openssl) tells. Without
+        C(openssl) it is left out.
+    type: list
+    elements: path
+    default: []
   fsync_folder:
     description:
       - A folder in which to time synchronous writes of 2 KiB, at most 500 of them and at most 3 seconds; they go to a
@@ -154,6 +162,12 @@ host:
         C(milliseconds) for each of O(connect).
       type: list
       elements: dict
+    pki:
+      description: >-
+        C(path), C(mode), C(certificates) (PEM), C(public_keys) (SHA-256 of the DER form, of a private key that of its
+        public half) and C(error) (empty, or why it cannot be read) of each file in O(pki_folders).
+      type: list
+      elements: dict
     fsync:
       description: C(folder), C(writes), C(median_ms), C(p99_ms) and C(worst_ms); null where it was not measured.
       type: dict
@@ -162,7 +176,7 @@ host:
 import os
 import socket
 import time
-from typing import Any, Dict, Set
+from typing import Any, Dict, Optional, Set
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import (
@@ -178,6 +192,11 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import
     parse_swaps,
     route_facts,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host_pki import (
+    PkiError,
+    PublicHalf,
+    read_folders,
+)
 
 OPTIONS: Dict[str, Any] = {
     "paths": {"type": "list", "elements": "path", "default": []},
@@ -186,6 +205,7 @@ OPTIONS: Dict[str, Any] = {
     "connect": {"type": "list", "elements": "str", "default": []},
     "connect_timeout": {"type": "float", "default": 3},
     "etcd_data_dir": {"type": "path", "default": "/var/lib/etcd"},
+    "pki_folders": {"type": "list", "elements": "path", "default": []},
     "fsync_folder": {"type": "path"},
 }
 
@@ -197,6 +217,20 @@ def active_units(module: AnsibleModule, *units: str) -> Set[str]:
         return set()
     _rc, out, _err = module.run_command([systemctl, "is-active", *units])
     return {unit for unit, state in zip(units, out.split()) if state == "active"}
+
+
+def public_half(module: AnsibleModule) -> Optional[PublicHalf]:
+    """What reads the public half of a private key's file, if the host has openssl."""
+    openssl = module.get_bin_path("openssl")
+
+    def read(path: str) -> str:
+        # With a passphrase, though an empty one, it asks for none.
+        rc, out, _err = module.run_command([openssl, "pkey", "-in", path, "-pubout", "-passin", "pass:"])
+        if rc != 0:
+            raise PkiError("openssl cannot read it; it may be damaged or encrypted")
+        return str(out)
+
+    return read if openssl else None
 
 
 def read_host(module: AnsibleModule, reader: HostReader) -> Dict[str, Any]:
@@ -232,6 +266,7 @@ def read_host(module: AnsibleModule, reader: HostReader) -> Dict[str, Any]:
         "cluster": reader.cluster(options["etcd_data_dir"]),
         "programs": reader.programs(options["programs"]),
         "connections": connection_facts(connect_all(options["connect"], options["connect_timeout"])),
+        "pki": read_folders(options["pki_folders"], public_half(module)),
         "fsync": fsync,
     }
 

@@ -16,20 +16,22 @@ EVERY_HOST = "*"
 # Every fault that can be found, and so every name that preflight_ignore knows.
 FAULTS: dict[str, str] = {
     # inputs
-    "address-clash": "nodes share an address, or an address lies in a cluster network",
+    "address-clash": "hosts share an address, or an address lies in a cluster network",
     "checksum-invalid": "a checksum is neither SHA-256 nor a URL",
     "cidr-clash": "the pod and service networks overlap or differ in address families",
     "cidr-invalid": "a network is no CIDR, or its size cannot work",
     "cluster-differs": "a variable that describes the whole cluster differs between hosts",
-    "endpoint-invalid": "kubernetes_api_endpoint is not host[:port]",
+    "endpoint-invalid": "kubernetes_api_endpoint is not host[:port], or does not fit the load balancer",
     "endpoint-missing": "several control planes, but no endpoint that survives the loss of one",
     "facts-missing": "facts of a host were not gathered",
     "foreign-variable": "a Kubespray variable that has another name here",
     "group-missing": "an inventory group that is needed is missing or empty",
+    "load-balancer-unused": "hosts for load balancers that are not used",
     "members-even": "an even number of etcd members",
+    "members-too-many": "more than 7 etcd members",
     "name-clash": "nodes share a name",
     "name-invalid": "a name is not a DNS name as Kubernetes requires",
-    "not-built": "the inventory asks for something that this release does not build",
+    "port-clash": "two programs of a host would listen on one port",
     "proxy-mode-unsupported": "kube-proxy of this version lacks the mode",
     "runtime-unsupported": "the container runtime and Kubernetes do not fit together",
     "skew-unsupported": "versions of hosts are further apart than Kubernetes supports",
@@ -38,6 +40,17 @@ FAULTS: dict[str, str] = {
     "value-invalid": "a value has the wrong type or is not among the choices",
     "value-undefined": "a value refers to something undefined",
     "version-invalid": "kubernetes_version is not a version this collection can install",
+    # certificates and keys, of hosts or of variables
+    "ca-differs": "hosts that must share a CA or key have different ones",
+    "ca-invalid": "a CA's certificate is no CA's",
+    "certificate-early": "a certificate is not valid yet",
+    "certificate-expired": "a certificate has expired",
+    "certificate-expiring": "a certificate expires soon",
+    "certificate-foreign": "a certificate was not signed by the CA beside it",
+    "key-exposed": "a private key can be read by every user",
+    "key-mismatch": "a private key does not belong to its certificate",
+    "key-unchecked": "whether keys belong to their certificates is not known",
+    "pem-unreadable": "a certificate or key cannot be read",
     # hosts
     "cgroup-controllers": "a cgroup controller that the kubelet needs is off",
     "cgroup-v1": "cgroup version 1, which the kubelet refuses",
@@ -67,6 +80,7 @@ FAULTS: dict[str, str] = {
     "swap-active": "swap is on and the kubelet would not start",
     "version-differs": "the API server that runs has another version than the wanted one",
     "systemd-missing": "systemd is not the init system",
+    "virtual-ip-remote": "the API's virtual address lies in no network of a host that is to hold it",
 }
 
 

@@ -11,20 +11,32 @@ import ipaddress
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import WARNING, Fault, did_you_mean, listed
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import api_inputs, host_pki
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import (
+    ERROR,
+    WARNING,
+    Fault,
+    did_you_mean,
+    listed,
+)
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.preflight import (
     CONTROL_PLANE,
     ETCD,
+    LOAD_BALANCER,
     WORKER,
     Network,
     networks,
+    runs_kubelet,
     version_tuple,
+    wanted_ports,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.releases import ReleaseError, release
 
@@ -33,16 +45,18 @@ Groups = Mapping[str, Sequence[str]]
 
 VERSION = re.compile(r"\d+\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?")
 CHECKSUM = re.compile(r"(sha256:)?[0-9a-fA-F]{64}|https?://\S+|file://\S+")
-DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 # How similar the rest of a name (after the role's prefix) is to a variable's.
 SURELY_MEANT, PERHAPS_MEANT = 0.85, 0.6
 # Prefixes that other people's variables are likely to have: those are only reported when they resemble one of ours.
-COMMON_PREFIXES = ("backup_", "verify_", "worker_")
+COMMON_PREFIXES = ("backup_", "endpoint_", "verify_", "worker_")
 # Variables that describe the whole cluster and must be the same on all its hosts.
 CLUSTER_VARIABLES = (
     "kubernetes_cluster_name",
+    "kubernetes_api_load_balancer",
     "kubernetes_api_endpoint",
     "kubernetes_api_port",
+    "kubernetes_api_local_port",
+    "endpoint_virtual_ip",
     "kubernetes_pod_cidr",
     "kubernetes_service_cidr",
     "kubernetes_dns_domain",
@@ -52,7 +66,21 @@ GROUP_VARIABLES = {
     CONTROL_PLANE: "kubernetes_control_plane_group",
     ETCD: "kubernetes_etcd_group",
     WORKER: "kubernetes_node_group",
+    LOAD_BALANCER: "kubernetes_load_balancer_group",
 }
+# What is looked at of the cluster's hosts that a run leaves out.
+OF_OTHERS = (
+    "kubernetes_node_name",
+    "kubernetes_node_ip",
+    "kubernetes_api_load_balancer",
+    "kubernetes_api_endpoint",
+    "kubernetes_api_port",
+    "kubernetes_api_local_port",
+    "endpoint_virtual_ip",
+    "control_plane_cluster_configuration",
+)
+# More members make etcd slower, not safer (https://etcd.io/docs/latest/faq/).
+ETCD_MEMBERS_MAX = 7
 # Kubespray's names: its inventories work, its variables do not.
 FOREIGN_VARIABLES = {
     "kube_version": "kubernetes_version",
@@ -85,7 +113,7 @@ class HostInput:
         values: the roles' variables that are set for it, templated.
         problems: why a variable could not be templated.
         names: every variable that is set for it, of whomever.
-        limited: whether the play leaves the host out; then only what it must not share is looked at.
+        limited: whether the play leaves the host out; then only what the others depend on is looked at.
     """
 
     name: str
@@ -99,7 +127,17 @@ class HostInput:
         value = self.values.get(variable)
         return "" if value is None else str(value)
 
-    def fault(self, name: str, text: str, severity: str = "error") -> Fault:
+    @property
+    def addresses(self) -> list[str]:
+        """The node's addresses as they are written, of whatever form."""
+        return [part.strip() for part in self.text("kubernetes_node_ip").split(",") if part.strip()]
+
+    def port(self, variable: str, usual: int) -> int:
+        """A port's number; the usual one where it is not set or no number."""
+        value = self.text(variable)
+        return int(value) if value.isdigit() else usual
+
+    def fault(self, name: str, text: str, severity: str = ERROR) -> Fault:
         """A fault of this host's variables."""
         return Fault(name, text, self.name, severity)
 
@@ -123,7 +161,7 @@ class Inputs:
         return {variable: role for role, options in self.specs.items() for variable in options}
 
     def group(self, role: str) -> tuple[str, str]:
-        """The inventory group of control planes, etcd members or workers, and the variable that names it."""
+        """The inventory group of a part of the cluster, and the variable that names it."""
         variable = GROUP_VARIABLES[role]
         return next((host.text(variable) for host in self.hosts if host.text(variable)), ""), variable
 
@@ -136,12 +174,55 @@ class Inputs:
         """Whether the inventory describes a cluster at all (a role may be used without)."""
         return any(self.members(role) for role in GROUP_VARIABLES)
 
+    @cached_property
+    def stacked(self) -> bool:
+        """Whether etcd's members are the control planes: kubeadm makes them so unless it is told of another etcd."""
+        return not self.members(ETCD) and not any(_external_etcd(host) for host in self.hosts)
+
+    def leader(self) -> HostInput:
+        """The host whose variables stand for what the whole cluster shares: a control plane, if one is known."""
+        planes = self.members(CONTROL_PLANE)
+        return next((host for host in self.hosts if host.name in planes), self.hosts[0])
+
+    @cached_property
+    def balanced_by(self) -> str:
+        """What distributes calls of the API: external, haproxy, kube_vip or local."""
+        return self.leader().text("kubernetes_api_load_balancer") or "external"
+
     def roles_of(self, host: str) -> list[str]:
-        """What a host is in the cluster; with stacked etcd, control planes are its members."""
+        """What a host is in the cluster.
+
+        With stacked etcd, control planes are its members. With HAProxy and no hosts for it, control planes run it.
+        """
         roles = [role for role in GROUP_VARIABLES if host in self.members(role)]
-        if CONTROL_PLANE in roles and not self.members(ETCD):
+        if CONTROL_PLANE in roles and self.stacked:
             roles.append(ETCD)
+        if CONTROL_PLANE in roles and self.balanced_by == api_inputs.HAPROXY and not self.members(LOAD_BALANCER):
+            roles.append(LOAD_BALANCER)
         return roles
+
+    def balancer_port(self, host: HostInput) -> int:
+        """The port on which a host's HAProxy listens; 0 where none runs."""
+        roles = self.roles_of(host.name)
+        if self.balanced_by == api_inputs.LOCAL and {CONTROL_PLANE, WORKER} & set(roles):
+            return host.port("kubernetes_api_local_port", 7443)
+        if self.balanced_by == api_inputs.HAPROXY and LOAD_BALANCER in roles:
+            usual = host.port("kubernetes_api_port", 6443)
+            return (api_inputs.readable_endpoint(host.text("kubernetes_api_endpoint")) or ("", None))[1] or usual
+        return 0
+
+    def holds_virtual_ip(self, host: HostInput) -> bool:
+        """Whether a host may hold the API's virtual address."""
+        holder = {api_inputs.HAPROXY: LOAD_BALANCER, api_inputs.KUBE_VIP: CONTROL_PLANE}.get(self.balanced_by)
+        return holder in self.roles_of(host.name)
+
+    def virtual_ip(self) -> str:
+        """The API's virtual address; empty where there is none or it cannot be read."""
+        if self.balanced_by not in (api_inputs.HAPROXY, api_inputs.KUBE_VIP):
+            return ""
+        leader = self.leader()
+        name, _port = api_inputs.readable_endpoint(leader.text("kubernetes_api_endpoint")) or ("", None)
+        return str(api_inputs.read_address(leader.text("endpoint_virtual_ip") or name) or "")
 
 
 def load_specs(roles: Path) -> dict[str, dict[str, Any]]:
@@ -298,56 +379,21 @@ def _pod_network_size(host: HostInput, pod: Network, nodes: int) -> Iterator[Fau
         yield host.fault("cidr-invalid", text)
 
 
-def is_dns_name(name: str) -> bool:
-    """Whether a name is a DNS-1123 subdomain."""
-    return 0 < len(name) <= 253 and all(DNS_LABEL.fullmatch(label) for label in name.split("."))
-
-
-def split_endpoint(endpoint: str) -> tuple[str, int | None]:
-    """Host and port (None: not given) of host[:port].
-
-    Raises:
-        ValueError: saying what is wrong with it.
-    """
-    if "/" in endpoint:
-        raise ValueError("it is host[:port], without a scheme and without a path")
-    bracketed = re.fullmatch(r"\[([^\]]+)\](?::(\d+))?", endpoint)
-    if bracketed:
-        host, port = bracketed[1], bracketed[2]
-    elif endpoint.count(":") > 1:
-        raise ValueError("an IPv6 address stands in brackets, like [2001:db8::1]:6443")
-    else:
-        host, _colon, port = endpoint.partition(":")
-        if _colon and not port.isdigit():
-            raise ValueError("the port after the colon is no number")
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        if not is_dns_name(host) or re.fullmatch(r"[\d.]+", host):
-            raise ValueError(f"{host!r} is neither a DNS name in lower case nor an IP address") from None
-    if port and not 1 <= int(port) <= 65535:
-        raise ValueError("the port is not between 1 and 65535")
-    return host, int(port) if port else None
-
-
-def endpoint(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
-    """kubernetes_api_endpoint and kubernetes_api_port."""
-    value = host.text("kubernetes_api_endpoint")
-    if value:
-        try:
-            split_endpoint(value)
-        except ValueError as error:
-            text = f"kubernetes_api_endpoint {value!r}: {error}; write it like api.example.com:6443"
-            yield host.fault("endpoint-invalid", text)
-    port = host.text("kubernetes_api_port")
-    if port.isdigit() and not 1 <= int(port) <= 65535:
-        yield host.fault("endpoint-invalid", f"kubernetes_api_port {port} is not between 1 and 65535; 6443 is usual")
+def supplied_pki(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """The CA that variables give to etcd."""
+    names = ("etcd_ca_certificate", "etcd_ca_private_key")
+    certificate, key = ((name, host.text(name)) for name in names)
+    days = host.values.get("preflight_certificate_days") or 0
+    if ETCD not in inputs.roles_of(host.name) and inputs.grouped:
+        return
+    for fault in host_pki.supplied_authority(certificate, key, datetime.now(timezone.utc), days):
+        yield replace(fault, host=host.name)
 
 
 def node_name(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
     """The node's name and the cluster's domain."""
     name = host.text("kubernetes_node_name")
-    if name and not is_dns_name(name):
+    if name and not api_inputs.is_dns_name(name):
         better = re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip("-.")
         text = (
             f"kubernetes_node_name {name!r} is no DNS name (a-z, 0-9, - and ., at most 63 characters between dots); "
@@ -355,19 +401,14 @@ def node_name(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
         )
         yield host.fault("name-invalid", text)
     domain = host.text("kubernetes_dns_domain")
-    if domain and not is_dns_name(domain):
+    if domain and not api_inputs.is_dns_name(domain):
         text = f"kubernetes_dns_domain {domain!r} is no DNS name in lower case; cluster.local is usual"
         yield host.fault("name-invalid", text)
 
 
-def node_addresses(host: HostInput) -> list[str]:
-    """The node's addresses, as many as are readable."""
-    return [part.strip() for part in host.text("kubernetes_node_ip").split(",") if part.strip()]
-
-
 def node_address(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
     """The node's addresses: form, and that they are outside the cluster's networks."""
-    for text in node_addresses(host):
+    for text in host.addresses:
         try:
             address = ipaddress.ip_address(text)
         except ValueError:
@@ -449,7 +490,9 @@ HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
     names,
     version,
     cidrs,
-    endpoint,
+    api_inputs.endpoint,
+    api_inputs.ports,
+    supplied_pki,
     node_name,
     node_address,
     proxy_mode,
@@ -468,7 +511,7 @@ def _external_etcd(host: HostInput) -> bool:
 
 
 def groups(inputs: Inputs) -> Iterator[Fault]:
-    """The inventory's groups: a control plane, and an odd number of etcd members."""
+    """The inventory's groups: a control plane, and load balancers only where they are used."""
     if not inputs.grouped:
         return
     group, variable = inputs.group(CONTROL_PLANE)
@@ -476,34 +519,35 @@ def groups(inputs: Inputs) -> Iterator[Fault]:
         similar = did_you_mean(group, inputs.groups.keys() - {group}, closeness=0.6)
         advice = similar or "add a host to it"
         yield Fault("group-missing", f"the inventory group {group} ({variable}) has no host; {advice}")
-    external = inputs.members(ETCD)
-    members = external or inputs.members(CONTROL_PLANE)
-    if members and len(members) % 2 == 0:
-        where = inputs.group(ETCD)[0] if external else group
+    if inputs.members(LOAD_BALANCER) and inputs.balanced_by != api_inputs.HAPROXY:
         text = (
-            f"{len(members)} etcd members (group {where}) survive no more losses than {len(members) - 1} would; "
-            "have an odd number"
+            f"the inventory group {inputs.group(LOAD_BALANCER)[0]} has hosts, but kubernetes_api_load_balancer "
+            f"{inputs.balanced_by} does not use them; set it to haproxy, or empty the group"
         )
-        yield Fault("members-even", text, severity=WARNING)
-    planes = [host for host in inputs.hosts if host.name in inputs.members(CONTROL_PLANE)]
-    if len(inputs.members(CONTROL_PLANE)) > 1:
+        yield Fault("load-balancer-unused", text, severity=WARNING)
+
+
+def members(inputs: Inputs) -> Iterator[Fault]:
+    """The number of etcd's members: odd, and not too many."""
+    role = CONTROL_PLANE if inputs.stacked else ETCD
+    number, where = len(inputs.members(role)), inputs.group(role)[0]
+    if number > ETCD_MEMBERS_MAX:
         text = (
-            f"the group {group} has {len(inputs.members(CONTROL_PLANE))} hosts; one control plane is initialized, and "
-            "no further ones join it yet; leave one host in the group"
+            f"{number} etcd members (group {where}) are more than {ETCD_MEMBERS_MAX}: each write waits for "
+            f"{number // 2 + 1} of them; have {ETCD_MEMBERS_MAX} at the most"
         )
-        yield Fault("not-built", text)
-    if external and not any(_external_etcd(host) for host in planes):
+        if inputs.stacked:
+            text += f", or put etcd on hosts of its own (group {inputs.group(ETCD)[0]})"
+        yield Fault("members-too-many", text)
+    elif number and number % 2 == 0:
+        survived = {0: "no loss", 1: "1 loss"}.get(number // 2 - 1, f"{number // 2 - 1} losses")
         text = (
-            f"the group {inputs.group(ETCD)[0]} has hosts, but no etcd members are made of them yet; empty the group, "
-            "or name an etcd that exists already in control_plane_cluster_configuration.etcd.external"
+            f"{number} etcd members (group {where}) survive {survived}, no more than {number - 1} would, because "
+            f"{number // 2 + 1} must agree; have {number - 1} or {number + 1}. To go on without a member that was "
+            "lost, until it is replaced, set preflight_ignore: [members-even]"
         )
-        yield Fault("not-built", text)
-    if len(planes) > 1 and not any(host.text("kubernetes_api_endpoint") for host in planes):
-        text = (
-            f"{len(planes)} control planes, but kubernetes_api_endpoint is empty: all nodes depend on the first one's "
-            "address; set it to a load balancer, a virtual IP or a DNS name before the cluster is made"
-        )
-        yield Fault("endpoint-missing", text, severity=WARNING)
+        # Two are worse than one: either loss stops both. More control planes than members need to be may have a reason.
+        yield Fault("members-even", text, severity=WARNING if inputs.stacked and number > 2 else ERROR)
 
 
 def _holders(hosts: Sequence[HostInput], values: Callable[[HostInput], Sequence[str]]) -> dict[str, list[str]]:
@@ -521,9 +565,13 @@ def clashes(inputs: Inputs) -> Iterator[Fault]:
     for name, hosts in named.items():
         if len(hosts) > 1:
             yield Fault("name-clash", f"{listed(hosts)} share kubernetes_node_name {name}; give each its own")
-    for address, hosts in _holders(inputs.hosts, node_addresses).items():
+    for address, hosts in _holders(inputs.hosts, lambda host: host.addresses).items():
         if len(hosts) > 1:
-            yield Fault("address-clash", f"{listed(hosts)} share kubernetes_node_ip {address}; give each its own")
+            text = (
+                f"{listed(hosts)} share kubernetes_node_ip {address}; give each its own, and set the variable where "
+                "all have the same address at their default route"
+            )
+            yield Fault("address-clash", text)
 
 
 def agreement(inputs: Inputs) -> Iterator[Fault]:
@@ -533,7 +581,7 @@ def agreement(inputs: Inputs) -> Iterator[Fault]:
         holders = _holders(hosts, lambda host, name=variable: [host.text(name)] if name in host.values else [])  # type: ignore[misc]
         if len(holders) > 1:
             found = "; ".join(f"{value or 'empty'} on {listed(having)}" for value, having in holders.items())
-            text = f"{variable} differs: {found}; set it once for the whole cluster, in the group all or k8s_cluster"
+            text = f"{variable} differs: {found}; set it once for the whole cluster, in the group all"
             yield Fault("cluster-differs", text)
 
 
@@ -558,7 +606,14 @@ def skew(inputs: Inputs) -> Iterator[Fault]:
             yield Fault("skew-unsupported", text, name)
 
 
-CLUSTER_CHECKS: list[Callable[[Inputs], Iterator[Fault]]] = [groups, clashes, agreement, skew]
+CLUSTER_CHECKS: list[Callable[[Inputs], Iterator[Fault]]] = [
+    groups,
+    members,
+    api_inputs.api_address,
+    clashes,
+    agreement,
+    skew,
+]
 
 
 def find_faults(inputs: Inputs) -> list[Fault]:
@@ -588,21 +643,25 @@ SETTINGS = (
 def settings(host: HostInput, inputs: Inputs) -> dict[str, Any]:
     """A host's part in the cluster and the variables by which preflight judges it."""
     found = {name: value for name, value in host.values.items() if name in SETTINGS or name.startswith("preflight_")}
-    endpoint_value = host.text("kubernetes_api_endpoint")
-    if endpoint_value:
-        try:
-            name, port = split_endpoint(endpoint_value)
-        except ValueError:
-            endpoint_value = ""
-        else:
-            shown = f"[{name}]" if ":" in name else name
-            endpoint_value = f"{shown}:{port or host.text('kubernetes_api_port') or 6443}"
+    endpoint_value, split = "", api_inputs.readable_endpoint(host.text("kubernetes_api_endpoint"))
+    # A node's own proxy answers only when the node has joined.
+    if split and inputs.balanced_by != api_inputs.LOCAL:
+        shown = f"[{split[0]}]" if ":" in split[0] else split[0]
+        endpoint_value = f"{shown}:{split[1] or host.port('kubernetes_api_port', 6443)}"
     roles, folder = inputs.roles_of(host.name), host.text("etcd_data_dir") or "/var/lib/etcd"
+    found.update(api_inputs.port_settings(host, inputs))
+    planes = set(inputs.members(CONTROL_PLANE))
     return {
         **found,
         "roles": roles,
+        "runs_kubelet": runs_kubelet(roles),
+        "ports": sorted({port for port, _program in wanted_ports(roles, found)}),
+        "limited": not planes <= {one.name for one in inputs.played},
         "etcd_data_dir": folder,
         "fsync_folder": folder if ETCD in roles and (host.values.get("preflight_etcd_fsync_ms") or 0) > 0 else "",
-        "external_etcd": bool(inputs.members(ETCD)),
+        "external_etcd": not inputs.stacked,
+        "etcd_ca": host_pki.fingerprints(host.text("etcd_ca_certificate")),
         "api_endpoint": endpoint_value,
+        "virtual_ip": inputs.virtual_ip(),
+        "holds_virtual_ip": inputs.holds_virtual_ip(host),
     }

@@ -9,23 +9,33 @@ import ipaddress
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from functools import cached_property
 from typing import Any, Union
 
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import host_pki
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import WARNING, Fault, listed
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
-CONTROL_PLANE, ETCD, WORKER = "control_plane", "etcd", "worker"
+CONTROL_PLANE, ETCD, WORKER, LOAD_BALANCER = "control_plane", "etcd", "worker", "load_balancer"
 # https://kubernetes.io/docs/reference/networking/ports-and-protocols/; the API server's port is a variable.
 PORTS: dict[str, dict[int, str]] = {
     CONTROL_PLANE: {10250: "kubelet", 10257: "kube-controller-manager", 10259: "kube-scheduler"},
     ETCD: {2379: "etcd", 2380: "etcd"},
     WORKER: {10250: "kubelet", 10256: "kube-proxy"},
 }
-# Names as the kernel shows them, 15 characters at the most.
-OWN_PROCESSES = {"kube-apiserver", "kube-controller", "kube-scheduler", "kube-proxy", "kubelet", "etcd"}
+# The kernel shows so many characters of a process' name.
+PROCESS_NAME = 15
+BALANCER = "haproxy"
 CNI_INTERFACES = re.compile(r"^(cni\d|flannel|cali|tunl\d|vxlan\.calico|wireguard\.cali|cilium|lxc|kube-|nodelocaldns)")
+# Folders and programs that only a kubelet and what it runs need.
+NODE_FOLDERS = ("/var/lib/kubelet", "/var/lib/containerd", "/var/lib/containers", "/var/lib/docker")
+NODE_PROGRAMS = {
+    *("conntrack", "ebtables", "ethtool", "ipset", "iptables", "ipvsadm", "modprobe", "mount", "nft", "nsenter"),
+    *("socat", "tc"),
+}
 CONTROLLERS = {"cpu", "cpuset", "memory", "pids"}
 # Where the kubelet or kubeadm began to behave otherwise (minor versions of Kubernetes).
 CGROUP_V1_REFUSED = 35
@@ -47,18 +57,35 @@ class Node:
 
     @property
     def roles(self) -> Sequence[str]:
-        """What the host is in the cluster: control_plane, etcd, worker."""
+        """What the host is in the cluster: control_plane, etcd, worker, load_balancer."""
         return self.settings.get("roles") or []
 
     @property
     def runs_kubelet(self) -> bool:
-        """Whether it is a node (an etcd host alone is none); a host of no group is taken for one."""
-        return list(self.roles) != [ETCD]
+        """Whether it is a node (hosts of etcd or a load balancer alone are none)."""
+        return runs_kubelet(self.roles)
 
     @property
     def in_cluster(self) -> bool:
         """Whether it has joined a cluster already."""
         return bool(self.facts["cluster"]["kubelet_conf"])
+
+    @property
+    def addresses(self) -> list[str]:
+        """The addresses at which the cluster reaches it: those that are set, or else those of the default interface."""
+        given = [part.strip() for part in str(self.setting("kubernetes_node_ip") or "").split(",") if part.strip()]
+        return given or [
+            address
+            for interface in self.facts["interfaces"]
+            if interface["name"] == self.facts["default_interface"]
+            for address in interface["addresses"]
+            if not ipaddress.ip_address(address).is_link_local
+        ]
+
+    @cached_property
+    def pki(self) -> host_pki.HostPki:
+        """Its certificates and keys."""
+        return host_pki.HostPki(self.facts.get("pki") or [])
 
     @property
     def minor(self) -> int:
@@ -68,6 +95,11 @@ class Node:
     def fault(self, name: str, text: str, severity: str = "error") -> Fault:
         """A fault of this host."""
         return Fault(name, text, self.name, severity)
+
+
+def runs_kubelet(roles: Sequence[str]) -> bool:
+    """Whether a host is a node; one of no group is taken for one."""
+    return not roles or CONTROL_PLANE in roles or WORKER in roles
 
 
 def clock_offset(sent: float, received: float, epoch: float, duration: float) -> tuple[float, float]:
@@ -131,6 +163,8 @@ def resources(node: Node) -> Iterator[Fault]:
             if have < need:
                 yield node.fault(fault, f"{have} {unit}, but {need} are needed; use a larger host or lower {name}")
     for space in node.facts["space"]:
+        if not node.runs_kubelet and space["path"].startswith(NODE_FOLDERS):
+            continue
         need = (node.setting("preflight_free_mb") or {}).get(space["path"], 0)
         if space["free_mb"] < need:
             text = (
@@ -206,23 +240,34 @@ def swap(node: Node) -> Iterator[Fault]:
         yield node.fault("swap-active", text)
 
 
-def wanted_ports(node: Node) -> dict[int, str]:
-    """The ports that the host's part of Kubernetes listens on, and which program does."""
-    ports = {port: program for role in node.roles for port, program in PORTS.get(role, {}).items()}
-    if CONTROL_PLANE in node.roles:
-        ports[int(node.setting("kubernetes_api_port") or 6443)] = "kube-apiserver"
-    return ports
+def wanted_ports(roles: Sequence[str], settings: Mapping[str, Any]) -> list[tuple[int, str]]:
+    """The ports that a host's part of the cluster listens on, each with the program that does.
+
+    Args:
+        roles: what the host is in the cluster.
+        settings: kubernetes_api_port, kubernetes_proxy_mode, and balancer_port, which is 0 where no HAProxy runs.
+    """
+    wanted = {(port, program) for role in roles for port, program in PORTS.get(role, {}).items()}
+    if settings.get("kubernetes_proxy_mode") == "none":
+        wanted = {(port, program) for port, program in wanted if program != "kube-proxy"}
+    if CONTROL_PLANE in roles:
+        wanted.add((int(settings.get("kubernetes_api_port") or 6443), "kube-apiserver"))
+    if settings.get("balancer_port"):
+        wanted.add((int(settings["balancer_port"]), BALANCER))
+    return sorted(wanted)
 
 
 def ports(node: Node) -> Iterator[Fault]:
     """Strangers on the ports of Kubernetes."""
-    wanted = wanted_ports(node)
+    wanted = dict(wanted_ports(node.roles, node.settings))
     seen = set()
     for listener in node.facts["listeners"]:
         port, process = listener["port"], listener["process"]
-        own = process in OWN_PROCESSES or (not process and node.in_cluster)
-        if port in wanted and not own and (port, process) not in seen:
-            seen.add((port, process))
+        if port not in wanted or (port, process) in seen:
+            continue
+        seen.add((port, process))
+        own = process == wanted[port][:PROCESS_NAME] or (not process and node.in_cluster)
+        if not own:
             text = f"{process or 'an unknown process'} listens on port {port}, which {wanted[port]} needs; stop it"
             yield node.fault("port-taken", text)
 
@@ -238,6 +283,45 @@ def addresses(node: Node) -> Iterator[Fault]:
                 "the kubelet would refuse it"
             )
             yield node.fault("node-address-missing", text)
+
+
+def own_networks(node: Node) -> Iterator[Fault]:
+    """Addresses of the host that lie in the cluster's networks, those of a network plugin left aside."""
+    for interface in node.facts["interfaces"] if not node.in_cluster else []:
+        if CNI_INTERFACES.match(interface["name"]):
+            continue
+        for address in map(ipaddress.ip_address, interface["addresses"]):
+            for variable, network in cluster_networks(node):
+                if address in network:
+                    text = (
+                        f"the address {address} of {interface['name']} lies in {variable} {network}; choose another "
+                        "network or remove the address"
+                    )
+                    yield node.fault("address-clash", text)
+
+
+def virtual_address(node: Node) -> Iterator[Fault]:
+    """Whether the host can hold the API's virtual address, and does not hold it where it is not to."""
+    given = node.setting("virtual_ip")
+    if not given:
+        return
+    address = ipaddress.ip_address(given)
+    if not node.setting("holds_virtual_ip"):
+        for interface in node.facts["interfaces"]:
+            if str(address) in interface["addresses"]:
+                text = (
+                    f"the virtual address {address} of the API is an address of {interface['name']}, and this host is "
+                    "not to hold it; choose another one or remove it from the host"
+                )
+                yield node.fault("address-clash", text)
+        return
+    near = [ipaddress.ip_network(route["destination"]) for route in node.facts["routes"] if route["on_link"]]
+    if near and not any(address in network for network in near if network.version == address.version):
+        text = (
+            f"the virtual address {address} of the API lies in none of the host's own networks, so no other host would "
+            "find it here; choose an address of the hosts' network"
+        )
+        yield node.fault("virtual-ip-remote", text, WARNING)
 
 
 def routes(node: Node) -> Iterator[Fault]:
@@ -277,7 +361,13 @@ def programs(node: Node) -> Iterator[Fault]:
 def missing_packages(node: Node) -> list[str]:
     """The packages that bring the host's missing programs."""
     packages = node.setting("preflight_packages") or {}
-    return sorted({package for program, package in packages.items() if node.facts["programs"].get(program) == ""})
+    return sorted(
+        {
+            package
+            for program, package in packages.items()
+            if node.facts["programs"].get(program) == "" and (node.runs_kubelet or program not in NODE_PROGRAMS)
+        }
+    )
 
 
 def firewalls(node: Node) -> Iterator[Fault]:
@@ -285,7 +375,8 @@ def firewalls(node: Node) -> Iterator[Fault]:
     security = node.facts["security"]
     for name in ("firewalld", "ufw"):
         if security[name]:
-            numbers = ", ".join(map(str, sorted(wanted_ports(node)))) or "of Kubernetes"
+            wanted = wanted_ports(node.roles, node.settings)
+            numbers = ", ".join(str(port) for port, _program in wanted) or "of Kubernetes"
             text = f"{name} is active; open the ports {numbers} and those of the network plugin, or stop it"
             yield node.fault("firewall-active", text, WARNING)
     manager = node.facts["network_manager"]
@@ -320,9 +411,23 @@ def other_version(node: Node) -> Iterator[Fault]:
         yield node.fault("version-differs", text)
 
 
+def certificates(node: Node) -> Iterator[Fault]:
+    """Certificates and keys that are there already and of no use."""
+    days = node.setting("preflight_certificate_days") or 0
+    for fault in node.pki.faults(datetime.now(timezone.utc), days):
+        yield replace(fault, host=node.name)
+    supplied, have = set(node.setting("etcd_ca") or ()), node.pki.identities(host_pki.ETCD_CA)
+    if ETCD in node.roles and supplied and have and not supplied & have:
+        text = (
+            f"{host_pki.ETCD_CA} is another CA than etcd_ca_certificate; set the variable to the CA that etcd uses, "
+            "or leave it empty"
+        )
+        yield node.fault("ca-differs", text)
+
+
 def connections(node: Node) -> Iterator[Fault]:
-    """What the host cannot reach; the API endpoint is judged across hosts."""
-    for connection in node.facts["connections"]:
+    """What a node cannot reach; the API endpoint is judged across hosts."""
+    for connection in node.facts["connections"] if node.runs_kubelet else []:
         if connection["target"] == node.setting("api_endpoint") or connection["state"] == "connected":
             continue
         via = f" through {connection['via']}" if connection["via"] else ""
@@ -341,11 +446,14 @@ HOST_CHECKS: list[Callable[[Node], Iterator[Fault]]] = [
     swap,
     ports,
     addresses,
+    own_networks,
+    virtual_address,
     routes,
     programs,
     firewalls,
     leftovers,
     other_version,
+    certificates,
     connections,
 ]
 
@@ -387,6 +495,25 @@ def duplicates(nodes: Sequence[Node]) -> Iterator[Fault]:
     ):
         for value, holders in shared(nodes, values):
             yield Fault(name, f"{listed(holders)} share the {what} {value}; {advice}")
+
+
+def shared_addresses(nodes: Sequence[Node]) -> Iterator[Fault]:
+    """Addresses at which the cluster is to reach more than one host."""
+    for address, holders in shared(nodes, lambda node: node.addresses):
+        text = f"{listed(holders)} share the address {address}; give each its own, or set kubernetes_node_ip on them"
+        yield Fault("address-clash", text)
+    owners = {address: node.name for node in nodes for address in node.addresses}
+    for node in nodes:
+        for interface in node.facts["interfaces"]:
+            if not interface["physical"] and interface["name"] != node.facts["default_interface"]:
+                continue
+            for address in interface["addresses"]:
+                if owners.get(address, node.name) != node.name and address not in node.addresses:
+                    text = (
+                        f"{interface['name']} has the address {address}, at which the cluster is to reach "
+                        f"{owners[address]}; give each host its own, or correct kubernetes_node_ip of {owners[address]}"
+                    )
+                    yield node.fault("address-clash", text)
 
 
 def clocks(nodes: Sequence[Node]) -> Iterator[Fault]:
@@ -436,6 +563,38 @@ def clusters(nodes: Sequence[Node]) -> Iterator[Fault]:
         yield Fault("foreign-cluster", text)
 
 
+def _place(node: Node, path: str) -> str:
+    return f"{node.name}:{path}"
+
+
+def authorities(nodes: Sequence[Node]) -> Iterator[Fault]:
+    """What the control planes and etcd's members must share: their CAs and the key of service accounts."""
+    planes = [node for node in nodes if CONTROL_PLANE in node.roles]
+    etcds = [node for node in nodes if ETCD in node.roles and node.setting("external_etcd")]
+    compared: list[tuple[str, list[tuple[Node, str]]]] = [
+        # Those that are in a cluster are told apart as clusters.
+        (
+            "Kubernetes' CA",
+            [(node, host_pki.KUBERNETES_CA) for node in planes if not all(p.in_cluster for p in planes)],
+        ),
+        ("the front proxy's CA", [(node, host_pki.FRONT_PROXY_CA) for node in planes]),
+        ("the key of service accounts", [(node, host_pki.SERVICE_ACCOUNT_KEY) for node in planes]),
+        (
+            "etcd's CA",
+            [*((node, host_pki.ETCD_CA) for node in etcds), *((node, host_pki.STACKED_ETCD_CA) for node in planes)],
+        ),
+    ]
+    for what, places in compared:
+        groups = host_pki.differing({_place(node, path): node.pki.identities(path) for node, path in places})
+        if len(groups) > 1:
+            found = "; ".join(listed(holders) for holders in groups)
+            text = (
+                f"{what} differs between hosts: {found}; take the strangers out of the inventory, or remove what they "
+                "have from another cluster"
+            )
+            yield Fault("ca-differs", text)
+
+
 def api_endpoint(nodes: Sequence[Node]) -> Iterator[Fault]:
     """The API endpoint: free before there is a cluster, reachable after."""
     exists = any(node.in_cluster for node in nodes)
@@ -454,7 +613,7 @@ def api_endpoint(nodes: Sequence[Node]) -> Iterator[Fault]:
                 )
                 # The cluster may be down as a whole; then whoever repairs it decides.
                 yield node.fault("endpoint-unreachable", text, WARNING)
-            elif not exists and state == "connected":
+            elif not exists and state == "connected" and not node.setting("limited"):
                 text = (
                     f"something answers at kubernetes_api_endpoint {target} though no host is in a cluster; right for "
                     "a load balancer, wrong if the address is another cluster's"
@@ -462,7 +621,15 @@ def api_endpoint(nodes: Sequence[Node]) -> Iterator[Fault]:
                 yield node.fault("endpoint-taken", text, WARNING)
 
 
-CLUSTER_CHECKS: list[Callable[[Sequence[Node]], Iterator[Fault]]] = [duplicates, clocks, mtus, clusters, api_endpoint]
+CLUSTER_CHECKS: list[Callable[[Sequence[Node]], Iterator[Fault]]] = [
+    duplicates,
+    shared_addresses,
+    clocks,
+    mtus,
+    clusters,
+    authorities,
+    api_endpoint,
+]
 
 
 def find_faults(nodes: Sequence[Node]) -> list[Fault]:

@@ -1,0 +1,318 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judges certificates and keys: those that host_facts found on a host, and a CA that the user supplies.
+
+Which certificate is signed by which CA: https://kubernetes.io/docs/setup/best-practices/certificates/
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from typing import Any
+
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import WARNING, Fault
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+
+KUBERNETES_FOLDER, ETCD_FOLDER = "/etc/kubernetes/pki", "/etc/etcd/pki"
+KUBERNETES_CA = f"{KUBERNETES_FOLDER}/ca.crt"
+FRONT_PROXY_CA = f"{KUBERNETES_FOLDER}/front-proxy-ca.crt"
+STACKED_ETCD_CA = f"{KUBERNETES_FOLDER}/etcd/ca.crt"
+ETCD_CA = f"{ETCD_FOLDER}/ca.crt"
+SERVICE_ACCOUNT_KEY = f"{KUBERNETES_FOLDER}/sa.pub"
+AUTHORITIES = (KUBERNETES_CA, FRONT_PROXY_CA, STACKED_ETCD_CA, ETCD_CA)
+# kubeadm's certificates: who signs each, and its name for "kubeadm certs renew".
+KUBEADM_CERTIFICATES = {
+    f"{KUBERNETES_FOLDER}/apiserver.crt": (KUBERNETES_CA, "apiserver"),
+    f"{KUBERNETES_FOLDER}/apiserver-kubelet-client.crt": (KUBERNETES_CA, "apiserver-kubelet-client"),
+    f"{KUBERNETES_FOLDER}/front-proxy-client.crt": (FRONT_PROXY_CA, "front-proxy-client"),
+    f"{KUBERNETES_FOLDER}/apiserver-etcd-client.crt": (STACKED_ETCD_CA, "apiserver-etcd-client"),
+    f"{KUBERNETES_FOLDER}/etcd/server.crt": (STACKED_ETCD_CA, "etcd-server"),
+    f"{KUBERNETES_FOLDER}/etcd/peer.crt": (STACKED_ETCD_CA, "etcd-peer"),
+    f"{KUBERNETES_FOLDER}/etcd/healthcheck-client.crt": (STACKED_ETCD_CA, "etcd-healthcheck-client"),
+}
+READABLE_BY_OTHERS = 0o004
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What is judged of a certificate."""
+
+    begins: datetime
+    ends: datetime
+    signs: bool
+    key: str
+    fingerprint: str
+    parsed: x509.Certificate
+
+    def issued(self, other: Certificate) -> bool:
+        """Whether it signed another certificate."""
+        try:
+            other.parsed.verify_directly_issued_by(self.parsed)
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+            return False
+        return True
+
+
+def _moment(certificate: x509.Certificate, name: str) -> datetime:
+    """A moment of a certificate; cryptography has the one with a time zone since version 42."""
+    found = getattr(certificate, f"{name}_utc", None)
+    return found if found else getattr(certificate, name).replace(tzinfo=timezone.utc)
+
+
+def _signs(certificate: x509.Certificate) -> bool:
+    """Whether it is a CA's, as Go and so Kubernetes sees it."""
+    try:
+        if not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+            return False
+        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
+    except x509.ExtensionNotFound as missing:
+        return missing.oid == x509.KeyUsage.oid
+
+
+def _key_hash(key: Any) -> str:
+    """SHA-256 of a public key's DER form."""
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return hashlib.sha256(key.public_bytes(serialization.Encoding.DER, form)).hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def load_certificates(pem: str) -> tuple[Certificate, ...]:
+    """The certificates of a PEM text, at least one.
+
+    Raises:
+        ValueError: where there is none or one cannot be read.
+    """
+    try:
+        return tuple(
+            Certificate(
+                _moment(one, "not_valid_before"),
+                _moment(one, "not_valid_after"),
+                _signs(one),
+                _key_hash(one.public_key()),
+                hashlib.sha256(one.public_bytes(serialization.Encoding.DER)).hexdigest(),
+                one,
+            )
+            for one in x509.load_pem_x509_certificates(pem.encode())
+        )
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        raise ValueError("it holds no certificate that can be read") from error
+
+
+def fingerprints(pem: str) -> list[str]:
+    """SHA-256 of each certificate of a PEM text; none where it cannot be read."""
+    try:
+        return [one.fingerprint for one in load_certificates(pem)] if pem else []
+    except ValueError:
+        return []
+
+
+@lru_cache(maxsize=4)
+def load_private_key(pem: str) -> str:
+    """SHA-256 of a private key's public half.
+
+    Raises:
+        ValueError: saying why the key cannot be read, and nothing of the key.
+    """
+    try:
+        return _key_hash(serialization.load_pem_private_key(pem.encode(), None).public_key())
+    except TypeError:
+        raise ValueError("it is encrypted, and there is no place for a passphrase") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError("it holds no private key that can be read") from None
+
+
+def _date(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def validity(name: str, found: Sequence[Certificate], advice: str, now: datetime, days: float) -> Iterator[Fault]:
+    """Whether the best certificate of a file is valid, and for how long.
+
+    Args:
+        name: what the file or variable is called.
+        found: its certificates. A CA's file may hold the next CA beside the present one.
+        advice: how the certificate is renewed.
+        now: the present moment.
+        days: how many days before its end a certificate is reported.
+    """
+    begun = [certificate for certificate in found if certificate.begins <= now]
+    if not begun:
+        begins = min(certificate.begins for certificate in found)
+        text = f"{name} is valid from {_date(begins)} on only; set the clock right, or {advice}"
+        yield Fault("certificate-early", text)
+        return
+    ends = max(certificate.ends for certificate in begun)
+    if ends <= now:
+        yield Fault("certificate-expired", f"{name} expired on {_date(ends)}; {advice}")
+    elif ends - now < timedelta(days=days):
+        text = f"{name} expires on {_date(ends)} (reported {days:g} days before, preflight_certificate_days); {advice}"
+        yield Fault("certificate-expiring", text, severity=WARNING)
+
+
+def authority(name: str, found: Sequence[Certificate], now: datetime, days: float) -> Iterator[Fault]:
+    """Whether a CA is one, and valid."""
+    if not found[0].signs:
+        yield Fault("ca-invalid", f"{name} is no CA's certificate; put the CA's there")
+    yield from validity(name, found, "replace the CA: all that it signed is refused without it", now, days)
+
+
+def supplied_authority(
+    certificate: tuple[str, str], key: tuple[str, str], now: datetime, days: float
+) -> Iterator[Fault]:
+    """Judges a CA that variables hold.
+
+    Args:
+        certificate: the variable of the certificate, and its value.
+        key: the variable of the private key, and its value.
+        now: the present moment.
+        days: how many days before its end a certificate is reported.
+    """
+    if not certificate[1] and not key[1]:
+        return
+    for (name, value), (other, given) in ((certificate, key), (key, certificate)):
+        if not value and given:
+            yield Fault("value-invalid", f"{name} is empty though {other} is set; set both or none")
+    belongs: list[set[str]] = []
+    try:
+        found = load_certificates(certificate[1]) if certificate[1] else ()
+    except ValueError as error:
+        yield Fault("pem-unreadable", f"{certificate[0]}: {error}; give the certificate as PEM text")
+        found = ()
+    if found:
+        belongs.append({one.key for one in found})
+        yield from authority(certificate[0], found, now, days)
+    if key[1]:
+        try:
+            belongs.append({load_private_key(key[1])})
+        except ValueError as error:
+            yield Fault("pem-unreadable", f"{key[0]}: {error}; give the key as PEM text, not encrypted")
+    if len(belongs) == 2 and not belongs[0] & belongs[1]:
+        yield Fault("key-mismatch", f"{key[0]} does not belong to {certificate[0]}; give the key of that certificate")
+
+
+class HostPki:
+    """A host's certificates and keys."""
+
+    def __init__(self, facts: Sequence[Mapping[str, Any]]) -> None:
+        """Take what host_facts returned as pki."""
+        self.facts = {str(fact["path"]): fact for fact in facts}
+        self.certificates: dict[str, tuple[Certificate, ...]] = {}
+        self.errors: dict[str, str] = {path: fact["error"] for path, fact in self.facts.items() if fact["error"]}
+        for path, fact in self.facts.items():
+            if fact["certificates"] and _issuer(path):
+                try:
+                    self.certificates[path] = load_certificates(fact["certificates"])
+                except ValueError as error:
+                    self.errors[path] = str(error)
+
+    def identities(self, path: str) -> frozenset[str]:
+        """What tells a CA or public key from another one; empty where there is none that can be read."""
+        if path in self.certificates:
+            return frozenset(certificate.fingerprint for certificate in self.certificates[path])
+        return frozenset(self.facts.get(path, {}).get("public_keys", ()))
+
+    def faults(self, now: datetime, days: float) -> Iterator[Fault]:
+        """Everything that is wrong with them on this host."""
+        for path in self.facts:
+            if _known(path):
+                yield from self._file(path)
+        for path, found in self.certificates.items():
+            if path in AUTHORITIES:
+                yield from authority(path, found, now, days)
+                continue
+            issuer = _issuer(path)
+            yield from validity(path, found[:1], _renewal(path), now, days)
+            if issuer in self.certificates and not chained(found, self.certificates[issuer]):
+                text = f"{path} was not signed by {issuer}; put the CA back that signed it, or {_renewal(path)}"
+                yield Fault("certificate-foreign", text)
+        yield from self._keys()
+
+    def _file(self, path: str) -> Iterator[Fault]:
+        """Whether a file can be read, by those who may."""
+        fact = self.facts[path]
+        if path in self.errors:
+            text = f"{path} cannot be used: {self.errors[path]}; restore it from a backup or another control plane"
+            if path in KUBEADM_CERTIFICATES:
+                text = f"{path} cannot be used: {self.errors[path]}; {_renewal(path)}"
+            yield Fault("pem-unreadable", text)
+        elif path.endswith(".key") and int(fact["mode"], 8) & READABLE_BY_OTHERS:
+            text = f"{path} can be read by every user (mode {fact['mode']}); chmod 0600 {path}, and replace the key"
+            yield Fault("key-exposed", text, severity=WARNING)
+
+    def _keys(self) -> Iterator[Fault]:
+        """Whether each key belongs to its certificate or public key."""
+        unchecked = False
+        for path, fact in self.facts.items():
+            if not path.endswith(".key") or not _known(path) or path in self.errors:
+                continue
+            if not fact["public_keys"]:
+                unchecked = True
+                continue
+            stem = path[: -len(".key")]
+            for half in (f"{stem}.crt", f"{stem}.pub"):
+                expected = {one.key for one in self.certificates.get(half, ())}
+                expected |= set(self.facts[half]["public_keys"]) if half in self.facts else set()
+                if expected and not expected & set(fact["public_keys"]):
+                    text = f"{path} does not belong to {half}; put back the key that {half} was made with"
+                    yield Fault("key-mismatch", text)
+        if unchecked:
+            text = "openssl is missing, so it is not known whether keys belong to their certificates; install it"
+            yield Fault("key-unchecked", text, severity=WARNING)
+
+
+def _issuer(path: str) -> str:
+    """The CA that a certificate's file must be signed by, itself for a CA; empty for a file that is not known."""
+    if path in AUTHORITIES:
+        return path
+    if path.startswith(f"{ETCD_FOLDER}/") and path.endswith(".crt"):
+        return ETCD_CA
+    return KUBEADM_CERTIFICATES.get(path, ("", ""))[0]
+
+
+def _known(path: str) -> bool:
+    """Whether the cluster uses a file; others in the folders are the user's own."""
+    stem = path.rpartition(".")[0]
+    return bool(_issuer(f"{stem}.crt")) or f"{stem}.pub" == SERVICE_ACCOUNT_KEY
+
+
+def _renewal(path: str) -> str:
+    """How a certificate is issued anew."""
+    name = KUBEADM_CERTIFICATES.get(path, ("", ""))[1]
+    return f"renew it with kubeadm certs renew {name}" if name else "have it issued anew"
+
+
+def chained(found: Sequence[Certificate], authorities: Sequence[Certificate]) -> bool:
+    """Whether the first certificate leads to one of the CAs, directly or by the others that stand after it."""
+    current, between = found[0], list(found[1:])
+    while not any(one.issued(current) for one in authorities):
+        step = next((one for one in between if one.issued(current)), None)
+        if step is None:
+            return False
+        between.remove(step)
+        current = step
+    return True
+
+
+def differing(identities: Mapping[str, frozenset[str]]) -> list[list[str]]:
+    """Groups of holders that share no CA with each other; one group where all agree.
+
+    A CA's file may hold the next CA beside the present one, so one that two files share is enough.
+    """
+    groups: list[tuple[set[str], list[str]]] = []
+    for holder, found in identities.items():
+        if not found:
+            continue
+        common, holders = set(found), [holder]
+        for group in [group for group in groups if group[0] & found]:
+            groups.remove(group)
+            common |= group[0]
+            holders = group[1] + holders
+        groups.append((common, holders))
+    return [holders for _common, holders in groups]
