@@ -10,11 +10,10 @@ import ipaddress
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import WARNING, Fault, listed
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.preflight import (
-    BALANCER,
     CONTROL_PLANE,
     ETCD,
     WORKER,
@@ -110,22 +109,16 @@ def ports(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
             programs[port].add(program)
     for port, rivals in sorted(programs.items()):
         if len(rivals) > 1:
-            variable = "kubernetes_api_port"
-            if BALANCER in rivals:
-                variable = (
-                    "kubernetes_api_local_port"
-                    if inputs.balanced_by == LOCAL
-                    else "the port of kubernetes_api_endpoint"
-                )
+            variable = inputs.balancer_ports(host).get(port, "kubernetes_api_port")
             text = f"{' and '.join(sorted(rivals))} of this host would all listen on port {port}; change {variable}"
             yield host.fault("port-clash", text)
 
 
-def port_settings(host: HostInput, inputs: Inputs) -> dict[str, int]:
+def port_settings(host: HostInput, inputs: Inputs) -> dict[str, Any]:
     """The ports of the API server and of HAProxy on a host."""
     return {
         "kubernetes_api_port": host.port("kubernetes_api_port", 6443),
-        "balancer_port": inputs.balancer_port(host),
+        "balancer_ports": sorted(inputs.balancer_ports(host)),
     }
 
 

@@ -9,13 +9,13 @@ Which certificate is signed by which CA: https://kubernetes.io/docs/setup/best-p
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any
 
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import WARNING, Fault
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import ERROR, WARNING, Fault
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -25,6 +25,8 @@ KUBERNETES_CA = f"{KUBERNETES_FOLDER}/ca.crt"
 FRONT_PROXY_CA = f"{KUBERNETES_FOLDER}/front-proxy-ca.crt"
 STACKED_ETCD_CA = f"{KUBERNETES_FOLDER}/etcd/ca.crt"
 ETCD_CA = f"{ETCD_FOLDER}/ca.crt"
+ETCD_CA_KEY = f"{ETCD_FOLDER}/ca.key"
+ETCD_CLIENT = f"{KUBERNETES_FOLDER}/apiserver-etcd-client.crt"
 SERVICE_ACCOUNT_KEY = f"{KUBERNETES_FOLDER}/sa.pub"
 AUTHORITIES = (KUBERNETES_CA, FRONT_PROXY_CA, STACKED_ETCD_CA, ETCD_CA)
 # kubeadm's certificates: who signs each, and its name for "kubeadm certs renew".
@@ -32,23 +34,31 @@ KUBEADM_CERTIFICATES = {
     f"{KUBERNETES_FOLDER}/apiserver.crt": (KUBERNETES_CA, "apiserver"),
     f"{KUBERNETES_FOLDER}/apiserver-kubelet-client.crt": (KUBERNETES_CA, "apiserver-kubelet-client"),
     f"{KUBERNETES_FOLDER}/front-proxy-client.crt": (FRONT_PROXY_CA, "front-proxy-client"),
-    f"{KUBERNETES_FOLDER}/apiserver-etcd-client.crt": (STACKED_ETCD_CA, "apiserver-etcd-client"),
+    ETCD_CLIENT: (STACKED_ETCD_CA, "apiserver-etcd-client"),
     f"{KUBERNETES_FOLDER}/etcd/server.crt": (STACKED_ETCD_CA, "etcd-server"),
     f"{KUBERNETES_FOLDER}/etcd/peer.crt": (STACKED_ETCD_CA, "etcd-peer"),
     f"{KUBERNETES_FOLDER}/etcd/healthcheck-client.crt": (STACKED_ETCD_CA, "etcd-healthcheck-client"),
 }
 READABLE_BY_OTHERS = 0o004
+REPLACE_CA = "replace the CA: all that it signed is refused without it"
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """What is judged of a certificate."""
+    """What is judged of a certificate.
+
+    Attributes:
+        begins: when it begins to be valid.
+        ends: when it ceases to be.
+        signs: whether it is a CA's.
+        key: SHA-256 of its public key. A CA that is renewed keeps its key, and so remains the same CA.
+        parsed: the certificate itself.
+    """
 
     begins: datetime
     ends: datetime
     signs: bool
     key: str
-    fingerprint: str
     parsed: x509.Certificate
 
     def issued(self, other: Certificate) -> bool:
@@ -96,7 +106,6 @@ def load_certificates(pem: str) -> tuple[Certificate, ...]:
                 _moment(one, "not_valid_after"),
                 _signs(one),
                 _key_hash(one.public_key()),
-                hashlib.sha256(one.public_bytes(serialization.Encoding.DER)).hexdigest(),
                 one,
             )
             for one in x509.load_pem_x509_certificates(pem.encode())
@@ -105,10 +114,10 @@ def load_certificates(pem: str) -> tuple[Certificate, ...]:
         raise ValueError("it holds no certificate that can be read") from error
 
 
-def fingerprints(pem: str) -> list[str]:
-    """SHA-256 of each certificate of a PEM text; none where it cannot be read."""
+def public_keys(pem: str) -> list[str]:
+    """SHA-256 of the public key of each certificate of a PEM text; none where it cannot be read."""
     try:
-        return [one.fingerprint for one in load_certificates(pem)] if pem else []
+        return [one.key for one in load_certificates(pem)] if pem else []
     except ValueError:
         return []
 
@@ -132,7 +141,9 @@ def _date(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
-def validity(name: str, found: Sequence[Certificate], advice: str, now: datetime, days: float) -> Iterator[Fault]:
+def validity(
+    name: str, found: Sequence[Certificate], advice: str, now: datetime, days: float, *, severity: str = ERROR
+) -> Iterator[Fault]:
     """Whether the best certificate of a file is valid, and for how long.
 
     Args:
@@ -141,6 +152,7 @@ def validity(name: str, found: Sequence[Certificate], advice: str, now: datetime
         advice: how the certificate is renewed.
         now: the present moment.
         days: how many days before its end a certificate is reported.
+        severity: of a certificate that is not valid.
     """
     begun = [certificate for certificate in found if certificate.begins <= now]
     if not begun:
@@ -150,17 +162,16 @@ def validity(name: str, found: Sequence[Certificate], advice: str, now: datetime
         return
     ends = max(certificate.ends for certificate in begun)
     if ends <= now:
-        yield Fault("certificate-expired", f"{name} expired on {_date(ends)}; {advice}")
+        yield Fault("certificate-expired", f"{name} expired on {_date(ends)}; {advice}", severity=severity)
     elif ends - now < timedelta(days=days):
         text = f"{name} expires on {_date(ends)} (reported {days:g} days before, preflight_certificate_days); {advice}"
         yield Fault("certificate-expiring", text, severity=WARNING)
 
 
-def authority(name: str, found: Sequence[Certificate], now: datetime, days: float) -> Iterator[Fault]:
-    """Whether a CA is one, and valid."""
-    if not found[0].signs:
+def no_authority(name: str, found: Sequence[Certificate]) -> Iterator[Fault]:
+    """Whether a file or variable that is to hold a CA holds something else."""
+    if not all(one.signs for one in found):
         yield Fault("ca-invalid", f"{name} is no CA's certificate; put the CA's there")
-    yield from validity(name, found, "replace the CA: all that it signed is refused without it", now, days)
 
 
 def supplied_authority(
@@ -176,9 +187,9 @@ def supplied_authority(
     """
     if not certificate[1] and not key[1]:
         return
-    for (name, value), (other, given) in ((certificate, key), (key, certificate)):
-        if not value and given:
-            yield Fault("value-invalid", f"{name} is empty though {other} is set; set both or none")
+    # A certificate alone is right where the certificates that it signed are supplied too.
+    if not certificate[1]:
+        yield Fault("value-invalid", f"{key[0]} is set, but {certificate[0]} is empty; set both or neither")
     belongs: list[set[str]] = []
     try:
         found = load_certificates(certificate[1]) if certificate[1] else ()
@@ -187,7 +198,8 @@ def supplied_authority(
         found = ()
     if found:
         belongs.append({one.key for one in found})
-        yield from authority(certificate[0], found, now, days)
+        yield from no_authority(certificate[0], found)
+        yield from validity(certificate[0], found, REPLACE_CA, now, days)
     if key[1]:
         try:
             belongs.append({load_private_key(key[1])})
@@ -200,8 +212,14 @@ def supplied_authority(
 class HostPki:
     """A host's certificates and keys."""
 
-    def __init__(self, facts: Sequence[Mapping[str, Any]]) -> None:
-        """Take what host_facts returned as pki."""
+    def __init__(self, facts: Sequence[Mapping[str, Any]], managed: Collection[str] = ()) -> None:
+        """Take what host_facts returned as pki.
+
+        Args:
+            facts: the files.
+            managed: certificates that a role issues anew by itself where they are of no use.
+        """
+        self.managed = managed
         self.facts = {str(fact["path"]): fact for fact in facts}
         self.certificates: dict[str, tuple[Certificate, ...]] = {}
         self.errors: dict[str, str] = {path: fact["error"] for path, fact in self.facts.items() if fact["error"]}
@@ -215,7 +233,7 @@ class HostPki:
     def identities(self, path: str) -> frozenset[str]:
         """What tells a CA or public key from another one; empty where there is none that can be read."""
         if path in self.certificates:
-            return frozenset(certificate.fingerprint for certificate in self.certificates[path])
+            return frozenset(certificate.key for certificate in self.certificates[path])
         return frozenset(self.facts.get(path, {}).get("public_keys", ()))
 
     def faults(self, now: datetime, days: float) -> Iterator[Fault]:
@@ -224,24 +242,47 @@ class HostPki:
             if _known(path):
                 yield from self._file(path)
         for path, found in self.certificates.items():
+            judged, issuer = found[:1], _issuer(path)
             if path in AUTHORITIES:
-                yield from authority(path, found, now, days)
-                continue
-            issuer = _issuer(path)
-            yield from validity(path, found[:1], _renewal(path), now, days)
-            if issuer in self.certificates and not chained(found, self.certificates[issuer]):
-                text = f"{path} was not signed by {issuer}; put the CA back that signed it, or {_renewal(path)}"
-                yield Fault("certificate-foreign", text)
+                judged = found
+                yield from no_authority(path, found)
+            elif issuer in self.certificates and not chained(found, self.certificates[issuer]):
+                advice = self._renewal(path)
+                if path not in self.managed:
+                    advice = f"put the CA back that signed it, or {advice}"
+                text = f"{path} was not signed by {issuer}; {advice}"
+                yield Fault("certificate-foreign", text, severity=self._severity(path))
+            # What is renewed in time anyhow need not be announced.
+            ahead = 0 if path in self.managed else days
+            yield from validity(path, judged, self._renewal(path), now, ahead, severity=self._severity(path))
         yield from self._keys()
+
+    def _severity(self, path: str) -> str:
+        """How bad a certificate of no use is."""
+        return WARNING if path in self.managed else ERROR
+
+    def _renewal(self, path: str) -> str:
+        """How a certificate is issued anew."""
+        if path in self.managed:
+            return "this run issues it anew"
+        if path in AUTHORITIES:
+            return REPLACE_CA
+        name = KUBEADM_CERTIFICATES.get(path, ("", ""))[1]
+        return f"renew it with kubeadm certs renew {name}" if name else "have it issued anew"
+
+    def _repaired(self, path: str) -> bool:
+        """Whether a certificate that is no CA's, or its key, is issued anew by itself."""
+        certificate = f"{path.rpartition('.')[0]}.crt"
+        return certificate in self.managed and certificate not in AUTHORITIES
 
     def _file(self, path: str) -> Iterator[Fault]:
         """Whether a file can be read, by those who may."""
         fact = self.facts[path]
         if path in self.errors:
-            text = f"{path} cannot be used: {self.errors[path]}; restore it from a backup or another control plane"
-            if path in KUBEADM_CERTIFICATES:
-                text = f"{path} cannot be used: {self.errors[path]}; {_renewal(path)}"
-            yield Fault("pem-unreadable", text)
+            repaired = self._repaired(path)
+            advice = "this run issues it anew" if repaired else "restore it from a backup"
+            text = f"{path} cannot be used: {self.errors[path]}; {advice}"
+            yield Fault("pem-unreadable", text, severity=WARNING if repaired else ERROR)
         elif path.endswith(".key") and int(fact["mode"], 8) & READABLE_BY_OTHERS:
             text = f"{path} can be read by every user (mode {fact['mode']}); chmod 0600 {path}, and replace the key"
             yield Fault("key-exposed", text, severity=WARNING)
@@ -260,8 +301,10 @@ class HostPki:
                 expected = {one.key for one in self.certificates.get(half, ())}
                 expected |= set(self.facts[half]["public_keys"]) if half in self.facts else set()
                 if expected and not expected & set(fact["public_keys"]):
-                    text = f"{path} does not belong to {half}; put back the key that {half} was made with"
-                    yield Fault("key-mismatch", text)
+                    repaired = self._repaired(path)
+                    advice = "this run issues both anew" if repaired else f"put back the key that {half} was made with"
+                    text = f"{path} does not belong to {half}; {advice}"
+                    yield Fault("key-mismatch", text, severity=WARNING if repaired else ERROR)
         if unchecked:
             text = "openssl is missing, so it is not known whether keys belong to their certificates; install it"
             yield Fault("key-unchecked", text, severity=WARNING)
@@ -280,12 +323,6 @@ def _known(path: str) -> bool:
     """Whether the cluster uses a file; others in the folders are the user's own."""
     stem = path.rpartition(".")[0]
     return bool(_issuer(f"{stem}.crt")) or f"{stem}.pub" == SERVICE_ACCOUNT_KEY
-
-
-def _renewal(path: str) -> str:
-    """How a certificate is issued anew."""
-    name = KUBEADM_CERTIFICATES.get(path, ("", ""))[1]
-    return f"renew it with kubeadm certs renew {name}" if name else "have it issued anew"
 
 
 def chained(found: Sequence[Certificate], authorities: Sequence[Certificate]) -> bool:

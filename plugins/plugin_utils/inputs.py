@@ -79,6 +79,7 @@ OF_OTHERS = (
     "endpoint_virtual_ip",
     "control_plane_cluster_configuration",
 )
+ETCD_CA_CERTIFICATE, ETCD_CA_KEY = "etcd_ca_certificate", "etcd_ca_key"
 # More members make etcd slower, not safer (https://etcd.io/docs/latest/faq/).
 ETCD_MEMBERS_MAX = 7
 # Kubespray's names: its inventories work, its variables do not.
@@ -201,15 +202,18 @@ class Inputs:
             roles.append(LOAD_BALANCER)
         return roles
 
-    def balancer_port(self, host: HostInput) -> int:
-        """The port on which a host's HAProxy listens; 0 where none runs."""
+    def balancer_ports(self, host: HostInput) -> dict[int, str]:
+        """The ports on which a host's HAProxy listens, with what sets each; none where it does not run."""
         roles = self.roles_of(host.name)
         if self.balanced_by == api_inputs.LOCAL and {CONTROL_PLANE, WORKER} & set(roles):
-            return host.port("kubernetes_api_local_port", 7443)
+            return {host.port("kubernetes_api_local_port", 7443): "kubernetes_api_local_port"}
         if self.balanced_by == api_inputs.HAPROXY and LOAD_BALANCER in roles:
-            usual = host.port("kubernetes_api_port", 6443)
-            return (api_inputs.readable_endpoint(host.text("kubernetes_api_endpoint")) or ("", None))[1] or usual
-        return 0
+            ports = {host.port("endpoint_health_port", 8404): "endpoint_health_port"}
+            endpoint = api_inputs.readable_endpoint(host.text("kubernetes_api_endpoint"))
+            if endpoint:
+                ports[endpoint[1] or host.port("kubernetes_api_port", 6443)] = "the port of kubernetes_api_endpoint"
+            return ports
+        return {}
 
     def holds_virtual_ip(self, host: HostInput) -> bool:
         """Whether a host may hold the API's virtual address."""
@@ -381,10 +385,9 @@ def _pod_network_size(host: HostInput, pod: Network, nodes: int) -> Iterator[Fau
 
 def supplied_pki(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
     """The CA that variables give to etcd."""
-    names = ("etcd_ca_certificate", "etcd_ca_private_key")
-    certificate, key = ((name, host.text(name)) for name in names)
+    certificate, key = ((name, host.text(name)) for name in (ETCD_CA_CERTIFICATE, ETCD_CA_KEY))
     days = host.values.get("preflight_certificate_days") or 0
-    if ETCD not in inputs.roles_of(host.name) and inputs.grouped:
+    if ETCD not in inputs.roles_of(host.name):
         return
     for fault in host_pki.supplied_authority(certificate, key, datetime.now(timezone.utc), days):
         yield replace(fault, host=host.name)
@@ -660,7 +663,9 @@ def settings(host: HostInput, inputs: Inputs) -> dict[str, Any]:
         "etcd_data_dir": folder,
         "fsync_folder": folder if ETCD in roles and (host.values.get("preflight_etcd_fsync_ms") or 0) > 0 else "",
         "external_etcd": not inputs.stacked,
-        "etcd_ca": host_pki.fingerprints(host.text("etcd_ca_certificate")),
+        "etcd_hosts": bool(inputs.members(ETCD)),
+        "etcd_ca": host_pki.public_keys(host.text(ETCD_CA_CERTIFICATE)),
+        "etcd_ca_key_given": bool(host.text(ETCD_CA_KEY)),
         "api_endpoint": endpoint_value,
         "virtual_ip": inputs.virtual_ip(),
         "holds_virtual_ip": inputs.holds_virtual_ip(host),

@@ -84,8 +84,16 @@ class Node:
 
     @cached_property
     def pki(self) -> host_pki.HostPki:
-        """Its certificates and keys."""
-        return host_pki.HostPki(self.facts.get("pki") or [])
+        """Its certificates and keys. Those of etcd on hosts of its own are issued by the role etcd."""
+        files = self.facts.get("pki") or []
+        managed = set()
+        if self.setting("etcd_hosts") and CONTROL_PLANE in self.roles:
+            managed |= {host_pki.STACKED_ETCD_CA, host_pki.ETCD_CLIENT}
+        if self.setting("etcd_hosts") and ETCD in self.roles:
+            paths = {file["path"] for file in files}
+            if host_pki.ETCD_CA_KEY in paths or self.setting("etcd_ca_key_given"):
+                managed |= {path for path in paths if path.startswith(f"{host_pki.ETCD_FOLDER}/")}
+        return host_pki.HostPki(files, managed)
 
     @property
     def minor(self) -> int:
@@ -245,15 +253,14 @@ def wanted_ports(roles: Sequence[str], settings: Mapping[str, Any]) -> list[tupl
 
     Args:
         roles: what the host is in the cluster.
-        settings: kubernetes_api_port, kubernetes_proxy_mode, and balancer_port, which is 0 where no HAProxy runs.
+        settings: kubernetes_api_port, kubernetes_proxy_mode, and balancer_ports, which is empty where no HAProxy runs.
     """
     wanted = {(port, program) for role in roles for port, program in PORTS.get(role, {}).items()}
     if settings.get("kubernetes_proxy_mode") == "none":
         wanted = {(port, program) for port, program in wanted if program != "kube-proxy"}
     if CONTROL_PLANE in roles:
         wanted.add((int(settings.get("kubernetes_api_port") or 6443), "kube-apiserver"))
-    if settings.get("balancer_port"):
-        wanted.add((int(settings["balancer_port"]), BALANCER))
+    wanted |= {(int(port), BALANCER) for port in settings.get("balancer_ports") or []}
     return sorted(wanted)
 
 
@@ -417,10 +424,11 @@ def certificates(node: Node) -> Iterator[Fault]:
     for fault in node.pki.faults(datetime.now(timezone.utc), days):
         yield replace(fault, host=node.name)
     supplied, have = set(node.setting("etcd_ca") or ()), node.pki.identities(host_pki.ETCD_CA)
-    if ETCD in node.roles and supplied and have and not supplied & have:
+    runs = ETCD in node.roles and node.facts["cluster"]["etcd_data"]
+    if runs and supplied and have and not supplied & have:
         text = (
-            f"{host_pki.ETCD_CA} is another CA than etcd_ca_certificate; set the variable to the CA that etcd uses, "
-            "or leave it empty"
+            f"{host_pki.ETCD_CA} is another CA than etcd_ca_certificate; members that run would be cut off; give the "
+            "present certificate and the new one, one below the other, or leave the variable empty"
         )
         yield node.fault("ca-differs", text)
 

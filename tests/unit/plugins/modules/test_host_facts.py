@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host_pki import key_hash
 from ansible_collections.groundwork.kubernetes.plugins.modules import host_facts
+from ansible_collections.groundwork.kubernetes.tests.unit.plugins.pki import issue, new_key, private
 
 Run = Callable[..., dict[str, Any]]
 
@@ -35,6 +37,26 @@ def test_returns_all_that_is_documented(run_module: Run, tmp_path: Path) -> None
     assert host["connections"][0]["state"] == "refused"
     assert host["fsync"]["folder"] == str(tmp_path)
     assert host["clock"]["duration"] > 0
+
+
+def test_certificates_and_keys(run_module: Run, tmp_path: Path) -> None:
+    """openssl tells the public half of real keys; what is private stays where it is."""
+    good = issue("ca")
+    files = {
+        "ca.crt": good.crt,
+        "ca.key": good.pem,
+        "bad.key": good.pem.replace("M", "A"),
+        "locked.key": private(new_key("ca"), b"secret"),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    result = run_module(host_facts, pki_folders=[str(tmp_path)])
+    found = {Path(fact["path"]).name: fact for fact in result["host"]["pki"]}
+    assert found["ca.crt"]["certificates"] == good.crt
+    assert found["ca.key"]["public_keys"] == [key_hash(good.pub)]
+    for name in ("bad.key", "locked.key"):
+        assert found[name]["error"] == "openssl cannot read it; it may be damaged or encrypted"
+    assert "PRIVATE" not in str(result)
 
 
 def test_check_mode_does_not_write(run_module: Run, tmp_path: Path) -> None:

@@ -6,13 +6,25 @@ import copy
 from typing import Any
 
 import pytest
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host_pki import key_hash
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.host_pki import (
+    ETCD_CA,
+    ETCD_CA_KEY,
+    ETCD_CLIENT,
+    ETCD_FOLDER,
+    KUBERNETES_CA,
+    SERVICE_ACCOUNT_KEY,
+    STACKED_ETCD_CA,
+)
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.preflight import (
     Node,
     clock_offset,
     find_faults,
     missing_packages,
 )
+from ansible_collections.groundwork.kubernetes.tests.unit.plugins.pki import Pair, issue
 
+CA, OTHER_CA, OLD = issue("etcd-ca"), issue("other-ca"), issue("old", since=-9, days=-1)
 FACTS: dict[str, Any] = {
     "hostname": "a",
     "machine_id": "aaaa",
@@ -42,6 +54,7 @@ FACTS: dict[str, Any] = {
     },
     "programs": {name: f"/usr/sbin/{name}" for name in ("ip", "iptables", "mount", "nsenter", "conntrack", "socat")},
     "connections": [],
+    "pki": [],
     "fsync": None,
 }
 SETTINGS: dict[str, Any] = {
@@ -67,6 +80,7 @@ SETTINGS: dict[str, Any] = {
     "preflight_free_mb": {"/var/lib/containerd": 4096},
     "preflight_etcd_fsync_ms": 0,
     "preflight_clock_skew_seconds": 5,
+    "preflight_certificate_days": 30,
 }
 JOINED = {
     "cluster": {
@@ -78,7 +92,10 @@ JOINED = {
     }
 }
 WORKER = {"roles": ["worker"]}
-ETCD_ONLY = {"roles": ["etcd"], "external_etcd": True}
+ETCD_ONLY = {"roles": ["etcd"], "external_etcd": True, "etcd_hosts": True}
+BALANCER = {"roles": ["load_balancer"]}
+UNSET = {"kubernetes_node_ip": None}
+HOLDER = {"virtual_ip": "192.0.2.200", "holds_virtual_ip": True}
 V1 = {"cgroup": {"version": 1, "controllers": ["cpu", "cpuset", "memory", "pids"]}}
 NOT_FAIL = {"kubernetes_kubelet_configuration": {"failCgroupV1": False}}
 
@@ -101,17 +118,44 @@ def other(name: str = "b", facts: dict[str, Any] | None = None, settings: dict[s
                 "mac": f"52:54:00:00:00:0{number}",
                 "mtu": 1500,
                 "physical": True,
-                "addresses": ["192.0.2.10"],
+                "addresses": [f"192.0.2.{ord(number)}"],
             }
         ],
     }
-    return node(name, {**own, **(facts or {})}, settings)
+    return node(name, {**own, **(facts or {})}, {"kubernetes_node_ip": f"192.0.2.{ord(number)}", **(settings or {})})
 
 
-def bridged(name: str) -> Node:
+def bridged(name: str, *addresses: str) -> Node:
     """A host with a bridge that has the same MAC address everywhere, as Docker's used to."""
-    bridge = {"name": "docker0", "mac": "02:42:ac:11:00:01", "mtu": 1500, "physical": False, "addresses": []}
+    bridge = {
+        "name": "docker0",
+        "mac": "02:42:ac:11:00:01",
+        "mtu": 1500,
+        "physical": False,
+        "addresses": list(addresses),
+    }
     return other(name, {"interfaces": [*other(name).facts["interfaces"], bridge]})
+
+
+def has(*addresses: str, interface: str = "eth0", physical: bool = True) -> dict[str, Any]:
+    """The addresses of a host's interface."""
+    mac = f"that of {' '.join(addresses)}"
+    return {
+        "interfaces": [{"name": interface, "mac": mac, "mtu": 1500, "physical": physical, "addresses": list(addresses)}]
+    }
+
+
+def pki(path: str, pair: Pair, **more: Any) -> dict[str, Any]:
+    """A file of a host's PKI."""
+    certificate = path.endswith(".crt")
+    file = {
+        "path": path,
+        "mode": "0600",
+        "certificates": pair.crt if certificate else "",
+        "public_keys": [] if certificate else [key_hash(pair.pub)],
+        "error": "",
+    }
+    return {"pki": [{**file, **more}]}
 
 
 def route(destination: str, interface: str = "tun0", on_link: bool = False) -> dict[str, Any]:
@@ -200,6 +244,114 @@ ONE_HOST = [
     ("a stranger on another API port", listener(8443, "nginx"), {"kubernetes_api_port": 8443}, ["error port-taken"]),
     ("a port another role needs", listener(6443, "haproxy"), WORKER, []),
     ("etcd on an external etcd host", listener(2379, "etcd"), ETCD_ONLY, []),
+    ("a program of Kubernetes on another one's port", listener(2379, "kubelet"), {}, ["error port-taken"]),
+    ("HAProxy on its port", listener(8443, "haproxy"), {**BALANCER, "balancer_ports": [8443]}, []),
+    ("a stranger on HAProxy's port", listener(8443, "nginx"), {"balancer_ports": [8443]}, ["error port-taken"]),
+    ("HAProxy on the API server's port", listener(6443, "haproxy"), {}, ["error port-taken"]),
+    (
+        "a proxy in place of kube-proxy",
+        listener(10256, "cilium-agent"),
+        {**WORKER, "kubernetes_proxy_mode": "none"},
+        [],
+    ),
+    ("one CPU, little memory in a load balancer", {"cpus": 1, "memory_mb": 300}, BALANCER, []),
+    ("cgroup v1 of a load balancer", V1, BALANCER, []),
+    (
+        "swap of a load balancer",
+        {"swap": ["/swapfile"]},
+        {**BALANCER, "preflight_swap": "allowed"},
+        [],
+    ),
+    (
+        "no room for containers in a load balancer",
+        {"space": [{"path": "/var/lib/containerd", "free_mb": 1}]},
+        BALANCER,
+        [],
+    ),
+    ("sources of images out of a load balancer's reach", connection("https://dl.k8s.io", "timeout"), BALANCER, []),
+    (
+        "an address among the pods'",
+        {**has("192.0.2.10", "10.244.7.1")},
+        {},
+        ["error address-clash"],
+    ),
+    (
+        "an address of a network plugin among the pods'",
+        has("192.0.2.10", "10.244.7.1", interface="cni0"),
+        {},
+        [],
+    ),
+    ("an address among the pods' of a member", {**JOINED, **has("192.0.2.10", "10.244.7.1")}, {}, []),
+    ("a virtual address", {}, HOLDER, []),
+    (
+        "a virtual address in another network",
+        {},
+        {**HOLDER, "virtual_ip": "198.51.100.9"},
+        ["warning virtual-ip-remote"],
+    ),
+    (
+        "a virtual address of the other IP version",
+        {},
+        {**HOLDER, "virtual_ip": "2001:db8::9"},
+        ["warning virtual-ip-remote"],
+    ),
+    (
+        "a virtual address on a host that is not to hold it",
+        has("192.0.2.10", "192.0.2.200"),
+        {"virtual_ip": "192.0.2.200"},
+        ["error address-clash"],
+    ),
+    (
+        "a certificate that expired",
+        pki(KUBERNETES_CA, issue("ca", since=-9, days=-1)),
+        {},
+        ["error certificate-expired"],
+    ),
+    ("a certificate that will", pki(KUBERNETES_CA, issue("ca", days=9)), {}, ["warning certificate-expiring"]),
+    (
+        "a certificate that will, later than asked",
+        pki(KUBERNETES_CA, issue("ca", days=9)),
+        {"preflight_certificate_days": 7},
+        [],
+    ),
+    (
+        "a member's certificate that expired",
+        {"pki": [*pki(f"{ETCD_FOLDER}/member.crt", OLD)["pki"], *pki(ETCD_CA_KEY, OLD)["pki"]]},
+        ETCD_ONLY,
+        ["warning certificate-expired"],
+    ),
+    (
+        "a member's certificate that expired, and the CA's key is elsewhere",
+        pki(f"{ETCD_FOLDER}/member.crt", OLD),
+        ETCD_ONLY,
+        ["error certificate-expired"],
+    ),
+    (
+        "a member's certificate that expired, and the CA's key is given",
+        pki(f"{ETCD_FOLDER}/member.crt", OLD),
+        {**ETCD_ONLY, "etcd_ca_key_given": True},
+        ["warning certificate-expired"],
+    ),
+    ("etcd's client certificate that expired", pki(ETCD_CLIENT, OLD), {}, ["error certificate-expired"]),
+    (
+        "the client certificate that expired of an etcd on hosts of its own",
+        pki(ETCD_CLIENT, OLD),
+        {"etcd_hosts": True, "external_etcd": True},
+        ["warning certificate-expired"],
+    ),
+    (
+        "another CA for etcd",
+        {**pki(ETCD_CA, CA), "cluster": {**FACTS["cluster"], "etcd_data": True}},
+        {**ETCD_ONLY, "etcd_ca": [key_hash(OTHER_CA.pub)]},
+        ["error ca-differs"],
+    ),
+    (
+        "the next CA for etcd",
+        {**pki(ETCD_CA, CA), "cluster": {**FACTS["cluster"], "etcd_data": True}},
+        {**ETCD_ONLY, "etcd_ca": [key_hash(OTHER_CA.pub), key_hash(CA.pub)]},
+        [],
+    ),
+    ("another CA for an etcd without data", pki(ETCD_CA, CA), {**ETCD_ONLY, "etcd_ca": [key_hash(OTHER_CA.pub)]}, []),
     ("Kubernetes' own port", {**JOINED, **listener(6443, "kube-apiserver")}, {}, []),
     ("the controller manager's shortened name", listener(10257, "kube-controller"), {}, []),
     ("an unknown process before joining", listener(10250, ""), {}, ["error port-taken"]),
@@ -319,7 +471,91 @@ ACROSS = [
     ("same machine id", [node(), other(facts={"machine_id": "aaaa"})], ["error duplicate-machine-id "]),
     ("no machine id twice is no duplicate", [other("b", {"product_uuid": ""}), other("c", {"product_uuid": ""})], []),
     ("same product_uuid", [node(), other(facts={"product_uuid": "aaaa-aa"})], ["error duplicate-product-uuid "]),
-    ("same MAC", [node(), other(facts={"interfaces": FACTS["interfaces"]})], ["error duplicate-mac "]),
+    (
+        "same MAC",
+        [node(), other(facts={"interfaces": [{**other().facts["interfaces"][0], "mac": "52:54:00:00:00:0a"}]})],
+        ["error duplicate-mac "],
+    ),
+    (
+        "same address by the facts",
+        [node(settings=UNSET), other(facts=has("192.0.2.10"), settings=UNSET)],
+        ["error address-clash "],
+    ),
+    (
+        "same address of a host of etcd and a load balancer",
+        [node(settings={**ETCD_ONLY, **UNSET}), other(facts=has("192.0.2.10"), settings={**BALANCER, **UNSET})],
+        ["error address-clash "],
+    ),
+    (
+        "a host's address on another one",
+        [node(), other(facts=has("192.0.2.98", "192.0.2.10"))],
+        ["error address-clash b"],
+    ),
+    (
+        "same address of a network behind which each host stands, and others for the cluster",
+        [
+            node(facts=has("10.0.2.15", "192.0.2.10")),
+            other(facts=has("10.0.2.15", "192.0.2.98")),
+        ],
+        [],
+    ),
+    (
+        "same address of bridges",
+        [bridged("b", "172.17.0.1"), bridged("c", "172.17.0.1")],
+        [],
+    ),
+    (
+        "the virtual address on two that may hold it",
+        [
+            node(facts=has("192.0.2.10", "192.0.2.200"), settings=HOLDER),
+            other(facts=has("192.0.2.98", "192.0.2.200"), settings=HOLDER),
+        ],
+        [],
+    ),
+    (
+        "different CAs on control planes that are in no cluster",
+        [node(facts=pki(KUBERNETES_CA, CA)), other(facts=pki(KUBERNETES_CA, OTHER_CA))],
+        ["error ca-differs "],
+    ),
+    (
+        "different CAs on control planes that are in clusters",
+        [
+            node(facts={**JOINED, **pki(KUBERNETES_CA, CA)}),
+            other(facts={**pki(KUBERNETES_CA, OTHER_CA), "cluster": {**JOINED["cluster"], "ca_sha256": "beef"}}),
+        ],
+        ["error foreign-cluster "],
+    ),
+    (
+        "a CA that was renewed on one",
+        [node(facts=pki(KUBERNETES_CA, CA)), other(facts=pki(KUBERNETES_CA, issue("etcd-ca", days=900)))],
+        [],
+    ),
+    ("a CA on one only", [node(facts=pki(KUBERNETES_CA, CA)), other()], []),
+    (
+        "different CAs of stacked etcd",
+        [node(facts={**JOINED, **pki(STACKED_ETCD_CA, CA)}), other(facts={**JOINED, **pki(STACKED_ETCD_CA, OTHER_CA)})],
+        ["error ca-differs "],
+    ),
+    (
+        "different CAs on workers",
+        [node(facts=pki(KUBERNETES_CA, CA)), other(facts=pki(KUBERNETES_CA, OTHER_CA), settings=WORKER)],
+        [],
+    ),
+    (
+        "different CAs of etcd's members",
+        [node(facts=pki(ETCD_CA, CA), settings=ETCD_ONLY), other(facts=pki(ETCD_CA, OTHER_CA), settings=ETCD_ONLY)],
+        ["error ca-differs "],
+    ),
+    (
+        "another CA of etcd on its members than on control planes",
+        [node(facts=pki(STACKED_ETCD_CA, CA)), other(facts=pki(ETCD_CA, OTHER_CA), settings=ETCD_ONLY)],
+        ["error ca-differs "],
+    ),
+    (
+        "different keys of service accounts",
+        [node(facts=pki(SERVICE_ACCOUNT_KEY, CA)), other(facts=pki(SERVICE_ACCOUNT_KEY, OTHER_CA))],
+        ["error ca-differs "],
+    ),
     (
         "same MAC of bridges",
         [bridged("b"), bridged("c")],
@@ -365,6 +601,7 @@ def test_across_hosts(nodes: list[Node], expected: list[str]) -> None:
 def test_missing_packages() -> None:
     host = node(facts={"programs": {**FACTS["programs"], "ip": "", "tc": "", "socat": "", "ebtables": ""}})
     assert missing_packages(host) == ["iproute2", "socat"]
+    assert missing_packages(Node("lb", host.facts, {**host.settings, **BALANCER})) == ["iproute2"]
 
 
 @pytest.mark.parametrize(
