@@ -12,8 +12,8 @@ version_added: 0.1.0
 description:
   - Runs once on the controller and connects to no host.
   - Finds every fault of every host, such as too little memory, ports in use, routes that overlap the cluster's
-    networks, or cgroups that the kubelet refuses, and every fault across hosts, such as duplicate identities and
-    clocks that differ.
+    networks, cgroups that the kubelet refuses or certificates that expired, and every fault across hosts, such as
+    duplicate identities, clocks that differ and CAs that differ.
   - Fails with one message in which faults are grouped by host. Faults that do no certain harm are warnings.
   - What Kubernetes itself does on a host that is in a cluster, such as listening on its ports, is no fault.
 author:

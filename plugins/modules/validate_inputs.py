@@ -14,7 +14,8 @@ description:
   - Every variable of this collection's roles that is set for a host is checked against the roles' argument specs. Names
     that look like a role's variable but are none are reported with the name that was probably meant.
   - Then it checks what must fit together, such as versions and their skew, networks, node names and addresses, the API
-    endpoint, inventory groups, the mode of kube-proxy, checksums, and the container runtime.
+    endpoint and what distributes its calls, ports, the number of etcd's members, inventory groups, the mode of
+    kube-proxy, checksums, a CA that is given, and the container runtime.
   - Fails with one message in which faults are grouped by host. A play's variables and role defaults count as they would
     in a task on that host. The facts that variables refer to must have been gathered.
 author:

@@ -9,6 +9,7 @@ Which certificate is signed by which CA: https://kubernetes.io/docs/setup/best-p
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -19,6 +20,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults impor
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
+from cryptography.utils import CryptographyDeprecationWarning
 
 KUBERNETES_FOLDER, ETCD_FOLDER = "/etc/kubernetes/pki", "/etc/etcd/pki"
 KUBERNETES_CA = f"{KUBERNETES_FOLDER}/ca.crt"
@@ -100,6 +102,10 @@ def load_certificates(pem: str) -> tuple[Certificate, ...]:
         ValueError: where there is none or one cannot be read.
     """
     try:
+        with warnings.catch_warnings():
+            # kubeadm gave its CAs the serial number 0, of which cryptography warns.
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            parsed = x509.load_pem_x509_certificates(pem.encode())
         return tuple(
             Certificate(
                 _moment(one, "not_valid_before"),
@@ -108,7 +114,7 @@ def load_certificates(pem: str) -> tuple[Certificate, ...]:
                 _key_hash(one.public_key()),
                 one,
             )
-            for one in x509.load_pem_x509_certificates(pem.encode())
+            for one in parsed
         )
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
         raise ValueError("it holds no certificate that can be read") from error

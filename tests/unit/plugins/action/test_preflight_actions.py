@@ -29,10 +29,9 @@ RESULTS = "{{ dict(ansible_play_batch | zip(ansible_play_batch | map('extract', 
 FACTS = {"ansible_facts": {"os_family": "Debian", "architecture": "x86_64", "default_ipv4": {"address": "192.0.2.9"}}}
 
 
-def play(folder: Path, content: dict[str, Any], *options: str) -> tuple[int, str, dict[str, Any]]:
-    """Run one play: exit code, all output, and each task's results by name."""
-    (folder / "inventory.yml").write_text(yaml.safe_dump(INVENTORY))
-    (folder / "play.yml").write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, **content}]))
+def run(folder: Path, playbook: Path, inventory: dict[str, Any], *options: str) -> subprocess.CompletedProcess[str]:
+    """Run ansible-playbook."""
+    (folder / "inventory.yml").write_text(yaml.safe_dump(inventory))
     environment = {
         **os.environ,
         "ANSIBLE_CONFIG": str(folder / "none.cfg"),
@@ -40,8 +39,16 @@ def play(folder: Path, content: dict[str, Any], *options: str) -> tuple[int, str
         "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
         "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
     }
-    command = [sys.executable, "-m", "ansible", "playbook", "-i", "inventory.yml", "play.yml", *options]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "ansible", "playbook", "-i", "inventory.yml", str(playbook), *options]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def play(
+    folder: Path, content: dict[str, Any], *options: str, inventory: dict[str, Any] | None = None
+) -> tuple[int, str, dict[str, Any]]:
+    """Run one play: exit code, all output, and each task's results by name."""
+    (folder / "play.yml").write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, **content}]))
+    done = run(folder, folder / "play.yml", inventory or INVENTORY, *options)
     start = done.stdout.find("{")
     assert start >= 0, done.stdout + done.stderr
     tasks = json.loads(done.stdout[start:])["plays"][0]["tasks"]
@@ -88,7 +95,13 @@ def test_ignored_faults_are_warnings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("ignore", "rc"), [([], 2), (["duplicate-hostname", "duplicate-machine-id"], 2), (None, 0)])
 def test_one_report_on_all_hosts(tmp_path: Path, ignore: list[str] | None, rc: int) -> None:
     """All hosts here are one machine, so they are clones of each other."""
-    everything = ["duplicate-hostname", "duplicate-machine-id", "duplicate-mac", "duplicate-product-uuid"]
+    everything = [
+        "address-clash",
+        "duplicate-hostname",
+        "duplicate-machine-id",
+        "duplicate-mac",
+        "duplicate-product-uuid",
+    ]
     content = {
         "tasks": [
             {"name": "facts", "groundwork.kubernetes.host_facts": {}, "register": "facts"},
@@ -111,3 +124,65 @@ def test_one_report_on_all_hosts(tmp_path: Path, ignore: list[str] | None, rc: i
         assert "[duplicate-mac] cp1, w1, w2 share the MAC address" in report["msg"]
     else:
         assert set(report["packages"]) == {"cp1", "w1", "w2"}
+
+
+UNREACHABLE = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+WITH_ETCD = {
+    "all": {
+        "vars": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable},
+        "children": {
+            "kube_control_plane": {
+                "hosts": {"cp1": {"kubernetes_node_ip": "192.0.2.1"}, "cp2": {}, "cp3": UNREACHABLE}
+            },
+            "kube_node": {"hosts": {"w1": {}, "w2": {}}},
+            "etcd": {"hosts": {"e1": {}}},
+        },
+    }
+}
+ROLE = ROOT / "roles" / "preflight"
+
+
+def left_out() -> dict[str, Any]:
+    """A play that begins as the role does."""
+    tasks = yaml.safe_load((ROLE / "tasks" / "main.yml").read_text())
+    first = tasks[0]
+    included = first.pop("ansible.builtin.include_tasks")
+    return {
+        "any_errors_fatal": True,
+        "vars_files": [str(ROLE / "defaults" / "main" / "kubernetes.yml"), str(ROLE / "vars" / "main.yml")],
+        "tasks": [
+            {**first, "ansible.builtin.include_tasks": str(ROLE / "tasks" / included)},
+            {
+                "name": "addresses",
+                "ansible.builtin.debug": {
+                    "msg": "{{ ['cp1', 'cp2', 'e1'] | groundwork.kubernetes.addresses(hostvars) }}",
+                },
+            },
+        ],
+    }
+
+
+def test_a_run_with_limit_knows_the_addresses_of_those_it_leaves_out(tmp_path: Path) -> None:
+    rc, output, tasks = play(tmp_path, left_out(), "--limit", "w1,w2", inventory=WITH_ETCD)
+    assert rc == 0, output
+    read = [name for name in tasks if name.startswith("Read the address of")]
+    assert read == [f"Read the address of {name}" for name in ("cp2", "cp3", "e1")]
+    assert set(tasks["addresses"]) == {"w1", "w2"}
+    assert all(host["msg"][0] == "192.0.2.1" and len(host["msg"]) == 3 for host in tasks["addresses"].values())
+
+
+def test_a_run_without_limit_reads_no_address_again(tmp_path: Path) -> None:
+    content = left_out()
+    rc, output, tasks = play(tmp_path, {**content, "tasks": content["tasks"][:1]}, inventory=WITH_ETCD)
+    assert rc == 0, output
+    (skipped,) = tasks.values()
+    assert [host.get("skipped") for host in skipped.values()] == [True]
+
+
+@pytest.mark.parametrize(("group", "expected"), [({}, 6), ({"kube_load_balancer": {"hosts": {"lb1": {}}}}, 7)])
+def test_site_judges_load_balancers_and_misses_no_group(tmp_path: Path, group: dict[str, Any], expected: int) -> None:
+    inventory = {"all": {**WITH_ETCD["all"], "children": {**WITH_ETCD["all"]["children"], **group}}}
+    done = run(tmp_path, ROOT / "playbooks" / "site.yml", inventory, "--list-hosts")
+    assert done.returncode == 0, done.stderr
+    assert f"hosts ({expected}):" in done.stdout.partition("play #2")[0]
+    assert "Could not match" not in done.stdout + done.stderr

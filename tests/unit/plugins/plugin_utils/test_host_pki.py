@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -211,6 +213,27 @@ def test_supplied(certificate: str, pem: str, expected: list[str]) -> None:
     assert [f"{fault.severity} {fault.id}" for fault in faults] == expected
     assert all("; " in fault.text and re.search("a_certificate|a_key", fault.text) for fault in faults)
     assert not any("hunter2" in fault.text or "PRIVATE" in fault.text for fault in faults), "no secret is shown"
+
+
+def test_a_ca_of_an_old_kubeadm_is_read_without_a_warning(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    """Its serial number is 0, which cryptography writes no more, so openssl makes one."""
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-noenc",
+        "-set_serial",
+        "0",
+        "-subj",
+        "/CN=kubernetes",
+    ]
+    files = ["-keyout", str(tmp_path / "ca.key"), "-out", str(tmp_path / "ca.crt")]
+    subprocess.run([*command, *files], check=True, capture_output=True)
+    facts = {**crt(f"{K}/ca.crt"), "certificates": (tmp_path / "ca.crt").read_text()}
+    assert [fault.id for fault in HostPki([facts]).faults(NOW, 0)] == []
+    assert not recwarn.list
 
 
 def test_public_keys_of_a_text() -> None:
