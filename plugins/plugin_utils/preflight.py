@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -421,7 +422,9 @@ def other_version(node: Node) -> Iterator[Fault]:
 def certificates(node: Node) -> Iterator[Fault]:
     """Certificates and keys that are there already and of no use."""
     days = node.setting("preflight_certificate_days") or 0
-    for fault in node.pki.faults(datetime.now(timezone.utc), days):
+    # By the clock of the host, where they are used; the controller's may be wrong.
+    now = datetime.fromtimestamp(node.facts["clock"].get("epoch") or time.time(), timezone.utc)
+    for fault in node.pki.faults(now, days):
         yield replace(fault, host=node.name)
     supplied, have = set(node.setting("etcd_ca") or ()), node.pki.identities(host_pki.ETCD_CA)
     runs = ETCD in node.roles and node.facts["cluster"]["etcd_data"]

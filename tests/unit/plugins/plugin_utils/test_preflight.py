@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ FACTS: dict[str, Any] = {
     "product_uuid": "aaaa-aa",
     "kernel": "6.1.0-25-amd64",
     "systemd": True,
-    "clock": {"epoch": 100.0, "duration": 0.1, "synchronised": True, "offset": 0.1, "tolerance": 0.2},
+    "clock": {"epoch": time.time(), "duration": 0.1, "synchronised": True, "offset": 0.1, "tolerance": 0.2},
     "interfaces": [
         {"name": "eth0", "mac": "52:54:00:00:00:0a", "mtu": 1500, "physical": True, "addresses": ["192.0.2.10"]}
     ],
@@ -176,7 +177,9 @@ def running(version: str) -> dict[str, Any]:
 
 
 def clock(offset: float, tolerance: float = 0.2) -> dict[str, Any]:
-    return {"clock": {"synchronised": True, "offset": offset, "tolerance": tolerance, "epoch": 1, "duration": 1}}
+    return {
+        "clock": {"synchronised": True, "offset": offset, "tolerance": tolerance, "epoch": time.time(), "duration": 1}
+    }
 
 
 ONE_HOST = [
@@ -306,6 +309,12 @@ ONE_HOST = [
         pki(KUBERNETES_CA, issue("ca", since=-9, days=-1)),
         {},
         ["error certificate-expired"],
+    ),
+    (
+        "a certificate that had not expired yet by the host's clock",
+        {**pki(KUBERNETES_CA, OLD), "clock": {"epoch": time.time() - 5 * 86400, "synchronised": True}},
+        {},
+        ["warning certificate-expiring"],
     ),
     ("a certificate that will", pki(KUBERNETES_CA, issue("ca", days=9)), {}, ["warning certificate-expiring"]),
     (
