@@ -18,6 +18,9 @@ ENABLED = ("enabled", "static", "alias", "indirect", "generated", "transient")
 class Unit:
     """A unit, with times in seconds since the epoch.
 
+    fragment: its unit file, and drop_ins those that are laid over it, as systemd has read them.
+    needs_reload: whether systemd would read its files anew. Since version 255 it says so of every unit when any unit was
+        enabled or disabled, so that it is no reason for a restart.
     started_at: when its main process was started; None where it never was.
     changed_at: when its state last changed. A reload changes it twice, whether it succeeds or not.
     reload_failed: whether the last reload did not succeed.
@@ -31,6 +34,7 @@ class Unit:
     started_at: Optional[float]
     changed_at: Optional[float] = None
     reload_failed: bool = False
+    drop_ins: Tuple[str, ...] = ()
 
     @property
     def exists(self) -> bool:
@@ -42,10 +46,32 @@ class Unit:
         """Whether it runs or is about to."""
         return self.active_state in RUNNING
 
+    @property
+    def paths(self) -> List[str]:
+        """The files that it is made of, without those that systemd generates whenever it reads the others."""
+        return [path for path in (self.fragment, *self.drop_ins) if not path.startswith("/run/")]
+
     def stale(self, name: str, files: List[str]) -> bool:
-        """Whether systemd knows less than the disk: no unit, a changed one, or another than the one among the files."""
-        own = [path for path in files if os.path.basename(path) == name and os.path.exists(path)]
-        return self.needs_reload or not self.exists or bool(own and self.fragment not in own)
+        """Whether systemd knows less than the disk: no unit, a changed one, or one made of other files."""
+        return self.needs_reload or not self.exists or self.remade(name, files)
+
+    def remade(self, name: str, files: List[str]) -> bool:
+        """Whether the unit is made of other files than systemd has read.
+
+        It takes notice of neither a unit file that takes precedence nor a first drop-in by itself.
+
+        Args:
+            name: of the unit.
+            files: the service's files, those of its unit among them.
+        """
+        present = [path for path in files if os.path.exists(path)]
+        units = [path for path in present if os.path.basename(path) == name]
+        drop_ins = [path for path in present if os.path.basename(os.path.dirname(path)) == f"{name}.d"]
+        return (
+            bool(units and self.fragment not in units)
+            or any(path not in self.drop_ins for path in drop_ins)
+            or any(not os.path.exists(path) for path in self.drop_ins)
+        )
 
 
 @dataclass(frozen=True)
@@ -80,6 +106,7 @@ def parse_unit(text: str, now: float, monotonic: float) -> Unit:
         needs_reload=properties.get("NeedDaemonReload") == "yes",
         started_at=moment("ExecMainStartTimestampMonotonic"),
         changed_at=moment("StateChangeTimestampMonotonic"),
+        drop_ins=tuple(properties.get("DropInPaths", "").split()),
         reload_failed=properties.get("ReloadResult", "success") != "success",
     )
 

@@ -15,7 +15,8 @@ description:
     instead where that is enough.
   - Whether a restart or a reload is due is read from the host, not remembered by the run. So a run that was interrupted between
     the change of a file and the restart is made good by the next one, which a handler would not do.
-  - Reloads systemd's units when systemd says that they have changed, or when the unit is new.
+  - Reloads systemd's units when systemd says that they have changed, or when the unit or a drop-in of it is new. A service
+    is restarted when its unit file or one of its drop-ins is newer than its start, or when one was added or removed.
   - In check mode a unit that does not exist yet counts as one that would be started, as an earlier task would write it.
 extends_documentation_fragment: [groundwork.kubernetes.attributes]
 attributes:
@@ -116,7 +117,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._service import Unit, Wish, parse_unit, plan
 
 PROPERTIES = (
-    "LoadState,ActiveState,UnitFileState,FragmentPath,NeedDaemonReload,ReloadResult,"
+    "LoadState,ActiveState,UnitFileState,FragmentPath,DropInPaths,NeedDaemonReload,ReloadResult,"
     "ExecMainStartTimestampMonotonic,StateChangeTimestampMonotonic"
 )
 
@@ -170,21 +171,19 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     name = params["name"] if "." in params["name"] else f"{params['name']}.service"
     systemd = Systemd(module, name)
     unit = systemd.read()
-    actions: List[str] = []
-    if unit.stale(name, params["files"]):
-        actions.append("daemon-reload")
-        if not module.check_mode:
-            systemd.act("daemon-reload")
-            unit = systemd.read()
+    stale, remade = unit.stale(name, params["files"]), unit.exists and unit.remade(name, params["files"])
+    if stale and not module.check_mode:
+        systemd.act("daemon-reload")
+        unit = systemd.read()
     if unit.load_state == "masked":
         raise ServiceError(f"{name} is masked, so it cannot be started: run 'systemctl unmask {name}' on the host")
     if not unit.exists and params["state"] != "stopped" and not module.check_mode:
         raise ServiceError(f"the host has no unit {name}")
-    restart = params["restart"] or "daemon-reload" in actions
-    wish = Wish(params["state"], params["enabled"], restart, params["reload"])
-    steps, reasons = plan(unit, wish, written_times(params["files"]), written_times(params["reload_files"]))
-    # A unit that is reloaded for nothing but its absence changes nothing.
-    actions = [*actions, *steps] if unit.exists or steps else steps
+    wish = Wish(params["state"], params["enabled"], params["restart"] or remade, params["reload"])
+    made_of = [*params["files"], *unit.paths]
+    steps, reasons = plan(unit, wish, written_times(made_of), written_times(params["reload_files"]))
+    # That systemd reads its files anew changes nothing for a unit that is not there or goes on as it is.
+    actions: List[str] = ["daemon-reload"] * (stale and (bool(steps) or unit.exists and not unit.running)) + steps
     if not module.check_mode:
         for step in steps:
             systemd.act(step)
