@@ -16,7 +16,15 @@ ENABLED = ("enabled", "static", "alias", "indirect", "generated", "transient")
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit. started_at is when its main process was started, in seconds since the epoch; None where it never was."""
+    """A unit, with times in seconds since the epoch.
+
+    fragment: its unit file, and drop_ins those that are laid over it, as systemd has read them.
+    needs_reload: whether systemd would read its files anew. Since version 255 it says so of every unit when any unit was
+        enabled or disabled, so that it is no reason for a restart.
+    started_at: when its main process was started; None where it never was.
+    changed_at: when its state last changed. A reload changes it twice, whether it succeeds or not.
+    reload_failed: whether the last reload did not succeed.
+    """
 
     load_state: str
     active_state: str
@@ -24,6 +32,9 @@ class Unit:
     fragment: str
     needs_reload: bool
     started_at: Optional[float]
+    changed_at: Optional[float] = None
+    reload_failed: bool = False
+    drop_ins: Tuple[str, ...] = ()
 
     @property
     def exists(self) -> bool:
@@ -35,10 +46,32 @@ class Unit:
         """Whether it runs or is about to."""
         return self.active_state in RUNNING
 
+    @property
+    def paths(self) -> List[str]:
+        """The files that it is made of, without those that systemd generates whenever it reads the others."""
+        return [path for path in (self.fragment, *self.drop_ins) if not path.startswith("/run/")]
+
     def stale(self, name: str, files: List[str]) -> bool:
-        """Whether systemd knows less than the disk: no unit, a changed one, or another than the one among the files."""
-        own = [path for path in files if os.path.basename(path) == name and os.path.exists(path)]
-        return self.needs_reload or not self.exists or bool(own and self.fragment not in own)
+        """Whether systemd knows less than the disk: no unit, a changed one, or one made of other files."""
+        return self.needs_reload or not self.exists or self.remade(name, files)
+
+    def remade(self, name: str, files: List[str]) -> bool:
+        """Whether the unit is made of other files than systemd has read.
+
+        It takes notice of neither a unit file that takes precedence nor a first drop-in by itself.
+
+        Args:
+            name: of the unit.
+            files: the service's files, those of its unit among them.
+        """
+        present = [path for path in files if os.path.exists(path)]
+        units = [path for path in present if os.path.basename(path) == name]
+        drop_ins = [path for path in present if os.path.basename(os.path.dirname(path)) == f"{name}.d"]
+        return (
+            bool(units and self.fragment not in units)
+            or any(path not in self.drop_ins for path in drop_ins)
+            or any(not os.path.exists(path) for path in self.drop_ins)
+        )
 
 
 @dataclass(frozen=True)
@@ -48,6 +81,7 @@ class Wish:
     state: Optional[str]
     enabled: Optional[bool]
     restart: bool
+    reload: bool = False
 
 
 def parse_unit(text: str, now: float, monotonic: float) -> Unit:
@@ -59,24 +93,34 @@ def parse_unit(text: str, now: float, monotonic: float) -> Unit:
         monotonic: the same moment on the clock that systemd's monotonic timestamps use, in seconds.
     """
     properties = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-    started = int(properties.get("ExecMainStartTimestampMonotonic") or 0) / 1e6
+
+    def moment(name: str) -> Optional[float]:
+        value = int(properties.get(name) or 0) / 1e6
+        return now - (monotonic - value) if value else None
+
     return Unit(
         load_state=properties.get("LoadState", ""),
         active_state=properties.get("ActiveState", ""),
         file_state=properties.get("UnitFileState", ""),
         fragment=properties.get("FragmentPath", ""),
         needs_reload=properties.get("NeedDaemonReload") == "yes",
-        started_at=now - (monotonic - started) if started else None,
+        started_at=moment("ExecMainStartTimestampMonotonic"),
+        changed_at=moment("StateChangeTimestampMonotonic"),
+        drop_ins=tuple(properties.get("DropInPaths", "").split()),
+        reload_failed=properties.get("ReloadResult", "success") != "success",
     )
 
 
-def plan(unit: Unit, wish: Wish, written: Dict[str, float]) -> Tuple[List[str], List[str]]:
-    """The systemctl commands that are due, and why a restart is.
+def plan(
+    unit: Unit, wish: Wish, written: Dict[str, float], reloadable: Optional[Dict[str, float]] = None
+) -> Tuple[List[str], List[str]]:
+    """The systemctl commands that are due, and why a restart or a reload is.
 
     Args:
         unit: as it is.
         wish: as it should be.
-        written: when each of the service's files was written, in seconds since the epoch.
+        written: when each of the files was written that the service reads at its start, in seconds since the epoch.
+        reloadable: the same for files that it also reads when it is told to reload.
     """
     steps: List[str] = []
     if wish.enabled is not None and wish.enabled != (unit.file_state in ENABLED):
@@ -86,8 +130,21 @@ def plan(unit: Unit, wish: Wish, written: Dict[str, float]) -> Tuple[List[str], 
     if not unit.running:
         return steps + ["start"] * (wish.state == "started"), []
     reasons = ["what the service is made of changed"] if wish.restart else []
-    started_at = unit.started_at
-    if started_at is not None:
-        newer = sorted(path for path, time in written.items() if time > started_at)
-        reasons += [f"{path} was written after the service was started" for path in newer]
-    return steps + ["restart"] * bool(reasons), reasons
+    reasons += [f"{path} was written after the service was started" for path in newer(written, unit.started_at)]
+    if reasons:
+        return [*steps, "restart"], reasons
+    reasons = ["what the service reads changed"] if wish.reload else []
+    if reloadable:
+        reasons += ["the last reload failed"] * unit.reload_failed
+        reasons += [f"{path} was written after it was last read" for path in newer(reloadable, read_at(unit))]
+    return steps + ["reload"] * bool(reasons), reasons
+
+
+def newer(written: Dict[str, float], moment: Optional[float]) -> List[str]:
+    """The files that were written after a moment; none where the moment is not known."""
+    return [] if moment is None else sorted(path for path, time in written.items() if time > moment)
+
+
+def read_at(unit: Unit) -> Optional[float]:
+    """When the service last read its files, at its start or at a reload."""
+    return max((moment for moment in (unit.started_at, unit.changed_at) if moment is not None), default=None)

@@ -13,7 +13,8 @@ author: groundwork.kubernetes contributors (@groundwork)
 description:
   - Gives whole files their content, mode and owner, and removes others, all in one round trip to the host.
   - Each file is written beside its target and renamed over it, so that no program ever reads half a file.
-  - Every entry is checked before the first file is written. All faults are reported together.
+  - Every entry is checked before the first file is written, by a program of yours too. All faults are reported
+    together.
 extends_documentation_fragment: [groundwork.kubernetes.attributes]
 attributes:
   check_mode:
@@ -55,6 +56,13 @@ options:
       group:
         description: Name or number of the group that owns the file. An existing file's group is kept when not given.
         type: str
+      validate:
+        description:
+          - A command that must succeed before the content takes its place, with C(%s) for the file that it is to check.
+            No shell runs it.
+          - All commands are run before the first file is written. A content that did not change is not checked.
+          - In check mode it is left out where the host does not have the program yet.
+        type: str
   set:
     description:
       - Name of this set of files, unique on the host. Files that an earlier run wrote under this name and that are no
@@ -81,6 +89,9 @@ EXAMPLES = r"""
         mode: '0600'
       - path: /etc/systemd/system/old.service
         state: absent
+      - path: /etc/haproxy/haproxy.cfg
+        content: "{{ lookup('ansible.builtin.template', 'haproxy.cfg.j2') }}"
+        validate: haproxy -c -f %s
 """
 
 RETURN = r"""
@@ -96,6 +107,8 @@ import io
 import json
 import os
 import re
+import shlex
+import tempfile
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional
 
@@ -121,6 +134,7 @@ class Entry:
 
     change: FileChange
     attributes: Attributes
+    validate: Optional[str] = None
 
     @property
     def attributes_differ(self) -> bool:
@@ -201,12 +215,46 @@ def _plan_entry(path: str, item: Dict[str, Any]) -> Entry:
     if os.path.isdir(path):
         raise ValueError("is a folder; this module writes and removes files only")
     after: Optional[bytes] = None
+    if item["validate"] is not None and "%s" not in item["validate"]:
+        raise ValueError("validate has no %s to stand for the file")
     if item["state"] == "present":
         if item["content"] is None:
             raise ValueError("has no content; give content or state=absent")
         after = item["content"].encode("utf-8", "surrogateescape")
         path = os.path.realpath(path)
-    return Entry(plan_file(path, after), parse_attributes(item["mode"], item["owner"], item["group"]))
+    attributes = parse_attributes(item["mode"], item["owner"], item["group"])
+    return Entry(plan_file(path, after), attributes, item["validate"])
+
+
+def validate(module: AnsibleModule, entries: List[Entry]) -> None:
+    """Let programs judge what they are going to read.
+
+    Raises:
+        FilesError: with all that was refused.
+    """
+    faults = [f"{entry.change.path}: {fault}" for entry in entries for fault in refusals(module, entry)]
+    if faults:
+        raise FilesError("\n".join(faults))
+
+
+def refusals(module: AnsibleModule, entry: Entry) -> List[str]:
+    """Why an entry's command does not accept the new content; empty where it does."""
+    change = entry.change
+    if entry.validate is None or change.after is None or not change.changed:
+        return []
+    command = shlex.split(entry.validate)
+    program = module.get_bin_path(command[0])
+    if program is None:
+        missing = f"cannot be checked: the host has no program {command[0]}"
+        return [] if module.check_mode else [missing]
+    with tempfile.TemporaryDirectory(dir=module.tmpdir) as folder:
+        draft = os.path.join(folder, os.path.basename(change.path))
+        with open(draft, "wb") as stream:
+            stream.write(change.after)
+        arguments = [argument.replace("%s", draft) for argument in command[1:]]
+        rc, out, err = module.run_command([program, *arguments])
+    said = (err or out).strip().replace(draft, change.path)
+    return [f"'{entry.validate}' refuses it, so nothing was changed: {said or f'exit code {rc}'}"] if rc else []
 
 
 class Record:
@@ -234,7 +282,7 @@ class Record:
 def dropped(recorded: List[str], files: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     """Entries that remove the recorded files that are no longer listed."""
     listed = {item["path"] for item in files}
-    absent = {"state": "absent", "content": None, "mode": "0644", "owner": None, "group": None}
+    absent = {"state": "absent", "content": None, "mode": "0644", "owner": None, "group": None, "validate": None}
     return [{**absent, "path": path} for path in recorded if path not in listed and not os.path.isdir(path)]
 
 
@@ -264,6 +312,7 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     record = Record(module.params["set"]) if module.params["set"] else None
     recorded = record.read() if record else []
     entries = [entry for entry in plan([*files, *dropped(recorded, files)]) if entry.changed]
+    validate(module, entries)
     result: Dict[str, Any] = {"changed": bool(entries), "changed_paths": [entry.change.path for entry in entries]}
     if module._diff:
         result["diff"] = [diff for entry in entries for diff in entry.diffs()]
@@ -291,6 +340,7 @@ def main() -> None:
                     "mode": {"type": "str", "default": "0644"},
                     "owner": {"type": "str"},
                     "group": {"type": "str"},
+                    "validate": {"type": "str"},
                 },
             },
             "set": {"type": "str"},

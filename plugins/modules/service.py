@@ -11,10 +11,12 @@ short_description: Run a systemd service with its current files
 version_added: 0.1.0
 author: groundwork.kubernetes contributors (@groundwork)
 description:
-  - Enables and starts a systemd service, and restarts it when its files have changed since it was started.
-  - Whether a restart is due is read from the host, not remembered by the run. So a run that was interrupted between
+  - Enables and starts a systemd service, and restarts it when its files have changed since it was started. It reloads it
+    instead where that is enough.
+  - Whether a restart or a reload is due is read from the host, not remembered by the run. So a run that was interrupted between
     the change of a file and the restart is made good by the next one, which a handler would not do.
-  - Reloads systemd's units when systemd says that they have changed, or when the unit is new.
+  - Reloads systemd's units when systemd says that they have changed, or when the unit or a drop-in of it is new. A service
+    is restarted when its unit file or one of its drop-ins is newer than its start, or when one was added or removed.
   - In check mode a unit that does not exist yet counts as one that would be started, as an earlier task would write it.
 extends_documentation_fragment: [groundwork.kubernetes.attributes]
 attributes:
@@ -31,7 +33,7 @@ options:
     required: true
   state:
     description:
-      - With V(started), the service runs. With V(stopped), it does not.
+      - With V(started), the service runs. With V(stopped), it does not, or the host has no such unit.
       - When not given, a service that does not run is left as it is, and one that runs is restarted when it is due.
     type: str
     choices: [started, stopped]
@@ -48,6 +50,19 @@ options:
   restart:
     description:
       - Whether to restart a running service for a reason that O(files) does not show.
+      - In check mode, give here whether earlier tasks would change the files.
+    type: bool
+    default: false
+  reload_files:
+    description:
+      - The files that the service also reads when it is told to reload.
+      - It is reloaded when one of them was written after it was started or last reloaded, or when its last reload failed.
+    type: list
+    elements: path
+    default: []
+  reload:
+    description:
+      - Whether to reload a running service for a reason that O(reload_files) does not show.
       - In check mode, give here whether earlier tasks would change the files.
     type: bool
     default: false
@@ -70,6 +85,13 @@ EXAMPLES = r"""
     enabled: true
     files: [/usr/local/bin/containerd, /etc/containerd/config.toml]
     restart: '{{ ansible_check_mode and configuration is changed }}'
+
+- name: Run a proxy whose connections survive a change of its configuration
+  groundwork.kubernetes.service:
+    name: haproxy
+    state: started
+    enabled: true
+    reload_files: [/etc/haproxy/haproxy.cfg]
 """
 
 RETURN = r"""
@@ -80,7 +102,7 @@ actions:
   elements: str
   sample: [daemon-reload, restart]
 reasons:
-  description: Why a restart is due.
+  description: Why a restart or a reload is due.
   returned: success
   type: list
   elements: str
@@ -94,7 +116,10 @@ from typing import Any, Dict, List
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._service import Unit, Wish, parse_unit, plan
 
-PROPERTIES = "LoadState,ActiveState,UnitFileState,FragmentPath,NeedDaemonReload,ExecMainStartTimestampMonotonic"
+PROPERTIES = (
+    "LoadState,ActiveState,UnitFileState,FragmentPath,DropInPaths,NeedDaemonReload,ReloadResult,"
+    "ExecMainStartTimestampMonotonic,StateChangeTimestampMonotonic"
+)
 
 
 class ServiceError(Exception):
@@ -146,20 +171,19 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     name = params["name"] if "." in params["name"] else f"{params['name']}.service"
     systemd = Systemd(module, name)
     unit = systemd.read()
-    actions: List[str] = []
-    if unit.stale(name, params["files"]):
-        actions.append("daemon-reload")
-        if not module.check_mode:
-            systemd.act("daemon-reload")
-            unit = systemd.read()
+    stale, remade = unit.stale(name, params["files"]), unit.exists and unit.remade(name, params["files"])
+    if stale and not module.check_mode:
+        systemd.act("daemon-reload")
+        unit = systemd.read()
     if unit.load_state == "masked":
         raise ServiceError(f"{name} is masked, so it cannot be started: run 'systemctl unmask {name}' on the host")
-    if not unit.exists and not module.check_mode:
+    if not unit.exists and params["state"] != "stopped" and not module.check_mode:
         raise ServiceError(f"the host has no unit {name}")
-    wish = Wish(params["state"], params["enabled"], params["restart"] or "daemon-reload" in actions)
-    steps, reasons = plan(unit, wish, written_times(params["files"]))
-    # A unit that is reloaded for nothing but its absence changes nothing.
-    actions = [*actions, *steps] if unit.exists or steps else steps
+    wish = Wish(params["state"], params["enabled"], params["restart"] or remade, params["reload"])
+    made_of = [*params["files"], *unit.paths]
+    steps, reasons = plan(unit, wish, written_times(made_of), written_times(params["reload_files"]))
+    # That systemd reads its files anew changes nothing for a unit that is not there or goes on as it is.
+    actions: List[str] = ["daemon-reload"] * (stale and (bool(steps) or unit.exists and not unit.running)) + steps
     if not module.check_mode:
         for step in steps:
             systemd.act(step)
@@ -181,6 +205,8 @@ def main() -> None:
             "enabled": {"type": "bool"},
             "files": {"type": "list", "elements": "path", "default": []},
             "restart": {"type": "bool", "default": False},
+            "reload_files": {"type": "list", "elements": "path", "default": []},
+            "reload": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

@@ -171,3 +171,37 @@ def test_set_is_a_plain_name(run_module: Run) -> None:
     result = run_module(files, set="../s", files=[])
     assert result["failed"] is True
     assert "../s" in result["msg"]
+
+
+def test_content_is_validated_before_anything_is_written(run_module: Run, tmp_path: Path) -> None:
+    (tmp_path / "old").write_text("good\n")
+    wanted = [
+        {"path": str(tmp_path / "first"), "content": "x"},
+        {"path": str(tmp_path / "old"), "content": "bad\n", "validate": "grep -q good %s"},
+        {"path": str(tmp_path / "new"), "content": "bad\n", "validate": "ls %s/below"},
+    ]
+    for check in (True, False):
+        result = run_module(files, files=wanted, _ansible_check_mode=check)
+        assert result["failed"] is True
+        quiet, told = result["msg"].splitlines()
+        assert quiet == f"{tmp_path}/old: 'grep -q good %s' refuses it, so nothing was changed: exit code 1"
+        assert told.startswith(f"{tmp_path}/new: 'ls %s/below' refuses it, so nothing was changed: ")
+        assert f"'{tmp_path}/new/below': Not a directory" in told
+        assert [path.name for path in tmp_path.iterdir()] == ["old"]
+    wanted[1]["content"] = wanted[2]["content"] = "good, too\n"
+    wanted[2]["validate"] = "grep good %s"
+    assert run_module(files, files=wanted)["changed"] is True
+    assert (tmp_path / "old").read_text() == "good, too\n"
+    # What did not change is not asked about again.
+    wanted[1]["validate"] = "false %s"
+    assert run_module(files, files=wanted)["changed"] is False
+
+
+def test_validation_without_its_program(run_module: Run, tmp_path: Path) -> None:
+    wanted = [{"path": str(tmp_path / "f"), "content": "x", "validate": "no-such-program %s"}]
+    assert run_module(files, files=wanted, _ansible_check_mode=True)["changed"] is True
+    assert run_module(files, files=wanted)["msg"] == (
+        f"{tmp_path}/f: cannot be checked: the host has no program no-such-program"
+    )
+    wanted[0]["validate"] = "true"
+    assert run_module(files, files=wanted)["msg"] == f"{tmp_path}/f: validate has no %s to stand for the file"

@@ -29,16 +29,21 @@ echo "cannot read its configuration"
 """
 
 
+def ago(seconds: float) -> str:
+    """A moment as systemd shows it."""
+    return str(int((time.monotonic() - seconds) * 1e6))
+
+
 def show(active: str = "active", file_state: str = "enabled", **properties: str) -> str:
     """What systemctl show prints of a unit that was started 1000 seconds ago."""
-    started = int((time.monotonic() - 1000) * 1e6) if active == "active" else 0
+    started = ago(1000) if active == "active" else "0"
     values = {
         "LoadState": "loaded",
         "ActiveState": active,
         "UnitFileState": file_state,
         "FragmentPath": "/usr/lib/systemd/system/x.service",
         "NeedDaemonReload": "no",
-        "ExecMainStartTimestampMonotonic": str(started),
+        "ExecMainStartTimestampMonotonic": started,
         **properties,
     }
     return "".join(f"{name}={value}\n" for name, value in values.items())
@@ -87,7 +92,12 @@ CASES = [
     (show(), {"state": "started", "restart": True}, ["restart x.service"]),
     (show("inactive"), {"state": "started", "restart": True}, ["start x.service"]),
     (show("inactive"), {"restart": True}, []),
-    (show(NeedDaemonReload="yes"), {"state": "started"}, ["daemon-reload", "restart x.service"]),
+    (show(NeedDaemonReload="yes"), {"state": "started", "restart": True}, ["daemon-reload", "restart x.service"]),
+    (show(), {"state": "started", "reload": True}, ["reload x.service"]),
+    (show(), {"state": "started", "reload": True, "restart": True}, ["restart x.service"]),
+    (show("inactive"), {"state": "started", "reload": True}, ["start x.service"]),
+    (show(DropInPaths="/nonexistent/x.service.d/gone.conf"), {}, ["daemon-reload", "restart x.service"]),
+    (show("inactive", "disabled"), {"state": "stopped", "reload": True}, []),
     (show("inactive", NeedDaemonReload="yes"), {"enabled": True}, ["daemon-reload"]),
 ]
 
@@ -115,6 +125,78 @@ def test_restarts_when_a_file_is_newer(
     result = run_module(service, name="x", state="started", files=[str(path), str(tmp_path / "missing")])
     assert systemd.calls() == ["restart x.service"] * restarted
     assert result["reasons"] == [f"{path} was written after the service was started"] * restarted
+
+
+def test_a_reload_of_another_unit_is_no_change(run_module: Run, systemd: FakeSystemd) -> None:
+    systemd.unit(show(NeedDaemonReload="yes"))
+    result = run_module(service, name="x", state="started")
+    assert (result["changed"], systemd.calls()) == (False, ["daemon-reload"])
+
+
+@pytest.mark.parametrize(("age", "restarted"), [(2000, False), (500, True)])
+def test_restarts_when_a_drop_in_is_newer(
+    run_module: Run, systemd: FakeSystemd, tmp_path: Path, age: int, restarted: bool
+) -> None:
+    path = tmp_path / "foreign.conf"
+    path.write_text("[Service]")
+    os.utime(path, (time.time() - age, time.time() - age))
+    systemd.unit(show(DropInPaths=f"{path} {path}"))
+    run_module(service, name="x", state="started")
+    assert systemd.calls() == ["restart x.service"] * restarted
+
+
+def test_generated_unit_is_not_older_than_its_service() -> None:
+    paths = {"fragment": "/run/systemd/generator.late/x.service", "drop_ins": ("/etc/systemd/system/x.service.d/a.conf",)}
+    unit = Unit("loaded", "active", "generated", needs_reload=False, started_at=1.0, **paths)  # type: ignore[arg-type]
+    assert unit.paths == ["/etc/systemd/system/x.service.d/a.conf"]
+
+
+def test_first_drop_in_is_loaded(run_module: Run, systemd: FakeSystemd, tmp_path: Path) -> None:
+    own = tmp_path / "x.service.d" / "own.conf"
+    own.parent.mkdir()
+    own.write_text("[Service]")
+    os.utime(own, (0, 0))
+    systemd.unit(show())
+    (systemd.folder / "after_reload").write_text(show(DropInPaths=str(own)))
+    options = {"name": "x", "state": "started", "files": [str(own)]}
+    assert run_module(service, **options, _ansible_check_mode=True)["actions"] == ["daemon-reload", "restart"]
+    assert systemd.calls() == []
+    run_module(service, **options)
+    assert systemd.calls() == ["daemon-reload", "restart x.service"]
+    assert run_module(service, **options)["changed"] is False
+
+
+RELOADS = [
+    # state of the unit, age of the file, why it is reloaded
+    ({}, 2000, None),
+    ({}, 500, "{path} was written after it was last read"),
+    ({"StateChangeTimestampMonotonic": 400}, 500, None),
+    ({"StateChangeTimestampMonotonic": 600}, 500, "{path} was written after it was last read"),
+    ({"StateChangeTimestampMonotonic": 400, "ReloadResult": "exit-code"}, 500, "the last reload failed"),
+]
+
+
+@pytest.mark.parametrize(("state", "age", "reason"), RELOADS)
+def test_reloads_when_a_file_is_newer(
+    run_module: Run, systemd: FakeSystemd, tmp_path: Path, state: dict[str, Any], age: int, reason: str | None
+) -> None:
+    path = tmp_path / "config"
+    path.write_text("x")
+    os.utime(path, (time.time() - age, time.time() - age))
+    shown = {name: ago(value) if isinstance(value, int) else value for name, value in state.items()}
+    systemd.unit(show(**shown))
+    options = {"name": "x", "state": "started", "reload_files": [str(path), str(tmp_path / "missing")]}
+    check = run_module(service, **options, _ansible_check_mode=True)
+    result = run_module(service, **options)
+    assert systemd.calls() == ["reload x.service"] * (reason is not None)
+    assert result["reasons"] == check["reasons"] == [reason.format(path=path) for reason in [reason] if reason]
+
+
+def test_unit_that_is_not_there_is_stopped(run_module: Run, systemd: FakeSystemd) -> None:
+    systemd.unit(MISSING)
+    for check in (True, False):
+        result = run_module(service, name="x", state="stopped", enabled=False, _ansible_check_mode=check)
+        assert (result["changed"], result["actions"]) == (False, [])
 
 
 def test_unit_that_takes_precedence_is_loaded(run_module: Run, systemd: FakeSystemd, tmp_path: Path) -> None:
