@@ -129,12 +129,17 @@ class Systemd:
         message = f"systemctl {' '.join([action, *unit])} failed: {(err or out).strip()}"
         raise ServiceError(message + (f"\nIts last messages:\n{self.messages()}" if unit else ""))
 
-    def messages(self) -> str:
+    def messages(self, lines: int = 15) -> str:
         """The last that the service has said."""
         _rc, log, _err = self.module.run_command(
-            ["journalctl", f"--unit={self.name}", "--lines=15", "--no-pager", "--output=cat"]
+            ["journalctl", f"--unit={self.name}", f"--lines={lines}", "--no-pager", "--output=cat"]
         )
         return str(log).strip()
+
+    def restarts(self) -> int:
+        """How often systemd has started the service again because it ended by itself."""
+        _rc, out, _err = self.module.run_command([self.systemctl, "show", self.name, "--property=NRestarts", "--value"])
+        return int(out.strip() or 0)
 
 
 def written_times(paths: List[str]) -> Dict[str, float]:

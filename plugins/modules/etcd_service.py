@@ -116,6 +116,7 @@ lag:
   sample: 0
 """
 
+import re
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
@@ -159,6 +160,14 @@ ARGUMENTS: Dict[str, Any] = {
     "max_lag": {"type": "int", "default": 100},
     **CLIENT_OPTIONS,
 }
+ENDED_TOO_OFTEN = 3
+
+
+def complaints(log: str) -> str:
+    """The last complaints in a journal, or its last lines where there are none."""
+    lines = [line[:500] for line in log.splitlines()]
+    found = [line for line in lines if re.search(r'"level":"(error|fatal|panic)"|^panic:|"error":"', line)]
+    return "\n".join((found or lines)[-5:])
 
 
 class MemberService:
@@ -238,11 +247,17 @@ class MemberService:
         """Wait until the member has caught up."""
         if self.module.check_mode:
             return
-        name = self.options["member"]
+        name, before = self.options["member"], self.systemd.restarts()
+
+        def hopeless() -> str:
+            times = self.systemd.restarts() - before
+            return f"its service has ended {times} times since" if times >= ENDED_TOO_OFTEN else ""
+
         try:
-            cluster = wait_caught_up(self.etcd, name, self.options["wait_timeout"], self.options["max_lag"])
+            cluster = wait_caught_up(self.etcd, name, self.options["wait_timeout"], self.options["max_lag"], hopeless)
         except EtcdError as error:
-            raise EtcdError(f"{error}\nIts last messages:\n{self.systemd.messages()}") from error
+            said = complaints(self.systemd.messages(200))
+            raise EtcdError(f"{error}\nThe last messages of {self.systemd.name} on this host:\n{said}") from error
         target = find(cluster, name)
         self.result["lag"] = target and lag(cluster, target)
 

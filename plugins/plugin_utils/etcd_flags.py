@@ -60,7 +60,7 @@ def environment(settings: Mapping[str, Any], base: Mapping[str, Any], version: s
 
     Args:
         settings: the user's, by the names of flags of any version, without the dashes in front.
-        base: what they are merged over. What the version does not know is left out.
+        base: what they are merged over. What the version does not know, and what is empty, is left out.
         version: of etcd.
 
     Raises:
@@ -68,12 +68,14 @@ def environment(settings: Mapping[str, Any], base: Mapping[str, Any], version: s
     """
     known_by = parse(version)[:2]
     faults: List[str] = []
-    wanted, gates = _canonical(base, [])
+    reserved = [name for name in base if name in data()["reserved"]]
+    wanted, gates = _canonical({name: base[name] for name in base if name not in reserved}, [])
+    wanted.update({name: base[name] for name in reserved})
     own, own_gates = _canonical(settings, faults)
     found: Dict[str, Any] = {}
     for name, value in {**wanted, **own}.items():
         flag = _flag(name, known_by)
-        if flag:
+        if flag and (name in own or value not in ("", [])):
             found[flag] = value
         elif name in own:
             faults.append(f"{name}: etcd {version} has no such flag{_where(name)}")
