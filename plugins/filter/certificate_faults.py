@@ -64,7 +64,8 @@ EXAMPLES = r"""
     that: faults | length == 0
     fail_msg: "{{ faults | join(', ') }}"
   vars:
-    faults: "{{ lookup('ansible.builtin.file', 'server.crt') | groundwork.kubernetes.certificate_faults(renew_days=30) }}"
+    certificate: "{{ lookup('ansible.builtin.file', 'server.crt') }}"
+    faults: "{{ certificate | groundwork.kubernetes.certificate_faults(renew_days=30) }}"
 """
 
 RETURN = r"""
@@ -78,6 +79,7 @@ _value:
 
 def certificate_faults(
     text: Any,
+    *,
     authority: str = "",
     names: Sequence[str] = (),
     key: str = "",

@@ -53,14 +53,16 @@ options:
 EXAMPLES = r"""
 - name: Show where certificates are signed
   ansible.builtin.debug:
-    msg: "{{ groups['etcd'] | groundwork.kubernetes.etcd_authority(hostvars, 'host', ansible_play_hosts_all) }}"
+    msg: >-
+      {{ groups['etcd']
+         | groundwork.kubernetes.etcd_authority(hostvars, register='host', play_hosts=ansible_play_hosts_all) }}
 """
 
 RETURN = r"""
 _value:
   description:
-    - C(mode) is C(own), C(given) or C(provided). C(certificate) is what members trust, C(issuer) the certificate of a given
-      key. C(maker) makes a CA because of C(reason), C(holder) has its key, C(lacking) are hosts without it.
+    - C(mode) is C(own), C(given) or C(provided). C(certificate) is what members trust, C(issuer) the certificate of a
+      given key. C(maker) makes a CA because of C(reason), C(holder) has its key, C(lacking) are hosts without it.
     - C(faults) is what must be settled first.
   type: dict
 """
@@ -69,6 +71,7 @@ _value:
 def etcd_authority(
     hosts: Any,
     hostvars: Any,
+    *,
     register: str,
     play_hosts: Any,
     certificate: str = "",

@@ -17,8 +17,8 @@ version_added: 0.1.0
 short_description: etcd's settings as an environment file for one of its versions
 description:
   - Turns flags of etcd into the variables that it reads them from.
-  - A flag that has another name in the version gets that name. C(experimental-initial-corrupt-check) becomes the feature
-    gate C(InitialCorruptCheck) from etcd 3.6 on, and back.
+  - A flag that has another name in the version gets that name. C(experimental-initial-corrupt-check) becomes the
+    feature gate C(InitialCorruptCheck) from etcd 3.6 on, and back.
   - A flag that the version does not know is refused, since etcd would only log a warning.
 options:
   _input:
@@ -42,7 +42,7 @@ seealso:
 EXAMPLES = r"""
 - name: Write the settings
   ansible.builtin.copy:
-    content: "{{ {'max-request-bytes': 3145728} | groundwork.kubernetes.etcd_environment({'name': 'node1'}, '3.6.15') }}"
+    content: "{{ {'max-request-bytes': 3145728} | groundwork.kubernetes.etcd_environment({}, '3.6.15') }}"
     dest: /etc/etcd/etcd.env
     mode: '0644'
 """

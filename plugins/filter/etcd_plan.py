@@ -19,8 +19,8 @@ short_description: What a run has to do to the members of an etcd cluster
 description:
   - Compares the hosts that are to be members with what M(groundwork.kubernetes.etcd_host_info) told of each and
     M(groundwork.kubernetes.etcd_info) told of the cluster.
-  - A host with data is a member. A host without joins the cluster, or begins one if no host has data. A dead member whose
-    host is empty is replaced, and one without a host is gone.
+  - A host with data is a member. A host without joins the cluster, or begins one if no host has data. A dead member
+    whose host is empty is replaced, and one without a host is gone.
   - Faults are a number of members that is even or above 7, an upgrade of more than one minor version or back, data of
     another cluster, and what else must be settled first.
 options:
@@ -54,20 +54,22 @@ options:
 EXAMPLES = r"""
 - name: Show what would be done
   ansible.builtin.debug:
-    msg: "{{ groups['etcd'] | groundwork.kubernetes.etcd_plan(hostvars, 'host', ansible_play_hosts_all, '3.6.15', cluster) }}"
+    msg: >-
+      {{ groups['etcd'] | groundwork.kubernetes.etcd_plan(hostvars, register='host', play_hosts=ansible_play_hosts_all,
+         version='3.6.15', cluster=cluster) }}
 """
 
 RETURN = r"""
 _value:
   description:
-    - Hosts in C(begin) and C(join); ids of dead members in C(replaced), by host, and C(gone); what is to be done first in
-      C(faults); further C(initial_cluster), C(endpoints), C(leader) and C(upgrade_from).
+    - Hosts in C(begin) and C(join); ids of dead members in C(replaced), by host, and C(gone); what is to be done first
+      in C(faults); further C(initial_cluster), C(endpoints), C(leader) and C(upgrade_from).
   type: dict
 """
 
 
 def etcd_plan(
-    hosts: Any, hostvars: Any, register: str, play_hosts: Any, version: str, cluster: Optional[Dict[str, Any]] = None
+    hosts: Any, hostvars: Any, *, register: str, play_hosts: Any, version: str, cluster: Optional[Dict[str, Any]] = None
 ) -> Dict[str, Any]:
     """The plan as a dictionary."""
     names = list(hosts)
@@ -76,7 +78,7 @@ def etcd_plan(
         if cluster.get("failed"):
             raise AnsibleFilterError("cluster is the result of a failed task")
         cluster = None
-    return make_plan(found, version, cluster).describe()
+    return make_plan(found, str(version), cluster).describe()
 
 
 class FilterModule:

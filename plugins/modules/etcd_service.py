@@ -11,11 +11,11 @@ short_description: Run a member of etcd, and restart it without harm to the clus
 version_added: 0.1.0
 author: groundwork.kubernetes contributors (@groundwork)
 description:
-  - Starts a member's systemd service, restarts it when its files have changed since it was started, or waits until it is
-    a healthy part of the cluster.
+  - Starts a member's systemd service, restarts it when its files have changed since it was started, or waits until it
+    is a healthy part of the cluster.
   - A restart is refused, and says why, unless the cluster keeps its quorum without the member, as
-    M(groundwork.kubernetes.etcd_guard) describes. A member that leads hands over first. The task ends when the member has
-    caught up, so a task with C(throttle=1) restarts the members of a cluster one at a time.
+    M(groundwork.kubernetes.etcd_guard) describes. A member that leads hands over first. The task ends when the member
+    has caught up, so a task with C(throttle=1) restarts the members of a cluster one at a time.
   - A member that does not serve is restarted at once, since that costs nothing. So a fault in the settings of all
     members can be repaired.
   - Whether a restart is due is read from the host. A run that was interrupted is made good by the next one.
@@ -33,7 +33,7 @@ attributes:
     support: full
 options:
   member:
-    description: The member on this host, by its name, its id as hexadecimal text, one of its URLs, or its host's address.
+    description: This host's member, by its name, its id as hexadecimal text, one of its URLs, or its host's address.
     type: str
     required: true
   state:
@@ -67,7 +67,8 @@ options:
     choices: [restart, upgrade]
     default: restart
   allow_downtime:
-    description: Allows to restart the only member of a cluster, or one of two. Such a cluster answers nothing meanwhile.
+    description:
+      - Allows to restart the only member of a cluster, or one of two. Such a cluster answers nothing meanwhile.
     type: bool
     default: false
   wait_timeout:
@@ -117,6 +118,7 @@ lag:
 """
 
 import re
+import time
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
@@ -127,6 +129,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import
     EtcdError,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._members import (
+    PAUSE,
     RefusedError,
     move_leader,
     read_cluster,
@@ -194,12 +197,12 @@ class MemberService:
         before = f"{unit.active_state} {unit.file_state}"
         for step in steps:
             if step == "restart" and serves:
-                self.restart()
+                self.restart(unit)
             elif step in ("start", "restart"):
                 self.act(step, "--no-block")
             else:
                 self.act(step)
-        if not unit.exists or steps:
+        if self.actions:
             after = ", ".join(self.actions)
             self.result["diff"] = [{"before": f"{self.systemd.name} {before}\n", "after": f"{after}\n"}]
         return {"changed": bool(self.actions), "actions": self.actions, **self.result}
@@ -225,7 +228,7 @@ class MemberService:
         if not self.module.check_mode:
             self.systemd.act(step, *options)
 
-    def restart(self) -> None:
+    def restart(self, unit: Unit) -> None:
         """Restart a member that serves: guarded, not as the leader, and awaited."""
         name, operation = self.options["member"], self.options["operation"]
         cluster = read_cluster(self.etcd)
@@ -240,8 +243,21 @@ class MemberService:
             self.actions.append("move-leader")
             if not self.module.check_mode:
                 move_leader(self.etcd, cluster, self.options["wait_timeout"])
-        self.act("restart")
+        # Without waiting for it here: systemctl would wait as long as the unit allows.
+        self.act("restart", "--no-block")
+        self.wait_until_new(unit)
         self.wait()
+
+    def wait_until_new(self, unit: Unit) -> None:
+        """Wait until the old process is gone, so that it is not the one that is found healthy."""
+        end = time.monotonic() + self.options["wait_timeout"]
+        while not self.module.check_mode:
+            started_at = self.systemd.read().started_at
+            if started_at is not None and started_at > (unit.started_at or 0) + 0.5:
+                return
+            if time.monotonic() >= end:
+                raise ServiceError(f"{self.systemd.name} was not started again within {self.options['wait_timeout']} s")
+            time.sleep(PAUSE)
 
     def wait(self) -> None:
         """Wait until the member has caught up."""

@@ -39,7 +39,7 @@ def load(text: str) -> List[x509.Certificate]:
     for part in text.split(END)[:-1]:
         try:
             found.append(x509.load_pem_x509_certificate((part.strip() + f"\n{END}\n").encode()))
-        except ValueError as error:
+        except ValueError as error:  # noqa: PERF203  a bundle holds a few
             raise CertificateError(f"a certificate cannot be read: {error}") from error
     if text.strip() and not found:
         raise CertificateError("the text holds no certificate in PEM form")
@@ -146,8 +146,8 @@ class Authority:
     """Where certificates are signed.
 
     mode is own (the role made it), given (the user gives certificate and key) or provided (there is no key: the user
-    brings all certificates). maker is the host that makes the certificate because of reason, holder one that has the key
-    and the certificate, lacking those that have not.
+    brings all certificates). maker is the host that makes the certificate because of reason, holder one that has the
+    key and the certificate, lacking those that have not.
     """
 
     mode: str
@@ -198,8 +198,8 @@ def _given(hosts: Mapping[str, Mapping[str, Any]], certificate: str, key: str) -
         # A member that trusts nobody who knows its peers would be cut off.
         if info.get("data") and member and not any(signed_by(member[0], one) for one in bundle):
             faults.append(
-                f"etcd_ca_certificate: the certificate of the member {host} is signed by none of these; to change the CA of "
-                "a cluster that runs, give the old and the new certificate first, one below the other"
+                f"etcd_ca_certificate: the certificate of the member {host} is signed by none of these; to change the "
+                "CA of a cluster that runs, give the old and the new certificate first, one below the other"
             )
     lacking = [host for host, info in hosts.items() if not same(info.get("ca_certificate", ""), certificate)]
     if not key.strip():
@@ -235,15 +235,23 @@ def _own(hosts: Mapping[str, Mapping[str, Any]], renew_days: float, *, complete:
         for one in certificates.values()
     }
     if len(publics) > 1:
-        return Authority(
-            "own", faults=[f"the hosts {', '.join(having)} have different CAs; keep one, remove the others' ca.crt and ca.key"]
-        )
+        names = ", ".join(having)
+        fault = f"the hosts {names} have different CAs; keep one, and remove ca.crt and ca.key of the others"
+        return Authority("own", faults=[fault])
     broken = [host for host in keys if hosts[host].get("ca_key") == "mismatch"]
     if broken:
         names = ", ".join(broken)
         return Authority("own", faults=[f"ca.key is not the key of ca.crt on {names}; remove both files there"])
     if not having and not keys and not complete:
         return Authority("own", faults=["no host of this run has the CA of etcd, and others may: run without --limit"])
+    if not having and not keys and any(info.get("data") for info in hosts.values()):
+        return Authority(
+            "own",
+            faults=[
+                "the CA of etcd is gone from all hosts: restore ca.crt and ca.key from a backup, or set "
+                "etcd_ca_certificate and etcd_ca_key"
+            ],
+        )
     # A key without a certificate is what an interrupted run left.
     holders = [host for host in keys if host in having] or keys
     newest = max(having, key=lambda host: days_left(certificates[host]), default="")

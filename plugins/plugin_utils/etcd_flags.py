@@ -68,6 +68,7 @@ def environment(settings: Mapping[str, Any], base: Mapping[str, Any], version: s
     """
     known_by = parse(version)[:2]
     faults: List[str] = []
+    written = {_canonical_name(name): name for name in settings}
     reserved = [name for name in base if name in data()["reserved"]]
     wanted, gates = _canonical({name: base[name] for name in base if name not in reserved}, [])
     wanted.update({name: base[name] for name in reserved})
@@ -78,7 +79,7 @@ def environment(settings: Mapping[str, Any], base: Mapping[str, Any], version: s
         if flag and (name in own or value not in ("", [])):
             found[flag] = value
         elif name in own:
-            faults.append(f"{name}: etcd {version} has no such flag{_where(name)}")
+            faults.append(f"{written[name]}: etcd {version} has no such flag{_where(name)}")
     for gate, value in {**gates, **own_gates}.items():
         flag = _gate(gate, known_by)
         if flag == GATES:
@@ -90,9 +91,25 @@ def environment(settings: Mapping[str, Any], base: Mapping[str, Any], version: s
     for name, value in found.items():
         if "\n" in _text(value):
             faults.append(f"{name}: the value may have no line break")
+    faults += _elections(found)
     if faults:
         raise FlagError("\n".join(sorted(faults)))
     return "".join(f"ETCD_{name.upper().replace('-', '_')}={_quote(_text(found[name]))}\n" for name in sorted(found))
+
+
+def _elections(found: Mapping[str, Any]) -> List[str]:
+    """etcd itself refuses an election timeout below five heartbeats."""
+    heartbeat, election = (str(found.get(name, "")) for name in ("heartbeat-interval", "election-timeout"))
+    if heartbeat.isdigit() and election.isdigit() and int(election) < 5 * int(heartbeat):
+        return [f"election-timeout: {election} is less than five times heartbeat-interval, {heartbeat}"]
+    return []
+
+
+def _canonical_name(given: str) -> str:
+    """A flag's name as 3.6 has it."""
+    name = given.lstrip("-").replace("_", "-")
+    plain = name[len(PREFIX) :] if name.startswith(PREFIX) else name
+    return plain if plain in data()["renamed"] else name
 
 
 def _canonical(settings: Mapping[str, Any], faults: List[str]) -> Tuple[Dict[str, Any], Dict[str, Any]]:
@@ -101,14 +118,13 @@ def _canonical(settings: Mapping[str, Any], faults: List[str]) -> Tuple[Dict[str
     gates: Dict[str, Any] = {}
     by_flag = {flag: gate for gate, (flag, _since) in data()["gates"].items()}
     for given, value in settings.items():
-        name = given.lstrip("-").replace("_", "-")
-        plain = name[len(PREFIX) :] if name.startswith(PREFIX) else name
+        name = _canonical_name(given)
         if name == GATES:
             gates.update(_pairs(value, faults))
         elif name in by_flag:
             gates[by_flag[name]] = value
-        elif plain in data()["renamed"]:
-            flags[plain] = value
+        elif name in data()["renamed"]:
+            flags[name] = value
         elif name in data()["reserved"]:
             faults.append(f"{given}: set {data()['reserved'][name]} instead")
         elif name in data()["refused"]:
@@ -155,7 +171,7 @@ def _gate(gate: str, known_by: Minor) -> Optional[str]:
 def _where(name: str) -> str:
     since = data()["renamed"].get(name)
     first, last = data()["some"].get(name, (since, data()["minors"][-1]))
-    return f", only {first} has" if first == last else f", only {first} to {last} have"
+    return f", only {first} has it" if first == last else f", only {first} to {last} have it"
 
 
 def _like(name: str) -> str:

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a run does to an etcd cluster: decided from what all hosts have and what the cluster says, by no host's rank.
 
-The rules follow etcd's runtime reconfiguration (https://etcd.io/docs/v3.6/op-guide/runtime-configuration/): a host with a
-write-ahead log is a member, one without is new; a member's identity is never given to an empty data directory; members
-change one at a time.
+The rules follow etcd's runtime reconfiguration (https://etcd.io/docs/v3.6/op-guide/runtime-configuration/): a host with
+a write-ahead log is a member, one without is new; a member's identity is never given to an empty data directory;
+members change one at a time.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ def make_plan(hosts: List[Host], version: str, cluster: Optional[Mapping[str, An
         names = ", ".join(host.name for host in new)
         sick = "; ".join(f"{_called(one)}: {one.get('error')}" for one in members if not one.get("healthy"))
         plan.faults.append(
-            f"{names} cannot join: the cluster has no quorum ({sick or cluster.get('error')}). Start its members; if most of "
-            "them are lost for good, restore a snapshot"
+            f"{names} cannot join: the cluster has no quorum ({sick or cluster.get('error')}). Start its members; if "
+            "most of them are lost for good, restore a snapshot"
         )
     return plan
 
@@ -149,8 +149,8 @@ def _versions(plan: Plan, version: str, running: List[str]) -> None:
             )
         elif oldest < lowest:
             plan.faults.append(
-                f"etcd_version: members run {_text(oldest)}, and {version} needs all of them at {_text(lowest)} or newer: "
-                f"go to the newest {oldest[0]}.{oldest[1]} first"
+                f"etcd_version: members run {_text(oldest)}, and {version} needs all of them at {_text(lowest)} or "
+                f"newer: go to the newest {oldest[0]}.{oldest[1]} first"
             )
 
 
@@ -165,15 +165,15 @@ def _begin(plan: Plan, hosts: List[Host], members: List[Mapping[str, Any]]) -> N
     fresh = [host for host in hosts if not host.data and not {host.member, host.peer_url} & started]
     if unseen and fresh:
         plan.faults.append(
-            f"no host of this run has data of etcd, or not all have begun, and {', '.join(unseen)} did not take part: run "
-            "without --limit, or take hosts that are gone out of the inventory"
+            f"no host of this run has data of etcd, or not all have begun, and {', '.join(unseen)} did not take part: "
+            "run without --limit, or take hosts that are gone out of the inventory"
         )
     for host in beginning:
         planned = host.bootstrap.get("ETCD_INITIAL_CLUSTER", "")
         if fresh and sorted(planned.split(",")) != sorted(plan.initial_cluster.split(",")):
             plan.faults.append(
-                f"{host.name} has begun a cluster of {planned}, and now it would be {plan.initial_cluster}: make the "
-                f"inventory as it was, or remove etcd's data on {', '.join(one.name for one in begun)}"
+                f"{host.name} has begun a cluster of {planned}, and now it would be {plan.initial_cluster}: make "
+                f"the inventory as it was, or remove etcd's data on {', '.join(one.name for one in begun)}"
             )
     plan.begin = [host.name for host in fresh]
 
@@ -195,8 +195,8 @@ def _change(plan: Plan, hosts: List[Host], new: List[Host], members: List[Mappin
             continue
         if one.get("healthy"):
             plan.faults.append(
-                f"the member {_called(one)} runs, but its host is not among the members of the inventory: put it back, or "
-                f"remove the member (etcdctl member remove {one['id']})"
+                f"the member {_called(one)} runs, but its host is not among the members of the inventory: put it back, "
+                f"or remove the member (etcdctl member remove {one['id']})"
             )
         else:
             plan.gone.append(one["id"])
@@ -207,7 +207,9 @@ def _join(plan: Plan, host: Host, found: List[Mapping[str, Any]]) -> None:
     """A host without data becomes a member; what is left of an earlier one under its name or address goes."""
     for one in found:
         if one.get("healthy"):
-            plan.faults.append(f"{host.name} has no data of etcd, and yet {_called(one)} answers: two hosts share a name or address")
+            plan.faults.append(
+                f"{host.name} has no data of etcd, and yet {_called(one)} answers: two hosts share a name or address"
+            )
         elif one.get("started") or host.peer_url not in one["peer_urls"]:
             plan.replaced.setdefault(host.name, []).append(one["id"])
     plan.join.append(host.name)
@@ -218,15 +220,15 @@ def _keep(plan: Plan, host: Host, found: List[Mapping[str, Any]]) -> None:
     own = [one for one in found if one["name"] == host.member or host.peer_url in one["peer_urls"]]
     if not own:
         plan.faults.append(
-            f"{host.name} has data of a member that its cluster does not know, so it was removed, or is of another cluster: "
-            "move the data directory's content away, and it joins as a new member"
+            f"{host.name} has data of a member that its cluster does not know, so it was removed, or is of another "
+            "cluster: move the data directory's content away, and it joins as a new member"
         )
         return
     for one in own:
         if host.peer_url not in one["peer_urls"]:
             plan.faults.append(
-                f"{host.name} is a member at {', '.join(one['peer_urls'])}, and now its address is {host.address}: set "
-                f"kubernetes_node_ip to the old address, or move the data directory's content away to replace the member"
+                f"{host.name} is a member at {', '.join(one['peer_urls'])}, and now its address is {host.address}: "
+                "set kubernetes_node_ip to the old address, or move the data directory's content away to replace it"
             )
         elif one.get("learner"):
             plan.join.append(host.name)
