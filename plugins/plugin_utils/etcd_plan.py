@@ -103,12 +103,17 @@ def make_plan(hosts: List[Host], version: str, cluster: Optional[Mapping[str, An
 
 def _count(hosts: List[Host]) -> List[str]:
     number = len(hosts)
+    if number == 0:
+        return [
+            "etcd_hosts is empty, so there are no members to set up; on a control plane with kubeadm's own etcd, use "
+            "this role with tasks_from: client"
+        ]
     if number > LARGEST:
         return [f"{number} members are too many: each change waits for more of them. Use 3, 5 or {LARGEST}"]
     if number % 2 == 0:
         return [
-            f"{number} members survive no more losses than {max(number - 1, 0)} would, and are one more that can fail: "
-            f"use {number - 1 if number > 1 else 1} or {number + 1}"
+            f"{number} members survive no more losses than {number - 1} would, and are one more that can fail: "
+            f"use {number - 1} or {number + 1}"
         ]
     return []
 
