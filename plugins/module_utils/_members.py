@@ -101,14 +101,27 @@ def move_leader(etcd: Etcd, cluster: Cluster, timeout: int) -> Member:
         time.sleep(PAUSE)
 
 
-def wait_caught_up(etcd: Etcd, wanted: str, timeout: int, max_lag: int) -> Cluster:
-    """Wait until a member is healthy and has applied what the leader has."""
+def wait_caught_up(
+    etcd: Etcd, wanted: str, timeout: int, max_lag: int, hopeless: Callable[[], str] = lambda: ""
+) -> Cluster:
+    """Wait until a member is healthy and has applied what the leader has.
+
+    Args:
+        etcd: the tools.
+        wanted: the member.
+        timeout: seconds.
+        max_lag: how many entries of the log it may be behind.
+        hopeless: tells why there is no use in waiting on, if so.
+    """
     end = time.monotonic() + timeout
     while True:
         cluster = read_cluster(etcd)
         lacking = not_caught_up(cluster, find(cluster, wanted), max_lag)
         if not lacking:
             return cluster
+        why = hopeless()
+        if why:
+            raise EtcdError(f"{wanted} cannot catch up: {why}")
         if time.monotonic() >= end:
             raise EtcdError(f"{wanted} has not caught up within {timeout} seconds: {lacking}")
         time.sleep(PAUSE)

@@ -1,14 +1,21 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A systemd unit as systemctl shows it, and what brings it to what is asked for."""
+"""A systemd unit: as systemctl shows it, what brings it to what is asked for, and the calls that do so."""
 
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Tuple
 
+from ansible.module_utils.basic import AnsibleModule
+
+PROPERTIES = (
+    "LoadState,ActiveState,UnitFileState,FragmentPath,DropInPaths,NeedDaemonReload,ReloadResult,"
+    "ExecMainStartTimestampMonotonic,StateChangeTimestampMonotonic"
+)
 RUNNING = ("active", "activating", "reloading", "refreshing")
 # Units that start at boot, or have no [Install] section so that nothing can be enabled.
 ENABLED = ("enabled", "static", "alias", "indirect", "generated", "transient")
@@ -148,3 +155,53 @@ def newer(written: Dict[str, float], moment: Optional[float]) -> List[str]:
 def read_at(unit: Unit) -> Optional[float]:
     """When the service last read its files, at its start or at a reload."""
     return max((moment for moment in (unit.started_at, unit.changed_at) if moment is not None), default=None)
+
+
+class ServiceError(Exception):
+    """Why the service cannot be brought to what is asked for."""
+
+
+class Systemd:
+    """Calls systemctl for one unit."""
+
+    def __init__(self, module: AnsibleModule, name: str) -> None:
+        self.module = module
+        self.name = name
+        self.systemctl: str = module.get_bin_path("systemctl", required=True)
+
+    def read(self) -> Unit:
+        """The unit as it is now."""
+        rc, out, err = self.module.run_command([self.systemctl, "show", self.name, f"--property={PROPERTIES}"])
+        if rc != 0:
+            raise ServiceError(f"systemctl cannot show {self.name}: {(err or out).strip()}")
+        return parse_unit(out, now=time.time(), monotonic=time.monotonic())
+
+    def act(self, action: str, *options: str) -> None:
+        """One systemctl command; daemon-reload concerns all units.
+
+        Raises:
+            ServiceError: with the service's last messages where it fails.
+        """
+        unit = [] if action == "daemon-reload" else [self.name]
+        rc, out, err = self.module.run_command([self.systemctl, action, *options, *unit])
+        if rc == 0:
+            return
+        message = f"systemctl {' '.join([action, *unit])} failed: {(err or out).strip()}"
+        raise ServiceError(message + (f"\nIts last messages:\n{self.messages()}" if unit else ""))
+
+    def messages(self, lines: int = 15) -> str:
+        """The last that the service has said."""
+        _rc, log, _err = self.module.run_command(
+            ["journalctl", f"--unit={self.name}", f"--lines={lines}", "--no-pager", "--output=cat"]
+        )
+        return str(log).strip()
+
+    def restarts(self) -> int:
+        """How often systemd has started the service again because it ended by itself."""
+        _rc, out, _err = self.module.run_command([self.systemctl, "show", self.name, "--property=NRestarts", "--value"])
+        return int(out.strip() or 0)
+
+
+def written_times(paths: List[str]) -> Dict[str, float]:
+    """When each file was last written; a file that does not exist is left out."""
+    return {path: os.stat(path).st_mtime for path in paths if os.path.exists(path)}

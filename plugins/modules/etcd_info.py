@@ -26,6 +26,11 @@ attributes:
     support: none
   idempotent:
     support: full
+options:
+  quorum_timeout:
+    description: Seconds to wait for the cluster to have its quorum. That it does not come is an answer, too.
+    type: int
+    default: 0
 seealso:
   - module: groundwork.kubernetes.etcd_guard
   - module: groundwork.kubernetes.etcd_member
@@ -174,6 +179,7 @@ members:
       sample: [NOSPACE]
 """
 
+import time
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
@@ -183,7 +189,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import
     Etcd,
     EtcdError,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._members import read_cluster
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._members import PAUSE, read_cluster
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._quorum import Cluster, order
 
 
@@ -203,13 +209,25 @@ def describe(cluster: Cluster) -> Dict[str, Any]:
     }
 
 
+def read(module: AnsibleModule) -> Cluster:
+    """The cluster, as soon as it has its quorum, or as it is when the time is over."""
+    etcd, end = Etcd(module), time.monotonic() + module.params["quorum_timeout"]
+    while True:
+        cluster = read_cluster(etcd)
+        if cluster.has_quorum or time.monotonic() >= end:
+            return cluster
+        time.sleep(PAUSE)
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec=CLIENT_OPTIONS, required_together=CLIENT_REQUIRED_TOGETHER, supports_check_mode=True
+        argument_spec={"quorum_timeout": {"type": "int", "default": 0}, **CLIENT_OPTIONS},
+        required_together=CLIENT_REQUIRED_TOGETHER,
+        supports_check_mode=True,
     )
     try:
-        cluster = read_cluster(Etcd(module))
+        cluster = read(module)
     except EtcdError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, **describe(cluster))

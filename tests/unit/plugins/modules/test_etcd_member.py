@@ -1,9 +1,10 @@
-"""The modules etcd_info, etcd_guard and etcd_member: only etcdctl is played, with the answers of its versions."""
+"""The modules that talk to a cluster: only etcdctl, with the answers of its versions, and systemctl are played."""
 
 from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils import _members
-from ansible_collections.groundwork.kubernetes.plugins.modules import etcd_guard, etcd_info, etcd_member
+from ansible_collections.groundwork.kubernetes.plugins.modules import etcd_guard, etcd_info, etcd_member, etcd_service
 
 Result = dict[str, Any]
 Answer = tuple[int, str, str]
@@ -328,3 +329,172 @@ def test_force_goes_past_the_guard_but_not_without_quorum(etcd: Cluster) -> None
     refused = etcd.run(etcd_member, **options, force=True)
     assert "the cluster has no quorum" in refused["msg"]
     assert etcd.changes == []
+
+
+# The module etcd_service
+
+
+@dataclass
+class Unit:
+    """A unit of systemd, beside a cluster."""
+
+    cluster: Cluster
+    active: str = "active"
+    file_state: str = "enabled"
+    load: str = "loaded"
+    reload: str = "no"
+    age: int = 1000
+    crashes: bool = False
+    restarts: int = 0
+    calls: list[str] = field(default_factory=list)
+
+    def command(self, command: list[str]) -> Answer:
+        program, *words = command
+        if os.path.basename(program) == "journalctl":
+            return 0, '{"level":"info","msg":"fine"}\n{"level":"fatal","msg":"bad","error":"no"}\nended', ""
+        if os.path.basename(program) != "systemctl":
+            return self.cluster.command(command)
+        if "--property=NRestarts" in words:
+            self.restarts += self.crashes
+            return 0, f"{self.restarts}\n", ""
+        if words[0] == "show":
+            started = int((time.monotonic() - self.age) * 1e6) if self.active != "inactive" else 0
+            values = {
+                "LoadState": self.load, "ActiveState": self.active, "UnitFileState": self.file_state,
+                "FragmentPath": "/etc/systemd/system/etcd.service", "NeedDaemonReload": self.reload,
+                "ExecMainStartTimestampMonotonic": started,
+            }  # fmt: skip
+            return 0, "".join(f"{name}={value}\n" for name, value in values.items()), ""
+        self.calls.append(" ".join(words))
+        if words[0] in ("start", "restart"):
+            self.active, self.age = "active", 0
+        if words[0] == "enable":
+            self.file_state = "enabled"
+        if words[0] == "daemon-reload":
+            self.reload, self.load = "no", "loaded"
+        return 0, "", ""
+
+
+@pytest.fixture
+def unit(etcd: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Unit:
+    found = Unit(etcd)
+    monkeypatch.setattr(AnsibleModule, "run_command", lambda module, command, **options: found.command(command))
+    monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda module, name, **options: f"/usr/bin/{name}")
+    monkeypatch.setattr(etcd_service, "PAUSE", 0)
+    path = tmp_path / "etcd.env"
+    path.touch()
+    os.utime(path, (time.time() - 500, time.time() - 500))
+    return found
+
+
+def serve(unit: Unit, state: str, member: str = "m2", **options: Any) -> Result:
+    files = [str(unit.cluster.root / "etcd.env")] if options.pop("newer", False) else []
+    return unit.cluster.run(etcd_service, member=member, state=state, files=files, **options)
+
+
+RESTART = "restart --no-block etcd.service"
+CASES = [
+    # unit, options, calls
+    ({}, {"state": "started"}, []),
+    ({}, {"state": "started", "newer": True}, []),
+    (
+        {"active": "inactive", "file_state": "disabled"}, {"state": "started"},
+        ["enable etcd.service", "start --no-block etcd.service"],
+    ),
+    ({"active": "activating"}, {"state": "started"}, []),
+    # One that does not serve is restarted without asking anybody.
+    ({"active": "activating"}, {"state": "started", "newer": True}, [RESTART]),
+    ({"active": "activating"}, {"state": "restarted", "newer": True}, [RESTART]),
+    ({"reload": "yes"}, {"state": "started"}, ["daemon-reload"]),
+    ({}, {"state": "restarted"}, []),
+    ({}, {"state": "restarted", "newer": True}, [RESTART]),
+    ({}, {"state": "restarted", "restart": True}, [RESTART]),
+    ({"reload": "yes"}, {"state": "restarted"}, ["daemon-reload", RESTART]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("values", "options", "calls"), CASES)
+def test_service(unit: Unit, values: dict[str, Any], options: dict[str, Any], calls: list[str]) -> None:
+    for name, value in values.items():
+        setattr(unit, name, value)
+    planned = serve(unit, **options, _ansible_check_mode=True, _ansible_diff=True)
+    assert (planned["changed"], unit.calls) == (bool(calls), [])
+    assert ("diff" in planned) is bool(calls)
+    done = serve(unit, **options)
+    assert (done["changed"], unit.calls) == (bool(calls), calls)
+    assert done["actions"] == planned["actions"] == [call.split()[0] for call in calls]
+    if "restart" not in options:
+        assert not serve(unit, **options)["changed"]
+
+
+def test_a_new_unit_is_planned(unit: Unit) -> None:
+    unit.load, unit.active, unit.file_state = "not-found", "inactive", ""
+    planned = serve(unit, "started", _ansible_check_mode=True)
+    assert (planned["actions"], unit.calls) == (["enable", "start"], [])
+    assert serve(unit, "started")["actions"] == ["enable", "start"]
+    assert unit.calls[0] == "daemon-reload"
+
+
+def test_the_leader_hands_over_before_its_restart(unit: Unit) -> None:
+    planned = serve(unit, "restarted", "m1", newer=True, _ansible_check_mode=True)
+    done = serve(unit, "restarted", "m1", newer=True)
+    assert planned["actions"] == done["actions"] == ["move-leader", "restart"]
+    assert (unit.cluster.leader, unit.calls, done["lag"]) == (2, [RESTART], 0)
+    assert unit.cluster.changes == [[f"--endpoints={client(1)}", "move-leader", f"{ID + 2:x}"]]
+
+
+@pytest.mark.parametrize("operation", ["restart", "upgrade"])
+def test_a_restart_that_could_cost_the_quorum_is_refused(unit: Unit, operation: str) -> None:
+    unit.cluster.dead = {3}
+    result = serve(unit, "restarted", newer=True, operation=operation)
+    assert result["msg"].startswith(f"It is not safe to {operation} m2: m3 (")
+    assert result["reasons"]
+    assert unit.calls == []
+    # Nothing is asked where nothing is due.
+    assert not serve(unit, "restarted")["changed"]
+
+
+def test_a_restart_with_downtime(unit: Unit) -> None:
+    unit.cluster.size = 1
+    assert "It is not safe to restart m1" in serve(unit, "restarted", "m1", newer=True)["msg"]
+    assert serve(unit, "restarted", "m1", newer=True, allow_downtime=True)["actions"] == ["restart"]
+
+
+def test_unknown_member(unit: Unit) -> None:
+    assert "m9 is not a member of the cluster" in serve(unit, "restarted", "m9", newer=True)["msg"]
+    assert unit.calls == []
+
+
+def test_ready(unit: Unit) -> None:
+    result = serve(unit, "ready")
+    assert (result["changed"], result["lag"], unit.calls) == (False, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("crashes", "said"),
+    [
+        (True, "m3 cannot catch up: its service has ended 3 times since"),
+        (False, "m3 has not caught up within 0 seconds: it is not healthy"),
+    ],
+)
+def test_a_member_that_does_not_come_up_says_why(unit: Unit, crashes: bool, said: str) -> None:
+    unit.cluster.dead, unit.crashes = {3}, crashes
+    result = serve(unit, "ready", "m3", wait_timeout=60 if crashes else 0)
+    assert said in result["msg"]
+    assert result["msg"].splitlines()[1:] == [
+        "The last messages of etcd.service on this host:",
+        '{"level":"fatal","msg":"bad","error":"no"}',
+    ]
+    assert not serve(unit, "ready", "m3", wait_timeout=60, _ansible_check_mode=True).get("failed")
+
+
+def test_a_masked_unit(unit: Unit) -> None:
+    unit.load = "masked"
+    assert "systemctl unmask etcd.service" in serve(unit, "started")["msg"]
+
+
+def test_info_waits_for_the_quorum(etcd: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    etcd.dead = {1, 2}
+    monkeypatch.setattr(etcd_info, "PAUSE", 0)
+    monkeypatch.setattr(etcd_info.time, "sleep", lambda seconds: etcd.dead.clear())
+    assert etcd.run(etcd_info, quorum_timeout=30)["has_quorum"]

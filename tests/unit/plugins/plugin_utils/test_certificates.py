@@ -1,0 +1,235 @@
+"""What speaks against a certificate, and which authority signs: with real certificates."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.groundwork.kubernetes.plugins.filter.certificate_faults import certificate_faults
+from ansible_collections.groundwork.kubernetes.plugins.filter.etcd_authority import etcd_authority
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+USES = {"serverAuth": ExtendedKeyUsageOID.SERVER_AUTH, "clientAuth": ExtendedKeyUsageOID.CLIENT_AUTH}
+BOTH = ["serverAuth", "clientAuth"]
+NAMES = ["h1", "10.0.0.1"]
+
+
+@dataclass
+class Signed:
+    """A certificate with its key."""
+
+    certificate: x509.Certificate
+    key: Any
+
+    @property
+    def pem(self) -> str:
+        return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+    @property
+    def key_pem(self) -> str:
+        form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        return self.key.private_bytes(*form).decode()
+
+
+def sign(
+    name: str,
+    by: Signed | None = None,
+    days: float = 1000,
+    *,
+    names: list[str] = (),  # type: ignore[assignment]
+    uses: list[str] = (),  # type: ignore[assignment]
+    key: Any = None,
+) -> Signed:
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days, minutes=1)
+    builder = x509.CertificateBuilder(
+        subject_name=subject,
+        issuer_name=by.certificate.subject if by else subject,
+        public_key=key.public_key(),
+        serial_number=x509.random_serial_number(),
+        not_valid_before=end - datetime.timedelta(days=3000),
+        not_valid_after=end,
+    )
+    if names:
+        parts = [
+            x509.IPAddress(ipaddress.ip_address(one)) if "." in one or ":" in one else x509.DNSName(one)
+            for one in names
+        ]
+        builder = builder.add_extension(x509.SubjectAlternativeName(parts), critical=False)
+    if uses:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([USES[one] for one in uses]), critical=False)
+    return Signed(builder.sign(by.key if by else key, hashes.SHA256()), key)
+
+
+CA, OTHER = sign("ca"), sign("ca")
+MEMBER = sign("h1", CA, names=NAMES, uses=BOTH)
+
+
+def judge(certificate: str, **options: Any) -> list[str]:
+    given = {
+        "authority": CA.pem,
+        "names": NAMES,
+        "renew_days": 30,
+        "usages": BOTH,
+        "exact": True,
+        "key": "ok",
+        **options,
+    }
+    return certificate_faults(certificate, **given)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "options", "faults"),
+    [
+        (MEMBER.pem, {}, []),
+        ("", {}, ["there is no certificate"]),
+        ("nonsense", {}, ["the text holds no certificate in PEM form"]),
+        (MEMBER.pem, {"key": "absent"}, ["its key is missing"]),
+        (MEMBER.pem, {"key": "mismatch"}, ["its key belongs to another certificate"]),
+        (sign("h1", CA, 20, names=NAMES, uses=BOTH).pem, {}, ["it ends in 20 days"]),
+        (sign("h1", CA, 20, names=NAMES, uses=BOTH).pem, {"renew_days": 10}, []),
+        (sign("h1", CA, -3, names=NAMES, uses=BOTH).pem, {}, ["it ended 3 days ago"]),
+        (MEMBER.pem, {"names": ["h1", "10.0.0.2"]}, ["it is not for 10.0.0.2", "it is also for 10.0.0.1"]),
+        (MEMBER.pem, {"names": ["h1"], "exact": False}, []),
+        (sign("h1", CA, names=["2001:db8::1"], uses=BOTH).pem, {"names": ["2001:0db8:0::1"]}, []),
+        (sign("h1", CA, names=NAMES, uses=["serverAuth"]).pem, {}, ["it is not good for clientAuth"]),
+        (sign("h1", CA, names=NAMES).pem, {}, []),
+        (sign("h1", CA, uses=BOTH).pem, {"names": []}, []),
+        # Of the same name, but another key.
+        (sign("h1", OTHER, names=NAMES, uses=BOTH).pem, {}, ["it is signed by another authority"]),
+        (sign("h1", OTHER, names=NAMES, uses=BOTH).pem, {"authority": CA.pem + OTHER.pem}, []),
+        (sign("h1", OTHER, names=NAMES, uses=BOTH).pem, {"authority": ""}, []),
+    ],
+)  # fmt: skip
+def test_certificate(certificate: str, options: dict[str, Any], faults: list[str]) -> None:
+    assert judge(certificate, **options) == faults
+
+
+def test_an_rsa_authority() -> None:
+    ca = sign("rsa", key=rsa.generate_private_key(65537, 2048))
+    assert judge(sign("h1", ca, names=NAMES, uses=BOTH).pem, authority=ca.pem) == []
+
+
+def test_a_renewed_authority_with_the_same_key_still_fits() -> None:
+    assert judge(MEMBER.pem, authority=sign("ca", days=9000, key=CA.key).pem) == []
+
+
+def test_wrong_usage() -> None:
+    with pytest.raises(AnsibleFilterError, match="not codeSigning"):
+        judge(MEMBER.pem, usages=["codeSigning"])
+
+
+# Where certificates are signed
+
+
+def host(ca: str = "", key: str = "absent", **changes: Any) -> dict[str, Any]:
+    return {"ca_certificate": ca, "ca_key": key, "certificate": "", "data": False, **changes}
+
+
+WITH = host(CA.pem, "ok")
+BARE = host()
+
+
+def authority(seen: dict[str, dict[str, Any]], unseen: list[str] = (), **options: Any) -> dict[str, Any]:  # type: ignore[assignment]
+    hostvars = {name: {"info": info} for name, info in seen.items()} | {name: {} for name in unseen}
+    return etcd_authority(list(hostvars), hostvars, register="info", play_hosts=list(seen), **options)
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        # Nothing yet, and the leftover of an interrupted run: a key without a certificate.
+        ({"a": BARE, "b": BARE}, {"maker": "a", "reason": "there is none", "lacking": ["a", "b"]}),
+        ({"a": BARE, "b": host(key="ok")}, {"maker": "b", "reason": "there is none", "lacking": ["a", "b"]}),
+        # Everybody has it; a new host lacks it; a host lost its key.
+        ({"a": WITH, "b": WITH}, {"holder": "a", "lacking": []}),
+        ({"a": BARE, "b": WITH}, {"holder": "b", "lacking": ["a"]}),
+        ({"a": host(CA.pem), "b": WITH}, {"holder": "b", "lacking": ["a"]}),
+    ],
+)
+def test_own(seen: dict[str, dict[str, Any]], expected: dict[str, Any]) -> None:
+    found = authority(seen)
+    assert (found["mode"], found["faults"]) == ("own", [])
+    assert {key: found[key] for key in expected} == expected
+
+
+def test_own_is_renewed_with_its_key() -> None:
+    old = sign("ca", days=100)
+    seen = {"a": host(old.pem, "ok"), "b": host(old.pem, "ok")}
+    found = authority(seen, renew_days=365)
+    assert (found["maker"], found["reason"], found["lacking"]) == ("a", "it ends in 100 days", ["a", "b"])
+    # Interrupted after the first host.
+    new = sign("ca", days=3650, key=old.key)
+    found = authority({"a": host(old.pem, "ok"), "b": host(new.pem, "ok")}, renew_days=365)
+    assert (found["maker"], found["holder"], found["lacking"], found["certificate"]) == ("", "b", ["a"], new.pem)
+
+
+@pytest.mark.parametrize(
+    ("seen", "unseen", "said"),
+    [
+        ({"a": WITH, "b": host(OTHER.pem, "ok")}, [], "the hosts a, b have different CAs"),
+        ({"a": BARE}, ["b"], "no host of this run has the CA of etcd, and others may"),
+        ({"a": WITH, "b": host(CA.pem, "mismatch")}, [], "ca.key is not the key of ca.crt on b"),
+        ({"a": BARE, "b": host(data=True, certificate=MEMBER.pem)}, [], "the CA of etcd is gone"),
+        (
+            {"a": host("-----BEGIN\nx\n-----END CERTIFICATE-----\n", "ok")},
+            [],
+            "the CA of etcd: a certificate cannot be read",
+        ),
+    ],
+)
+def test_own_refused(seen: dict[str, dict[str, Any]], unseen: list[str], said: str) -> None:
+    assert [said in fault for fault in authority(seen, unseen)["faults"]] == [True]
+
+
+def test_provided() -> None:
+    found = authority({"a": host(CA.pem), "b": BARE})
+    assert (found["mode"], found["certificate"], found["lacking"], found["maker"]) == ("provided", CA.pem, ["b"], "")
+    found = authority({"a": BARE, "b": BARE}, certificate=CA.pem)
+    assert (found["mode"], found["certificate"], found["lacking"]) == ("provided", CA.pem, ["a", "b"])
+
+
+def test_given() -> None:
+    bundle = OTHER.pem + CA.pem
+    found = authority({"a": host(CA.pem), "b": BARE}, certificate=bundle, key=CA.key_pem)
+    assert (found["mode"], found["issuer"], found["lacking"], found["faults"]) == ("given", CA.pem, ["a", "b"], [])
+    assert authority({"a": host(bundle)}, certificate=bundle + "\n", key=OTHER.key_pem)["lacking"] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"certificate": CA.pem, "key": OTHER.key_pem}, "etcd_ca_key: it is the key of none of the certificates"),
+        ({"certificate": CA.pem, "key": "nonsense"}, "etcd_ca_key cannot be read, or has a passphrase"),
+        ({"key": CA.key_pem}, "etcd_ca_key is set without etcd_ca_certificate"),
+        ({"certificate": "nonsense"}, "the text holds no certificate in PEM form"),
+        ({"certificate": sign("ca", days=-1).pem}, "etcd_ca_certificate: CN=ca has ended"),
+        ({"certificate": OTHER.pem}, "the certificate of the member a is signed by none of these"),
+    ],
+)
+def test_given_refused(options: dict[str, str], said: str) -> None:
+    seen = {"a": host(CA.pem, data=True, certificate=MEMBER.pem)}
+    faults = authority(seen, **options)["faults"]
+    assert any(said in fault for fault in faults)
+    assert CA.key_pem not in str(faults)
+
+
+def test_a_running_cluster_changes_its_authority_in_steps() -> None:
+    """Both are trusted, then the new one signs, then only the new one is trusted."""
+    old = {"a": host(CA.pem, data=True, certificate=MEMBER.pem)}
+    both = CA.pem + OTHER.pem
+    assert authority(old, certificate=both, key=CA.key_pem)["faults"] == []
+    found = authority({"a": host(both, data=True, certificate=MEMBER.pem)}, certificate=both, key=OTHER.key_pem)
+    assert (found["faults"], found["issuer"]) == ([], OTHER.pem)
+    assert judge(MEMBER.pem, authority=found["issuer"]) == ["it is signed by another authority"]
+    moved = sign("h1", OTHER, names=NAMES, uses=BOTH)
+    new = authority({"a": host(both, data=True, certificate=moved.pem)}, certificate=OTHER.pem, key=OTHER.key_pem)
+    assert (new["faults"], new["lacking"]) == ([], ["a"])
