@@ -58,11 +58,11 @@ class ActionModule(ActionBase):
             if found:
                 raise ValueError("\n".join(found))
             return {}
-        module = options["module"].removeprefix(f"{COLLECTION}.")
+        module = (options["module"] or "").removeprefix(f"{COLLECTION}.")
         values: Dict[str, Any] = {}
         try:
             values = plain(parameters, "parameters")
-            found += parameter_faults(module, values)
+            found += parameter_faults(module, values) if module else []
         except ValueError as error:
             found.append(str(error))
         if found:

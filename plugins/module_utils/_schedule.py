@@ -101,45 +101,39 @@ def faults(options: Mapping[str, Any]) -> List[str]:
         found.append(f"name: {options['name']!r} may hold letters, digits and . _ - only")
     if options["state"] == "absent":
         return found
+    found += [f"{option} is required with state=present" for option in ("module", "calendar") if not options[option]]
     for option in ("calendar", "description", "randomized_delay", "timeout"):
         text = options[option]
-        if text is not None and (not text.strip() or not text.isprintable()):
-            found.append(f"{option}: {text!r} is empty, or has line breaks or control characters")
+        if text and (not text.strip() or not text.isprintable() or "\\" in text):
+            found.append(f"{option}: {text!r} is blank, or has line breaks, control characters or a backslash")
     for option, paths in (
         ("python", [options["python"]]),
         ("state_file", [options["state_file"]]),
         ("writable_paths", options["writable_paths"]),
     ):
         found += [
-            f"{option}: {path!r} is no absolute path"
+            f"{option}: {path!r} is no absolute path, or has one of the characters \" ' \\ % $"
             for path in paths
-            if path is not None and not (os.path.isabs(path) and path.isprintable())
+            if path is not None and not re.fullmatch(r"/[^\"'\\%$]*", path if path.isprintable() else "")
         ]
     return found
 
 
-def word(text: str) -> str:
-    """A word in a unit's line, taken literally by systemd."""
-    text = text.replace("%", "%%").replace("$", "$$")
-    if re.fullmatch(r"[\w%$/.:@+=-]+", text, re.ASCII):
-        return text
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def service_text(places: Places, options: Mapping[str, Any], python: str) -> str:
     """The unit that runs the program."""
+    description = options["description"] or f"Module groundwork.kubernetes.{options['module']}"
     # -I: neither the environment nor folders of users change what the program imports.
-    command = " ".join([word(python), "-I", word(places.program), word(places.settings)])
+    command = f'"{python}" -I {places.program} {places.settings}'
     text = SERVICE.format(
         mark=MARK,
         name=places.name,
         command=command,
-        description=_description(options).replace("%", "%%"),
+        description=description.replace("%", "%%"),
         timeout=options["timeout"],
         nice=options["nice"],
         io_class=options["io_class"],
     )
-    return text + "".join(f"ReadWritePaths=-{path.replace('%', '%%')}\n" for path in options["writable_paths"])
+    return text + "".join(f'ReadWritePaths="-{path}"\n' for path in options["writable_paths"])
 
 
 def timer_text(places: Places, options: Mapping[str, Any]) -> str:
@@ -151,10 +145,6 @@ def timer_text(places: Places, options: Mapping[str, Any]) -> str:
         randomized_delay=options["randomized_delay"],
         persistent="true" if options["persistent"] else "false",
     )
-
-
-def _description(options: Mapping[str, Any]) -> str:
-    return options["description"] or f"Module groundwork.kubernetes.{options['module']}"
 
 
 def settings_text(name: str, module: str, parameters: Dict[str, Any], state_file: Optional[str]) -> str:

@@ -22,6 +22,8 @@ import traceback
 from datetime import datetime, timezone
 from typing import Any, Dict, Iterator, Optional
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import make_folder
+
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 # Levels of syslog that systemd takes off the line's head, see sd-daemon(3).
 ERROR, WARNING = "<3>", "<4>"
@@ -48,7 +50,8 @@ def main(module: str, path: str) -> None:
         tell(WARNING, str(warning))
     if not ok:
         tell(ERROR, f"failed: {result.get('msg', 'no reason given')}")
-    if settings["state_file"]:
+    # A schedule that was removed meanwhile leaves nothing behind.
+    if settings["state_file"] and os.path.exists(path):
         now = started.strftime(TIME)
         write_state(
             settings["state_file"],
@@ -67,7 +70,7 @@ def main(module: str, path: str) -> None:
 
 
 def run(module: str, path: str) -> Dict[str, Any]:
-    """What the module returns, without its parameters; a crash is a failure, too."""
+    """What the module returns, without its parameters and its diff; a crash is a failure, too."""
     sys.argv = [module, path]
     output = io.StringIO()
     try:
@@ -83,8 +86,7 @@ def run(module: str, path: str) -> Dict[str, Any]:
     result = parse(output.getvalue())
     if result is None:
         return {"failed": True, "msg": f"the module gave no result: {output.getvalue().strip()[:500]!r}"}
-    result.pop("invocation", None)
-    return result
+    return {name: value for name, value in result.items() if name not in ("invocation", "diff")}
 
 
 def parse(text: str) -> Optional[Dict[str, Any]]:
@@ -101,17 +103,18 @@ def parse(text: str) -> Optional[Dict[str, Any]]:
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """Lets a module tidy up when systemd ends the program."""
+    """Lets a module tidy up when systemd ends the program, and the program tell of it."""
 
     def stop(_number: int, _frame: Any) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise StoppedError("it was stopped before it was done, by hand or because it took longer than the timeout")
 
-    before = signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        # What is left to do takes a moment only.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def tell(level: str, message: str) -> None:
@@ -133,7 +136,7 @@ def last_ok(path: str) -> Optional[str]:
 def write_state(path: str, state: Dict[str, Any]) -> None:
     """Replace the state in one step; its owner alone may read it."""
     folder = os.path.dirname(path)
-    os.makedirs(folder, mode=0o755, exist_ok=True)
+    make_folder(folder)
     handle, draft = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=folder)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:

@@ -264,7 +264,10 @@ class DefragModule:
         return member
 
     def objections(self, cluster: Cluster, member: Member) -> List[str]:
-        """What the guard has against defragmenting a member."""
+        """What speaks against defragmenting a member, of its own and of the others."""
+        now = find(cluster, member.hex_id)
+        if now is None or not now.healthy:
+            return [f"{member} is not healthy ({now.error if now else 'it is no longer a member'})"]
         return objections(cluster, member, "defragment", allow_downtime=self.options["allow_downtime"])
 
     def planned(self, cluster: Cluster, due: List[Member]) -> Cluster:
@@ -288,7 +291,8 @@ class DefragModule:
                 self.result["changed"] = True
                 self.result["leader"] = move_leader(self.etcd, cluster, self.options["wait_timeout"]).name
             seconds = self.defragment(member)
-            cluster = wait_caught_up(self.etcd, member.hex_id, self.options["wait_timeout"], self.options["max_lag"])
+            where = member.client_urls[0]
+            cluster = wait_caught_up(self.etcd, where, self.options["wait_timeout"], self.options["max_lag"])
             found = find(cluster, member.hex_id) or member
             self.note(member, found.db_size, seconds)
             self.report(cluster)

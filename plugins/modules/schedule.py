@@ -57,7 +57,7 @@ options:
   parameters:
     description:
       - Options of the module. They are written to C(/etc/groundwork/<name>.json), which root alone may read.
-      - They are in no diff and no log, neither of Ansible nor on the host.
+      - They are in no diff, no log and on no command line. The module's result, without its options, is in the journal.
     type: dict
     default: {}
   calendar:

@@ -127,7 +127,7 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
     def call(module: ModuleType, cluster: Cluster, **options: Any) -> Result:
         capfd.readouterr()
         endpoints = list(cluster.client.values())
-        given = {"bin_dir": str(BINARIES), "endpoints": endpoints, "timeout": 2, "dial_timeout": 1, **options}
+        given = {"bin_dir": str(BINARIES), "endpoints": endpoints, **options}
         with patch_module_args(given), pytest.raises(SystemExit):
             module.main()
         result: Result = json.loads(capfd.readouterr().out.strip().splitlines()[-1])
