@@ -331,6 +331,14 @@ class Etcd:
         """Hand leadership to another member; only the leader's own endpoints take this."""
         self._etcdctl(leader, "move-leader", f"{member_id:x}", read=False)
 
+    def defragment(self, endpoint: str, timeout: int) -> None:
+        """Write a member's database anew without its unused pages; the member answers nothing meanwhile."""
+        self._etcdctl([endpoint], "defrag", timeout=timeout, read=False)
+
+    def disarm_alarms(self, endpoints: Sequence[str]) -> None:
+        """Take back all alarms, of whatever kind."""
+        self._etcdctl(endpoints, "alarm", "disarm", read=False)
+
     def save(self, endpoint: str, path: str, timeout: int) -> None:
         """Stream a member's database into a file; etcd takes a snapshot from exactly one member."""
         self._etcdctl([endpoint], "snapshot", "save", path, timeout=timeout)

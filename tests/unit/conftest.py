@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / ".build" / "collections"))
 def run_module(capfd: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
     """Call run_module(module, option=value, ..., _ansible_check_mode=True) and get the result as a dict."""
 
-    def run(module: ModuleType, **arguments: Any) -> dict[str, Any]:
+    def run(module: ModuleType, /, **arguments: Any) -> dict[str, Any]:
         capfd.readouterr()
         with patch_module_args(arguments), pytest.raises(SystemExit):
             module.main()

@@ -1,0 +1,387 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module etcd_defrag: give the unused space in the members' databases back."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: etcd_defrag
+short_description: Defragment the members of an etcd cluster, one at a time
+version_added: 0.1.0
+author: groundwork.kubernetes contributors (@groundwork)
+description:
+  - Gives space in the members' databases that is no longer used back to their file systems. etcd raises the alarm
+    C(NOSPACE) when a database has reached its quota, used or not.
+  - A member answers nothing while it is defragmented, seconds for each gigabyte. So it is done to one member at a
+    time, only if M(groundwork.kubernetes.etcd_guard) would allow it, and each must catch up before the next one.
+  - The leader comes last, after it has handed leadership to another member.
+  - One run covers the whole cluster, from one host. With O(member), each host can see to its own member.
+  - It does not compact. Kubernetes' API server compacts every five minutes.
+extends_documentation_fragment:
+  - groundwork.kubernetes.attributes
+  - groundwork.kubernetes.etcd
+  - groundwork.kubernetes.etcd.ctl
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - In check mode, the size after is what is in use now. A member that is full says so too late, so it may win more.
+  idempotent:
+    support: partial
+    details:
+      - With O(force=true) every run defragments.
+options:
+  threshold:
+    description: A member is defragmented if more than so many percent of its database are unused.
+    type: int
+    default: 45
+  min_unused:
+    description: And if more than so many bytes of it are.
+    type: int
+    default: 104857600
+  force:
+    description: Defragments whatever O(threshold) and O(min_unused) say. The guard's no remains.
+    type: bool
+    default: false
+  member:
+    description: Only this member, by its name, its id as hexadecimal text, one of its URLs, or its host's address.
+    type: str
+  disarm:
+    description:
+      - If the alarm C(NOSPACE) is raised, defragments all members as with O(force), and takes the alarm back if the
+        database of each member that had raised it is then below nine tenths of its quota.
+      - Members before etcd 3.6 do not tell their quota. For these it is nine tenths of the size before.
+      - Fails if it is not so. Then compact the history, delete keys, or raise the quota first.
+      - Not together with O(member), as C(etcdctl alarm disarm) takes back the alarms of all members.
+    type: bool
+    default: false
+  allow_downtime:
+    description:
+      - Allows to defragment the only member of a cluster, or one of two. Such a cluster answers nothing meanwhile.
+      - No other reason to refuse is waived by it.
+    type: bool
+    default: false
+  defragment_timeout:
+    description:
+      - Seconds that defragmenting one member may take.
+      - Without it, 60 and one for each 5 MB of the database.
+    type: int
+  wait_timeout:
+    description: Seconds that a member may take to catch up afterwards, or the move of leadership.
+    type: int
+    default: 120
+  max_lag:
+    description: How many entries of the log a member may be behind the leader to have caught up.
+    type: int
+    default: 100
+notes:
+  - The member's file system needs free space for what is in use of its database. etcd keeps the old file until the new
+    one is whole.
+  - When a run takes longer than O(defragment_timeout), the member goes on nevertheless, as etcd cannot be stopped.
+seealso:
+  - module: groundwork.kubernetes.etcd_guard
+  - module: groundwork.kubernetes.etcd_info
+  - module: groundwork.kubernetes.schedule
+  - name: etcd's maintenance
+    description: Compaction, defragmentation and the quota.
+    link: https://etcd.io/docs/v3.6/op-guide/maintenance/
+"""
+
+EXAMPLES = r"""
+- name: Defragment the members that are worth it
+  groundwork.kubernetes.etcd_defrag:
+    endpoints: ["https://192.0.2.11:2379", "https://192.0.2.12:2379", "https://192.0.2.13:2379"]
+
+- name: Let a full cluster write again
+  groundwork.kubernetes.etcd_defrag:
+    endpoints: ["https://192.0.2.11:2379", "https://192.0.2.12:2379", "https://192.0.2.13:2379"]
+    disarm: true
+
+- name: Let the only member of a small cluster see to itself every Sunday night
+  groundwork.kubernetes.schedule:
+    name: etcd-defrag
+    module: etcd_defrag
+    calendar: Sun *-*-* 03:00:00
+    parameters:
+      allow_downtime: true
+      cacert: /etc/kubernetes/pki/etcd/ca.crt
+      cert: /etc/kubernetes/pki/etcd/healthcheck-client.crt
+      key: /etc/kubernetes/pki/etcd/healthcheck-client.key
+"""
+
+RETURN = r"""
+defragmented:
+  description: Names of the members that were defragmented, or would be in check mode, in this order.
+  returned: when the members are known
+  type: list
+  elements: str
+  sample: [node1, node3, node2]
+members:
+  description:
+    - Every member with its C(id), C(name), whether it was C(leader) and C(healthy), C(size_before), C(in_use_before)
+      and C(size_after) in bytes, C(unused_percent) before, whether it was C(defragmented), and the C(seconds) it took.
+  returned: when the members are known
+  type: list
+  elements: dict
+  sample:
+    - id: 87d0a3f8befc46a9
+      name: node1
+      leader: false
+      healthy: true
+      size_before: 734003200
+      in_use_before: 209715200
+      unused_percent: 71.4
+      defragmented: true
+      size_after: 209723392
+      seconds: 4.2
+won:
+  description: Bytes that all databases together have shrunk. In check mode those that they would.
+  returned: when the members are known
+  type: int
+  sample: 524279808
+leader:
+  description: Name of the member that leads at the end. In check mode the one that leads now.
+  returned: when one leads
+  type: str
+  sample: node3
+disarmed:
+  description: Whether the alarm C(NOSPACE) was taken back, or in check mode would be if enough space is won.
+  returned: when the members are known
+  type: bool
+  sample: false
+alarms:
+  description: The kinds of alarms that are raised at the end. In check mode those that are raised now.
+  returned: when the members are known
+  type: list
+  elements: str
+  sample: []
+reasons:
+  description: Everything that speaks against defragmenting a member.
+  returned: when it is refused
+  type: list
+  elements: str
+  sample: ["node3 (https://192.0.2.13:2380) is not healthy (no answer): repair it, or remove it if it is lost, before
+    node1 (https://192.0.2.11:2380) is defragmented"]
+"""
+
+import time
+from typing import Any, Dict, List, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _defrag
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._diff import diff_lines
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import (
+    CLIENT_OPTIONS,
+    CLIENT_REQUIRED_TOGETHER,
+    CommandError,
+    Etcd,
+    EtcdError,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._members import (
+    RefusedError,
+    move_leader,
+    reachable,
+    read_cluster,
+    wait_caught_up,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._quorum import (
+    Cluster,
+    Member,
+    QuorumError,
+    find,
+    objections,
+    successor,
+)
+
+ARGUMENTS: Dict[str, Any] = {
+    "threshold": {"type": "int", "default": 45},
+    "min_unused": {"type": "int", "default": 100 * 1024 * 1024},
+    "force": {"type": "bool", "default": False},
+    "member": {"type": "str"},
+    "disarm": {"type": "bool", "default": False},
+    "allow_downtime": {"type": "bool", "default": False},
+    "defragment_timeout": {"type": "int"},
+    "wait_timeout": {"type": "int", "default": 120},
+    "max_lag": {"type": "int", "default": 100},
+    **CLIENT_OPTIONS,
+}
+
+
+def kinds(cluster: Cluster) -> List[str]:
+    """The kinds of alarms that are raised."""
+    return sorted({*cluster.stray_alarms, *(kind for member in cluster.members for kind in member.alarms)})
+
+
+class DefragModule:
+    """One run over the members."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module, self.options = module, module.params
+        self.etcd = Etcd(module)
+        self.result: Dict[str, Any] = {"changed": False}
+
+    def run(self) -> None:
+        """Fill the result."""
+        before = read_cluster(self.etcd)
+        if not before.has_quorum:
+            raise RefusedError("It is not safe to defragment", objections(before, None, "defragment"))
+        only = self.only(before)
+        full = self.options["disarm"] and bool(_defrag.full(before))
+        limits = _defrag.Limits(self.options["threshold"], self.options["min_unused"], self.options["force"] or full)
+        due = _defrag.due(before, limits, only)
+        self.result.update(defragmented=[], won=0, disarmed=False)
+        self.result["members"] = [_defrag.describe(member, before.leader_id) for member in before.members]
+        self.report(before)
+        for member in due:
+            reasons = self.objections(before, member)
+            if reasons:
+                raise RefusedError(f"It is not safe to defragment {member}", reasons)
+        after = self.planned(before, due) if self.module.check_mode else self.done(before, due)
+        if full:
+            self.disarm(before, after)
+        self.result["diff"] = self.diff()
+
+    def only(self, cluster: Cluster) -> Optional[Member]:
+        """The member that the run is limited to.
+
+        Raises:
+            EtcdError: if it is none, or cannot be defragmented now.
+        """
+        wanted = self.options["member"]
+        if wanted is None:
+            return None
+        member = find(cluster, wanted)
+        if member is None:
+            names = ", ".join(map(str, cluster.members))
+            raise EtcdError(f"{wanted} is not a member of the cluster. Its members are {names}.")
+        if member.learner:
+            raise EtcdError(f"{member} is a learner, and etcd defragments only voting members: promote it first")
+        if not member.healthy:
+            raise EtcdError(f"{member} cannot be defragmented, as it is not healthy ({member.error})")
+        return member
+
+    def objections(self, cluster: Cluster, member: Member) -> List[str]:
+        """What speaks against defragmenting a member, of its own and of the others."""
+        now = find(cluster, member.hex_id)
+        if now is None or not now.healthy:
+            return [f"{member} is not healthy ({now.error if now else 'it is no longer a member'})"]
+        return objections(cluster, member, "defragment", allow_downtime=self.options["allow_downtime"])
+
+    def planned(self, cluster: Cluster, due: List[Member]) -> Cluster:
+        """What check mode says: databases shrink to what is in use."""
+        for member in due:
+            self.note(member, member.db_in_use, 0.0)
+        return cluster
+
+    def done(self, cluster: Cluster, due: List[Member]) -> Cluster:
+        """Defragment members one after the other; the cluster as it is then."""
+        for member in due:
+            # The cluster was read when the member before had caught up, so the guard judges what is true now.
+            reasons = self.objections(cluster, member)
+            if reasons:
+                self.result["reasons"] = reasons
+                before = ", ".join(self.result["defragmented"]) or "none"
+                raise EtcdError(
+                    f"It is no longer safe to defragment {member}: {'. '.join(reasons)}. Defragmented before: {before}."
+                )
+            if member.id == cluster.leader_id and successor(cluster) is not None:
+                self.result["changed"] = True
+                self.result["leader"] = move_leader(self.etcd, cluster, self.options["wait_timeout"]).name
+            seconds = self.defragment(member)
+            where = member.client_urls[0]
+            cluster = wait_caught_up(self.etcd, where, self.options["wait_timeout"], self.options["max_lag"])
+            found = find(cluster, member.hex_id) or member
+            self.note(member, found.db_size, seconds)
+            self.report(cluster)
+        return cluster
+
+    def defragment(self, member: Member) -> float:
+        """Defragment a member; how long it took."""
+        self.result["changed"] = True
+        limit = self.options["defragment_timeout"] or _defrag.timeout(member)
+        began = time.monotonic()
+        try:
+            self.etcd.defragment(self.endpoint(member), limit)
+        except CommandError as error:
+            if "deadline exceeded" not in error.stderr:
+                raise
+            raise EtcdError(
+                f"{member} is not defragmented after {limit} seconds, and may still be at it. Wait until it is "
+                "healthy, and give it more time (defragment_timeout)."
+            ) from error
+        return round(time.monotonic() - began, 3)
+
+    def endpoint(self, member: Member) -> str:
+        """One URL at which a member answers: etcdctl would defragment it once for each."""
+        urls = member.client_urls
+        return urls[0] if len(urls) == 1 else next(status.endpoint for status in self.etcd.statuses(urls))
+
+    def disarm(self, before: Cluster, after: Cluster) -> None:
+        """Take the alarm back if there is space.
+
+        Raises:
+            EtcdError: if there is none, or another alarm would be taken back, too.
+        """
+        full = _defrag.still_full(before, {one["id"]: one["size_after"] for one in self.result["members"]})
+        # A full member commits nothing, so what it says to be in use is what was before the history was compacted.
+        if full and not self.module.check_mode:
+            names = ", ".join(map(str, full))
+            raise EtcdError(
+                f"The alarm NOSPACE stays, as defragmenting won too little on {names}: compact the history, delete "
+                "keys, or raise the quota, and run this again."
+            )
+        others = [kind for kind in kinds(after) if kind != _defrag.NOSPACE]
+        if others:
+            raise EtcdError(f"The alarm NOSPACE stays, as it cannot be taken back without {', '.join(others)}.")
+        if not self.module.check_mode:
+            self.etcd.disarm_alarms(reachable(after))
+            self.report(read_cluster(self.etcd))
+        self.result.update(changed=True, disarmed=True)
+
+    def report(self, cluster: Cluster) -> None:
+        """What is true of the cluster now."""
+        self.result["alarms"] = kinds(cluster)
+        if cluster.leader is not None:
+            self.result["leader"] = cluster.leader.name
+
+    def note(self, member: Member, size: int, seconds: float) -> None:
+        """Enter a member that was defragmented into the result."""
+        entry = next(one for one in self.result["members"] if one["id"] == member.hex_id)
+        entry.update(defragmented=True, size_after=size, seconds=seconds)
+        self.result["defragmented"].append(member.name)
+        self.result["won"] += entry["size_before"] - size
+        self.result["changed"] = True
+
+    def diff(self) -> List[Dict[str, Any]]:
+        """The sizes of the databases."""
+        touched = [one for one in self.result["members"] if one["defragmented"]]
+        before = [f"{one['name']} {one['size_before']} bytes, {one['unused_percent']}% unused" for one in touched]
+        after = [f"{one['name']} {one['size_after']} bytes" for one in touched]
+        if self.result["disarmed"]:
+            before.append("alarm NOSPACE")
+        return diff_lines("etcd databases", before, after)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS,
+        required_together=CLIENT_REQUIRED_TOGETHER,
+        mutually_exclusive=[("member", "disarm")],
+        supports_check_mode=True,
+    )
+    defrag = DefragModule(module)
+    try:
+        defrag.run()
+    except RefusedError as error:
+        module.fail_json(msg=str(error), reasons=error.reasons, **defrag.result)
+    except (EtcdError, QuorumError) as error:
+        module.fail_json(msg=str(error), **defrag.result)
+    module.exit_json(**defrag.result)
+
+
+if __name__ == "__main__":
+    main()
