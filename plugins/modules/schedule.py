@@ -188,8 +188,13 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._schedule im
     state_file_of,
     timer_text,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._service import Unit, Wish, plan
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._service import ServiceError, Systemd
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._service import (
+    ServiceError,
+    Systemd,
+    Unit,
+    Wish,
+    plan,
+)
 
 ROOT = "/"
 ARGUMENTS: Dict[str, Any] = {
