@@ -277,29 +277,60 @@ class ScheduleModule:
     def run(self) -> Dict[str, Any]:
         """Bring the schedule into its state."""
         service, timer = self.service.read(), self.timer.read()
-        present = self.options["state"] == "present"
         self.require_own(service, timer)
+        present = self.options["state"] == "present"
         items = [item for item in (self.wanted() if present else self.unwanted()) if item.changed]
-        if present:
-            steps = self.start_steps(service, timer, items)
-        else:
-            steps, _reasons = plan(timer, Wish("stopped", enabled=False if timer.exists else None, restart=False), {})
-            steps += ["daemon-reload"] * any(item.change.path in self.unit_paths for item in items)
+        written = [item.change.path for item in items if item.change.path in self.unit_paths]
+        steps, _reasons = plan(timer, self.wish(timer, written), {})
         if not self.module.check_mode:
-            self.apply(items, steps, present)
+            self.start(items, steps, service, timer) if present else self.stop(items, steps)
+        reload = ["daemon-reload"] * bool(written or (present and not timer.exists))
+        actions = [*reload, *steps] if present else [*steps, *reload]
         result: Dict[str, Any] = {
-            "changed": bool(items or steps),
-            "actions": steps,
+            "changed": bool(items or actions),
+            "actions": actions,
             "changed_paths": [item.change.path for item in items],
             "service": self.service.name,
             "timer": self.timer.name,
         }
         if self.module._diff:
             state = f"{timer.active_state} {timer.file_state}".strip()
-            after = [f"{state}, then {', '.join(steps)}"] if steps else [state]
+            after = [f"{state}, then {', '.join(actions)}"] if actions else [state]
             result["diff"] = [diff for item in items for diff in item.diffs()]
             result["diff"] += diff_lines(self.timer.name, [state], after)
         return result
+
+    def wish(self, timer: Unit, written: List[str]) -> Wish:
+        """What is asked of the timer."""
+        if self.options["state"] == "absent":
+            return Wish("stopped", enabled=False if timer.exists else None, restart=False)
+        path = self.places.timer
+        # Newer than the timer's start: an earlier run was interrupted between the two.
+        restart = (
+            path in written or timer.remade(self.timer.name, [path]) or newer(written_times([path]), timer.changed_at)
+        )
+        return Wish("started", enabled=True, restart=bool(restart))
+
+    def start(self, items: List[Item], steps: List[str], service: Unit, timer: Unit) -> None:
+        """Write the files, then have systemd read them and start the timer."""
+        for item in items:
+            item.apply(self.module)
+        written = any(item.change.path in self.unit_paths for item in items)
+        if written or service.stale(self.service.name, []) or timer.stale(self.timer.name, []):
+            self.timer.act("daemon-reload")
+        for step in steps:
+            self.timer.act(step)
+
+    def stop(self, items: List[Item], steps: List[str]) -> None:
+        """Stop the timer, then remove the files and have systemd forget them."""
+        for step in steps:
+            self.timer.act(step)
+        for item in items:
+            item.apply(self.module)
+        if any(item.change.path in self.unit_paths for item in items):
+            self.timer.act("daemon-reload")
+        if self.service.read().active_state == "failed":
+            self.service.act("reset-failed")
 
     @property
     def unit_paths(self) -> List[str]:
@@ -374,26 +405,6 @@ class ScheduleModule:
         """The state file that the installed program writes, where it is no longer wanted."""
         former = state_file_of(settings)
         return [Item(plan_file(former, None), shown="nothing")] if former and former != state_file else []
-
-    def start_steps(self, service: Unit, timer: Unit, items: List[Item]) -> List[str]:
-        """What makes systemd follow the files."""
-        written = [item.change.path for item in items]
-        reload_timer = self.places.timer in written or timer.stale(self.timer.name, [self.places.timer])
-        reload_service = self.places.service in written or service.stale(self.service.name, [self.places.service])
-        steps, _reasons = plan(timer, Wish("started", enabled=True, restart=reload_timer), {})
-        return ["daemon-reload"] * (reload_timer or reload_service) + steps
-
-    def apply(self, items: List[Item], steps: List[str], present: bool) -> None:
-        """Files first for a timer to be started; the timer first where the files go."""
-        first = 0 if present else len(steps) - steps.count("daemon-reload")
-        for step in steps[:first]:
-            self.timer.act(step)
-        for item in items:
-            item.apply(self.module)
-        for step in steps[first:]:
-            self.timer.act(step)
-        if not present and self.service.read().active_state == "failed":
-            self.service.act("reset-failed")
 
 
 def main() -> None:

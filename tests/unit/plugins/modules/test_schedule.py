@@ -7,6 +7,7 @@ import json
 import os
 import stat
 import sys
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -232,11 +233,31 @@ def test_a_run_that_was_interrupted_is_made_good(host: Host) -> None:
     assert host.files() == FILES
     (host.systemd / "broken").unlink()
     host.calls()
-    assert host.run()["changed_paths"] == []
+    result = host.run()
+    assert (result["changed_paths"], result["actions"]) == ([], ["daemon-reload", "enable", "start"])
     assert host.calls() == NEW
-    (host.systemd / "reload").write_text("yes")
+
+
+@pytest.mark.parametrize(("age", "calls"), [(2000, []), (500, ["restart x.timer"])], ids=["older", "newer"])
+def test_a_timer_that_is_older_than_its_file_is_started_again(host: Host, age: int, calls: list[str]) -> None:
     host.run()
-    assert host.calls() == ["daemon-reload", "restart x.timer"]
+    host.calls()
+    moment = int((time.monotonic() - 1000) * 1e6)
+    text = "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nNeedDaemonReload=no\n"
+    path = host.path("etc/systemd/system/x.timer")
+    (host.systemd / "x.timer.show").write_text(f"{text}FragmentPath={path}\nStateChangeTimestampMonotonic={moment}\n")
+    os.utime(path, (time.time() - age, time.time() - age))
+    assert host.run()["changed"] is bool(calls)
+    assert host.calls() == calls
+
+
+def test_a_reload_for_other_units_is_no_change(host: Host) -> None:
+    host.run()
+    host.calls()
+    (host.systemd / "reload").write_text("yes")
+    assert host.run(_ansible_check_mode=True)["changed"] is False
+    assert host.run()["changed"] is False
+    assert host.calls() == ["daemon-reload"]
 
 
 def test_state_files_that_are_not_wanted_any_more_go(host: Host, tmp_path: Path) -> None:
