@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import inputs
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.api_inputs import split_endpoint
 
 # Ports of a node's own programs (kubernetes.io, "Ports and Protocols", and the local ones of kubelet and kube-proxy).
 NODE_PORTS = {10248: "the kubelet", 10249: "kube-proxy", 10250: "the kubelet", 10256: "kube-proxy"}
@@ -76,7 +76,7 @@ def shown(host: str, port: int) -> str:
 
 
 def _split(settings: Settings) -> tuple[str, int]:
-    host, port = inputs.split_endpoint(settings.endpoint)
+    host, port = split_endpoint(settings.endpoint)
     return host, port or settings.api_port
 
 
