@@ -1,0 +1,103 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter known_nodes."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any, Callable, Dict, List
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.groundwork.kubernetes.plugins.filter.addresses import addresses
+
+DOCUMENTATION = r"""
+name: known_nodes
+author: groundwork.kubernetes contributors (@groundwork)
+version_added: 0.1.0
+short_description: The nodes of the inventory with their names and addresses
+description:
+  - Gives hosts in the form that M(groundwork.kubernetes.kubelet_certificates) wants.
+  - A node's name is C(kubernetes_node_name), or the host's in the inventory. Its addresses are C(kubernetes_node_ip),
+    or that of its default route.
+  - Without C(kubernetes_node_ip), a host whose facts are not known is left out.
+options:
+  _input:
+    description: Names of hosts in the inventory.
+    type: list
+    elements: str
+    required: true
+  hostvars:
+    description: The variables of all hosts.
+    type: dict
+    required: true
+  more:
+    description: Further names and addresses by node.
+    type: dict
+    default: {}
+seealso:
+  - plugin: groundwork.kubernetes.addresses
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Approve the serving certificates of all workers
+  groundwork.kubernetes.kubelet_certificates:
+    nodes: "{{ groups['kube_node'] | groundwork.kubernetes.known_nodes(hostvars) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: Name, addresses and further DNS names of each node.
+  type: list
+  elements: dict
+  sample: [{name: worker-1, addresses: [192.0.2.21], names: []}]
+"""
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _own_addresses(host: str, hostvars: Any) -> List[str]:
+    given = str(hostvars[host].get("kubernetes_node_ip") or "")
+    if given:
+        return [part.strip() for part in given.split(",") if part.strip()]
+    try:
+        return addresses([host], hostvars)
+    except AnsibleFilterError:
+        return []
+
+
+def known_nodes(hosts: Any, hostvars: Any, more: Any = None) -> List[Dict[str, Any]]:
+    """The hosts as nodes."""
+    if more is not None and not isinstance(more, Mapping):
+        raise AnsibleFilterError("known_nodes: further names and addresses are lists by node")
+    nodes = []
+    for host in hosts:
+        own = _own_addresses(host, hostvars)
+        if not own:
+            continue
+        name = str(hostvars[host].get("kubernetes_node_name") or host)
+        further = [str(text) for text in (more or {}).get(name) or []]
+        nodes.append(
+            {
+                "name": name,
+                "addresses": own + [text for text in further if _is_address(text)],
+                "names": [text for text in further if not _is_address(text)],
+            }
+        )
+    return nodes
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> Dict[str, Callable[..., Any]]:
+        """Name and function of each."""
+        return {"known_nodes": known_nodes}
