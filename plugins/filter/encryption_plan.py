@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Callable, Dict, List
 
 from ansible.errors import AnsibleFilterError
@@ -113,6 +114,15 @@ _value:
 """
 
 
+def _plain(value: Any) -> Any:
+    """A value without what Ansible notes at its texts, which no writer of YAML knows."""
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value.encode().decode() if isinstance(value, str) else value
+
+
 def encryption_plan(
     found: Any,
     hosts: Any,
@@ -129,9 +139,9 @@ def encryption_plan(
     if provider != NONE and not key:
         raise AnsibleFilterError("encryption_plan needs a fresh key; call encryption_info with generate_key")
     given: List[str] = [str(item.get("value") or "") for item in arguments if item.get("name") == FLAG]
-    wish = Wish(str(provider), list(resources), bool(rotate), int(max_age))
-    new = Provider(wish.provider, key["name"], key["secret"]) if key else IDENTITY
-    return plan(list(hosts), found, wish, new, given="".join(given), folder=folder)
+    wish = Wish(_plain(provider), _plain(resources), bool(rotate), int(max_age))
+    new = Provider(wish.provider, _plain(key["name"]), _plain(key["secret"])) if key else IDENTITY
+    return plan(_plain(hosts), _plain(found), wish, new, given="".join(given), folder=_plain(folder))
 
 
 class FilterModule:

@@ -68,8 +68,8 @@ def _merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> Dict[str, An
             names = _names(key, value)
             kept = [item for item, name in zip(before or [], _names(key, before or [])) if name not in names]
             merged[key] = [*kept, *value]
-        elif isinstance(before, Mapping) and isinstance(value, Mapping):
-            merged[key] = _merge(before, value)
+        elif isinstance(value, Mapping):
+            merged[key] = _merge(before if isinstance(before, Mapping) else {}, value)
         else:
             merged[key] = value
     return merged

@@ -55,7 +55,7 @@ exists:
   description: Whether the host has a static pod of an API server.
   returned: success
   type: bool
-path:
+file:
   description: The file that the API server reads; empty if it encrypts nothing.
   returned: success
   type: str
@@ -132,7 +132,7 @@ def main() -> None:
         path = config_path(text(manifest))
         result: Dict[str, Any] = {
             "exists": manifest is not None,
-            "path": path,
+            "file": path,
             "config": text(read_bytes(path)) if path else "",
             "files": sorted(glob.glob(os.path.join(glob.escape(module.params["folder"]), "config-*.yaml"))),
         }

@@ -243,16 +243,20 @@ def plan(
         path and content of the file in the end (empty for none), the transitions before that, each with title, path,
         content and the resources to rewrite, and faults, for which nothing must be done.
     """
-    faults = [f"control_plane_encryption_resources: {name!r} is no resource such as secrets or widgets.example.com"
-              for name in wish.resources if not RESOURCE.fullmatch(name)]  # fmt: skip
+    faults = [
+        f"control_plane_encryption_resources: {name!r} is no resource such as secrets or widgets.example.com"
+        for name in wish.resources
+        if not RESOURCE.fullmatch(name)
+    ]
     if given and wish.provider != NONE:
         faults.append(
             f"control_plane_cluster_configuration names the file {given} for {FLAG}, and "
-            f"control_plane_encryption_provider is {wish.provider}. Leave one of them out: with the first left out, the keys of that file are taken over."
+            f"control_plane_encryption_provider is {wish.provider}. Leave one of them out: without the first, the "
+            "keys of that file are taken over."
         )
     current: dict[str, Config] = {}
     for host, state in found.items():
-        path = state["path"]
+        path = state["file"]
         if not state["exists"] or given:
             continue
         if wish.provider == NONE and path and not path.startswith(f"{folder}/"):
