@@ -6,7 +6,7 @@
 The manifest comes last, so that everything is read once and hashed while it is written. It is followed by its own
 SHA-256 in the form of sha256sum. All members are regular files with relative names; whatever else an archive holds,
 it is none of ours. An archive is not compressed: it can be read from the middle, and wrapped whole, for example for
-encryption, without a change of what is inside.
+encryption, without a change of what is inside. An encrypted one is described by a file beside it (_encryption.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import stat
 import tarfile
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
-from typing import IO, Any, BinaryIO, Dict, List, Optional, Sequence, Tuple
+from typing import IO, Any, BinaryIO, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._snapshot import SnapshotError, check_stream
 
@@ -37,7 +37,8 @@ MANIFEST_LIMIT = 4 * 1024 * 1024
 MEMBER_LIMIT = 10_000
 TIME_IN_NAME = "%Y%m%dT%H%M%SZ"
 TIME = "%Y-%m-%dT%H:%M:%SZ"
-NAME = re.compile(r"(?P<cluster>[\w.-]+)-(?P<time>\d{8}T\d{6}Z)\.tar(?P<bad>\.bad)?")
+SEALED = ".age"
+NAME = re.compile(r"(?P<cluster>[\w.-]+)-(?P<time>\d{8}T\d{6}Z)\.tar(?P<sealed>\.age)?(?P<bad>\.bad)?")
 CLUSTER = re.compile(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", re.ASCII)
 
 
@@ -123,6 +124,12 @@ class Listed:
     cluster: str
     time: datetime
     bad: bool
+    sealed: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name in its folder."""
+        return os.path.basename(self.path)
 
 
 PERIODS = {"hourly": "%Y%m%d%H", "daily": "%Y%m%d", "weekly": "%G-%V", "monthly": "%Y%m"}
@@ -140,16 +147,22 @@ def parse_time(text: str, form: str = TIME) -> datetime:
 
 def list_archives(directory: str, cluster: str = "") -> List[Listed]:
     """The files of a folder that have an archive's name, newest first."""
+    names = os.listdir(directory) if os.path.isdir(directory) else []
+    return named_archives([os.path.join(directory, name) for name in names], cluster)
+
+
+def named_archives(paths: Iterable[str], cluster: str = "") -> List[Listed]:
+    """Those of some paths that have an archive's name, newest first."""
     found = []
-    for name in os.listdir(directory) if os.path.isdir(directory) else []:
-        match = NAME.fullmatch(name)
+    for path in paths:
+        match = NAME.fullmatch(os.path.basename(path))
         if match is None or (cluster and match["cluster"] != cluster):
             continue
         try:
             moment = parse_time(match["time"], TIME_IN_NAME)
         except ValueError:
             continue
-        found.append(Listed(os.path.join(directory, name), match["cluster"], moment, bool(match["bad"])))
+        found.append(Listed(path, match["cluster"], moment, bool(match["bad"]), bool(match["sealed"])))
     return sorted(found, key=lambda item: (item.time, item.path), reverse=True)
 
 
@@ -214,7 +227,9 @@ class _Hashing:
         return data
 
 
-def write_archive(path: str, manifest: Manifest, database: str, files: Sequence[str]) -> Manifest:
+def write_archive(
+    path: str, manifest: Manifest, database: str, files: Sequence[str], extra: Sequence[Tuple[str, bytes]] = ()
+) -> Manifest:
     """Write an archive with the parts, and return the manifest with them.
 
     Args:
@@ -222,11 +237,13 @@ def write_archive(path: str, manifest: Manifest, database: str, files: Sequence[
         manifest: all but the parts.
         database: the snapshot file.
         files: absolute paths of the files of the host.
+        extra: paths and contents of files that are not on the host.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w+b") as stream:
         with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
             parts = [_add_file(tar, database, DATABASE), *(_add_file(tar, source, FILES + source) for source in files)]
+            parts += [_add_text(tar, FILES + name, content, manifest) for name, content in extra]
             whole = Manifest(**{**manifest.__dict__, "parts": parts})
             text = (json.dumps(whole.as_dict(), indent=2, sort_keys=True) + "\n").encode()
             _add_text(tar, MANIFEST, text, manifest)
@@ -250,11 +267,12 @@ def _add_file(tar: tarfile.TarFile, source: str, name: str) -> Part:
         return Part(name, info.size, hashing.digest.hexdigest())
 
 
-def _add_text(tar: tarfile.TarFile, name: str, text: bytes, manifest: Manifest) -> None:
+def _add_text(tar: tarfile.TarFile, name: str, text: bytes, manifest: Manifest) -> Part:
     info = tarfile.TarInfo(name)
     info.size, info.mode = len(text), 0o600
     info.mtime = int(parse_time(manifest.created).timestamp())
     tar.addfile(info, io.BytesIO(text))
+    return Part(name, len(text), hashlib.sha256(text).hexdigest())
 
 
 def archive_size(sizes: Sequence[int]) -> int:
@@ -478,37 +496,3 @@ def disagreement(state: EtcdState, revision: int, keys: int, sample_keys: int, s
             f"{sample_keys} keys, where that had {state.sample_keys}"
         )
     return ""
-
-
-def metrics(
-    cluster: str, newest: Optional[Manifest], size: int, *, good: int, bad: int, passed: bool, seconds: float
-) -> str:
-    """The state of a cluster's backups in Prometheus' text format, for the node exporter's textfile collector.
-
-    Args:
-        cluster: its name.
-        newest: the manifest of the newest good archive, or None.
-        size: bytes of that archive.
-        good: how many good archives there are.
-        bad: how many bad ones.
-        passed: whether the last run made a proven backup.
-        seconds: how long the last run took.
-    """
-    values = [
-        ("last_run_success", "Whether the last run made a proven backup", int(passed)),
-        ("last_run_duration_seconds", "Duration of the last run", round(seconds, 3)),
-        ("archives", "Good archives on this host", good),
-        ("bad_archives", "Archives on this host that failed their proof", bad),
-    ]
-    if newest:
-        created = int(parse_time(newest.created).timestamp())
-        values += [
-            ("last_success_timestamp_seconds", "When the newest good archive was made", created),
-            ("last_success_size_bytes", "Size of the newest good archive", size),
-            ("last_success_revision", "etcd's revision in the newest good archive", newest.etcd.revision),
-        ]
-    lines = []
-    for name, text, value in values:
-        full = f"groundwork_backup_{name}"
-        lines += [f"# HELP {full} {text}.", f"# TYPE {full} gauge", f'{full}{{cluster="{cluster}"}} {value}']
-    return "\n".join(lines) + "\n"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -339,6 +340,25 @@ class Etcd:
         """Take back all alarms, of whatever kind."""
         self._etcdctl(endpoints, "alarm", "disarm", read=False)
 
+    def read_key(self, endpoints: Sequence[str], key: str) -> str:
+        """The value of a key, or nothing where it is not set; needs the quorum."""
+        records = parse_json(self._etcdctl(endpoints, "get", key)).get("kvs") or [{}]
+        return base64.b64decode(records[0].get("value", "")).decode(errors="replace")
+
+    def write_key(self, endpoints: Sequence[str], key: str, value: str) -> None:
+        """Set a key."""
+        self._etcdctl(endpoints, "put", key, value, read=False)
+
+    def lock_command(self, endpoints: Sequence[str], name: str, ttl: int) -> List[str]:
+        """The command that waits for a lock, prints its key, and holds it until it is ended.
+
+        Args:
+            endpoints: members.
+            name: the lock's, a prefix of keys.
+            ttl: after how many seconds etcd gives it to the next one if the holder is gone.
+        """
+        return [*self._client(endpoints), "lock", f"--ttl={ttl}", name]
+
     def save(self, endpoint: str, path: str, timeout: int) -> None:
         """Stream a member's database into a file; etcd takes a snapshot from exactly one member."""
         self._etcdctl([endpoint], "snapshot", "save", path, timeout=timeout)
@@ -396,16 +416,18 @@ class Etcd:
         private: Optional[str] = None,
         read: bool = True,
     ) -> str:
+        flags = [*self._client(endpoints, private), f"--command-timeout={timeout or self.options['timeout']}s"]
+        # JSON only where it is read: etcdctl 3.4 crashes on "member promote" with it, after the promotion.
+        return self._run([*flags, *command, *(["--write-out=json"] if read else [])], ok, cwd=private)
+
+    def _client(self, endpoints: Sequence[str], private: Optional[str] = None) -> List[str]:
         tool = self.tool("etcdctl")
         if tool is None:
             raise ToolMissingError(f"etcdctl is not in {self._folders()}")
         flags = [f"--endpoints={','.join(endpoints)}"]
         if private is None:
             flags += [f"--{name}={self.options[name]}" for name in ("cacert", "cert", "key") if self.options[name]]
-        flags.append(f"--dial-timeout={self.options['dial_timeout']}s")
-        flags.append(f"--command-timeout={timeout or self.options['timeout']}s")
-        # JSON only where it is read: etcdctl 3.4 crashes on "member promote" with it, after the promotion.
-        return self._run([tool.path, *flags, *command, *(["--write-out=json"] if read else [])], ok, cwd=private)
+        return [tool.path, *flags, f"--dial-timeout={self.options['dial_timeout']}s"]
 
     def _run(self, command: List[str], ok: Tuple[int, ...] = (0,), cwd: Optional[str] = None) -> str:
         environment = {"ETCDCTL_API": "3", "LC_ALL": "C"}

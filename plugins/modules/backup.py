@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: backup
-short_description: Make proven backups of a cluster, keep them by rule, and verify them
+short_description: Make proven backups of a cluster, encrypt, copy and keep them by rule, and verify them
 version_added: 0.1.0
 author: groundwork.kubernetes contributors (@groundwork)
 description:
@@ -20,7 +20,12 @@ description:
     gone at the end, whatever happens.
   - An archive is a plain tar file, mode 0600, named C(<cluster>-<UTC time>.tar). It appears whole or not at all. One
     that fails its proof is kept with C(.bad) after its name, and the module fails.
-  - Two runs in the same folder exclude each other.
+  - Where it is to be encrypted, it is proven first. The plain archive only ever lies in a folder that root alone can
+    enter, on the file system of O(directory), and is gone at the end. What a killed run left there, the next one
+    removes. The encrypted one is named C(.tar.age). Beside it, C(.tar.age.json) tells without any key what it is.
+  - Copies elsewhere are made by rclone and read back. An archive has its name there only after that.
+  - Two runs in the same folder exclude each other. A member that fails while it gives the snapshot is left, and the
+    next healthy one is asked, once.
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
   - groundwork.kubernetes.etcd
@@ -36,7 +41,8 @@ attributes:
   idempotent:
     support: partial
     details:
-      - Every run with O(state=saved) makes a new archive. O(state=verified) changes nothing.
+      - Every run with O(state=saved) makes a new archive, unless O(unless_newer) says that none is due.
+      - O(state=verified) changes nothing.
 options:
   state:
     description:
@@ -76,6 +82,78 @@ options:
     type: list
     elements: str
     default: [/etc/kubernetes/pki, /etc/kubernetes/*.conf, /etc/kubernetes/*.yaml]
+  extra_files:
+    description:
+      - Files that go into the archive and are not on this host. A file that is there goes before.
+      - They are in the archive with mode 0600.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Absolute path, as in O(include).
+        type: str
+        required: true
+      content:
+        description: The file's content, in base64.
+        type: str
+        required: true
+  encrypt_to:
+    description:
+      - Public keys that the archive is encrypted to with age, as C(age1...), C(ssh-ed25519 ...) or C(ssh-rsa ...). The
+        owner of any of the private keys can read it.
+      - The private keys are not needed on the host, and do not belong there.
+      - The host needs C(age). Without keys, archives are plain.
+    type: list
+    elements: str
+    default: []
+  identity:
+    description:
+      - With O(state=verified), a file with the private key for an encrypted archive. It is then decrypted into a
+        folder that only root can enter, and proven like a plain one.
+      - Without it, only the bytes of an encrypted archive are compared with those that were made.
+      - Meant for a host that is trusted with the key, not for those of the cluster.
+    type: path
+  unless_newer:
+    description:
+      - Makes nothing where the newest good archive in O(directory) is younger than so many minutes, and was proven as
+        O(prove) asks for.
+      - V(0) always makes one.
+    type: int
+    default: 0
+  take_turns:
+    description:
+      - With O(unless_newer), backups of all hosts that do the same count. So several hosts can have the same timer, and
+        one of them makes the backup, whichever is there.
+      - They queue for a lock in etcd, below the key C(/groundwork/backup/), where the newest backup is noted as well.
+    type: bool
+    default: false
+  turn_timeout:
+    description: Seconds to wait for another host that is making a backup.
+    type: int
+    default: 3600
+  copies:
+    description:
+      - Where archives are copied to. After a run, each place has the good archives that O(keep) keeps of all that are
+        there and on this host.
+      - Each file is uploaded under another name, read back, compared by its SHA-256, and then renamed.
+      - A copy that fails does not hinder the others. The archive on the host stays, and the module fails.
+      - The host needs C(rclone).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: A name for messages and metrics.
+        type: str
+        required: true
+      target:
+        description: A folder as rclone names it, C(remote:path).
+        type: str
+        required: true
+  copy_config:
+    description: rclone's configuration file, which holds the remotes and their secrets. Only its owner may read it.
+    type: path
   prove:
     description:
       - V(restore) does a trial restore. It needs the program C(etcd), of the minor version of the tool that reads
@@ -143,7 +221,7 @@ options:
     description:
       - File for the textfile collector of Prometheus' node exporter. Its folder must exist, its name should end in
         C(.prom).
-      - It is written by every run that got as far as the folder of archives, also by one that failed.
+      - Every run writes it, also one that failed or made nothing.
     type: path
 seealso:
   - module: groundwork.kubernetes.backup_info
@@ -164,6 +242,20 @@ EXAMPLES = r"""
     keep: {last: 24, daily: 7, weekly: 4, monthly: 12}
     metrics_file: /var/lib/node_exporter/groundwork_backup.prom
 
+- name: Make an encrypted one if there is none of the last hour, and copy it away
+  groundwork.kubernetes.backup:
+    directory: /var/backups/kubernetes
+    cluster: kubernetes
+    cacert: /etc/kubernetes/pki/etcd/ca.crt
+    cert: /etc/kubernetes/pki/etcd/healthcheck-client.crt
+    key: /etc/kubernetes/pki/etcd/healthcheck-client.key
+    unless_newer: 60
+    encrypt_to: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]
+    copies:
+      - name: offsite
+        target: offsite:my-bucket/kubernetes
+    copy_config: /etc/groundwork/backup/rclone.conf
+
 - name: Prove an archive, with a trial restore
   groundwork.kubernetes.backup:
     state: verified
@@ -172,9 +264,19 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+made:
+  description: Whether a backup was made, or would be in check mode.
+  returned: state=saved and success
+  type: bool
+  sample: true
+reason:
+  description: Why none was made, or empty.
+  returned: state=saved and success
+  type: str
+  sample: cp-2 made a proven backup 12 minutes ago
 path:
-  description: The archive.
-  returned: success, and when an archive failed its proof
+  description: The archive. Where none was due, the newest good one on this host, or empty.
+  returned: success, and when an archive failed its proof or could not be copied
   type: str
   sample: /var/backups/kubernetes/kubernetes-20261122T020000Z.tar
 manifest:
@@ -188,7 +290,9 @@ manifest:
     cluster: kubernetes
     created: "2026-11-22T02:00:00Z"
 proof:
-  description: What this run did to prove the archive, and what it found.
+  description:
+    - What this run did to prove the archive, and what it found.
+    - Its level is C(ciphertext) for an encrypted archive that was verified without O(identity).
   returned: when there is an archive
   type: dict
   sample: {level: restore, passed: true, reason: '', seconds: 1.4, keys: 1843}
@@ -197,6 +301,43 @@ size:
   returned: when there is an archive
   type: int
   sample: 4249600
+sha256:
+  description: SHA-256 of the archive, as it lies there.
+  returned: a backup was made
+  type: str
+  sample: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+copies:
+  description: What came of the copies, by place.
+  returned: a backup was made and there are O(copies)
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The name of the place.
+      type: str
+      sample: offsite
+    target:
+      description: The folder.
+      type: str
+      sample: offsite:my-bucket/kubernetes
+    ok:
+      description: Whether all that is to be there is there, and was verified.
+      type: bool
+      sample: true
+    error:
+      description: Why not, or empty.
+      type: str
+      sample: ''
+    copied:
+      description: Archives that were copied, newest first.
+      type: list
+      elements: str
+      sample: [kubernetes-20261122T020000Z.tar.age]
+    removed:
+      description: Copies that were removed by the rule.
+      type: list
+      elements: str
+      sample: []
 seconds:
   description: How long the run took.
   returned: success
@@ -204,49 +345,49 @@ seconds:
   sample: 3.2
 removed:
   description: Archives that were, or would be, removed, bad ones among them.
-  returned: state=saved
+  returned: state=saved and success
   type: list
   elements: str
   sample: [/var/backups/kubernetes/kubernetes-20261115T020000Z.tar]
 kept:
   description: Good archives of the cluster that stay, newest first, with the new one.
-  returned: state=saved
+  returned: state=saved and success
   type: list
   elements: str
   sample: [/var/backups/kubernetes/kubernetes-20261122T020000Z.tar]
 damaged:
   description: What is wrong with archives of the cluster that are not counted.
-  returned: state=saved
+  returned: state=saved and success
   type: list
   elements: str
   sample: []
 fault:
-  description: In one word, why an archive is not good.
+  description: In one word, why an archive is not good. With V(copy), it is good, but a copy of it could not be made.
   returned: on failure because of an archive
   type: str
   choices: [missing, empty, not_an_archive, truncated, no_manifest, manifest, unknown_format, unsafe_member,
-    wrong_cluster, unlisted_part, missing_part, wrong_size, damaged, untrue, proof]
+    wrong_cluster, unlisted_part, missing_part, wrong_size, damaged, untrue, proof, copy]
   sample: damaged
 """
 
-import fcntl
+import base64
+import binascii
 import os
 import shutil
 import socket
-import tempfile
 import time
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
     BAD,
     CLUSTER,
     DATABASE,
+    SEALED,
     TIME,
-    TIME_IN_NAME,
     BackupError,
     EtcdState,
     Keep,
@@ -258,13 +399,28 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     collect,
     disagreement,
     extract_database,
-    list_archives,
-    metrics,
-    parse_time,
+    named_archives,
     read_archive,
-    read_manifest,
-    surplus,
     write_archive,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_metrics import (
+    LastRun,
+    metrics,
+    write_metrics,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies import (
+    Rclone,
+    copies_name,
+    file_sha256,
+    remember,
+    remembered,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._encryption import (
+    DESCRIPTION,
+    Age,
+    EncryptionError,
+    describe_sealed,
+    read_sealed_archive,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import (
     CLIENT_OPTIONS,
@@ -276,6 +432,14 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import
     Tool,
     ToolMissingError,
     verify_snapshot,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._shelf import (
+    BusyError,
+    Shelf,
+    drafts,
+    exclusive,
+    remove_archive,
+    remove_orphans,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._snapshot import (
     HASH_SIZE,
@@ -293,8 +457,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._trial impor
     run_trial,
     space_needed,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._turn import Record, Turn, recent
 
-DRAFTS = ".groundwork-backup-"
 RULES = ("last", "hourly", "daily", "weekly", "monthly")
 KEEP: Dict[str, int] = {"last": 7, "daily": 7, "weekly": 4, "monthly": 6}
 ARGUMENTS: Dict[str, Any] = {
@@ -309,6 +473,27 @@ ARGUMENTS: Dict[str, Any] = {
         "elements": "str",
         "default": ["/etc/kubernetes/pki", "/etc/kubernetes/*.conf", "/etc/kubernetes/*.yaml"],
     },
+    "extra_files": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "path": {"type": "str", "required": True},
+            "content": {"type": "str", "required": True, "no_log": True},
+        },
+    },
+    "encrypt_to": {"type": "list", "elements": "str", "default": []},
+    "identity": {"type": "path"},
+    "unless_newer": {"type": "int", "default": 0},
+    "take_turns": {"type": "bool", "default": False},
+    "turn_timeout": {"type": "int", "default": 3600},
+    "copies": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"name": {"type": "str", "required": True}, "target": {"type": "str", "required": True}},
+    },
+    "copy_config": {"type": "path"},
     "prove": {"type": "str", "choices": ["restore", "status"], "default": "restore"},
     "prove_timeout": {"type": "int", "default": 120},
     "sample_prefix": {"type": "str", "default": "/registry/"},
@@ -334,36 +519,8 @@ class FailedError(Exception):
         super().__init__(message)
 
 
-class Shelf:
-    """The archives of one cluster in a folder: which count, and which are to go."""
-
-    def __init__(self, directory: str, cluster: str) -> None:
-        """Read the manifests of all archives."""
-        self.good: List[Tuple[Listed, Manifest]] = []
-        self.damaged: List[str] = []
-        listed = list_archives(directory, cluster)
-        self.bad = [item for item in listed if item.bad]
-        for item in listed:
-            if item.bad:
-                continue
-            try:
-                manifest = read_manifest(item.path, cluster)
-            except BackupError as error:
-                self.damaged.append(str(error))
-                continue
-            if manifest.proof.passed:
-                self.good.append((item, manifest))
-            else:
-                self.damaged.append(f"{item.path} failed its proof: {manifest.proof.reason}")
-
-    def surplus(self, keep: Keep, keep_bad: int, new: Optional[Listed]) -> List[str]:
-        """The archives that no rule keeps; a new one counts even before it is there, and stays."""
-        items = {item.path: item for item, _manifest in self.good}
-        if new is not None:
-            items[new.path] = new
-        gone = set(surplus([item.time for item in items.values()], keep))
-        paths = [path for path, item in items.items() if item.time in gone and (new is None or path != new.path)]
-        return sorted(paths) + [item.path for item in self.bad[max(keep_bad, 0) :]]
+class NotDueError(Exception):
+    """No backup is made, since there is one that is new enough."""
 
 
 class BackupModule:
@@ -374,10 +531,14 @@ class BackupModule:
         self.module = module
         self.options: Dict[str, Any] = module.params
         self.etcd = Etcd(module)
+        self.age = Age(module)
         self.start = time.monotonic()
         self.directory = os.path.abspath(self.options["directory"] or ".")
         self.cluster: str = self.options["cluster"] or ""
+        self.host: str = self.options["host"] or socket.gethostname()
         self.keep = Keep(**{rule: (self.options["keep"] or {}).get(rule, 0) for rule in RULES})
+        self.rclone = Rclone(module, self.options["copy_config"])
+        self.newest_anywhere: Optional[int] = None
 
     def run(self) -> Dict[str, Any]:
         """Do what the state asks for."""
@@ -387,27 +548,53 @@ class BackupModule:
     def verified(self) -> Dict[str, Any]:
         """Read the archive, then try its snapshot in a folder of its own."""
         path = os.path.abspath(self.options["path"])
-        manifest = read_archive(path, self.cluster)
+        listed = named_archives([path])
+        if listed and listed[0].sealed:
+            return self.verified_sealed(path)
+        return self.verified_plain(path, path, self.options["scratch_directory"] or os.path.dirname(path))
+
+    def verified_sealed(self, path: str) -> Dict[str, Any]:
+        """Compare the bytes of an encrypted archive; with the private key, prove what is in it."""
+        manifest = read_sealed_archive(path, self.cluster)
+        identity = self.options["identity"]
+        if not identity:
+            proof = Proof("ciphertext", passed=True, time=now().strftime(TIME))
+            found = {"manifest": manifest.as_dict(), "proof": proof.__dict__, "size": os.path.getsize(path)}
+            return {"changed": False, "path": path, **found}
+        scratch = self.options["scratch_directory"] or os.path.dirname(path)
+        require_space(scratch, os.path.getsize(path), f"decrypting {path}")
+        with drafts(scratch) as folder:
+            plain = os.path.join(folder, os.path.basename(path)[: -len(SEALED)])
+            self.age.decrypt(path, identity, plain)
+            return self.verified_plain(plain, path, scratch)
+
+    def verified_plain(self, path: str, shown_as: str, scratch: str) -> Dict[str, Any]:
+        """Prove an archive that can be read."""
+        try:
+            manifest = read_archive(path, self.cluster)
+        except BackupError as error:
+            raise BackupError(error.fault, str(error).replace(path, shown_as)) from error
         server = self.server(manifest.etcd.version)
         database = next(part.size for part in manifest.parts if part.name == DATABASE)
-        scratch = self.options["scratch_directory"] or os.path.dirname(path)
-        require_space(scratch, database + self.trial_space(database), f"proving {path}")
+        require_space(scratch, database + self.trial_space(database), f"proving {shown_as}")
         with drafts(scratch) as folder:
             copy = os.path.join(folder, DATABASE)
             extract_database(path, copy)
-            snapshot = self.inspect(copy, path, manifest.etcd.version)
+            snapshot = self.inspect(copy, shown_as, manifest.etcd.version)
             said = {"revision": snapshot.revision, "total_keys": snapshot.total_keys}
             for name, value in said.items():
                 if getattr(manifest.etcd, name) != value:
                     raise BackupError(
                         "untrue",
-                        f"the manifest of {path} says {name} {getattr(manifest.etcd, name)}, but it is {value}: "
+                        f"the manifest of {shown_as} says {name} {getattr(manifest.etcd, name)}, but it is {value}: "
                         "do not trust it",
                     )
             proof = self.prove(copy, folder, manifest.etcd, server)
-        result = {"changed": False, "path": path, "manifest": manifest.as_dict(), "size": os.path.getsize(path)}
+        result = {
+            "changed": False, "path": shown_as, "manifest": manifest.as_dict(), "size": os.path.getsize(shown_as)
+        }  # fmt: skip
         if not proof.passed:
-            raise FailedError(f"{path} {proof.reason}", fault="proof", **result)
+            raise FailedError(f"{shown_as} {proof.reason}", fault="proof", **result)
         return {**result, "proof": proof.__dict__}
 
     def inspect(self, database: str, shown_as: str, version: str) -> Snapshot:
@@ -451,18 +638,32 @@ class BackupModule:
         )
 
     def saved(self) -> Dict[str, Any]:
-        """Make an archive, and tidy up."""
+        """Make an archive, and tidy up, or say why none is due; tell Prometheus what came of it."""
+        ok = skipped = False
+        tell = not self.module.check_mode
+        try:
+            result = self.due()
+            ok = True
+        except NotDueError as reason:
+            ok = skipped = True
+            result = self.not_due(str(reason))
+        except BusyError:
+            tell = False  # the run that works there tells
+            raise
+        finally:
+            if tell:
+                self.write_metrics(ok, skipped)
+        return result
+
+    def due(self) -> Dict[str, Any]:
+        """Make an archive, if nothing is missing and none is new enough."""
         if not CLUSTER.fullmatch(self.cluster):
             raise FailedError(f"cluster: {self.cluster!r} is no name of letters, digits, '.', '_' and '-'")
+        self.refuse_newer_here()
         missing: List[str] = []
         files = collect(self.options["include"], missing)
-        scratch = self.options["scratch_directory"]
-        if scratch and not os.path.isdir(scratch):
-            missing.append(f"scratch_directory: {scratch} is no folder")
-        if self.etcd.tool("etcdctl") is None:
-            missing.append("etcdctl is not installed on this host")
-        else:
-            missing += self.unfit("")
+        extra = self.files_of_others(files, missing)
+        missing += self.missing()
         if missing and self.module.check_mode:
             self.module.warn(f"{'; '.join(missing)}: a backup would be made once that is there")
             return self.plan()
@@ -470,20 +671,105 @@ class BackupModule:
             raise FailedError("; ".join(missing))
 
         source = self.etcd.source(self.options["allow_unhealthy"])
-        server = self.server(source.version)
+        self.server(source.version)
+        turn = Turn(self.etcd, self.cluster, [source.endpoint]) if self.options["take_turns"] else None
+        self.refuse_newer_elsewhere(turn)
         self.require_room(source, files)
         if self.module.check_mode:
             return self.plan()
         os.makedirs(self.directory, 0o700, exist_ok=True)
         os.chmod(self.directory, 0o700)
+        taken = turn.taken(self.options["turn_timeout"]) if turn else nullcontext()
         with exclusive(self.directory):
-            passed = False
-            try:
-                result = self.make(source, server, files)
-                passed = True
-            finally:
-                self.write_metrics(passed)
+            with taken:
+                self.refuse_newer_here()
+                self.refuse_newer_elsewhere(turn)
+                result = self.make(source, files, extra)
+                self.tell(turn, result["path"])
+            result["copies"] = self.copy(result["path"])
+        failed = "; ".join(f"{copy['name']}: {copy['error']}" for copy in result["copies"] if not copy["ok"])
+        if failed:
+            message = f"{result['path']} is proven and stays, but was not copied: {failed}"
+            raise FailedError(message, **result, fault="copy")
         return result
+
+    def files_of_others(self, files: List[str], missing: List[str]) -> List[Tuple[str, bytes]]:
+        """Files that are not on this host, with their contents."""
+        found = []
+        for item in self.options["extra_files"]:
+            path = item["path"]
+            if not os.path.isabs(path) or os.path.normpath(path) != path:
+                missing.append(f"extra_files: {path} is not an absolute path in its shortest form")
+                continue
+            try:
+                content = base64.b64decode(item["content"], validate=True)
+            except binascii.Error:
+                missing.append(f"extra_files: the content of {path} is not in base64")
+                continue
+            if path not in files:
+                found.append((path, content))
+        return found
+
+    def missing(self) -> List[str]:
+        """What this host lacks for a backup, besides the files."""
+        options = self.options
+        scratch = options["scratch_directory"]
+        found = [] if not scratch or os.path.isdir(scratch) else [f"scratch_directory: {scratch} is no folder"]
+        if self.etcd.tool("etcdctl") is None:
+            found.append("etcdctl is not installed on this host")
+        else:
+            found += self.unfit("")
+        if options["encrypt_to"]:
+            found += self.age.faults(options["encrypt_to"])
+        if options["copies"]:
+            found += self.rclone.faults()
+        names = [copy["name"] for copy in options["copies"]]
+        found += [f"copies: {name!r} is no name" for name in names if not CLUSTER.fullmatch(name)]
+        found += [f"copies: {name} is there twice" for name in sorted(set(names)) if names.count(name) > 1]
+        return found
+
+    def refuse_newer_here(self) -> None:
+        """End the run if an archive in the folder is new enough."""
+        minutes = self.options["unless_newer"]
+        for item, manifest in Shelf(self.directory, self.cluster).good if minutes else []:
+            age = (now() - item.time).total_seconds()
+            if 0 <= age < minutes * 60 and manifest.proof.level in ("restore", self.options["prove"]):
+                raise NotDueError(f"{item.path} was proven {int(age // 60)} minutes ago")
+
+    def refuse_newer_elsewhere(self, turn: Optional[Turn]) -> None:
+        """End the run if the backup of a host that takes turns with this one is new enough."""
+        if turn is None:
+            return
+        record = turn.newest()
+        self.newest_anywhere = record.time if record else None
+        if record and recent(record, self.options["unless_newer"] * 60, time.time()):
+            minutes = max(int(time.time() - record.time) // 60, 0)
+            raise NotDueError(f"{record.host} made a proven backup {minutes} minutes ago")
+
+    def tell(self, turn: Optional[Turn], path: str) -> None:
+        """Let the other hosts know of the new archive; if that fails, one of them makes one more."""
+        if turn is None:
+            return
+        made = int(path_time(path).timestamp())
+        try:
+            turn.made(Record(self.host, os.path.basename(path), made))
+        except EtcdError as error:
+            self.module.warn(f"the other hosts were not told of the backup, and may make one more: {error}")
+        self.newest_anywhere = made
+
+    def not_due(self, reason: str) -> Dict[str, Any]:
+        """What a run returns that made nothing."""
+        shelf = Shelf(self.directory, self.cluster)
+        paths = [item.path for item, _manifest in shelf.good]
+        return {
+            "changed": False,
+            "made": False,
+            "reason": reason,
+            "path": paths[0] if paths else "",
+            "removed": [],
+            "kept": paths,
+            "damaged": shelf.damaged,
+        }
 
     def unfit(self, version: str) -> List[str]:
         """Why the tools on this host cannot prove a snapshot."""
@@ -495,53 +781,52 @@ class BackupModule:
         return []
 
     def require_room(self, source: EndpointStatus, files: List[str]) -> None:
-        """Refuse a backup that a file system has no room for; the trial is gone before the archive is written."""
+        """Refuse a backup that a file system has no room for.
+
+        The trial is gone before the archive is written, and the snapshot before the archive is encrypted.
+        """
         database = source.db_size + HASH_SIZE
         archive = archive_size([database, *(os.path.getsize(path) for path in files)])
         trial = self.trial_space(database)
+        encrypting = 2 * archive if self.options["encrypt_to"] else 0
         scratch = self.options["scratch_directory"]
         what = f"a backup of {source.endpoint}"
-        require_space(self.directory, archive if scratch else database + max(archive, trial), what)
+        here = archive if scratch else database + max(archive, trial)
+        require_space(self.directory, max(here, encrypting), what)
         if scratch:
             require_space(scratch, database + trial, what)
 
     def plan(self) -> Dict[str, Any]:
         """What a save would do."""
-        return self.outcome(self.next_path(), made=False)
+        return self.outcome(self.next_path())
 
     def next_path(self) -> str:
         """A name that no archive has."""
         while True:
-            path = os.path.join(self.directory, archive_name(self.cluster, now()))
-            if not os.path.lexists(path) and not os.path.lexists(path + BAD):
-                return path
+            plain = os.path.join(self.directory, archive_name(self.cluster, now()))
+            if not any(os.path.lexists(plain + seal + bad) for seal in ("", SEALED) for bad in ("", BAD)):
+                return plain + SEALED if self.options["encrypt_to"] else plain
             time.sleep(0.2)
 
-    def make(self, source: EndpointStatus, server: Optional[Tool], files: List[str]) -> Dict[str, Any]:
-        """Save, prove, archive, read back, and only then give the archive its name."""
+    def make(self, source: EndpointStatus, files: List[str], extra: List[Tuple[str, bytes]]) -> Dict[str, Any]:
+        """Save, prove, archive, read back, encrypt, and only then give the archive its name."""
+        remove_orphans(self.directory)
         with drafts(self.options["scratch_directory"] or self.directory) as scratch, drafts(self.directory) as folder:
             path = self.next_path()
             database = os.path.join(scratch, DATABASE)
-            try:
-                self.etcd.save(source.endpoint, database, self.options["save_timeout"])
-            except CommandError as error:
-                if error.no_space:
-                    raise NoSpaceError(
-                        f"{os.path.dirname(scratch)} became full while the snapshot of {source.endpoint} was written; "
-                        "nothing of it is left there. Free some space or choose another file system"
-                    ) from error
-                raise
-            state, proof = self.proven(database, scratch, source, server)
+            source = self.save(source, database)
+            state, proof = self.proven(database, scratch, source, self.server(source.version))
             manifest = Manifest(
                 cluster=self.cluster,
-                host=self.options["host"] or socket.gethostname(),
+                host=self.host,
                 created=path_time(path).strftime(TIME),
                 kubernetes_version=self.options["kubernetes_version"],
                 etcd=state,
                 proof=proof,
             )
-            draft = os.path.join(folder, os.path.basename(path))
-            manifest = write_archive(draft, manifest, database, files)
+            draft = os.path.join(folder, archive_name(self.cluster, path_time(path)))
+            manifest = write_archive(draft, manifest, database, files, extra)
+            os.unlink(database)
             reason, fault = proof.reason, "proof"
             try:
                 read_archive(draft, self.cluster)
@@ -549,18 +834,78 @@ class BackupModule:
                 if not reason:
                     reason, fault = f"cannot be read back: {error}", error.fault
             final = path + BAD if reason else path
-            os.replace(draft, final)
-            fsync_path(self.directory)
+            sha256 = self.publish(draft, final, manifest)
         if reason:
-            for extra in Shelf(self.directory, self.cluster).surplus(self.keep, self.options["keep_bad"], None):
-                if extra.endswith(BAD):
-                    os.unlink(extra)
+            for extra_path in Shelf(self.directory, self.cluster).surplus(self.keep, self.options["keep_bad"], None):
+                if extra_path.endswith(BAD):
+                    remove_archive(extra_path)
             raise FailedError(f"{final} {reason}. It does not count as a backup", path=final, fault=fault)
-        result = self.outcome(path, made=True)
-        for extra in result["removed"]:
-            os.unlink(extra)
+        result = self.outcome(path)
+        for old in result["removed"]:
+            remove_archive(old)
         fsync_path(self.directory)
-        return {**result, "manifest": manifest.as_dict(), "proof": proof.__dict__, "size": os.path.getsize(path)}
+        size = os.path.getsize(path)
+        return {**result, "manifest": manifest.as_dict(), "proof": proof.__dict__, "size": size, "sha256": sha256}
+
+    def publish(self, draft: str, final: str, manifest: Manifest) -> str:
+        """Give a plain archive its name, or encrypt it and give that its name; return its hash."""
+        recipients = self.options["encrypt_to"]
+        if recipients:
+            plain, draft = draft, draft + SEALED
+            sealed = self.age.encrypt(plain, draft, recipients)
+            os.unlink(plain)
+            sha256 = sealed.sha256
+            beside = draft + DESCRIPTION
+            with open(beside, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
+                stream.write(describe_sealed(final, sealed, recipients, manifest))
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(beside, final + DESCRIPTION)  # alone it counts for nothing, and the archive comes at once
+        else:
+            sha256 = file_sha256(draft)
+        os.replace(draft, final)
+        fsync_path(self.directory)
+        return sha256
+
+    def save(self, source: EndpointStatus, database: str) -> EndpointStatus:
+        """Let a member write its snapshot; if it fails, ask another one, once. Return who gave it."""
+        try:
+            return self.save_from(source, database)
+        except CommandError as error:
+            self.module.warn(
+                f"{source.endpoint} did not give a snapshot ({error.reason}): the next healthy member is asked"
+            )
+        if os.path.lexists(database):
+            os.unlink(database)
+        return self.save_from(self.etcd.source(self.options["allow_unhealthy"]), database)
+
+    def save_from(self, source: EndpointStatus, database: str) -> EndpointStatus:
+        """Let a member write its snapshot."""
+        try:
+            self.etcd.save(source.endpoint, database, self.options["save_timeout"])
+        except CommandError as error:
+            if error.no_space:
+                raise NoSpaceError(
+                    f"{os.path.dirname(os.path.dirname(database))} became full while the snapshot of {source.endpoint} "
+                    "was written; nothing of it is left there. Free some space or choose another file system"
+                ) from error
+            raise
+        return source
+
+    def copy(self, path: str) -> List[Dict[str, Any]]:
+        """Bring the archives to all places where copies are to be, whatever comes of each."""
+        wanted = self.options["copies"]
+        if not wanted:
+            return []
+        local = [item for item, _manifest in Shelf(self.directory, self.cluster).good]
+        done = [self.rclone.bring(copy["name"], copy["target"], local, self.cluster, self.keep) for copy in wanted]
+        remember(self.copies_file, done, os.path.basename(path), int(time.time()))
+        return [asdict(copy) for copy in done]
+
+    @property
+    def copies_file(self) -> str:
+        """Where it is noted what came of the copies."""
+        return os.path.join(self.directory, copies_name(self.cluster))
 
     def proven(
         self, database: str, scratch: str, source: EndpointStatus, server: Optional[Tool]
@@ -584,14 +929,16 @@ class BackupModule:
             )
         return state, self.prove(database, scratch, state, server)
 
-    def outcome(self, path: str, made: bool) -> Dict[str, Any]:
+    def outcome(self, path: str) -> Dict[str, Any]:
         """What a save returns: which archives go, and which stay."""
         shelf = Shelf(self.directory, self.cluster)
-        new = Listed(path, self.cluster, path_time(path), bad=False)
+        new = Listed(path, self.cluster, path_time(path), bad=False, sealed=path.endswith(SEALED))
         removed = shelf.surplus(self.keep, self.options["keep_bad"], new)
         others = [item.path for item, _manifest in shelf.good if item.path != path]
         return {
             "changed": True,
+            "made": True,
+            "reason": "",
             "path": path,
             "removed": removed,
             "kept": sorted({path, *others} - set(removed), reverse=True),
@@ -602,28 +949,15 @@ class BackupModule:
             },
         }
 
-    def write_metrics(self, passed: bool) -> None:
+    def write_metrics(self, ok: bool, skipped: bool) -> None:
         """Tell Prometheus; that it cannot be told is no reason to lose a backup."""
         target = self.options["metrics_file"]
-        if not target:
+        if not target or not CLUSTER.fullmatch(self.cluster):
             return
-        shelf = Shelf(self.directory, self.cluster)
-        newest = shelf.good[0] if shelf.good else None
-        text = metrics(
-            self.cluster,
-            newest[1] if newest else None,
-            os.path.getsize(newest[0].path) if newest else 0,
-            good=len(shelf.good),
-            bad=len(shelf.bad),
-            passed=passed,
-            seconds=time.monotonic() - self.start,
-        )
+        run = LastRun(ok, skipped, time.monotonic() - self.start, int(time.time()), self.newest_anywhere)
+        text = metrics(self.cluster, Shelf(self.directory, self.cluster), run, remembered(self.copies_file))
         try:
-            handle, draft = tempfile.mkstemp(dir=os.path.dirname(target), prefix=DRAFTS)
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            os.chmod(draft, 0o644)
-            os.replace(draft, target)
+            write_metrics(target, text)
         except OSError as error:
             self.module.warn(f"metrics_file: {target} cannot be written: {error.strerror}")
 
@@ -635,58 +969,7 @@ def now() -> datetime:
 
 def path_time(path: str) -> datetime:
     """The time in an archive's name."""
-    return parse_time(os.path.basename(path).rsplit("-", 1)[1][: -len(".tar")], TIME_IN_NAME)
-
-
-def try_lock(handle: int) -> bool:
-    """Lock an open folder, unless another process has; the lock ends with the process and is never left behind."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-@contextmanager
-def exclusive(directory: str) -> Iterator[None]:
-    """One save at a time in a folder."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        if not try_lock(handle):
-            raise FailedError(f"another backup is being made in {directory}: nothing was changed")
-        yield
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def drafts(directory: str) -> Iterator[str]:
-    """A folder that only root can enter, and that is gone at the end; those of killed runs are removed first."""
-    for name in os.listdir(directory):
-        if name.startswith(DRAFTS):
-            remove_abandoned(os.path.join(directory, name))
-    folder = tempfile.mkdtemp(dir=directory, prefix=DRAFTS)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        if not try_lock(handle):  # another run took it for abandoned, since it was not locked yet
-            raise FailedError(f"another run works in {directory} at the same time: run it again")
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(handle)
-
-
-def remove_abandoned(folder: str) -> None:
-    """Remove a folder for drafts, unless a run still works in it."""
-    try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:
-        return
-    try:
-        if try_lock(handle):
-            shutil.rmtree(folder, ignore_errors=True)
-    finally:
-        os.close(handle)
+    return named_archives([path])[0].time
 
 
 def main() -> None:
@@ -703,7 +986,7 @@ def main() -> None:
         module.fail_json(msg=str(error), **error.result)
     except BackupError as error:
         module.fail_json(msg=str(error), fault=error.fault)
-    except (EtcdError, NoSpaceError) as error:
+    except (EtcdError, NoSpaceError, BusyError, EncryptionError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         place = error.filename or module.params["directory"] or module.params["path"]

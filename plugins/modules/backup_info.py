@@ -13,6 +13,8 @@ author: groundwork.kubernetes contributors (@groundwork)
 description:
   - Lists the archives that M(groundwork.kubernetes.backup) made in a folder, newest first, and says of each whether
     it is whole, and what came of its proof.
+  - Of an encrypted archive it reads the description beside it, and compares the archive's bytes with it. No private key
+    is needed for that.
   - It needs no tools of etcd. A new trial restore of an archive is M(groundwork.kubernetes.backup) with
     C(state=verified).
 extends_documentation_fragment:
@@ -82,6 +84,10 @@ backups:
       description: Bytes of the file.
       type: int
       sample: 4249600
+    encrypted:
+      description: Whether it is encrypted.
+      type: bool
+      sample: false
     valid:
       description: Whether it is whole and passed its proof.
       type: bool
@@ -110,6 +116,14 @@ backups:
       description: What its snapshot holds. Empty where it cannot be read.
       type: dict
       sample: {version: 3.6.8, revision: 48211, keys: 1843}
+copies:
+  description: What the last runs of M(groundwork.kubernetes.backup) say of copies, by cluster and name of the place.
+  returned: success
+  type: dict
+  sample:
+    kubernetes:
+      offsite: {target: "offsite:my-bucket/kubernetes", ok: true, error: "", time: 1795312805,
+        archive: kubernetes-20261122T020000Z.tar}
 """
 
 import os
@@ -122,9 +136,12 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     BackupError,
     Listed,
     list_archives,
-    read_archive,
-    read_manifest,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies import (
+    copies_name,
+    remembered,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._shelf import look_into
 
 ARGUMENTS: Dict[str, Any] = {
     "directory": {"type": "path", "required": True},
@@ -141,6 +158,7 @@ def look_at(item: Listed, verify: bool, now: datetime) -> Dict[str, Any]:
         "created": item.time.strftime(TIME),
         "age": int((now - item.time).total_seconds()),
         "size": os.path.getsize(item.path),
+        "encrypted": item.sealed,
         "valid": False,
         "proof": {},
         "host": "",
@@ -148,7 +166,7 @@ def look_at(item: Listed, verify: bool, now: datetime) -> Dict[str, Any]:
         "etcd": {},
     }
     try:
-        manifest = (read_archive if verify else read_manifest)(item.path, item.cluster)
+        manifest = look_into(item, item.cluster, quick=not verify)
     except BackupError as error:
         return {**found, "fault": error.fault, "message": str(error)}
     known = manifest.as_dict()
@@ -166,9 +184,11 @@ def main() -> None:
     try:
         listed = list_archives(module.params["directory"], module.params["cluster"])
         backups = [look_at(item, module.params["verify"], now) for item in listed]
+        clusters = sorted({item.cluster for item in listed})
+        copies = {name: remembered(os.path.join(module.params["directory"], copies_name(name))) for name in clusters}
     except OSError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, backups=backups)
+    module.exit_json(changed=False, backups=backups, copies=copies)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     collect,
     disagreement,
     list_archives,
-    metrics,
     read_archive,
     read_manifest,
     surplus,
@@ -326,20 +325,3 @@ def test_without_the_members_word_only_the_snapshot_counts() -> None:
     state = EtcdState("3.5.30", "", 6, 11)
     assert disagreement(state, 6, 11, 0, "x") == ""
     assert disagreement(state, 6, 12, 0, "x") == "came up with 12 keys, but the snapshot has 11"
-
-
-def test_metrics() -> None:
-    text = metrics("test", MANIFEST, 4096, good=2, bad=1, passed=True, seconds=1.23456)
-    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
-    assert values == {
-        'groundwork_backup_last_run_success{cluster="test"}': "1",
-        'groundwork_backup_last_run_duration_seconds{cluster="test"}': "1.235",
-        'groundwork_backup_archives{cluster="test"}': "2",
-        'groundwork_backup_bad_archives{cluster="test"}': "1",
-        'groundwork_backup_last_success_timestamp_seconds{cluster="test"}': str(int(START.timestamp())),
-        'groundwork_backup_last_success_size_bytes{cluster="test"}': "4096",
-        'groundwork_backup_last_success_revision{cluster="test"}': "6",
-    }
-    assert text.count("# HELP") == text.count("# TYPE") == len(values)
-    none = metrics("test", None, 0, good=0, bad=0, passed=False, seconds=0)
-    assert "timestamp" not in none

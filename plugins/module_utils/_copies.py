@@ -1,0 +1,256 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Copies of archives elsewhere, by rclone: over ssh, in an object store, or wherever else rclone reaches.
+
+A file gets its name at the other end only after it was read back from there and had the right SHA-256. So what has an
+archive's name there is whole, and a listing is enough to know what there is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
+    CHUNK,
+    Keep,
+    Listed,
+    named_archives,
+    parse_time,
+    surplus,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._encryption import DESCRIPTION
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._staging import mebibytes
+
+PART = ".part"
+ABANDONED = 24 * 3600  # seconds after which a part is what a killed run left
+NO_FOLDER = 3  # rclone's exit code for a folder that is not there
+FLAGS = ["--contimeout=15s", "--timeout=60s", "--retries=3", "--low-level-retries=3", "--ask-password=false"]
+
+
+class CopyError(Exception):
+    """A copy could not be made, or is not what was sent."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file at the other end."""
+
+    name: str
+    size: int
+    age: float
+
+
+@dataclass
+class Copied:
+    """What came of the copies in one place."""
+
+    name: str
+    target: str
+    ok: bool = True
+    error: str = ""
+    copied: List[str] = field(default_factory=list)
+    removed: List[str] = field(default_factory=list)
+
+
+def file_sha256(path: str) -> str:
+    """The hash of a file, read a chunk at a time."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for chunk in iter(lambda: stream.read(CHUNK), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def parse_listing(text: str, now: float) -> List[Remote]:
+    """The answer of ``rclone lsjson``; times have up to nine digits after the second, and any zone."""
+    found = []
+    for item in json.loads(text or "[]"):
+        moment = item.get("ModTime", "")[:19]
+        try:
+            age = now - parse_time(moment, "%Y-%m-%dT%H:%M:%S").timestamp()
+        except ValueError:
+            age = 0.0
+        found.append(Remote(item["Name"], item.get("Size", -1), age))
+    return found
+
+
+def to_do(
+    local: Sequence[Listed], sizes: Dict[str, int], remote: Sequence[Remote], cluster: str, keep: Keep
+) -> Tuple[List[Listed], List[str]]:
+    """Which archives are to be copied, newest first, and which copies are to be removed.
+
+    The rule that holds on the host holds for the copies: it looks at both, and what it keeps is to be there.
+
+    Args:
+        local: good archives on the host.
+        sizes: of the same, by name.
+        remote: what is at the other end.
+        cluster: whose; copies of others are left alone.
+        keep: the rule.
+    """
+    there = {item.name: item.size for item in remote}
+    copies = [item for item in named_archives(there, cluster) if not item.bad]
+    gone = set(surplus([item.time for item in [*local, *copies]], keep))
+    missing = [item for item in local if item.time not in gone and there.get(item.name) != sizes[item.name]]
+    # An archive whose description is not there yet is copied again.
+    missing += [
+        item
+        for item in local
+        if item.sealed and item.time not in gone and item not in missing and item.name + DESCRIPTION not in there
+    ]
+    return sorted(missing, key=lambda item: item.time, reverse=True), [
+        item.path for item in copies if item.time in gone
+    ]
+
+
+class Rclone:
+    """Runs rclone on the host where the module runs."""
+
+    def __init__(self, module: AnsibleModule, config: Optional[str]) -> None:
+        self.module, self.config = module, config
+        self.path = module.get_bin_path("rclone", opt_dirs=["/usr/local/bin"])
+
+    def faults(self) -> List[str]:
+        """Why nothing can be copied."""
+        found = [] if self.path else ["rclone is not installed on this host, which is to copy archives away"]
+        if self.config and not os.path.isfile(self.config):
+            found.append(f"copy_config: {self.config} does not exist")
+        elif self.config and os.stat(self.config).st_mode & 0o077:
+            found.append(f"copy_config: {self.config} can be read by others than its owner: set its mode to 0600")
+        return found
+
+    def bring(self, name: str, target: str, local: Sequence[Listed], cluster: str, keep: Keep) -> Copied:
+        """Copy what is missing in one place, then remove what the rule no longer keeps there."""
+        result = Copied(name, target)
+        try:
+            remote = self.listing(target)
+            sizes = {item.name: os.path.getsize(item.path) for item in local}
+            missing, gone = to_do(local, sizes, remote, cluster, keep)
+            self.require_space(target, sum(sizes[item.name] for item in missing))
+            for item in missing:
+                if item.sealed:
+                    self.put(item.path + DESCRIPTION, target)
+                self.put(item.path, target)
+                result.copied.append(item.name)
+            there = {item.name for item in remote}
+            for archive in gone:
+                self._run("deletefile", _at(target, archive))
+                result.removed.append(archive)
+                if archive + DESCRIPTION in there:
+                    self._run("deletefile", _at(target, archive + DESCRIPTION))
+            for part in remote:
+                if part.name.endswith(PART) and part.age > ABANDONED and _ours(part.name, cluster):
+                    self._run("deletefile", _at(target, part.name))
+        except CopyError as error:
+            result.ok, result.error = False, str(error)
+        return result
+
+    def listing(self, target: str) -> List[Remote]:
+        """The files in a folder at the other end; one that is not there yet has none."""
+        out = self._run("lsjson", "--files-only", target, ok=(0, NO_FOLDER))
+        try:
+            return parse_listing(out, time.time())
+        except (ValueError, KeyError, TypeError) as error:
+            raise CopyError(f"the listing of {target} cannot be read: {error}") from error
+
+    def require_space(self, target: str, needed: int) -> None:
+        """Refuse what the other end has no room for, where it can tell; an object store cannot."""
+        free = self.free(target) if needed else None
+        if free is not None and free < needed:
+            raise CopyError(f"{target} has {mebibytes(free)} free, but {mebibytes(needed)} are to be copied there")
+
+    def free(self, target: str) -> Optional[int]:
+        """Bytes that are free at the other end, or None where it does not tell."""
+        rc, out, _err = self._call("about", "--json", target)
+        try:
+            found = json.loads(out).get("free") if rc == 0 else None
+        except (ValueError, AttributeError):
+            found = None
+        return found if isinstance(found, int) else None
+
+    def put(self, path: str, target: str) -> None:
+        """Copy a file, read it back, and only then give it its name."""
+        name = os.path.basename(path)
+        part, wanted = _at(target, name + PART), file_sha256(path)
+        self._run("copyto", "--ignore-times", path, part)
+        said = self._run("hashsum", "sha256", "--download", part).split()
+        if said[:1] != [wanted]:
+            raise CopyError(
+                f"{part} has SHA-256 {said[0] if said else 'none'}, but {wanted} was sent: the copy does not count"
+            )
+        self._run("moveto", part, _at(target, name))
+
+    def _call(self, *command: str) -> Tuple[int, str, str]:
+        config = [f"--config={self.config}"] if self.config else []
+        answer: Tuple[int, str, str] = self.module.run_command([self.path, command[0], *config, *FLAGS, *command[1:]])
+        return answer
+
+    def _run(self, *command: str, ok: Tuple[int, ...] = (0,)) -> str:
+        rc, out, err = self._call(*command)
+        if rc not in ok:
+            raise CopyError(f"rclone {' '.join(command)} failed with exit code {rc}: {last_words(err)}")
+        return out
+
+
+def _at(target: str, name: str) -> str:
+    return target + name if target.endswith(":") else f"{target.rstrip('/')}/{name}"
+
+
+def _ours(part: str, cluster: str) -> bool:
+    name = part[: -len(PART)]
+    return bool(named_archives([name[: -len(DESCRIPTION)] if name.endswith(DESCRIPTION) else name], cluster))
+
+
+def last_words(stderr: str) -> str:
+    """The last thing that rclone says, without the time; what it says before is about single attempts."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    return lines[-1].split(" : ", 1)[-1] if lines else "no message"
+
+
+def copies_name(cluster: str) -> str:
+    """The name of the file in which is noted what came of the copies."""
+    return f"{cluster}.copies.json"
+
+
+def remembered(path: str) -> Dict[str, Any]:
+    """What is known of the copies from runs before, by their names."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            data = json.load(stream)
+        return {name: value for name, value in data.items() if isinstance(value, dict)}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def remember(path: str, copies: Sequence[Copied], newest: str, now: int) -> Dict[str, Any]:
+    """Note what came of copies.
+
+    Args:
+        path: the file to note it in.
+        copies: of this run; those of others in the file that are no longer made are dropped.
+        newest: the name of the newest archive, which a good copy holds.
+        now: seconds since 1970.
+    """
+    before = remembered(path)
+    known = {}
+    for copy in copies:
+        last = {"archive": newest, "time": now} if copy.ok else before.get(copy.name, {})
+        known[copy.name] = {
+            "target": copy.target,
+            "ok": copy.ok,
+            "error": copy.error,
+            "archive": last.get("archive", ""),
+            "time": last.get("time", 0),
+        }
+    draft = path + ".draft"
+    with open(draft, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
+        json.dump(known, stream, indent=2, sort_keys=True)
+    os.replace(draft, path)
+    return known

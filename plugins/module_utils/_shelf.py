@@ -1,0 +1,146 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A folder of archives: which of a cluster's count, which are to go, and who works there now."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from typing import Iterator, List, Optional, Tuple
+
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
+    BackupError,
+    Keep,
+    Listed,
+    Manifest,
+    list_archives,
+    named_archives,
+    read_archive,
+    read_manifest,
+    surplus,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._encryption import (
+    DESCRIPTION,
+    read_sealed_archive,
+)
+
+DRAFTS = ".groundwork-backup-"
+
+
+class BusyError(Exception):
+    """Another run works in the folder."""
+
+
+def look_into(item: Listed, cluster: str = "", quick: bool = True) -> Manifest:
+    """What an archive says of itself; encrypted ones are described by the file beside them.
+
+    Raises:
+        BackupError: with the fault that was found.
+    """
+    if item.sealed:
+        return read_sealed_archive(item.path, cluster, quick)
+    return (read_manifest if quick else read_archive)(item.path, cluster)
+
+
+class Shelf:
+    """The archives of one cluster in a folder."""
+
+    def __init__(self, directory: str, cluster: str) -> None:
+        """Read the manifests of all archives."""
+        self.good: List[Tuple[Listed, Manifest]] = []
+        self.damaged: List[str] = []
+        self.newest: Optional[Manifest] = None  # of all, bad ones among them
+        listed = list_archives(directory, cluster)
+        self.bad = [item for item in listed if item.bad]
+        for item in listed:
+            try:
+                manifest = look_into(item, cluster)
+            except BackupError as error:
+                self.damaged += [] if item.bad else [str(error)]
+                continue
+            self.newest = self.newest or manifest
+            if item.bad:
+                continue
+            if manifest.proof.passed:
+                self.good.append((item, manifest))
+            else:
+                self.damaged.append(f"{item.path} failed its proof: {manifest.proof.reason}")
+
+    def surplus(self, keep: Keep, keep_bad: int, new: Optional[Listed]) -> List[str]:
+        """The archives that no rule keeps; a new one counts even before it is there, and stays."""
+        items = {item.path: item for item, _manifest in self.good}
+        if new is not None:
+            items[new.path] = new
+        gone = set(surplus([item.time for item in items.values()], keep))
+        paths = [path for path, item in items.items() if item.time in gone and (new is None or path != new.path)]
+        return sorted(paths) + [item.path for item in self.bad[max(keep_bad, 0) :]]
+
+
+def remove_archive(path: str) -> None:
+    """Remove an archive, then what stands beside it."""
+    os.unlink(path)
+    if os.path.lexists(path + DESCRIPTION):
+        os.unlink(path + DESCRIPTION)
+
+
+def remove_orphans(directory: str) -> None:
+    """Remove descriptions whose archive is not there: a run was killed before it came."""
+    for name in os.listdir(directory):
+        path = os.path.join(directory, name[: -len(DESCRIPTION)])
+        if name.endswith(DESCRIPTION) and named_archives([path]) and not os.path.lexists(path):
+            os.unlink(path + DESCRIPTION)
+
+
+def try_lock(handle: int) -> bool:
+    """Lock an open folder, unless another process has; the lock ends with the process and is never left behind."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def exclusive(directory: str) -> Iterator[None]:
+    """One save at a time in a folder."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        if not try_lock(handle):
+            raise BusyError(f"another backup is being made in {directory}: nothing was changed")
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def drafts(directory: str) -> Iterator[str]:
+    """A folder that only root can enter, and that is gone at the end; those of killed runs are removed first."""
+    for name in os.listdir(directory):
+        if name.startswith(DRAFTS):
+            remove_abandoned(os.path.join(directory, name))
+    folder = tempfile.mkdtemp(dir=directory, prefix=DRAFTS)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if not try_lock(handle):  # another run took it for abandoned, since it was not locked yet
+            raise BusyError(f"another run works in {directory} at the same time: run it again")
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def remove_abandoned(path: str) -> None:
+    """Remove a folder for drafts, or a lone draft of a file, unless a run still works in it."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return
+    try:
+        if try_lock(handle):
+            shutil.rmtree(path, ignore_errors=True)
+    finally:
+        os.close(handle)
