@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -57,6 +58,11 @@ class Copied:
     error: str = ""
     copied: List[str] = field(default_factory=list)
     removed: List[str] = field(default_factory=list)
+
+
+def remote_name(target: str) -> str:
+    """The remote of a folder, by which people know the place."""
+    return target.partition(":")[0]
 
 
 def file_sha256(path: str) -> str:
@@ -116,6 +122,9 @@ class Rclone:
     def __init__(self, module: AnsibleModule, config: Optional[str]) -> None:
         self.module, self.config = module, config
         self.path = module.get_bin_path("rclone", opt_dirs=["/usr/local/bin"])
+        # Only the configuration file counts: RCLONE_DRY_RUN, for example, would copy nothing.
+        for name in [name for name in os.environ if name.startswith(("RCLONE_", "AWS_"))]:
+            del os.environ[name]
 
     def faults(self) -> List[str]:
         """Why nothing can be copied."""
@@ -126,9 +135,9 @@ class Rclone:
             found.append(f"copy_config: {self.config} can be read by others than its owner: set its mode to 0600")
         return found
 
-    def bring(self, name: str, target: str, local: Sequence[Listed], cluster: str, keep: Keep) -> Copied:
+    def bring(self, target: str, local: Sequence[Listed], cluster: str, keep: Keep) -> Copied:
         """Copy what is missing in one place, then remove what the rule no longer keeps there."""
-        result = Copied(name, target)
+        result = Copied(remote_name(target), target)
         try:
             remote = self.listing(target)
             sizes = {item.name: os.path.getsize(item.path) for item in local}
@@ -146,7 +155,7 @@ class Rclone:
                 if archive + DESCRIPTION in there:
                     self._run("deletefile", _at(target, archive + DESCRIPTION))
             for part in remote:
-                if part.name.endswith(PART) and part.age > ABANDONED and _ours(part.name, cluster):
+                if part.age > ABANDONED and _of_killed_run(part.name, cluster, result.copied):
                     self._run("deletefile", _at(target, part.name))
         except CopyError as error:
             result.ok, result.error = False, str(error)
@@ -154,11 +163,15 @@ class Rclone:
 
     def listing(self, target: str) -> List[Remote]:
         """The files in a folder at the other end; one that is not there yet has none."""
-        out = self._run("lsjson", "--files-only", target, ok=(0, NO_FOLDER))
+        rc, out, err = self._call("lsjson", "--files-only", target)
+        if rc == NO_FOLDER:
+            return []
         try:
-            return parse_listing(out, time.time())
+            if rc == 0:
+                return parse_listing(out, time.time())
         except (ValueError, KeyError, TypeError) as error:
             raise CopyError(f"the listing of {target} cannot be read: {error}") from error
+        raise CopyError(f"{target} cannot be listed: rclone says {last_words(err)}")
 
     def require_space(self, target: str, needed: int) -> None:
         """Refuse what the other end has no room for, where it can tell; an object store cannot."""
@@ -192,9 +205,9 @@ class Rclone:
         answer: Tuple[int, str, str] = self.module.run_command([self.path, command[0], *config, *FLAGS, *command[1:]])
         return answer
 
-    def _run(self, *command: str, ok: Tuple[int, ...] = (0,)) -> str:
+    def _run(self, *command: str) -> str:
         rc, out, err = self._call(*command)
-        if rc not in ok:
+        if rc:
             raise CopyError(f"rclone {' '.join(command)} failed with exit code {rc}: {last_words(err)}")
         return out
 
@@ -203,15 +216,16 @@ def _at(target: str, name: str) -> str:
     return target + name if target.endswith(":") else f"{target.rstrip('/')}/{name}"
 
 
-def _ours(part: str, cluster: str) -> bool:
-    name = part[: -len(PART)]
-    return bool(named_archives([name[: -len(DESCRIPTION)] if name.endswith(DESCRIPTION) else name], cluster))
+def _of_killed_run(name: str, cluster: str, copied: Sequence[str]) -> bool:
+    archive = re.sub(rf"({re.escape(DESCRIPTION)})?{re.escape(PART)}$", "", name)
+    return name.endswith(PART) and archive not in copied and bool(named_archives([archive], cluster))
 
 
 def last_words(stderr: str) -> str:
-    """The last thing that rclone says, without the time; what it says before is about single attempts."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    return lines[-1].split(" : ", 1)[-1] if lines else "no message"
+    """The last record that rclone writes, without its time; those before are about single attempts."""
+    records = re.split(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ", stderr, flags=re.MULTILINE)
+    words = " ".join(records[-1].split())
+    return words or "no message"
 
 
 def copies_name(cluster: str) -> str:

@@ -84,20 +84,10 @@ options:
     default: [/etc/kubernetes/pki, /etc/kubernetes/*.conf, /etc/kubernetes/*.yaml]
   extra_files:
     description:
-      - Files that go into the archive and are not on this host. A file that is there goes before.
-      - They are in the archive with mode 0600.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      path:
-        description: Absolute path, as in O(include).
-        type: str
-        required: true
-      content:
-        description: The file's content, in base64.
-        type: str
-        required: true
+      - Files that go into the archive and are not on this host, as absolute paths with their contents in base64.
+      - They are in the archive with mode 0600. A file that O(include) finds on the host goes before.
+    type: dict
+    default: {}
   encrypt_to:
     description:
       - Public keys that the archive is encrypted to with age, as C(age1...), C(ssh-ed25519 ...) or C(ssh-rsa ...). The
@@ -134,23 +124,15 @@ options:
     default: 3600
   copies:
     description:
-      - Where archives are copied to. After a run, each place has the good archives that O(keep) keeps of all that are
-        there and on this host.
+      - Where archives are copied to, as folders that rclone knows, C(remote:path). Messages and metrics name the place
+        by the remote.
+      - After a run, each place has the good archives that O(keep) keeps of all that are there and on this host.
       - Each file is uploaded under another name, read back, compared by its SHA-256, and then renamed.
       - A copy that fails does not hinder the others. The archive on the host stays, and the module fails.
       - The host needs C(rclone).
     type: list
-    elements: dict
+    elements: str
     default: []
-    suboptions:
-      name:
-        description: A name for messages and metrics.
-        type: str
-        required: true
-      target:
-        description: A folder as rclone names it, C(remote:path).
-        type: str
-        required: true
   copy_config:
     description: rclone's configuration file, which holds the remotes and their secrets. Only its owner may read it.
     type: path
@@ -251,9 +233,7 @@ EXAMPLES = r"""
     key: /etc/kubernetes/pki/etcd/healthcheck-client.key
     unless_newer: 60
     encrypt_to: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]
-    copies:
-      - name: offsite
-        target: offsite:my-bucket/kubernetes
+    copies: [offsite:my-bucket/kubernetes]
     copy_config: /etc/groundwork/backup/rclone.conf
 
 - name: Prove an archive, with a trial restore
@@ -313,7 +293,7 @@ copies:
   elements: dict
   contains:
     name:
-      description: The name of the place.
+      description: The remote.
       type: str
       sample: offsite
     target:
@@ -371,7 +351,6 @@ fault:
 """
 
 import base64
-import binascii
 import os
 import shutil
 import socket
@@ -414,6 +393,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies impo
     file_sha256,
     remember,
     remembered,
+    remote_name,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._encryption import (
     DESCRIPTION,
@@ -473,26 +453,13 @@ ARGUMENTS: Dict[str, Any] = {
         "elements": "str",
         "default": ["/etc/kubernetes/pki", "/etc/kubernetes/*.conf", "/etc/kubernetes/*.yaml"],
     },
-    "extra_files": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            "path": {"type": "str", "required": True},
-            "content": {"type": "str", "required": True, "no_log": True},
-        },
-    },
+    "extra_files": {"type": "dict", "default": {}, "no_log": True},
     "encrypt_to": {"type": "list", "elements": "str", "default": []},
     "identity": {"type": "path"},
     "unless_newer": {"type": "int", "default": 0},
     "take_turns": {"type": "bool", "default": False},
     "turn_timeout": {"type": "int", "default": 3600},
-    "copies": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {"name": {"type": "str", "required": True}, "target": {"type": "str", "required": True}},
-    },
+    "copies": {"type": "list", "elements": "str", "default": []},
     "copy_config": {"type": "path"},
     "prove": {"type": "str", "choices": ["restore", "status"], "default": "restore"},
     "prove_timeout": {"type": "int", "default": 120},
@@ -696,14 +663,13 @@ class BackupModule:
     def files_of_others(self, files: List[str], missing: List[str]) -> List[Tuple[str, bytes]]:
         """Files that are not on this host, with their contents."""
         found = []
-        for item in self.options["extra_files"]:
-            path = item["path"]
+        for path, text in sorted(self.options["extra_files"].items()):
             if not os.path.isabs(path) or os.path.normpath(path) != path:
                 missing.append(f"extra_files: {path} is not an absolute path in its shortest form")
                 continue
             try:
-                content = base64.b64decode(item["content"], validate=True)
-            except binascii.Error:
+                content = base64.b64decode(text, validate=True)
+            except (ValueError, TypeError):
                 missing.append(f"extra_files: the content of {path} is not in base64")
                 continue
             if path not in files:
@@ -723,8 +689,12 @@ class BackupModule:
             found += self.age.faults(options["encrypt_to"])
         if options["copies"]:
             found += self.rclone.faults()
-        names = [copy["name"] for copy in options["copies"]]
-        found += [f"copies: {name!r} is no name" for name in names if not CLUSTER.fullmatch(name)]
+        names = [remote_name(target) for target in options["copies"]]
+        found += [
+            f"copies: {target!r} is no remote:path"
+            for target, name in zip(options["copies"], names)
+            if ":" not in target or not CLUSTER.fullmatch(name)
+        ]
         found += [f"copies: {name} is there twice" for name in sorted(set(names)) if names.count(name) > 1]
         return found
 
@@ -898,7 +868,7 @@ class BackupModule:
         if not wanted:
             return []
         local = [item for item, _manifest in Shelf(self.directory, self.cluster).good]
-        done = [self.rclone.bring(copy["name"], copy["target"], local, self.cluster, self.keep) for copy in wanted]
+        done = [self.rclone.bring(target, local, self.cluster, self.keep) for target in wanted]
         remember(self.copies_file, done, os.path.basename(path), int(time.time()))
         return [asdict(copy) for copy in done]
 
