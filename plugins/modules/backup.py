@@ -353,7 +353,9 @@ fault:
 import base64
 import os
 import shutil
+import signal
 import socket
+import sys
 import time
 from contextlib import nullcontext
 from dataclasses import asdict, replace
@@ -639,7 +641,7 @@ class BackupModule:
 
         source = self.etcd.source(self.options["allow_unhealthy"])
         self.server(source.version)
-        turn = Turn(self.etcd, self.cluster, [source.endpoint]) if self.options["take_turns"] else None
+        turn = Turn(self.etcd, self.cluster, self.options["endpoints"]) if self.options["take_turns"] else None
         self.refuse_newer_elsewhere(turn)
         self.require_room(source, files)
         if self.module.check_mode:
@@ -950,6 +952,7 @@ def main() -> None:
         required_if=[("state", "saved", ("directory", "cluster")), ("state", "verified", ("path",))],
         supports_check_mode=True,
     )
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # told to end, it tidies up
     try:
         result = BackupModule(module).run()
     except FailedError as error:
