@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
-from collections.abc import Callable
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +16,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils import _etcd, _trial
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
     EtcdState,
+    Keep,
+    Listed,
     Manifest,
     Proof,
     write_archive,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies import Copied, Rclone
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._turn import Turn
 from ansible_collections.groundwork.kubernetes.plugins.modules import backup, backup_info
 
 Result = dict[str, Any]
@@ -33,6 +40,7 @@ class Host:
         self.member_version = "3.5.30"
         self.database_size = 20480
         self.warnings: list[str] = []
+        self.failing_saves = 0
         (root / "bin").mkdir()
         (root / "ca.key").touch()
 
@@ -58,6 +66,9 @@ class Host:
             ("get", ""): {"header": {"revision": 9}, "count": 9},
             ("get", "/registry/"): {"header": {"revision": 9}, "count": 8},
         }
+        if words[:2] == ("snapshot", "save") and self.failing_saves:
+            self.failing_saves -= 1
+            return 1, "", "Error: EOF\n"
         if words[:2] == ("snapshot", "save"):
             Path(words[2]).write_bytes(self.snapshot)
         return 0, json.dumps(answers[words[:2]]), ""
@@ -201,6 +212,132 @@ def test_what_killed_runs_left_goes_and_what_others_work_on_stays(tmp_path: Path
         assert not abandoned.exists()
 
     assert sorted(os.listdir(tmp_path)) == [".groundwork-backup-link", ".groundwork-draft-x", "outside"]
+
+
+def test_none_is_made_where_one_is_new_enough(host: Host) -> None:
+    first = host.run(prove="status")
+    assert (first["made"], first["reason"]) == (True, "")
+
+    for mode in (False, True):
+        again = host.run(
+            prove="status", unless_newer=5, metrics_file=str(host.root / "x.prom"), _ansible_check_mode=mode
+        )
+        assert (again["changed"], again["made"], again["path"]) == (False, False, first["path"])
+        assert again["reason"] == f"{first['path']} was proven 0 minutes ago"
+    assert 'last_run_skipped{cluster="test"} 1' in (host.root / "x.prom").read_text()
+    # It is not proven as well as it is to be now, is too old, and is another cluster's.
+    assert host.run(unless_newer=5, _ansible_check_mode=True)["made"]
+    os.rename(first["path"], str(host.root / "backups" / "test-20200101T000000Z.tar"))
+    assert host.run(prove="status", unless_newer=5)["made"]
+    assert host.run(prove="status", unless_newer=5, cluster="other")["made"]
+
+
+def test_hosts_that_take_turns(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[str, str] = {}
+    monkeypatch.setattr(_etcd.Etcd, "read_key", lambda _etcd, _endpoints, key: kept.get(key, ""))
+    monkeypatch.setattr(_etcd.Etcd, "write_key", lambda _etcd, _endpoints, key, value: kept.update({key: value}))
+    held: list[str] = []
+
+    @contextmanager
+    def taken(turn: Turn, patience: int) -> Iterator[None]:
+        held.append(f"{turn.lock_name} {patience}")
+        yield
+
+    monkeypatch.setattr(Turn, "taken", taken)
+    options = {"prove": "status", "take_turns": True, "unless_newer": 5, "turn_timeout": 9}
+    mine, theirs = str(host.root / "mine"), str(host.root / "theirs")
+
+    first = host.run(**options, directory=mine, host="cp-1")
+    second = host.run(**options, directory=theirs, host="cp-2")
+    third = host.run(**{**options, "unless_newer": 0}, directory=theirs, host="cp-2")
+
+    assert (first["made"], second["made"], third["made"]) == (True, False, True)
+    assert second["reason"] == "cp-1 made a proven backup 0 minutes ago"
+    assert held == ["/groundwork/backup/test/turn 9"] * 2
+    assert json.loads(kept["/groundwork/backup/test/newest"])["host"] == "cp-2"
+
+
+def test_a_failed_run_is_told_to_prometheus(host: Host) -> None:
+    target = host.root / "x.prom"
+    assert host.run(include=["/nowhere/x"], metrics_file=str(target))["failed"]
+    assert 'last_run_success{cluster="test"} 0' in target.read_text()
+    target.unlink()
+    assert host.run(cluster='a"b', metrics_file=str(target))["failed"]
+    host.run(prove="status", metrics_file=str(target), _ansible_check_mode=True)
+    assert not target.exists()
+
+
+def test_files_of_other_hosts(host: Host) -> None:
+    here = str(host.root / "ca.key")
+    given = {"/etc/etcd/pki/ca.key": "c2VjcmV0", here: "eA=="}
+    result = host.run(prove="status", extra_files=given)
+    with tarfile.open(result["path"]) as tar:
+        member = tar.getmember("files/etc/etcd/pki/ca.key")
+        assert (member.mode, (tar.extractfile(member) or io.BytesIO()).read()) == (0o600, b"secret")
+    assert [part["size"] for part in result["manifest"]["parts"]][1:] == [0, 6]
+
+    wrong = host.run(extra_files={"x": "eA==", "/a/../b": "eA==", "/c": "!"}, prove="status")
+    for message in ["x is not an absolute path", "/a/../b is not", "the content of /c is not in base64"]:
+        assert message in wrong["msg"]
+
+
+def test_what_is_needed_to_encrypt_and_copy_is_missing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda *_arguments, **_options: None)
+    copies = ["here:/x", "here:/y", "nowhere", ":s3,secret=x:bucket"]
+    result = host.run(prove="status", encrypt_to=["age1x"], copies=copies, copy_config="/nowhere/rclone.conf")
+    for message in [
+        "age is not installed",
+        "rclone is not installed",
+        "copy_config: /nowhere/rclone.conf does not exist",
+        "copies: 'nowhere' is no remote:path",
+        "copies: ':s3,secret=x:bucket' is no remote:path",
+        "copies: here is there twice",
+    ]:
+        assert message in result["msg"]
+    assert not (host.root / "backups").exists()
+
+
+def test_a_copy_that_fails_is_loud_and_the_archive_stays(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Rclone, "faults", lambda _rclone: [])
+
+    def bring(_rclone: Rclone, target: str, local: list[Listed], _cluster: str, _keep: Keep) -> Copied:
+        copied = [item.name for item in local]
+        return Copied("good", target, copied=copied) if "good" in target else Copied("bad", target, False, "is gone")
+
+    monkeypatch.setattr(Rclone, "bring", bring)
+    result = host.run(prove="status", copies=["bad:x", "good:y"], metrics_file=str(host.root / "x.prom"))
+
+    assert (result["failed"], result["fault"]) == (True, "copy")
+    assert result["msg"] == f"{result['path']} is proven and stays, but was not copied: bad: is gone"
+    assert os.path.exists(result["path"])
+    assert [(copy["name"], copy["ok"]) for copy in result["copies"]] == [("bad", False), ("good", True)]
+    text = (host.root / "x.prom").read_text()
+    assert 'copy_success{cluster="test",copy="bad"} 0' in text
+    assert 'last_run_success{cluster="test"} 0' in text
+    told = host.run_module(backup_info, directory=str(host.root / "backups"))["copies"]["test"]
+    assert (told["bad"]["error"], told["good"]["archive"]) == ("is gone", os.path.basename(result["path"]))
+
+
+def test_another_member_is_asked_when_one_fails(host: Host) -> None:
+    host.failing_saves = 1
+    result = host.run(prove="status")
+    assert result["made"]
+    assert "did not give a snapshot (Error: EOF): the next healthy member is asked" in host.warnings[0]
+    host.failing_saves = 2
+    assert "snapshot save" in host.run(prove="status")["msg"]
+    assert os.listdir(host.root / "backups") == [os.path.basename(result["path"])]
+
+
+def test_descriptions_without_an_archive_go(host: Host) -> None:
+    folder = host.root / "backups"
+    folder.mkdir()
+    for name in ["test-20261101T000000Z.tar.age.json", "test.copies.json", "notes.json"]:
+        (folder / name).touch()
+    host.run(prove="status")
+    assert sorted(path.name for path in folder.iterdir() if path.suffix == ".json") == [
+        "notes.json",
+        "test.copies.json",
+    ]
 
 
 def test_metrics_that_cannot_be_written_are_a_warning(host: Host) -> None:
