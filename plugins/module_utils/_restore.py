@@ -4,8 +4,8 @@
 """A member's data replaced by that of a backup: what is where, how far it has come, and how it goes on or back.
 
 All of it lies inside the member's data directory, so that it may be a mount point and keeps its security context:
-``restore-<id>/member`` is the new data until it is put in place, ``before-restore-<id>/member`` the old data since then.
-etcd reads only ``member`` (server/etcdmain/etcd.go, identifyDataDirOrDie) and mentions the others in its log.
+``restore-<id>/member`` is the new data until it is put in place, ``before-restore-<id>/member`` the old data since
+then. etcd reads only ``member`` (server/etcdmain/etcd.go, identifyDataDirOrDie) and mentions the others in its log.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 """Static pods of a host: their manifests, what runs of them, and whether they answer the probes of the kubelet.
 
 The kubelet runs what lies in its folder of manifests and ends what no longer does
-(https://kubernetes.io/docs/tasks/configure-pod-container/static-pod/). So a static pod is stopped by moving its manifest
-to a folder beside, and started by moving it back: the file itself is never changed.
+(https://kubernetes.io/docs/tasks/configure-pod-container/static-pod/). So a static pod is stopped by moving its
+manifest to a folder beside, and started by moving it back: the file itself is never changed.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ short_description: Give a member of etcd the data of a backup
 version_added: 0.1.0
 author: groundwork.kubernetes contributors (@groundwork)
 description:
-  - Makes a member's new data of an archive of M(groundwork.kubernetes.backup), puts it in the place of the old data, and
-    proves that the member works with it. Each is a state of its own, since all members must have come as far before the
-    next.
+  - Makes a member's new data of an archive of M(groundwork.kubernetes.backup), puts it in the place of the old data,
+    and proves that the member works with it. Each is a state of its own, since all members must have come as far
+    before the next.
   - The old data is kept beside the new, in C(before-restore-<id>) of the data directory, so that all can be undone.
   - A journal on the host tells how far it has come. Interrupted anywhere, each state can be asked for again.
   - It does not stop or start etcd. It refuses to touch data that an etcd has open.
@@ -25,8 +25,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - In check mode nothing is extracted, so O(state=staged) reads the archive and the versions, and the later states say
-        what they would do.
+      - In check mode nothing is extracted, so O(state=staged) reads the archive and the versions, and the later
+        states say what they would do.
   diff_mode:
     support: full
   idempotent:
@@ -36,8 +36,8 @@ options:
     description:
       - V(staged) reads the archive in full, and makes the new data beside the old. The member may run meanwhile.
       - V(switched) puts the new data in place, and keeps the old beside. The member must not run.
-      - V(proven) waits until the member is healthy with all the others, and compares revision and number of keys with the
-        archive.
+      - V(proven) waits until the member is healthy with all the others, and compares revision and number of keys with
+        the archive.
       - V(finished) ends the restore, and removes the old data unless O(keep_old).
       - V(rolled_back) puts the old data back and removes the new. The member must not run, unless nothing was switched.
     type: str
@@ -55,7 +55,8 @@ options:
     type: str
     default: ''
   identity:
-    description: What RV(groundwork.kubernetes.restore_info#module:archives) calls the archive, to be sure it is that one.
+    description:
+      - What RV(groundwork.kubernetes.restore_info#module:archives) calls the archive, to be sure it is that one.
     type: str
     default: ''
   data_dir:
@@ -75,8 +76,8 @@ options:
   bump_revision:
     description:
       - How much the revision goes up, with all older ones compacted, so that clients which watched the old data notice.
-      - Without it, V(1000000000) where the tool has the option (etcdctl 3.4.27, etcdutl 3.5.10 and newer), else V(0) with a
-        warning.
+      - Without it, V(1000000000) where the tool has the option (etcdctl 3.4.27, etcdutl 3.5.10 and newer), else V(0)
+        with a warning.
     type: int
   owner:
     description: Owner of the data. Without it, whoever owns O(data_dir).
@@ -309,7 +310,9 @@ class Restore:
             raise BackupError("proof", f"{path} {manifest.proof.reason or 'failed its proof'}")
         wanted = self.options["identity"] or (self.journal.identity if self.journal else "")
         if wanted and identity(manifest) != wanted:
-            raise RestoreError("identity", f"{path} is another archive ({identity(manifest)}) than the one meant ({wanted})")
+            raise RestoreError(
+                "identity", f"{path} is another archive ({identity(manifest)}) than the one meant ({wanted})"
+            )
         return manifest
 
     def bump(self) -> int:
@@ -410,7 +413,8 @@ class Restore:
             return {"changed": True}
         if not self.journal or not self.folders.state or self.journal.stage == ROLLED_BACK:
             raise RestoreError(
-                "not_staged", f"{self.folders.new} holds no new data of the restore {self.options['id']}: stage it first"
+                "not_staged",
+                f"{self.folders.new} holds no new data of the restore {self.options['id']}: stage it first",
             )
         if self.folders.state != SWITCHED:
             self.require_unused()
@@ -458,7 +462,9 @@ class Restore:
         if self.module.check_mode:
             return {"changed": True}
         if not self.journal or self.journal.stage != SWITCHED:
-            raise RestoreError("not_staged", f"the data of the restore {self.options['id']} is not in place on this host")
+            raise RestoreError(
+                "not_staged", f"the data of the restore {self.options['id']} is not in place on this host"
+            )
         deadline = time.monotonic() + self.options["wait_timeout"]
         while True:
             reason = self.lacking(self.journal)
@@ -467,8 +473,8 @@ class Restore:
             if time.monotonic() >= deadline:
                 raise RestoreError(
                     "unproven",
-                    f"the member does not work with its new data: {reason}. The old data is in {self.folders.old}: roll "
-                    "back, or find out why and run this again",
+                    f"the member does not work with its new data: {reason}. The old data is in {self.folders.old}: "
+                    "roll back, or find out why and run this again",
                 )
             time.sleep(PAUSE)
         self.record(PROVEN)

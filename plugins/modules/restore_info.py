@@ -106,8 +106,8 @@ member:
   type: dict
 data:
   description:
-    - Whether there is data (C(present)), whether an etcd has it open (C(in_use)), bytes of its database (C(size)), bytes
-      free on its file system (C(free)), and folders of earlier restores (C(leftovers)).
+    - Whether there is data (C(present)), whether an etcd has it open (C(in_use)), bytes of its database (C(size)),
+      bytes free on its file system (C(free)), and folders of earlier restores (C(leftovers)).
   returned: success
   type: dict
 live:
@@ -216,7 +216,12 @@ class Host:
     def describe(self) -> Dict[str, Any]:
         """All that the module returns."""
         member = self.member() if self.options["member"] else None
-        found: Dict[str, Any] = {"changed": False, "time": self.now.strftime(TIME_IN_NAME), "problem": "", "journal": {}}
+        found: Dict[str, Any] = {
+            "changed": False,
+            "time": self.now.strftime(TIME_IN_NAME),
+            "problem": "",
+            "journal": {},
+        }
         try:
             journal = read_journal(self.options["journal"])
             found["journal"] = journal.as_dict() if journal else {}
@@ -324,7 +329,9 @@ class Host:
 
     def archives(self) -> List[Dict[str, Any]]:
         """The good archives of the cluster."""
-        listed = [item for folder in self.options["directories"] for item in list_archives(folder, self.options["cluster"])]
+        listed = [
+            item for folder in self.options["directories"] for item in list_archives(folder, self.options["cluster"])
+        ]
         newest = sorted((item for item in listed if not item.bad), key=lambda item: item.time, reverse=True)
         found = [self.look_at(item.path, self.options["cluster"]) for item in newest[:LISTED]]
         return [item for item in found if not item["fault"]]

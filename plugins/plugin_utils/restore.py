@@ -1,0 +1,375 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plans a restore from what all hosts say of themselves, and names everything that stands against it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore import (
+    FINISHED,
+    PROVEN,
+    ROLLED_BACK,
+    STAGED,
+    STAGING,
+    SWITCHED,
+    version_fault,
+)
+
+Info = Mapping[str, Any]
+CONTROLLER = "localhost"
+IN_PLACE = (SWITCHED, PROVEN)
+UNFINISHED = (STAGING, STAGED, SWITCHED, PROVEN)
+WAL_SEGMENT = 64 * 1000 * 1000
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for.
+
+    Attributes:
+        cluster: the cluster's name.
+        confirm: the name that was given to confirm it.
+        members: hosts that hold etcd's members.
+        control_planes: hosts of the control plane.
+        addresses: the inventory's address of each host.
+        archive: path of the archive; empty: the newest.
+        archive_host: the host that has it; empty: whichever, localhost: the controller.
+        controller: what the controller has, in the form of restore_info's archives.
+        rollback: whether an earlier restore is to be undone.
+        other_cluster: whether an archive of another cluster is taken.
+        save: whether what runs now is to be saved.
+        check: whether it is check mode, which needs no confirmation.
+    """
+
+    cluster: str
+    members: Sequence[str]
+    control_planes: Sequence[str]
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    confirm: str = ""
+    archive: str = ""
+    archive_host: str = ""
+    controller: Sequence[Info] = ()
+    rollback: bool = False
+    other_cluster: bool = False
+    save: bool = True
+    check: bool = False
+
+
+class Planner:
+    """Looks at what the hosts say."""
+
+    def __init__(self, hosts: Mapping[str, Info], request: Request) -> None:
+        self.hosts, self.request = hosts, request
+        self.faults: list[str] = []
+        self.warnings: list[str] = []
+        self.members = [host for host in request.members if host in hosts]
+        self.journals = {host: hosts[host]["journal"] for host in self.members if hosts[host]["journal"]}
+
+    def plan(self) -> dict[str, Any]:
+        """The plan, with all faults."""
+        self.judge_hosts()
+        if self.request.rollback:
+            archive: dict[str, Any] = {}
+            identifier, action = self.rollback(), "roll back"
+        else:
+            identifier, archive, action = self.forward()
+        stages = {host: self.stage(host, identifier) for host in self.members}
+        touched = [host for host, stage in stages.items() if stage in (*IN_PLACE, FINISHED)]
+        stop = bool(touched) if self.request.rollback else len(touched) < len(self.members)
+        places = self.places(archive)
+        healthy = [host for host in self.members if self.hosts[host]["live"].get("healthy")]
+        revision = max((self.hosts[host]["live"].get("revision", 0) for host in healthy), default=0)
+        prepare = not self.request.rollback and any(
+            stage not in (STAGED, *IN_PLACE, FINISHED) for stage in stages.values()
+        )
+        save = prepare and not touched and self.request.save
+        if save and not healthy and self.members:
+            self.warnings.append(
+                "no member of etcd is healthy, so what runs now cannot be saved as a backup; its data is kept beside "
+                "the new"
+            )
+        plan = {
+            "action": action,
+            "id": identifier,
+            "archive": archive,
+            "places": places,
+            "copy_to": [host for host in self.members if host not in places] if prepare else [],
+            "members": self.members,
+            "initial_cluster": {
+                self.hosts[host]["member"]["name"]: self.hosts[host]["member"]["peer_urls"] for host in self.members
+            },
+            "client_urls": [self.hosts[host]["member"]["client_url"] for host in self.members],
+            "external": any(self.hosts[host]["member"]["kind"] == "external" for host in self.members),
+            "stages": stages,
+            "prepare": prepare,
+            "save": save and bool(healthy),
+            "stop": stop,
+            "revisions_lost": revision - archive["etcd"]["revision"] if archive and revision and not touched else None,
+            "warnings": self.warnings,
+        }
+        self.confirmed(plan)
+        return {**plan, "faults": self.faults, "summary": summary(plan, self.request)}
+
+    def stage(self, host: str, identifier: str) -> str:
+        """How far a host has come with a restore."""
+        journal = self.journals.get(host, {})
+        return str(journal["stage"]) if journal.get("id") == identifier else ""
+
+    def judge_hosts(self) -> None:
+        """What is wrong with the hosts, whatever is asked for."""
+        wanted = [*self.request.members, *self.request.control_planes]
+        missing = [host for host in dict.fromkeys(wanted) if host not in self.hosts]
+        if missing:
+            self.faults.append(
+                f"{', '.join(missing)} did not take part. A restore gives all members of etcd new data at once, "
+                "since members with old and with new data are two clusters. Run without --limit; take hosts that are "
+                "gone for good out of the inventory. If only some members are broken and the others still work, do "
+                "not restore: remove the broken ones and add them again"
+            )
+        if not self.request.members:
+            self.faults.append("there is no host for etcd: the groups of the inventory are empty")
+        for host, info in self.hosts.items():
+            if info["problem"]:
+                self.faults.append(f"{host}: {info['problem']}")
+        for host in self.request.control_planes:
+            if host in self.hosts and not self.hosts[host]["control_plane"]:
+                self.faults.append(
+                    f"{host} is no control plane: there is no manifest of its API server. For a host that is new or "
+                    "was lost see docs/restore.md, 'New hosts'"
+                )
+        for host in self.members:
+            self.judge_member(host)
+        kinds = {self.hosts[host]["member"]["kind"] for host in self.members}
+        if len(kinds) > 1:
+            self.faults.append("some members of etcd are static pods and others are not: they cannot be one cluster")
+        names = Counter(self.hosts[host]["member"]["name"] for host in self.members)
+        self.faults += [f"{count} members of etcd have the name {name}" for name, count in names.items() if count > 1]
+
+    def judge_member(self, host: str) -> None:
+        """What is wrong with a member."""
+        member = self.hosts[host]["member"]
+        if member["wal_dir"]:
+            self.faults.append(
+                f"{host}: etcd keeps its write-ahead log in {member['wal_dir']} (--wal-dir), outside of its data "
+                "directory. That cannot be restored"
+            )
+        urls = [url for url in member["peer_urls"] if url]
+        if not urls or not member["name"]:
+            self.faults.append(f"{host}: it is not known what its member of etcd is called, or where it is reached")
+        found = {urlsplit(url).hostname for url in urls}
+        address = self.request.addresses.get(host)
+        if urls and address and address.lower() not in found:
+            self.faults.append(
+                f"{host}: its etcd is set up for {', '.join(urls)}, but the host's address is {address}. "
+                "See docs/restore.md, 'New addresses'"
+            )
+
+    def forward(self) -> tuple[str, dict[str, Any], str]:
+        """The restore's id, the archive, and whether it is begun or gone on with."""
+        open_ones = {host: journal for host, journal in self.journals.items() if journal["stage"] in UNFINISHED}
+        in_place = {journal["id"]: journal for journal in open_ones.values() if journal["stage"] in IN_PLACE}
+        if len(in_place) > 1:
+            self.faults.append(
+                f"several restores were interrupted, {', '.join(sorted(in_place))}, on different hosts: roll back "
+                "(restore_rollback), then begin again"
+            )
+        journal = next(iter(in_place.values()), None) or next(iter(open_ones.values()), None)
+        if journal and not in_place and (self.request.archive and not self.is_same(journal)):
+            journal = None  # nothing but drafts: another archive may take their place
+        archive = self.choose(journal)
+        if not archive and journal and all(self.stage(host, journal["id"]) in IN_PLACE for host in self.members):
+            # The data is in place everywhere, so that the archive is needed no more.
+            archive = {
+                **{key: journal[key] for key in ("path", "identity", "created", "cluster")},
+                "etcd": {"version": "", "revision": journal["revision"], "keys": journal["keys"]}, "age": 0, "size": 0,
+            }  # fmt: skip
+        elif not archive:
+            self.faults.append(self.no_archive(journal))
+        if archive and journal and in_place and archive["identity"] != journal["identity"]:
+            self.faults.append(
+                f"the restore {journal['id']} of {journal['path']} was interrupted after its data was put in place. "
+                f"Go on with that archive, or roll back (restore_rollback), before {archive['path']} is restored"
+            )
+        if archive and not (journal and in_place):
+            self.judge_archive(archive)
+        if journal:
+            return str(journal["id"]), archive, "go on with the restore"
+        times = [self.hosts[host]["time"] for host in self.members]
+        return str(min(times, default="")), archive, "restore"
+
+    def is_same(self, journal: Info) -> bool:
+        """Whether the archive that is asked for is that of a journal."""
+        found = self.candidates()
+        return any(item["identity"] == journal["identity"] for item in found.values())
+
+    def candidates(self) -> dict[str, Info]:
+        """The archive that is asked for, by the hosts that have it."""
+        asked = {host: info["archive"] for host, info in self.hosts.items() if info["archive"]}
+        for item in self.request.controller:
+            asked[CONTROLLER] = item
+        if self.request.archive_host:
+            asked = {host: item for host, item in asked.items() if host == self.request.archive_host}
+        return {host: item for host, item in asked.items() if "identity" in item}
+
+    def choose(self, journal: Info | None) -> dict[str, Any]:
+        """The archive to restore, or nothing."""
+        if self.request.archive:
+            found = self.candidates()
+            identities = {item["identity"] for item in found.values()}
+            if len(identities) > 1:
+                self.faults.append(
+                    f"{self.request.archive} is another archive on each of {', '.join(sorted(found))}: name the host "
+                    "that is meant (restore_archive_host)"
+                )
+            return dict(next(iter(found.values()), {}))
+        known = [item for info in self.hosts.values() for item in info["archives"]]
+        if self.request.archive_host:
+            known = list(self.hosts.get(self.request.archive_host, {}).get("archives", []))
+        if journal:
+            known = [item for item in known if item["identity"] == journal["identity"]]
+        return dict(max(known, key=lambda item: str(item["created"]), default={}))
+
+    def no_archive(self, journal: Info | None) -> str:
+        """Why there is none."""
+        if self.request.archive:
+            asked = [info["archive"] for info in self.hosts.values() if info["archive"]] + list(self.request.controller)
+            said = sorted({item["message"] for item in asked if item and item.get("message")})
+            where = f" on {self.request.archive_host}" if self.request.archive_host else " on any host of this run"
+            return "; ".join(said) or f"restore_archive: there is no {self.request.archive}{where}"
+        if journal:
+            return (
+                f"the restore {journal['id']} was interrupted, and its archive, {journal['path']}, is on no host any "
+                "more: name it (restore_archive), or roll back (restore_rollback)"
+            )
+        return (
+            f"no good backup of {self.request.cluster} was found on {', '.join(self.hosts)}: name one "
+            "(restore_archive), on a host or on the machine that runs Ansible (restore_archive_host: localhost)"
+        )
+
+    def judge_archive(self, archive: Info) -> None:
+        """What is wrong with the archive, for this cluster and these hosts."""
+        path = archive["path"]
+        if archive.get("fault"):
+            self.faults.append(archive["message"])
+        ours = not self.request.other_cluster
+        if ours and archive["cluster"] != self.request.cluster:
+            self.faults.append(
+                f"{path} is a backup of the cluster {archive['cluster']}, not of {self.request.cluster}. "
+                "restore_other_cluster allows it"
+            )
+        foreign = [
+            host
+            for host, info in self.hosts.items()
+            if info["authority"] and archive["authority"] and info["authority"] != archive["authority"]
+        ]
+        if ours and foreign:
+            self.faults.append(
+                f"{path} is of a cluster with another certificate authority than {', '.join(foreign)}: service "
+                "accounts, nodes and certificates would not fit. restore_other_cluster allows it"
+            )
+        for host in self.members:
+            info = self.hosts[host]
+            version = info["live"].get("version") or info["member"]["version"]
+            fault = version_fault(archive["etcd"]["version"], version, version) if version else ""
+            if fault:
+                self.faults.append(f"{host}: {path} cannot be restored: {fault}")
+            needed = 2 * archive["size"] + WAL_SEGMENT
+            if info["data"]["free"] < needed and self.stage(host, info["journal"].get("id", "")) not in UNFINISHED:
+                self.faults.append(
+                    f"{host}: {info['member']['data_dir']} has {info['data']['free'] >> 20} MiB free, but the new "
+                    f"data needs {needed >> 20} MiB beside the old"
+                )
+
+    def rollback(self) -> str:
+        """The id of the restore that is undone."""
+        undone = {host: item for host, item in self.journals.items() if item["stage"] != ROLLED_BACK}
+        # Those that were interrupted go first; one that is finished can be undone as long as its old data is there.
+        found = {item["id"] for item in undone.values() if item["stage"] in UNFINISHED}
+        found = found or {item["id"] for item in undone.values()}
+        if not found:
+            self.faults.append("restore_rollback: no restore was begun on these hosts, or it was rolled back already")
+            return ""
+        identifier = str(max(found))
+        for host, journal in undone.items():
+            if journal["id"] != identifier or journal["stage"] not in (*IN_PLACE, FINISHED):
+                continue
+            kept = any(
+                folder.endswith(f"/before-restore-{identifier}") for folder in self.hosts[host]["data"]["leftovers"]
+            )
+            if not kept:
+                why = "is gone" if journal["had_data"] else "never was"
+                self.faults.append(
+                    f"restore_rollback: {host} has nothing to go back to: its data from before the restore "
+                    f"{identifier} {why}"
+                )
+        return identifier
+
+    def places(self, archive: Info) -> dict[str, str]:
+        """Where each host has the archive."""
+        found: dict[str, str] = {}
+        for host, info in self.hosts.items():
+            items = [info["archive"], *info["archives"]]
+            paths = [item["path"] for item in items if item and item.get("identity") == archive.get("identity", "")]
+            if paths:
+                found[host] = paths[0]
+        here = [item["path"] for item in self.request.controller if item.get("identity") == archive.get("identity", "")]
+        return {**found, **({CONTROLLER: here[0]} if here else {})}
+
+    def confirmed(self, plan: Mapping[str, Any]) -> None:
+        """A confirmation names the cluster."""
+        if self.request.check or self.request.confirm == self.request.cluster:
+            return
+        given = f"it is {self.request.confirm!r}" if self.request.confirm else "it is not set"
+        what = (
+            "goes back to its data from before a restore"
+            if self.request.rollback
+            else "loses what came after the backup"
+        )
+        self.faults.append(
+            f"restore_confirm: {given}. The cluster {what}: set it to the cluster's name, {self.request.cluster}, to "
+            "confirm that, or run with --check to see what would be done"
+        )
+
+
+def age(seconds: int) -> str:
+    """An age for people."""
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}s"
+    return f"{seconds} seconds"
+
+
+def summary(plan: Mapping[str, Any], request: Request) -> list[str]:
+    """The plan in sentences."""
+    lines = [f"{plan['action'].capitalize()} {plan['id']} of the cluster {request.cluster}"]
+    archive = plan["archive"]
+    if archive:
+        lines += [
+            f"backup: {archive['path']}, made {archive['created']} ({age(archive['age'])} ago)" if archive["age"]
+            else f"backup: {archive['path']}, made {archive['created']}",
+            f"it has revision {archive['etcd']['revision']}, {archive['etcd']['keys']} keys",
+        ]  # fmt: skip
+    if plan["revisions_lost"] is not None:
+        lines.append(f"the cluster has made {plan['revisions_lost']} changes since then, which will be lost")
+    lines.append(f"members: {', '.join(f'{name} ({url[0]})' for name, url in plan['initial_cluster'].items())}")
+    stages = {host: stage for host, stage in plan["stages"].items() if stage}
+    if stages:
+        lines.append(f"done before: {', '.join(f'{host} {stage}' for host, stage in stages.items())}")
+    if plan["copy_to"]:
+        lines.append(f"the archive is copied to {', '.join(plan['copy_to'])}")
+    if plan["save"]:
+        lines.append("what runs now is saved as a backup first")
+    if plan["stop"]:
+        lines.append("the API servers and etcd are stopped meanwhile; pods go on running")
+    return [*lines, *(f"warning: {text}" for text in plan["warnings"])]
+
+
+def plan_restore(hosts: Mapping[str, Info], request: Request) -> dict[str, Any]:
+    """What is to be done, or why it must not."""
+    return Planner(hosts, request).plan()
