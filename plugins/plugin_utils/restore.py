@@ -88,7 +88,7 @@ class Planner:
         prepare = not self.request.rollback and any(
             stage not in (STAGED, *IN_PLACE, FINISHED) for stage in stages.values()
         )
-        save = prepare and not touched and self.request.save
+        save = self.request.save and stop and (self.request.rollback or not touched)
         if save and not healthy and self.members:
             self.warnings.append(
                 "no member of etcd is healthy, so what runs now cannot be saved as a backup; its data is kept beside "

@@ -1,0 +1,214 @@
+"""The plan of a restore: what is chosen, and everything that stands against it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.groundwork.kubernetes.plugins.filter.restore_plan import restore_plan
+
+ID = "20261122T081500Z"
+OLD, NEW = "a" * 16, "b" * 16
+HOSTS = ("cp-1", "cp-2", "cp-3")
+
+
+def archive(identity: str = NEW, **more: Any) -> dict[str, Any]:
+    created = "2026-11-22T02:00:00Z" if identity == NEW else "2026-11-21T02:00:00Z"
+    return {
+        "path": f"/backups/{identity[0]}.tar", "fault": "", "message": "", "identity": identity, "cluster": "example",
+        "created": created, "age": 7200, "size": 1000, "host": "cp-1", "authority": "CA",
+        "etcd": {"version": "3.6.8", "revision": 100, "keys": 7}, **more,
+    }  # fmt: skip
+
+
+def info(number: int, **more: Any) -> dict[str, Any]:
+    address = f"192.0.2.{number}"
+    member = {
+        "kind": "stacked", "name": f"cp-{number}", "peer_urls": [f"https://{address}:2380"],
+        "client_url": f"https://{address}:2379", "data_dir": "/var/lib/etcd", "wal_dir": "", "version": "3.6.8",
+        "certificates": {},
+    }  # fmt: skip
+    return {
+        "time": ID, "problem": "", "journal": {}, "member": {**member, **more.pop("member", {})},
+        "data": {"present": True, "in_use": True, "size": 900, "free": 10**10, "leftovers": []},
+        "live": {"healthy": True, "revision": 150, "version": "3.6.8", "error": ""}, "stopped": [],
+        "control_plane": True, "authority": "CA", "archives": [], "archive": {}, **more,
+    }  # fmt: skip
+
+
+def journal(stage: str, identity: str = NEW, identifier: str = ID, **more: Any) -> dict[str, Any]:
+    return {
+        "id": identifier, "cluster": "example", "identity": identity, "path": f"/backups/{identity[0]}.tar",
+        "created": "2026-11-22T02:00:00Z", "stage": stage, "data_dir": "/var/lib/etcd", "had_data": True,
+        "revision": 100, "keys": 7, **more,
+    }  # fmt: skip
+
+
+def plan(*hosts: dict[str, Any], **options: Any) -> dict[str, Any]:
+    names = HOSTS[: len(hosts)]
+    given = {
+        "cluster": "example", "confirm": "example", "members": list(names), "control_planes": list(names),
+        "addresses": {name: f"192.0.2.{number}" for number, name in enumerate(names, 1)}, **options,
+    }  # fmt: skip
+    return restore_plan(dict(zip(names, hosts)), **given)
+
+
+def test_the_newest_archive_goes_to_all_members() -> None:
+    made = plan(info(1, archives=[archive(OLD)]), info(2, archives=[archive(NEW), archive(OLD)]), info(3))
+    assert made["faults"] == []
+    assert made["archive"]["identity"] == NEW
+    assert made["places"] == {"cp-2": "/backups/b.tar"}
+    assert made["copy_to"] == ["cp-1", "cp-3"]
+    assert made["initial_cluster"] == {f"cp-{n}": [f"https://192.0.2.{n}:2380"] for n in (1, 2, 3)}
+    assert (made["id"], made["action"]) == (ID, "restore")
+    assert (made["prepare"], made["save"], made["stop"], made["external"]) == (True, True, True, False)
+    assert made["revisions_lost"] == 50
+    assert "backup: /backups/b.tar, made 2026-11-22T02:00:00Z (2 hours ago)" in made["summary"]
+
+
+def test_an_archive_on_the_controller_goes_to_all() -> None:
+    asked = {"archive": "/srv/b.tar", "archive_host": "localhost", "controller": [archive(path="/srv/b.tar")]}
+    made = plan(info(1, archives=[archive(OLD)]), **asked)
+    assert made["faults"] == []
+    assert made["places"] == {"localhost": "/srv/b.tar"}
+    assert made["copy_to"] == ["cp-1"]
+
+
+def test_without_quorum_nothing_is_saved() -> None:
+    down = {"live": {"healthy": False, "revision": 0, "version": "", "error": "it does not run"}}
+    made = plan(info(1, archives=[archive()], **down))
+    assert (made["faults"], made["save"], made["revisions_lost"]) == ([], False, None)
+    assert "no member of etcd is healthy" in made["warnings"][0]
+
+
+def test_check_mode_needs_no_confirmation() -> None:
+    assert plan(info(1, archives=[archive()]), confirm="", check=True)["faults"] == []
+
+
+FAULTS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
+    "no confirmation": ([info(1, archives=[archive()])], {"confirm": ""}, "restore_confirm: it is not set"),
+    "another name": ([info(1, archives=[archive()])], {"confirm": "exmaple"}, "restore_confirm: it is 'exmaple'"),
+    "no archive": ([info(1)], {}, "no good backup of example was found on cp-1"),
+    "no such archive": ([info(1)], {"archive": "/x.tar"}, "restore_archive: there is no /x.tar on any host"),
+    "a bad archive": (
+        [info(1, archive={"path": "/x.tar", "fault": "truncated", "message": "/x.tar is truncated"})],
+        {"archive": "/x.tar"}, "/x.tar is truncated",
+    ),
+    "two archives of one name": (
+        [info(1, archive=archive(NEW)), info(2, archive=archive(OLD))], {"archive": "/x.tar"},
+        "another archive on each of cp-1, cp-2",
+    ),
+    "limited": (
+        [info(1, archives=[archive()])], {"members": ["cp-1", "cp-2"]}, "cp-2 did not take part. A restore gives all",
+    ),
+    "no members": ([], {}, "there is no host for etcd"),
+    "another cluster": (
+        [info(1, archive=archive(cluster="other"))], {"archive": "/x.tar"}, "of the cluster other, not of example",
+    ),
+    "another authority": (
+        [info(1, archives=[archive()], authority="X")], {}, "another certificate authority than cp-1",
+    ),
+    "newer data": (
+        [info(1, archives=[archive(etcd={"version": "3.7.0", "revision": 1, "keys": 1})])], {}, "older etcd 3.6.8",
+    ),
+    "much older data": (
+        [info(1, archives=[archive(etcd={"version": "3.4.3", "revision": 1, "keys": 1})])], {},
+        "reads only data of its own minor version",
+    ),
+    "no room": (
+        [info(1, archives=[archive(size=10**12)])], {}, "cp-1: /var/lib/etcd has 9536 MiB free, but the new data needs",
+    ),
+    "a new host": ([info(1, archives=[archive()], control_plane=False)], {}, "cp-1 is no control plane"),
+    "a new address": (
+        [info(1, archives=[archive()])], {"addresses": {"cp-1": "192.0.2.99"}}, "the host's address is 192.0.2.99",
+    ),
+    "a log elsewhere": ([info(1, archives=[archive()], member={"wal_dir": "/wal"})], {}, "in /wal (--wal-dir)"),
+    "two of a name": (
+        [info(1, archives=[archive()]), info(2, member={"name": "cp-1"})], {}, "2 members of etcd have the name cp-1",
+    ),
+    "two kinds": (
+        [info(1, archives=[archive()]), info(2, member={"kind": "external"})], {}, "cannot be one cluster",
+    ),
+    "an unreadable journal": ([info(1, archives=[archive()], problem="x cannot be read")], {}, "x cannot be read"),
+    "another one is in place": (
+        [info(1, archives=[archive()], journal=journal("switched", OLD), archive=archive())],
+        {"archive": "/x.tar"}, "was interrupted after its data was put in place",
+    ),
+    "two are in place": (
+        [info(1, archives=[archive()], journal=journal("switched")),
+         info(2, journal=journal("switched", identifier="20261122T081501Z"))],
+        {}, "several restores were interrupted",
+    ),
+    "its archive is gone": ([info(1, journal=journal("staged")), info(2)], {}, "is on no host any more"),
+    "nothing to roll back": ([info(1)], {"rollback": True}, "no restore was begun"),
+    "rolled back already": ([info(1, journal=journal("rolled_back"))], {"rollback": True}, "no restore was begun"),
+    "nothing to go back to": (
+        [info(1, journal=journal("finished"))], {"rollback": True}, "cp-1 has nothing to go back to",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_faults(case: str) -> None:
+    hosts, options, message = FAULTS[case]
+    faults = plan(*hosts, **options)["faults"]
+    assert [fault for fault in faults if message in fault], faults
+
+
+def test_all_faults_are_named_at_once() -> None:
+    made = plan(info(1, archives=[archive(size=10**12, authority="Y")], member={"wal_dir": "/wal"}), confirm="")
+    assert len(made["faults"]) == 4
+
+
+def test_another_cluster_can_be_allowed() -> None:
+    given = {"archive": "/x.tar", "other_cluster": True}
+    assert plan(info(1, archive=archive(cluster="other", authority="X")), **given)["faults"] == []
+
+
+RESUMED: dict[str, tuple[list[str], bool, bool]] = {
+    "while the data was made": (["staging", "", ""], True, True),
+    "after the data was made": (["staged"] * 3, False, True),
+    "while it was put in place": (["switched", "staged", "staged"], False, True),
+    "after it was put in place": (["switched"] * 3, False, False),
+    "before the end": (["proven"] * 3, False, False),
+}
+
+
+@pytest.mark.parametrize("case", RESUMED)
+def test_an_interrupted_restore_goes_on_under_its_id(case: str) -> None:
+    stages, prepare, stop = RESUMED[case]
+    hosts = [
+        info(number, time="20270101T000000Z", journal=journal(stage, OLD) if stage else {}, archives=[archive(NEW)])
+        for number, stage in enumerate(stages, 1)
+    ]
+    hosts[1]["archives"].append(archive(OLD))
+    made = plan(*hosts)
+    assert (made["faults"], made["id"], made["archive"]["identity"]) == ([], ID, OLD)
+    assert made["action"] == "go on with the restore"
+    assert (made["prepare"], made["stop"]) == (prepare, stop)
+
+
+def test_the_archive_is_not_needed_once_all_is_in_place() -> None:
+    made = plan(*(info(number, journal=journal("switched")) for number in (1, 2, 3)))
+    assert (made["faults"], made["copy_to"], made["id"]) == ([], [], ID)
+
+
+def test_drafts_give_way_to_another_archive() -> None:
+    made = plan(
+        info(1, time="20270101T000000Z", journal=journal("staged", OLD), archive=archive(NEW)), archive="/b.tar"
+    )
+    assert (made["faults"], made["id"], made["archive"]["identity"]) == ([], "20270101T000000Z", NEW)
+
+
+@pytest.mark.parametrize(("stage", "stop"), [("staged", False), ("switched", True), ("finished", True)])
+def test_rolling_back(stage: str, stop: bool) -> None:
+    data = {"present": True, "in_use": True, "size": 1, "free": 1, "leftovers": [f"/var/lib/etcd/before-restore-{ID}"]}
+    made = plan(info(1, journal=journal(stage), data=data), info(2), rollback=True)
+    assert (made["faults"], made["id"], made["stop"], made["prepare"]) == ([], ID, stop, False)
+    assert made["save"] is stop
+
+
+def test_wrong_input_is_an_error() -> None:
+    with pytest.raises(AnsibleFilterError, match="what restore_info returned"):
+        plan({"time": "x"})
