@@ -70,6 +70,10 @@ options:
     description: Whether what runs now is to be saved.
     type: bool
     default: true
+  rebuild:
+    description: Whether an empty host is made the first of a cluster again.
+    type: bool
+    default: false
   check:
     description: Whether nothing is going to be changed, so that nothing need be confirmed.
     type: bool

@@ -389,7 +389,9 @@ class HostReader:
         return {
             "kubelet_conf": self.exists("/etc/kubernetes/kubelet.conf"),
             "admin_conf": self.exists("/etc/kubernetes/admin.conf"),
-            "etcd_data": self.exists(os.path.join(etcd_data_dir, "member")),
+            # Data that an initialization which has begun is to go on with does not count.
+            "etcd_data": self.exists(os.path.join(etcd_data_dir, "member"))
+            and not self.exists("/etc/kubernetes/.kubeadm-init-in-progress"),
             "ca_sha256": fingerprint,
             "api_server_version": parse_image_version(self.read("/etc/kubernetes/manifests/kube-apiserver.yaml")),
         }

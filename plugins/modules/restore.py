@@ -488,7 +488,7 @@ class Restore:
             if not health.healthy:
                 return f"{endpoint} is not healthy ({health.error or 'no answer'})"
             names = {member.name for member in self.etcd.members([endpoint])}
-            if names != set(self.options["initial_cluster"]):
+            if not names >= set(self.options["initial_cluster"]):
                 return f"the cluster has the members {sorted(names)}, not {sorted(self.options['initial_cluster'])}"
             # Only at that revision: the leases of some keys end soon after there is a leader.
             count = self.etcd.sample(endpoint, "", limit=1, revision=journal.revision).count

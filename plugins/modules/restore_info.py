@@ -71,6 +71,12 @@ options:
     description: The folder with the member's certificates, where etcd is no static pod.
     type: path
     default: /etc/etcd/pki
+  environment:
+    description:
+      - The settings of the member, as C(ETCD_) variables, where etcd is no static pod. What stands there goes before
+        O(name), O(peer_urls) and O(data_dir).
+    type: path
+    default: /etc/etcd/etcd.env
   journal:
     description: File with the state of an interrupted restore.
     type: path
@@ -179,6 +185,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore imp
     image_version,
     in_use,
     read_journal,
+    settings,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._static_pods import flags, image
 
@@ -198,6 +205,7 @@ ARGUMENTS: Dict[str, Any] = {
     "aside": {"type": "path", "default": "/etc/kubernetes/manifests.stopped"},
     "pki": {"type": "path", "default": "/etc/kubernetes/pki"},
     "external_pki": {"type": "path", "default": "/etc/etcd/pki"},
+    "environment": {"type": "path", "default": "/etc/etcd/etcd.env"},
     "journal": {"type": "path", "default": JOURNAL},
     **CLIENT_OPTIONS,
 }
@@ -274,13 +282,16 @@ class Host:
                 version=image_version(image(text)),
                 certificates=self.certificates(pki, "ca.crt", "healthcheck-client"),
             )
+        said = settings((read_bytes(self.options["environment"]) or b"").decode("utf-8", "replace"))
         server = Etcd(self.module).tool("etcd")
+        urls = said.get("INITIAL_ADVERTISE_PEER_URLS", "")
         return LocalMember(
             kind="external",
-            name=self.options["name"],
-            peer_urls=self.options["peer_urls"],
+            name=said.get("NAME") or self.options["name"],
+            peer_urls=urls.split(",") if urls else self.options["peer_urls"],
             client_url=self.options["endpoints"][0],
-            data_dir=self.options["data_dir"],
+            data_dir=said.get("DATA_DIR") or self.options["data_dir"],
+            wal_dir=said.get("WAL_DIR", ""),
             version=str(server.version) if server else "",
             certificates=self.certificates(self.options["external_pki"], "ca.crt", "member"),
         )

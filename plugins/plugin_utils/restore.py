@@ -44,6 +44,7 @@ class Request:
         rollback: whether an earlier restore is to be undone.
         other_cluster: whether an archive of another cluster is taken.
         save: whether what runs now is to be saved.
+        rebuild: whether an empty host is made the first of a cluster again.
         check: whether it is check mode, which needs no confirmation.
     """
 
@@ -58,6 +59,7 @@ class Request:
     rollback: bool = False
     other_cluster: bool = False
     save: bool = True
+    rebuild: bool = False
     check: bool = False
 
 
@@ -145,11 +147,23 @@ class Planner:
                 )
         for host in self.members:
             self.judge_member(host)
+            if self.request.rebuild:
+                self.judge_empty(host)
         kinds = {self.hosts[host]["member"]["kind"] for host in self.members}
         if len(kinds) > 1:
             self.faults.append("some members of etcd are static pods and others are not: they cannot be one cluster")
         names = Counter(self.hosts[host]["member"]["name"] for host in self.members)
         self.faults += [f"{count} members of etcd have the name {name}" for name, count in names.items() if count > 1]
+
+    def judge_empty(self, host: str) -> None:
+        """What is on a host that is to be empty."""
+        info = self.hosts[host]
+        if self.journals.get(host, {}).get("stage") in UNFINISHED:
+            return
+        if info["control_plane"]:
+            self.faults.append(f"{host} is a control plane already: use the playbook restore")
+        elif info["data"]["present"]:
+            self.faults.append(f"{host}: {info['member']['data_dir']} has data of etcd: move it away first")
 
     def judge_member(self, host: str) -> None:
         """What is wrong with a member."""
@@ -258,6 +272,8 @@ class Planner:
         if archive.get("fault"):
             self.faults.append(archive["message"])
         ours = not self.request.other_cluster
+        if self.request.rebuild and not archive["authority"]:
+            self.faults.append(f"{path} does not hold the cluster's authority, so that nothing can be rebuilt of it")
         if ours and archive["cluster"] != self.request.cluster:
             self.faults.append(
                 f"{path} is a backup of the cluster {archive['cluster']}, not of {self.request.cluster}. "

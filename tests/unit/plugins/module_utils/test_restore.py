@@ -15,6 +15,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore imp
     image_version,
     in_use,
     read_journal,
+    settings,
     version_fault,
     write_journal,
 )
@@ -121,3 +122,8 @@ def test_versions(archive: str, member: str, tool: str, message: str) -> None:
 )
 def test_versions_of_images(image: str, version: str) -> None:
     assert image_version(image) == version
+
+
+def test_settings_of_a_service() -> None:
+    text = "# comment\nETCD_NAME=cp-1\nETCD_DATA_DIR='/data'\nETCD_WAL_DIR=\"/wal\"\nOTHER=x\n"
+    assert settings(text) == {"NAME": "cp-1", "DATA_DIR": "/data", "WAL_DIR": "/wal"}
