@@ -141,6 +141,12 @@ archives:
   returned: success
   type: list
   elements: dict
+encrypted:
+  description: Encrypted archives of the cluster, newest first. They must be decrypted elsewhere, where the key is.
+  returned: success
+  type: list
+  elements: str
+  sample: [/var/backups/kubernetes/kubernetes-20261122T020000Z.tar.age]
 archive:
   description: The same of O(archive), with C(fault) and C(message) where it is no good. Empty where it is not there.
   returned: success
@@ -152,6 +158,7 @@ problem:
   sample: ''
 """
 
+import glob
 import hashlib
 import os
 import shutil
@@ -210,6 +217,11 @@ ARGUMENTS: Dict[str, Any] = {
     **CLIENT_OPTIONS,
 }
 LISTED = 20
+ENCRYPTED = ".age"
+DECRYPT = (
+    "fetch it to the machine that runs Ansible, decrypt it there (age --decrypt), and name what comes out "
+    "(restore_archive, with restore_archive_host: localhost)"
+)
 
 
 class Host:
@@ -244,6 +256,7 @@ class Host:
             "control_plane": self.manifest("kube-apiserver") is not None,
             "authority": self.authority(),
             "archives": self.archives(),
+            "encrypted": self.encrypted(),
             "archive": self.archive(),
         }
 
@@ -343,9 +356,16 @@ class Host:
         listed = [
             item for folder in self.options["directories"] for item in list_archives(folder, self.options["cluster"])
         ]
-        newest = sorted((item for item in listed if not item.bad), key=lambda item: item.time, reverse=True)
+        plain = [item for item in listed if not item.bad and not item.path.endswith(ENCRYPTED)]
+        newest = sorted(plain, key=lambda item: item.time, reverse=True)
         found = [self.look_at(item.path, self.options["cluster"]) for item in newest[:LISTED]]
         return [item for item in found if not item["fault"]]
+
+    def encrypted(self) -> List[str]:
+        """Encrypted archives of the cluster."""
+        name = f"{glob.escape(self.options['cluster'])}-{'[0-9]' * 8}T{'[0-9]' * 6}Z.tar{ENCRYPTED}"
+        found = [path for folder in self.options["directories"] for path in glob.glob(os.path.join(folder, name))]
+        return sorted(found, key=os.path.basename, reverse=True)
 
     def archive(self) -> Dict[str, Any]:
         """The archive that is asked for."""
@@ -356,6 +376,8 @@ class Host:
 
     def look_at(self, path: str, cluster: str) -> Dict[str, Any]:
         """What an archive says of itself."""
+        if path.endswith(ENCRYPTED):
+            return {"path": path, "fault": "encrypted", "message": f"{path} is encrypted: {DECRYPT}"}
         try:
             manifest = read_manifest(path, cluster)
         except (BackupError, OSError) as error:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -87,6 +88,8 @@ class Planner:
         places = self.places(archive)
         healthy = [host for host in self.members if self.hosts[host]["live"].get("healthy")]
         revision = max((self.hosts[host]["live"].get("revision", 0) for host in healthy), default=0)
+        # A cluster that began anew, after its data was lost, is behind the backup.
+        lost = revision - archive["etcd"]["revision"] if archive else 0
         prepare = not self.request.rollback and any(
             stage not in (STAGED, *IN_PLACE, FINISHED) for stage in stages.values()
         )
@@ -112,7 +115,7 @@ class Planner:
             "prepare": prepare,
             "save": save and bool(healthy),
             "stop": stop,
-            "revisions_lost": revision - archive["etcd"]["revision"] if archive and revision and not touched else None,
+            "revisions_lost": lost if archive and revision and not touched and lost >= 0 else None,
             "warnings": self.warnings,
         }
         self.confirmed(plan)
@@ -212,6 +215,8 @@ class Planner:
             )
         if archive and not (journal and in_place):
             self.judge_archive(archive)
+        if not journal and not self.request.archive:
+            self.judge_encrypted(archive)
         if journal:
             return str(journal["id"]), archive, "go on with the restore"
         times = [self.hosts[host]["time"] for host in self.members]
@@ -301,6 +306,17 @@ class Planner:
                     f"{host}: {info['member']['data_dir']} has {info['data']['free'] >> 20} MiB free, but the new "
                     f"data needs {needed >> 20} MiB beside the old"
                 )
+
+    def judge_encrypted(self, archive: Info) -> None:
+        """Nobody shall get an older backup without knowing of a newer one that is encrypted."""
+        found = [path for info in self.hosts.values() for path in info["encrypted"]]
+        newest = max(found, key=os.path.basename, default="")
+        if newest and os.path.basename(newest) > os.path.basename(archive.get("path", "")):
+            self.faults.append(
+                f"the newest backup, {newest}, is encrypted: fetch it to the machine that runs Ansible, decrypt it "
+                "there (age --decrypt), and name what comes out (restore_archive, with restore_archive_host: localhost). Or "
+                "name an older one that is not encrypted"
+            )
 
     def rollback(self) -> str:
         """The id of the restore that is undone."""

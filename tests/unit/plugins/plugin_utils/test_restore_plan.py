@@ -33,7 +33,7 @@ def info(number: int, **more: Any) -> dict[str, Any]:
         "time": ID, "problem": "", "journal": {}, "member": {**member, **more.pop("member", {})},
         "data": {"present": True, "in_use": True, "size": 900, "free": 10**10, "leftovers": []},
         "live": {"healthy": True, "revision": 150, "version": "3.6.8", "error": ""}, "stopped": [],
-        "control_plane": True, "authority": "CA", "archives": [], "archive": {}, **more,
+        "control_plane": True, "authority": "CA", "archives": [], "archive": {}, "encrypted": [], **more,
     }  # fmt: skip
 
 
@@ -98,6 +98,11 @@ FAULTS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
     "two archives of one name": (
         [info(1, archive=archive(NEW)), info(2, archive=archive(OLD))], {"archive": "/x.tar"},
         "another archive on each of cp-1, cp-2",
+    ),
+    "only encrypted ones": ([info(1, encrypted=["/x/example-20261122T020000Z.tar.age"])], {}, "is encrypted: fetch it"),
+    "a newer one is encrypted": (
+        [info(1, archives=[archive(path="/x/example-20261121T020000Z.tar")],
+              encrypted=["/x/example-20261122T020000Z.tar.age"])], {}, "the newest backup, /x/example-20261122T020000Z",
     ),
     "limited": (
         [info(1, archives=[archive()])], {"members": ["cp-1", "cp-2"]}, "cp-2 did not take part. A restore gives all",
@@ -212,3 +217,29 @@ def test_rolling_back(stage: str, stop: bool) -> None:
 def test_wrong_input_is_an_error() -> None:
     with pytest.raises(AnsibleFilterError, match="what restore_info returned"):
         plan({"time": "x"})
+
+
+def test_a_cluster_that_began_anew_is_not_ahead() -> None:
+    anew = {"live": {"healthy": True, "revision": 5, "version": "3.6.8", "error": ""}}
+    assert plan(info(1, archives=[archive()], **anew))["revisions_lost"] is None
+
+
+REBUILT: dict[str, tuple[dict[str, Any], str]] = {
+    "an empty host": ({}, ""),
+    "a control plane": ({"control_plane": True}, "is a control plane already"),
+    "old data": ({"data": {"present": True, "in_use": False, "size": 1, "free": 10**10, "leftovers": []}}, "has data"),
+    "begun before": ({"control_plane": True, "journal": journal("switched")}, ""),
+    "without keys": ({"archives": [archive(authority="")]}, "does not hold the cluster's authority"),
+}
+
+
+@pytest.mark.parametrize("case", REBUILT)
+def test_rebuilding(case: str) -> None:
+    more, message = REBUILT[case]
+    empty = {
+        "control_plane": False, "authority": "", "archives": [archive()],
+        "data": {"present": False, "in_use": False, "size": 0, "free": 10**10, "leftovers": []},
+        "live": {"healthy": False, "revision": 0, "version": "", "error": "it does not run"},
+    }  # fmt: skip
+    faults = plan(info(1, **{**empty, **more}), rebuild=True, control_planes=[])["faults"]
+    assert [fault for fault in faults if message in fault] if message else faults == []
