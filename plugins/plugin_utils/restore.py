@@ -314,7 +314,7 @@ class Planner:
         if newest and os.path.basename(newest) > os.path.basename(archive.get("path", "")):
             self.faults.append(
                 f"the newest backup, {newest}, is encrypted: fetch it to the machine that runs Ansible, decrypt it "
-                "there (age --decrypt), and name what comes out (restore_archive, with restore_archive_host: localhost). Or "
+                "there (age --decrypt), and name what comes out (restore_archive, restore_archive_host: localhost). Or "
                 "name an older one that is not encrypted"
             )
 
