@@ -193,7 +193,9 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._service imp
     Systemd,
     Unit,
     Wish,
+    newer,
     plan,
+    written_times,
 )
 
 ROOT = "/"
