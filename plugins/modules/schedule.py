@@ -193,9 +193,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._service imp
     Systemd,
     Unit,
     Wish,
-    newer,
     plan,
-    written_times,
 )
 
 ROOT = "/"
@@ -283,11 +281,18 @@ class ScheduleModule:
         present = self.options["state"] == "present"
         items = [item for item in (self.wanted() if present else self.unwanted()) if item.changed]
         written = [item.change.path for item in items if item.change.path in self.unit_paths]
-        steps, _reasons = plan(timer, self.wish(timer, written), {})
-        if not self.module.check_mode:
-            self.start(items, steps, service, timer) if present else self.stop(items, steps)
+        if present:
+            wish = Wish("started", enabled=True, restart=False)
+        else:
+            wish = Wish("stopped", enabled=False if timer.exists else None, restart=False)
+        steps, _reasons = plan(timer, wish, {})
+        # That systemd reads its files anew is enough for a timer that runs to follow its new calendar.
         reload = ["daemon-reload"] * bool(written or (present and not timer.exists))
         actions = [*reload, *steps] if present else [*steps, *reload]
+        if not self.module.check_mode and present:
+            self.start(items, steps, bool(reload) or service.needs_reload or timer.needs_reload)
+        elif not self.module.check_mode:
+            self.stop(items, steps, bool(reload))
         result: Dict[str, Any] = {
             "changed": bool(items or actions),
             "actions": actions,
@@ -302,34 +307,20 @@ class ScheduleModule:
             result["diff"] += diff_lines(self.timer.name, [state], after)
         return result
 
-    def wish(self, timer: Unit, written: List[str]) -> Wish:
-        """What is asked of the timer."""
-        if self.options["state"] == "absent":
-            return Wish("stopped", enabled=False if timer.exists else None, restart=False)
-        path = self.places.timer
-        # Newer than the timer's start: an earlier run was interrupted between the two.
-        restart = (
-            path in written or timer.remade(self.timer.name, [path]) or newer(written_times([path]), timer.changed_at)
-        )
-        return Wish("started", enabled=True, restart=bool(restart))
-
-    def start(self, items: List[Item], steps: List[str], service: Unit, timer: Unit) -> None:
+    def start(self, items: List[Item], steps: List[str], reload: bool) -> None:
         """Write the files, then have systemd read them and start the timer."""
         for item in items:
             item.apply(self.module)
-        written = any(item.change.path in self.unit_paths for item in items)
-        if written or service.stale(self.service.name, []) or timer.stale(self.timer.name, []):
-            self.timer.act("daemon-reload")
-        for step in steps:
+        for step in ["daemon-reload"] * reload + steps:
             self.timer.act(step)
 
-    def stop(self, items: List[Item], steps: List[str]) -> None:
+    def stop(self, items: List[Item], steps: List[str], reload: bool) -> None:
         """Stop the timer, then remove the files and have systemd forget them."""
         for step in steps:
             self.timer.act(step)
         for item in items:
             item.apply(self.module)
-        if any(item.change.path in self.unit_paths for item in items):
+        if reload:
             self.timer.act("daemon-reload")
         if self.service.read().active_state == "failed":
             self.service.act("reset-failed")
