@@ -38,11 +38,17 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     ({"endpoint": "https://192.0.2.10"}, ["without a scheme"]),
     ({"endpoint": "api.example.com:8443"}, ["set endpoint_virtual_ip to the address that the name leads to"]),
     ({"endpoint": "api:8443", "virtual_ip": "api"}, ["endpoint_virtual_ip is 'api', which is no IP address"]),
-    ({"endpoint": "192.0.2.10:8443", "virtual_ip": "192.0.2.9"}, ["at 192.0.2.10 and endpoint_virtual_ip is 192.0.2.9"]),
+    (
+        {"endpoint": "192.0.2.10:8443", "virtual_ip": "192.0.2.9"},
+        ["at 192.0.2.10 and endpoint_virtual_ip is 192.0.2.9"],
+    ),
     ({"endpoint": "127.0.0.1:8443"}, ["the virtual address 127.0.0.1 cannot be one"]),
     ({"endpoint": "192.0.2.12:8443"}, ["the virtual address 192.0.2.12 is that of cp-2"]),
     ({"endpoint": "[2001:db8::10]:8443"}, ["is IPv6, and the addresses of cp-1, cp-2 are not"]),
-    ({"endpoint": "192.0.2.10"}, ["the API server uses port 6443 already: give kubernetes_api_endpoint another port, like"]),
+    (
+        {"endpoint": "192.0.2.10"},
+        ["the API server uses port 6443 already: give kubernetes_api_endpoint another port, like"],
+    ),
     ({"endpoint": "192.0.2.10:10250"}, ["where the kubelet uses port 10250 already"]),
     ({"endpoint": "192.0.2.10:8443", "health_port": 8443}, ["endpoint_health_port is 8443, the port of"]),
     ({"endpoint": "192.0.2.10:8443", "health_port": 2379}, ["where etcd uses endpoint_health_port 2379"]),
@@ -193,7 +199,9 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
 
 
 def content(host: dict[str, Any], path: str) -> str:
-    return next(item["content"] for kind in ("haproxy", "keepalived", "kube_vip") for item in host[kind] if item["path"] == path)
+    return next(
+        item["content"] for kind in ("haproxy", "keepalived", "kube_vip") for item in host[kind] if item["path"] == path
+    )
 
 
 def pod(host: dict[str, Any]) -> dict[str, Any]:

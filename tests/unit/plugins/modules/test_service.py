@@ -146,7 +146,10 @@ def test_restarts_when_a_drop_in_is_newer(
 
 
 def test_generated_unit_is_not_older_than_its_service() -> None:
-    paths = {"fragment": "/run/systemd/generator.late/x.service", "drop_ins": ("/etc/systemd/system/x.service.d/a.conf",)}
+    paths = {
+        "fragment": "/run/systemd/generator.late/x.service",
+        "drop_ins": ("/etc/systemd/system/x.service.d/a.conf",),
+    }
     unit = Unit("loaded", "active", "generated", needs_reload=False, started_at=1.0, **paths)  # type: ignore[arg-type]
     assert unit.paths == ["/etc/systemd/system/x.service.d/a.conf"]
 
