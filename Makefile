@@ -7,6 +7,9 @@ KUBERNETES_VERSION ?= 1.20.2
 CONTROL_PLANES ?= 1
 WORKERS ?= 2
 NAME ?= default
+TOPOLOGY ?= stacked
+ENDPOINT ?=
+ONLY ?=
 PYTHON ?= python3
 export KUBERNETES_VERSION CONTAINERD_VERSION ETCD_VERSION RUNC_VERSION CNI_PLUGINS_VERSION CRICTL_VERSION
 
@@ -81,6 +84,10 @@ integration: artifacts ## Modules against real etcd processes and a real API ser
 .PHONY: scenario
 scenario: setup ## One molecule scenario: make scenario NAME=default
 	@tests/scenario $(NAME)
+
+.PHONY: reliability
+reliability: setup ## Faults of hosts, network, disks and runs on lab clusters, with a probe: make reliability ONLY=kill-1
+	@PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m reliability --topology $(TOPOLOGY) $(addprefix --endpoint ,$(ENDPOINT)) $(addprefix --only ,$(ONLY))
 
 .PHONY: bench
 bench: setup ## site against a shell script with the same steps, and the cost of a second run

@@ -190,19 +190,31 @@ class Hosts:
         """Put a new, empty host in the place of each, under its name and address."""
         hosts = self._chosen(names)
         self.remove(names)
+        self.add(hosts)
+
+    def add(self, hosts: Iterable[Host]) -> None:
+        """Make hosts beside those that exist, new and empty."""
         for host in hosts:
             self._start(host)
         self.trust(self.running())
 
     def cut(self, names: Iterable[str]) -> None:
-        """Pull the network cable."""
+        """Pull the network cable: the interface loses its carrier and keeps its addresses and routes."""
         for host in self._chosen(names):
-            podman("network", "disconnect", self.settings.name, self._container(host))
+            self._cable(host, "down")
 
     def plug(self, names: Iterable[str]) -> None:
         """Plug the network cable in again."""
         for host in self._chosen(names):
-            podman("network", "connect", f"--ip={host.address}", self.settings.name, self._container(host))
+            self._cable(host, "up")
+
+    def _cable(self, host: Host, state: str) -> None:
+        # The other end of the host's interface is one of the machine's.
+        number = self.run(host.name, "cat", "/sys/class/net/eth0/iflink").strip()
+        other = next(
+            link.parent for link in Path("/sys/class/net").glob("*/ifindex") if link.read_text().strip() == number
+        )
+        subprocess.run(["ip", "link", "set", "dev", other.name, state], check=True)
 
     def run(self, name: str, *command: str) -> str:
         """Standard output of a command on a host, past ssh."""
