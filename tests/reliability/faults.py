@@ -41,8 +41,8 @@ class Fault(ABC):
     name: str
     title: str
     topologies: tuple[str, ...] = ("stacked",)
-    # Endpoints with which it makes sense; a fixed host as the endpoint survives nothing.
-    endpoints: tuple[str, ...] = ("haproxy", "local")
+    # Endpoints with which it can be made. The first control plane as the endpoint is of use for trying faults of others.
+    endpoints: tuple[str, ...] = ("haproxy", "local", "first")
     # Whether it makes its own cluster, from fresh hosts.
     begins: bool = False
     # The longest time without a successful read or write that is promised, in seconds; none: there is no promise.
