@@ -11,14 +11,14 @@ from .cluster import LOGS, ROOT, TOPOLOGIES, Cluster, say
 from .disk import FullDatabase, FullDisk
 from .faults import HOST_FAULTS, Fault, Outcome
 from .figures import Figures
-from .interrupted import FIRST, LAST, InterruptedJoin, InterruptedSite
+from .interrupted import FIRST, LAST, MEMBERS, InterruptedJoin, InterruptedSite
 from .quorum import NoQuorum, NoQuorumRepair
 from .repair import REPAIRS
 from .report import notes, table, write
 
 FAULTS: list[Fault] = [
     InterruptedSite(),
-    InterruptedSite(topologies=("external",), points=(*FIRST, *LAST)),
+    InterruptedSite(topologies=("external",), points=(*MEMBERS, *FIRST, *LAST)),
     *HOST_FAULTS,
     FullDisk(),
     FullDatabase(),

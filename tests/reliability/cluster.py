@@ -70,7 +70,7 @@ TOPOLOGIES = {
     "external": Topology(
         "external",
         {"control_plane": 1, "worker": 1, "etcd": 3},
-        {},
+        {"etcd_quota_backend_bytes": ETCD_QUOTA},
         {
             "cacert": "/etc/etcd/pki/ca.crt",
             "cert": "/etc/etcd/pki/member.crt",

@@ -41,7 +41,7 @@ class Fault(ABC):
     name: str
     title: str
     topologies: tuple[str, ...] = ("stacked",)
-    # Endpoints with which it can be made. The first control plane as the endpoint is of use for trying faults of others.
+    # Endpoints with which it can be made.
     endpoints: tuple[str, ...] = ("haproxy", "local", "first")
     # Whether it makes its own cluster, from fresh hosts.
     begins: bool = False

@@ -13,9 +13,9 @@ from .repair import Member
 
 TASK_WITHIN = 900.0
 # What a module goes on with on a host after the connection is gone.
-WORKING = (
-    "pgrep -a 'kubeadm|python3' | grep -oE 'kubeadm (init|join|reset)|AnsiballZ_[a-z_]+' | sort -u | paste -sd, || true"
-)
+WORKING = r"""
+ps -eo args= | sed -nE 's,^([^ ]*/)?(kubeadm [a-z]+).*,\2,p; s,^/usr/bin/python3$,a module,p' | sort -u | paste -sd,
+"""
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,11 @@ class Point:
 
     task: str  # a part of its name
     seconds: float
+    power: bool = False  # whether the hosts that are at work then lose their power, too
+
+    def __str__(self) -> str:
+        """When, for people."""
+        return f"{self.seconds:g} s into '{self.task}'"
 
 
 def tasks(output: str) -> list[str]:
@@ -32,28 +37,36 @@ def tasks(output: str) -> list[str]:
 
 
 def kill_at(cluster: Cluster, point: Point, label: str) -> str:
-    """Run site, kill it there, and say where that was.
+    """Run site, kill it there, and say what that did.
 
     Raises:
-        RuntimeError: if site ends before.
+        RuntimeError: if site fails before.
     """
     process, log = cluster.start_playbook("site", label)
     deadline = time.monotonic() + TASK_WITHIN
-    while not any(point.task in task for task in tasks(log.read_text())):
-        if process.poll() is not None or time.monotonic() > deadline:
+    while process.poll() is None and not any(point.task in task for task in tasks(log.read_text())):
+        if time.monotonic() > deadline:
             kill_tree(process)
             raise RuntimeError(f"site came to no task '{point.task}': see {log}")
         time.sleep(0.1)
-    time.sleep(point.seconds)
-    ended = process.poll() is not None
+    if process.poll() is None:
+        time.sleep(point.seconds)
+    if process.poll():
+        raise RuntimeError(f"site failed before it could be killed: see {log}")
+    if process.poll() == 0:
+        return f"{point}: site had come to its end"
     kill_tree(process)
-    if ended:
-        raise RuntimeError(f"site ended before it could be killed: see {log}")
+    note = f"{point}: killed in '{tasks(log.read_text())[-1]}'"
     working = {host.name: cluster.shell(host.name, WORKING).strip() for host in cluster.hosts}
-    left = "; ".join(f"{what} went on on {host}" for host, what in working.items() if what)
-    return f"killed in '{tasks(log.read_text())[-1]}', {point.seconds:.0f} s after '{point.task}' began" + (
-        f" ({left})" if left else ""
-    )
+    for host, what in working.items():
+        if what and point.power:
+            cluster.kill(host)
+            note += f"; {host} lost its power in {what}"
+        elif what:
+            note += f"; {what} went on on {host}"
+    for host in sorted(cluster.down):
+        cluster.start(host)
+    return note
 
 
 def finish(cluster: Cluster, outcome: Outcome, log: str) -> None:
@@ -66,27 +79,36 @@ def finish(cluster: Cluster, outcome: Outcome, log: str) -> None:
     outcome.expect(again.changed == 0, f"a run after the last changes {again.changed} things: see {again.log}")
 
 
-# Names of tasks are looked for in what a run prints.
+# What a module has begun goes on on its host when Ansible is gone, and the next run waits for it. So the power of the
+# host is taken, too, where it is to stay half done.
 FIRST = (
     Point("Install the programs of containerd", 2),
-    Point("Install the programs of Kubernetes", 2),
-    Point("Initialize the first control plane", 4),
-    Point("Initialize the first control plane", 14),
-)
-LAST = (
-    Point("Join the host, or apply", 4),
-    Point("Route to the pods", 0.5),
+    Point("Install the programs of Kubernetes", 2, power=True),
+    Point("Initialize the first control plane", 3, power=True),
+    Point("Initialize the first control plane", 10, power=True),
+    Point("Initialize the first control plane", 6),
 )
 PLANES = (
-    Point("Join the host, one after the other", 3),
-    Point("Join the host, one after the other", 15),
-    Point("Join the host, one after the other", 50),
+    Point("Join the host, one after the other", 3, power=True),
+    Point("Join the host, one after the other", 4),
+    Point("Join the host, one after the other", 10, power=True),
+)
+MEMBERS = (
+    Point("Configure the service", 0.5),
+    Point("Start the members of a new cluster", 0.5, power=True),
+    Point("Have it signed on a host that has the CA", 0.5),
+)
+LAST = (
+    Point("Join the host, or apply", 3, power=True),
+    Point("Join the host, or apply", 3),
+    Point("Route to the pods", 0.5),
 )
 JOIN = (
+    Point("Join the host, one after the other", 5, power=True),
+    Point("Join the host, one after the other", 10, power=True),
+    Point("Join the host, one after the other", 15, power=True),
+    Point("Join the host, one after the other", 20, power=True),
     Point("Join the host, one after the other", 5),
-    Point("Join the host, one after the other", 12),
-    Point("Join the host, one after the other", 20),
-    Point("Join the host, one after the other", 30),
 )
 
 
@@ -102,7 +124,7 @@ class InterruptedSite(Fault):
     def inject(self, cluster: Cluster, outcome: Outcome) -> None:
         """Kill it at every point."""
         for number, point in enumerate(self.points, 1):
-            say(f"{self.name}: '{point.task}' and {point.seconds:.0f} s")
+            say(f"{self.name}: {point}")
             outcome.notes.append(kill_at(cluster, point, f"killed-{number}"))
 
     def heal(self, cluster: Cluster, outcome: Outcome) -> None:
@@ -137,7 +159,7 @@ class InterruptedJoin(Fault):
         member.lose()
         member.replace()
         for number, point in enumerate(self.points, 1):
-            say(f"{self.name}: '{point.task}' and {point.seconds:.0f} s")
+            say(f"{self.name}: {point}")
             outcome.notes.append(kill_at(cluster, point, f"killed-join-{number}"))
 
     def heal(self, cluster: Cluster, outcome: Outcome) -> None:

@@ -50,8 +50,9 @@ class NoQuorum(Fault):
         outcome.target = " and ".join(self.stopped)
         say(f"{self.name}: {outcome.target}")
         for name in self.stopped:
-            cluster.stop_etcd(name)
-        self.before = {host.name: cluster.shell(host.name, HASHES) for host in cluster.hosts}
+            # The role etcd would start a service that was merely stopped.
+            (cluster.stop_etcd if cluster.topology.stacked else cluster.kill)(name)
+        self.before = hashes(cluster)
 
     def observe(self, cluster: Cluster, outcome: Outcome) -> None:
         """Everything is refused, and names those that are stopped."""
@@ -66,16 +67,12 @@ class NoQuorum(Fault):
         outcome.expect(run.code != 0 or run.changed == 0, f"site changed something: see {run.log}")
         verify = cluster.playbook("verify", "verify-no-quorum")
         outcome.expect(verify.code != 0, f"verify passes: see {verify.log}")
-        after = {host.name: cluster.shell(host.name, HASHES) for host in cluster.hosts}
-        for host, before in self.before.items():
-            differs = set(before.splitlines()) ^ set(after[host].splitlines())
-            outcome.expect(not differs, f"{host} was touched: {sorted(differs)}")
-        outcome.notes.append(f"{sum(map(len, map(str.splitlines, after.values())))} files and services compared")
+        expect_untouched(cluster, outcome, self.before)
 
     def heal(self, cluster: Cluster, outcome: Outcome) -> None:
         """Start them."""
         for name in self.stopped:
-            cluster.start_etcd(name)
+            (cluster.start_etcd if cluster.topology.stacked else cluster.start)(name)
 
     def after(self, cluster: Cluster, outcome: Outcome) -> None:
         """The members are those that there were."""
@@ -107,7 +104,7 @@ class NoQuorumRepair(Fault):
         self.lost.lose()
         cluster.stop_etcd(self.stopped)
         time.sleep(5)
-        self.before = {name: cluster.shell(name, HASHES) for name in (self.kept, self.stopped)}
+        self.before = hashes(cluster)
 
     def observe(self, cluster: Cluster, outcome: Outcome) -> None:
         """Site refuses, whether the lost host is in the inventory as a new one or not at all."""
@@ -119,10 +116,7 @@ class NoQuorumRepair(Fault):
             outcome.notes.append(f"site, the lost host {label}: {message}")
             outcome.expect(run.code != 0, f"site goes on, the lost host {label}: see {run.log}")
             outcome.expect(self.stopped in message, f"site does not name {self.stopped}: see {run.log}")
-        after = {name: cluster.shell(name, HASHES) for name in (self.kept, self.stopped)}
-        for host, before in self.before.items():
-            differs = set(before.splitlines()) ^ set(after[host].splitlines())
-            outcome.expect(not differs, f"{host} was touched: {sorted(differs)}")
+        expect_untouched(cluster, outcome, self.before)
 
     def heal(self, cluster: Cluster, outcome: Outcome) -> None:
         """Start the stopped member; then site can replace the lost one."""
@@ -134,6 +128,21 @@ class NoQuorumRepair(Fault):
                 raise RuntimeError("etcd has no quorum after its member was started")
             time.sleep(5)
         cluster.site("site-repair")
+
+
+def hashes(cluster: Cluster) -> dict[str, set[str]]:
+    """What is configured on each host that can be reached."""
+    reached = [host.name for host in cluster.hosts if host.name not in cluster.down]
+    return {name: set(cluster.shell(name, HASHES).splitlines()) for name in reached}
+
+
+def expect_untouched(cluster: Cluster, outcome: Outcome, before: dict[str, set[str]]) -> None:
+    """What was configured before is the same."""
+    after = hashes(cluster)
+    for name, lines in before.items():
+        differs = lines ^ after[name]
+        outcome.expect(not differs, f"{name} was touched: {sorted(differs)}")
+    outcome.notes.append(f"{sum(map(len, before.values()))} files and services are as they were")
 
 
 def first_failure(run: Run) -> str:
