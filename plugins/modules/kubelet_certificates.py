@@ -136,9 +136,12 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._signing imp
 )
 
 API = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
-SIGNED, UNSIGNED, UNREACHABLE = "signed", "unsigned", "unreachable"
+SIGNED = "signed"
+UNSIGNED = "unsigned"
+UNREACHABLE = "unreachable"
 MESSAGE = "Names and addresses are those of the inventory."
-PROBE_TIMEOUT, PROBES = 5, 20
+PROBE_TIMEOUT = 5
+PROBES = 20
 # A kubelet that has just been restarted does not listen for a moment. One that is down is not waited for.
 RESTART_TIME = 15
 

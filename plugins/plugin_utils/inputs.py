@@ -61,6 +61,8 @@ CLUSTER_VARIABLES = (
     "kubernetes_service_cidr",
     "kubernetes_dns_domain",
     "kubernetes_proxy_mode",
+    "kubernetes_hardened",
+    "kubernetes_kubelet_signed_certificates",
 )
 GROUP_VARIABLES = {
     CONTROL_PLANE: "kubernetes_control_plane_group",
@@ -102,6 +104,8 @@ SERVICE_ADDRESSES_MIN = 10
 CRI_V1_ALPHA2_ONLY_BEFORE, CRI_V1_ONLY_SINCE = 23, 26
 NFTABLES_SINCE, NFTABLES_UNGATED_SINCE = 29, 31
 IPVS_DEPRECATED_SINCE = 35
+POD_SECURITY_SINCE, PATCHES_SINCE = 23, 22
+AUDIT_LEVELS = ("None", "Metadata", "Request", "RequestResponse")
 SKEW_THREE_SINCE = 28
 
 
@@ -487,6 +491,28 @@ def runtime(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
         yield host.fault("runtime-unsupported", text)
 
 
+def hardening(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """What hardens the control plane: whether this version has it, and the form of the audit policy."""
+    version_text = host.text("kubernetes_version")
+    for variable, since in (
+        ("control_plane_pod_security", POD_SECURITY_SINCE),
+        ("control_plane_patches", PATCHES_SINCE),
+    ):
+        if host.values.get(variable) and version_tuple(version_text)[1] < since:
+            text = f"{variable} needs Kubernetes 1.{since} or newer, not {version_text}; leave it empty"
+            yield host.fault("value-invalid", text)
+    policy = host.values.get("control_plane_audit_policy")
+    rules = policy.get("rules") if isinstance(policy, Mapping) else None
+    if policy is not None and not (isinstance(rules, Sequence) and rules):
+        text = "control_plane_audit_policy has no rules, so nothing would be written; give it some"
+        yield host.fault("value-invalid", text)
+        return
+    for at, rule in enumerate(rules or []):
+        if not isinstance(rule, Mapping) or rule.get("level") not in AUDIT_LEVELS:
+            text = f"control_plane_audit_policy.rules[{at}] has no level; give it one of {', '.join(AUDIT_LEVELS)}"
+            yield host.fault("value-invalid", text)
+
+
 HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
     types,
     undefined,
@@ -501,6 +527,7 @@ HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
     proxy_mode,
     checksums,
     runtime,
+    hardening,
 ]
 
 # Across hosts

@@ -18,7 +18,7 @@ from typing import Any
 
 KUBERNETES = Path(os.environ.get("GROUNDWORK_KUBERNETES_DIR", ""))
 ETCD = Path(os.environ.get("GROUNDWORK_ETCD_DIR", ""))
-START_TIMEOUT = 120
+START_TIMEOUT = 600
 FLAG = "encryption-provider-config"
 
 
@@ -66,7 +66,7 @@ class ApiServer:
         while self.kubectl("get", "--raw=/readyz", check=False).returncode:
             assert self.process.poll() is None, f"the API server ended:\n{self.log[-3000:]}"
             assert time.monotonic() < end, f"the API server is not ready:\n{self.log[-3000:]}"
-            time.sleep(0.5)
+            time.sleep(1)
 
     def stop(self) -> None:
         """End it."""

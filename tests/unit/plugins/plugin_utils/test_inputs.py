@@ -174,6 +174,22 @@ VARIABLES = [
         },
         [],
     ),
+    (
+        "pod security and patches that this version lacks",
+        {
+            "kubernetes_version": "1.20.2",
+            "control_plane_pod_security": {"enforce": "baseline"},
+            "control_plane_patches": "patches",
+        },
+        ["error value-invalid", "error value-invalid"],
+    ),
+    ("pod security", {"control_plane_pod_security": {"enforce": "baseline"}}, []),
+    ("no audit rules", {"control_plane_audit_policy": {"kind": "Policy"}}, ["error value-invalid"]),
+    (
+        "an audit rule without a level",
+        {"control_plane_audit_policy": {"rules": [{"level": "None"}, {"users": ["x"]}, {"level": "none"}]}},
+        ["error value-invalid", "error value-invalid"],
+    ),
     ("ipvs", {"kubernetes_proxy_mode": "ipvs"}, ["warning proxy-mode-unsupported"]),
     ("ipvs before", {"kubernetes_proxy_mode": "ipvs", "kubernetes_version": "1.34.0"}, []),
     # Checksums
