@@ -15,6 +15,7 @@ description:
   - While C(kubeadm join) works there is a marker file, C(/etc/kubernetes/.kubeadm-join-in-progress).
     Where an earlier run was interrupted, it is still there. This module then stops the kubelet, removes the files
     that the interrupted join has written, and joins afresh. Images, volumes and the network's files stay.
+  - A join that fails because the kubelet took longer than kubeadm waits for is taken back and made once more.
   - With O(control_plane_config) the host joins as a control plane. Where that was interrupted, C(kubeadm reset) runs
     first and etcd's data on the host is removed, so the host's member must have been removed from etcd before.
   - On a worker that has joined, a changed configuration or changed arguments of the kubelet are applied.
@@ -150,6 +151,8 @@ ETCD_DATA = "/var/lib/etcd"
 STALE_NODE = 'status "Ready" already exists'
 STALE_NODE_WAIT = 120
 STALE_NODE_PAUSE = 5
+# What kubeadm says when the kubelet of a busy host took longer than it waits for.
+SLOW_KUBELET = "error uploading crisocket"
 RECONFIGURATION_MARKER = ".kubelet-reconfiguration-in-progress"
 ADOPTED = (
     "This host has joined by other means. Its configuration is taken to be the one given, without having been "
@@ -266,13 +269,17 @@ class Join:
         options = list_option("ignore-preflight-errors", params["ignore_preflight_errors"])
         options += list_option("skip-phases", params["skip_phases"])
         deadline = time.monotonic() + (STALE_NODE_WAIT if self.action == "resume" else 0)
+        # A control plane is not joined again by itself: its member of etcd would have to go first.
+        again = not self.as_control_plane
         while True:
             try:
                 with _kubeadm.private_file(self.module, params["config"]) as path:
                     kubeadm.run("join", f"--config={path}", *options)
                 return
             except KubeadmError as error:
-                if STALE_NODE not in str(error) or time.monotonic() >= deadline:
+                if again and SLOW_KUBELET in str(error):
+                    again, deadline = False, time.monotonic() + STALE_NODE_WAIT
+                elif STALE_NODE not in str(error) or time.monotonic() >= deadline:
                     raise
             time.sleep(STALE_NODE_PAUSE)
             self._clear()

@@ -272,7 +272,7 @@ def judged(name: str) -> inputs.Inputs:
 def test_preflight_finds_nothing_in_the_example_inventories(name: str) -> None:
     given = judged(name)
     assert [fault for fault in inputs.find_faults(given) if fault.id != "members-even"] == []
-    assert len(given.members(inputs.CONTROL_PLANE)) == 1
+    assert len(given.members(inputs.CONTROL_PLANE)) == (3 if name == "ha" else 1)
     assert len(given.members(inputs.WORKER)) > 1
 
 

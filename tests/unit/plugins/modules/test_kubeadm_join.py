@@ -201,6 +201,17 @@ def test_resume(host: Host) -> None:
     assert host()["changed"] is False
 
 
+SLOW = "error execution phase kubelet-start: error uploading crisocket: timed out waiting for the condition\n"
+
+
+@pytest.mark.parametrize(("answers", "failed"), [([(1, SLOW), (1, STALE), (0, "")], False), ([(1, SLOW)] * 2, True)])
+def test_a_slow_kubelet_gets_a_second_chance(host: Host, answers: list[tuple[int, str]], failed: bool) -> None:
+    host.answers = list(answers)
+    result = host()
+    assert bool(result.get("failed")) is failed
+    assert [command for command in host.ran if command != STOP] == [["kubeadm", "join"]] * len(answers)
+
+
 def test_another_node_of_that_name_is_not_waited_for(host: Host) -> None:
     host.answers = [(1, STALE)]
     result = host()
