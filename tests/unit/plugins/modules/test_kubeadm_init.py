@@ -133,6 +133,7 @@ def host(tmp_path: Path, run_module: Callable[..., Result], monkeypatch: pytest.
     host = Host(tmp_path, run_module)
     host.kubernetes.mkdir()
     monkeypatch.setattr(_kubeadm, "FOLDER", str(host.kubernetes))
+    monkeypatch.setattr(_kubeadm, "PROCESSES", str(host.kubernetes))
     monkeypatch.setattr(_kubeadm, "STAMP", str(host.stamp))
     monkeypatch.setattr(_health, "KUBELET_FOLDER", str(tmp_path / "kubelet"))
     monkeypatch.setattr(_control_plane, "POD_LOGS", str(tmp_path / "pods"))

@@ -133,6 +133,7 @@ def host(tmp_path: Path, run_module: Callable[..., Result], monkeypatch: pytest.
     host = Host(tmp_path / "kubernetes", run_module)
     host.folder.mkdir()
     monkeypatch.setattr(_kubeadm, "FOLDER", str(host.folder))
+    monkeypatch.setattr(_kubeadm, "PROCESSES", str(host.folder))
     monkeypatch.setattr(_kubeadm, "STAMP", str(host.stamp))
     monkeypatch.setattr(_health, "KUBELET_FOLDER", str(host.kubelet))
     monkeypatch.setattr(_health, "HEALTH_TIMEOUT", 0.05)
