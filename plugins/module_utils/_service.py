@@ -26,8 +26,8 @@ class Unit:
     """A unit, with times in seconds since the epoch.
 
     fragment: its unit file, and drop_ins those that are laid over it, as systemd has read them.
-    needs_reload: whether systemd would read its files anew. Since version 255 it says so of every unit when any unit was
-        enabled or disabled, so that it is no reason for a restart.
+    needs_reload: whether systemd would read its files anew. Since version 255 it says so of every unit when any unit
+        was enabled or disabled, so that it is no reason for a restart.
     started_at: when its main process was started; None where it never was.
     changed_at: when its state last changed. A reload changes it twice, whether it succeeds or not.
     reload_failed: whether the last reload did not succeed.

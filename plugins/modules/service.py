@@ -11,12 +11,13 @@ short_description: Run a systemd service with its current files
 version_added: 0.1.0
 author: groundwork.kubernetes contributors (@groundwork)
 description:
-  - Enables and starts a systemd service, and restarts it when its files have changed since it was started. It reloads it
-    instead where that is enough.
-  - Whether a restart or a reload is due is read from the host, not remembered by the run. So a run that was interrupted between
-    the change of a file and the restart is made good by the next one, which a handler would not do.
-  - Reloads systemd's units when systemd says that they have changed, or when the unit or a drop-in of it is new. A service
-    is restarted when its unit file or one of its drop-ins is newer than its start, or when one was added or removed.
+  - Enables and starts a systemd service, and restarts it when its files have changed since it was started. It reloads
+    it instead where that is enough.
+  - Whether a restart or a reload is due is read from the host, not remembered by the run. So a run that was interrupted
+    between the change of a file and the restart is made good by the next one, which a handler would not do.
+  - Reloads systemd's units when systemd says that they have changed, or when the unit or a drop-in of it is new. A
+    service is restarted when its unit file or one of its drop-ins is newer than its start, or when one was added or
+    removed.
   - In check mode a unit that does not exist yet counts as one that would be started, as an earlier task would write it.
 extends_documentation_fragment: [groundwork.kubernetes.attributes]
 attributes:
@@ -56,7 +57,8 @@ options:
   reload_files:
     description:
       - The files that the service also reads when it is told to reload.
-      - It is reloaded when one of them was written after it was started or last reloaded, or when its last reload failed.
+      - It is reloaded when one of them was written after it was started or last reloaded, or when its last reload
+        failed.
     type: list
     elements: path
     default: []
@@ -139,7 +141,7 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     made_of = [*params["files"], *unit.paths]
     steps, reasons = plan(unit, wish, written_times(made_of), written_times(params["reload_files"]))
     # That systemd reads its files anew changes nothing for a unit that is not there or goes on as it is.
-    actions: List[str] = ["daemon-reload"] * (stale and (bool(steps) or unit.exists and not unit.running)) + steps
+    actions: List[str] = ["daemon-reload"] * (stale and (bool(steps) or (unit.exists and not unit.running))) + steps
     if not module.check_mode:
         for step in steps:
             systemd.act(step)

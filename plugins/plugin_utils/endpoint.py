@@ -118,8 +118,9 @@ def _virtual_address(settings: Settings, hosts: Mapping[str, str]) -> Iterator[s
         return
     if not settings.endpoint:
         yield (
-            f"kubernetes_api_endpoint is empty, but kubernetes_api_load_balancer={settings.load_balancer} needs a virtual "
-            "address: set it to a free one of the hosts' network, or to a DNS name and endpoint_virtual_ip to the address"
+            f"kubernetes_api_endpoint is empty, but kubernetes_api_load_balancer={settings.load_balancer} needs a "
+            "virtual address: set it to a free one of the hosts' network, or to a DNS name and endpoint_virtual_ip to "
+            "the address"
         )
         return
     try:
@@ -136,8 +137,8 @@ def _virtual_address(settings: Settings, hosts: Mapping[str, str]) -> Iterator[s
     address = ipaddress.ip_address(settings.virtual_ip or host)
     if _is_address(host) and ipaddress.ip_address(host) != address:
         yield (
-            f"kubernetes_api_endpoint is at {host} and endpoint_virtual_ip is {address}; they must be the same address, "
-            "so leave endpoint_virtual_ip out"
+            f"kubernetes_api_endpoint is at {host} and endpoint_virtual_ip is {address}; they must be the same "
+            "address, so leave endpoint_virtual_ip out"
         )
     if address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local:
         yield f"the virtual address {address} cannot be one: take a free address of the hosts' network"

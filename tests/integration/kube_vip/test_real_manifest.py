@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-TESTS = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(TESTS / "integration" / "manifest"), str(TESTS / "unit")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "manifest"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "unit"))
 
 from api_server import ETCD, KUBERNETES, ApiServer
 from rendering import render

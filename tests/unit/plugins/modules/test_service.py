@@ -169,7 +169,7 @@ def test_first_drop_in_is_loaded(run_module: Run, systemd: FakeSystemd, tmp_path
     assert run_module(service, **options)["changed"] is False
 
 
-RELOADS = [
+RELOADS: list[tuple[dict[str, Any], int, str | None]] = [
     # state of the unit, age of the file, why it is reloaded
     ({}, 2000, None),
     ({}, 500, "{path} was written after it was last read"),
@@ -179,10 +179,11 @@ RELOADS = [
 ]
 
 
-@pytest.mark.parametrize(("state", "age", "reason"), RELOADS)
+@pytest.mark.parametrize("case", RELOADS)
 def test_reloads_when_a_file_is_newer(
-    run_module: Run, systemd: FakeSystemd, tmp_path: Path, state: dict[str, Any], age: int, reason: str | None
+    run_module: Run, systemd: FakeSystemd, tmp_path: Path, case: tuple[dict[str, Any], int, str | None]
 ) -> None:
+    state, age, reason = case
     path = tmp_path / "config"
     path.write_text("x")
     os.utime(path, (time.time() - age, time.time() - age))
