@@ -45,7 +45,8 @@ def main(module: str, path: str) -> None:
         settings = json.load(stream)
     result = run(module, path)
     ok = not result.get("failed", False)
-    print(json.dumps(result), flush=True)
+    sys.stdout.write(json.dumps(result) + "\n")
+    sys.stdout.flush()
     for warning in result.get("warnings", []):
         tell(WARNING, str(warning))
     if not ok:
@@ -66,7 +67,7 @@ def main(module: str, path: str) -> None:
                 "last_ok": now if ok else last_ok(settings["state_file"]),
             },
         )
-    sys.exit(0 if ok else 1)
+    raise SystemExit(0 if ok else 1)
 
 
 def run(module: str, path: str) -> Dict[str, Any]:
@@ -120,7 +121,7 @@ def stoppable() -> Iterator[None]:
 def tell(level: str, message: str) -> None:
     """Write a message to the journal."""
     for line in message.splitlines():
-        print(f"{level}{line}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"{level}{line}\n")
 
 
 def last_ok(path: str) -> Optional[str]:
