@@ -659,7 +659,8 @@ class BackupModule:
         failed = "; ".join(f"{copy['name']}: {copy['error']}" for copy in result["copies"] if not copy["ok"])
         if failed:
             message = f"{result['path']} is proven and stays, but was not copied: {failed}"
-            raise FailedError(message, **result, fault="copy")
+            kept = {name: value for name, value in result.items() if name not in ("manifest", "diff")}
+            raise FailedError(message, **kept, fault="copy")
         return result
 
     def files_of_others(self, files: List[str], missing: List[str]) -> List[Tuple[str, bytes]]:
