@@ -69,6 +69,11 @@ files:
   returned: success
   type: list
   elements: str
+stored:
+  description: The texts of these files where there is no API server, as after a backup was put back. They hold keys.
+  returned: success
+  type: list
+  elements: str
 key:
   description: A fresh key. Its name tells when it was made, in UTC.
   returned: when O(generate_key=true)
@@ -130,11 +135,13 @@ def main() -> None:
     try:
         manifest = read_bytes(module.params["manifest"])
         path = config_path(text(manifest))
+        files = sorted(glob.glob(os.path.join(glob.escape(module.params["folder"]), "config-*.yaml")))
         result: Dict[str, Any] = {
             "exists": manifest is not None,
             "file": path,
             "config": text(read_bytes(path)) if path else "",
-            "files": sorted(glob.glob(os.path.join(glob.escape(module.params["folder"]), "config-*.yaml"))),
+            "files": files,
+            "stored": [text(read_bytes(name)) for name in files] if manifest is None else [],
         }
     except OSError as error:
         module.fail_json(msg=f"{error.filename} cannot be read: {error.strerror}")

@@ -22,8 +22,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Dict, Tuple
 
@@ -220,6 +220,37 @@ def stages(current: Mapping[str, Config], wish: Wish, new: Provider) -> list[Sta
     return found
 
 
+def beginning(stored: Sequence[Config], wish: Wish, new: Provider) -> Stage:
+    """What a cluster begins with that has no API server yet.
+
+    What a backup put back, or a run that was interrupted left, is read on. The next run drops what is not needed.
+
+    Args:
+        stored: configurations that lie on the hosts.
+        wish: what is asked for.
+        new: a fresh key, used where one is needed.
+    """
+    known = _unique(one for config in stored for providers in config.values() for one in providers)
+    target = target_key(dict(zip(map(str, range(len(stored))), stored)), replace(wish, rotate=False, max_age=0), new)
+    config: Config = {}
+    for resource in sorted({*wish.resources} | {name for one in stored for name in one}):
+        wanted = target if resource in wish.resources else IDENTITY
+        config[resource] = (wanted, *(provider for provider in known if provider != wanted))
+    return Stage("begin", config)
+
+
+def _read(host: str, state: Mapping[str, Any], current: dict[str, Config], stored: list[Config]) -> Iterator[str]:
+    """Note what a host's API server reads, or what lies there for one; says what cannot be understood."""
+    try:
+        if state["exists"]:
+            current[host] = parse(state["config"]) if state["file"] else {}
+        else:
+            stored += [parse(text) for text in state.get("stored") or []]
+    except EncryptionError as error:
+        what = f"{state['file'] or FLAG}, which the API server reads," if state["exists"] else "a configuration"
+        yield f"{host}: {what} cannot be changed: {error}"
+
+
 def plan(
     hosts: Sequence[str],
     found: Mapping[str, Mapping[str, Any]],
@@ -255,9 +286,10 @@ def plan(
             "keys of that file are taken over."
         )
     current: dict[str, Config] = {}
+    stored: list[Config] = []
     for host, state in found.items():
         path = state["file"]
-        if not state["exists"] or given:
+        if given:
             continue
         if wish.provider == NONE and path and not path.startswith(f"{folder}/"):
             faults.append(
@@ -266,14 +298,11 @@ def plan(
                 "control_plane_cluster_configuration."
             )
             continue
-        try:
-            current[host] = parse(state["config"]) if path else {}
-        except EncryptionError as error:
-            faults.append(f"{host}: {path or FLAG}, which the API server reads, cannot be changed: {error}")
+        faults += _read(host, state, current, stored)
     nothing = {"path": "", "content": "", "transitions": [], "faults": faults}
     if faults or given or not found:
         return nothing
-    *transitions, last = stages(current, wish, new)
+    *transitions, last = stages(current, wish, new) if current else [beginning(stored, wish, new)]
     missing = [host for host in hosts if host not in found]
     if current and missing and any(render(config) != render(last.config) for config in current.values()):
         faults.append(

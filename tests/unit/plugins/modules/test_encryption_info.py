@@ -31,14 +31,21 @@ def test_what_an_api_server_reads(run_module: Run, tmp_path: Path, quote: str, c
     manifest.write_text(MANIFEST.format(path=config, quote=quote))
     result = run_module(encryption_info, manifest=str(manifest), folder=str(tmp_path), _ansible_check_mode=check)
     del result["invocation"]
-    files = [str(config)]
-    assert result == {"changed": False, "exists": True, "file": str(config), "config": "keys", "files": files}
+    found = {"exists": True, "file": str(config), "config": "keys", "files": [str(config)], "stored": []}
+    assert result == {"changed": False, **found}
 
 
 def test_a_host_without_an_api_server(run_module: Run, tmp_path: Path) -> None:
     result = run_module(encryption_info, manifest=str(tmp_path / "none"), folder=str(tmp_path / "none"))
     assert (result["exists"], result["file"], result["config"], result["files"]) == (False, "", "", [])
     assert "key" not in result
+
+
+def test_what_a_backup_put_back(run_module: Run, tmp_path: Path) -> None:
+    for name in ("config-1.yaml", "config-2.yaml", "other.yaml"):
+        (tmp_path / name).write_text(name)
+    result = run_module(encryption_info, manifest=str(tmp_path / "none"), folder=str(tmp_path))
+    assert (result["exists"], result["stored"]) == (False, ["config-1.yaml", "config-2.yaml"])
 
 
 def test_an_api_server_without_encryption_and_one_whose_file_is_gone(run_module: Run, tmp_path: Path) -> None:

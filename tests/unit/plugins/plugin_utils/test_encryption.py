@@ -270,6 +270,31 @@ def test_a_file_made_by_hand_is_taken_over() -> None:
     assert parse(result["content"]) == secrets(hand)
 
 
+@pytest.mark.parametrize(
+    ("stored", "wish", "expected"),
+    [
+        ([], ON, secrets(NEW)),
+        ([], OFF, None),
+        ([secrets(OLD)], ON, secrets(OLD)),
+        ([secrets(OLD)], ROTATE, secrets(OLD)),
+        ([secrets(OLD)], OFF, secrets(IDENTITY, OLD)),
+        ([secrets(CBC, OLD), secrets(OLD)], ON, secrets(OLD, CBC)),
+        ([secrets(CBC)], ON, secrets(NEW, CBC)),
+        ([secrets(IDENTITY, OLD)], ON, secrets(OLD, IDENTITY)),
+    ],
+)
+def test_a_cluster_begins_with_the_keys_of_a_backup(stored: list[Any], wish: Wish, expected: Any) -> None:
+    found = {"a": {**state(exists=False), "stored": [render(config) for config in stored]}}
+    result = plan(["a"], found, wish, NEW)
+    assert (result["transitions"], result["faults"]) == ([], [])
+    assert (parse(result["content"]) if result["content"] else None) == expected
+
+
+def test_keys_of_a_backup_that_cannot_be_read_stop_it() -> None:
+    result = plan(["a"], {"a": {**state(exists=False), "stored": ["x"]}}, ON, NEW)
+    assert result["faults"] == ["a: a configuration cannot be changed: it has not the form of one"]
+
+
 def test_hosts_that_join_get_what_the_others_have() -> None:
     result = plan(["a", "b"], {"a": state(secrets(OLD)), "b": state(exists=False)}, ON, NEW)
     assert (result["transitions"], result["content"]) == ([], render(secrets(OLD)))
