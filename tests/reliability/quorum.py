@@ -27,6 +27,8 @@ def operations(member: str) -> list[tuple[str, dict[str, Any]]]:
     return [
         *guarded,
         ("etcd_guard", {"member": member, "operation": "restart", "allow_downtime": True, "move_leader": True}),
+        ("etcd_defrag", {"force": True}),
+        ("etcd_defrag", {"disarm": True}),
         ("etcd_member", {"name": member, "state": "absent"}),
         ("etcd_member", NEW_MEMBER),
         ("etcd_member", {**NEW_MEMBER, "learner": False}),
