@@ -171,13 +171,15 @@ def create(module: AnsibleModule) -> None:
 def remove(module: AnsibleModule) -> None:
     """Remove a token, and the stored authorities."""
     names = [Token(module.params["token"][:6], "").secret_name]
-    if module.params["certificates"]:
-        names.append(CERTIFICATES)
     if module.check_mode and module.params["token"] == PLACEHOLDERS["token"]:
         module.exit_json(changed=True)
     kubectl = Kubectl(module, module.params["kubeconfig"])
-    # Only the names are asked for: what the Secrets hold is of no use here.
+    # Only names are asked for: what the Secrets hold is of no use here.
     namespace = "--namespace=kube-system"
+    if module.params["certificates"]:
+        # kubeadm makes a token whose only purpose is to own them, so that they go when it expires.
+        owners = ("--ignore-not-found", "--output=jsonpath={.metadata.ownerReferences[*].name}")
+        names += [CERTIFICATES, *kubectl.run("get", "secret", CERTIFICATES, namespace, *owners).split()]
     found = kubectl.run("get", "secrets", *names, namespace, "--output=name", "--ignore-not-found").strip()
     if found and not module.check_mode:
         kubectl.run("delete", "secrets", *names, namespace, "--ignore-not-found")

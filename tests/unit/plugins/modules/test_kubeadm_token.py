@@ -53,6 +53,8 @@ class Cluster:
         self.given.append(data)
         if arguments == INFO:
             return self.info
+        if arguments[:3] == ["get", "secret", "kubeadm-certs"]:
+            return 0, "bootstrap-token-owner1", ""
         return 0, {"config": json.dumps(self.view), "get": self.found}.get(arguments[0], ""), ""
 
     def __call__(self, **options: Any) -> Result:
@@ -140,8 +142,9 @@ def test_certificates(cluster: Cluster) -> None:
     assert cluster(certificates=True, _ansible_check_mode=True)["certificate_key"]
     assert cluster.ran == []
     assert cluster(state="absent", token="abcdef", certificates=True)["changed"]  # noqa: S106
-    names = ["bootstrap-token-abcdef", "kubeadm-certs"]
-    assert [command[:4] for command in cluster.ran] == [["get", "secrets", *names], ["delete", "secrets", *names]]
+    names = ["bootstrap-token-abcdef", "kubeadm-certs", "bootstrap-token-owner1"]
+    assert cluster.ran[0][:3] == ["get", "secret", "kubeadm-certs"]
+    assert [command[:5] for command in cluster.ran[1:]] == [["get", "secrets", *names], ["delete", "secrets", *names]]
 
 
 def test_certificate_key_that_is_not_printed(cluster: Cluster) -> None:
