@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 COLLECTIONS = Path(__file__).resolve().parents[4] / ".build" / "collections"
-CONTENT = os.urandom(17 * 1024 * 1024 + 5)  # more than one piece
+CONTENT = bytes(range(256)) * (17 * 4096) + b"end"  # more than one piece
 SUM = hashlib.sha256(CONTENT).hexdigest()
 NAME = "test-20261122T120000Z.tar"
 Fetch = Callable[..., dict[str, Any]]
