@@ -93,6 +93,7 @@ class Planner:
         prepare = not self.request.rollback and any(
             stage not in (STAGED, *IN_PLACE, FINISHED) for stage in stages.values()
         )
+        stop = stop and not self.request.rebuild
         save = self.request.save and stop and (self.request.rollback or not touched)
         if save and not healthy and self.members:
             self.warnings.append(
@@ -220,7 +221,7 @@ class Planner:
         if journal:
             return str(journal["id"]), archive, "go on with the restore"
         times = [self.hosts[host]["time"] for host in self.members]
-        return str(min(times, default="")), archive, "restore"
+        return str(min(times, default="")), archive, "rebuild" if self.request.rebuild else "restore"
 
     def is_same(self, journal: Info) -> bool:
         """Whether the archive that is asked for is that of a journal."""

@@ -241,5 +241,7 @@ def test_rebuilding(case: str) -> None:
         "data": {"present": False, "in_use": False, "size": 0, "free": 10**10, "leftovers": []},
         "live": {"healthy": False, "revision": 0, "version": "", "error": "it does not run"},
     }  # fmt: skip
-    faults = plan(info(1, **{**empty, **more}), rebuild=True, control_planes=[])["faults"]
+    made = plan(info(1, **{**empty, **more}), rebuild=True, control_planes=[])
+    faults = made["faults"]
+    assert (made["stop"], made["save"], made["warnings"]) == (False, False, [])
     assert [fault for fault in faults if message in fault] if message else faults == []
