@@ -224,7 +224,7 @@ class Cluster:
             raise RuntimeError(f"site failed: see {run.log}")
         return run
 
-    def module(self, host: str, name: str, **arguments: Any) -> dict[str, Any]:
+    def module(self, host: str, name: str, /, **arguments: Any) -> dict[str, Any]:
         """What one of the collection's modules returns on a host; failed is true where it failed.
 
         Raises:
@@ -251,7 +251,7 @@ class Cluster:
             raise RuntimeError(f"{shlex.join(command)}: {done.stdout}{done.stderr}") from error
         return result
 
-    def etcd_module(self, host: str, name: str, **arguments: Any) -> dict[str, Any]:
+    def etcd_module(self, host: str, name: str, /, **arguments: Any) -> dict[str, Any]:
         """The same for a module that speaks to etcd: all members are its endpoints."""
         members = [
             one for one in self.hosts if one.group == ("kube_control_plane" if self.topology.stacked else "etcd")

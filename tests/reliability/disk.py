@@ -165,7 +165,7 @@ class FullDatabase(Fault):
 
     def observe(self, cluster: Cluster, outcome: Outcome) -> None:
         """The guard and verify name the alarm; the guard lets a member be defragmented."""
-        expect_alarm(cluster, outcome, "NOSPACE", ("restart", "upgrade", "remove"))
+        expect_alarm(cluster, outcome, "NOSPACE", ("restart", "upgrade"))
 
     def heal(self, cluster: Cluster, outcome: Outcome) -> None:
         """Remove what fills it, compact, defragment, disarm."""

@@ -59,6 +59,6 @@ def longest_gap(calls: list[dict[str, Any]]) -> float:
 
 def kind(error: str) -> str:
     """An error without what differs from call to call."""
-    text = re.sub(r"^\[(?:Errno|SSL)[^\]]*\] ", "", error)
+    text = re.sub(r"^\[(?:Errno|SSL)[^\]]*\] |^_ssl\.c:\d+: ", "", error)
     text = re.sub(r"\d+\.\d+\.\d+\.\d+(:\d+)?", "ADDRESS", text)
     return re.sub(r" \(_ssl\.c:\d+\)", "", text)[:90]

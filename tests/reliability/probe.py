@@ -12,6 +12,7 @@ counter that is read later and is lower than an acknowledged one is a lost write
 from __future__ import annotations
 
 import contextlib
+import http
 import http.client
 import json
 import os
@@ -159,14 +160,11 @@ class Probe:
         Raises:
             CallError: if that is not possible for a minute.
         """
-        metadata = {"name": self.plan.name}
-        with contextlib.suppress(CallError):
-            self.call("POST", self.path, {"metadata": metadata, "data": {"counter": "0"}})
-        self.known = self.patiently()
+        self.known = self.patiently(self.get_or_make)
         self.acknowledged = counter(self.known)
 
-    def patiently(self) -> dict[str, Any]:
-        """The object as it is, asked for until there is an answer.
+    def patiently(self, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The object, asked for until there is an answer.
 
         Raises:
             CallError: if there is none for a minute.
@@ -174,11 +172,20 @@ class Probe:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                return self.get()
+                return ask()
             except CallError:
                 if time.monotonic() > deadline:
                     raise
             time.sleep(self.plan.interval)
+
+    def get_or_make(self) -> dict[str, Any]:
+        """The object as it is, or a new one."""
+        try:
+            return self.get()
+        except CallError as error:
+            if error.status != http.HTTPStatus.NOT_FOUND:
+                raise
+        return self.call("POST", self.path, {"metadata": {"name": self.plan.name}, "data": {"counter": "0"}})
 
     def get(self) -> dict[str, Any]:
         """The object as it is."""
@@ -227,7 +234,7 @@ class Probe:
         self.ended.set()
         for thread in threads:
             thread.join()
-        found = counter(self.patiently())
+        found = counter(self.patiently(self.get))
         self.say({"call": "end", "counter": found, "lost": max(0, self.acknowledged - found)})
 
 

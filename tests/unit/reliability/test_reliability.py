@@ -92,6 +92,8 @@ class Store:
     def call(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         if self.fail == "before":
             raise CallError("timed out")
+        if method == "GET" and not self.object:
+            raise CallError("404 not found", 404)
         if method == "GET":
             return json.loads(json.dumps(self.object))
         assert body is not None
