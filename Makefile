@@ -90,8 +90,9 @@ reliability: setup ## Faults of hosts, network, disks and runs on lab clusters, 
 	@PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m reliability --topology $(TOPOLOGY) $(addprefix --endpoint ,$(ENDPOINT)) $(addprefix --only ,$(ONLY))
 
 .PHONY: bench
-bench: setup ## site against a shell script with the same steps, and the cost of a second run
+bench: setup ## site against a shell script with the same steps, the cost of a second run, and of backups
 	@tests/bench/run
+	@tests/bench/backup
 
 .PHONY: test
 test: lint unit sanity ## What CI runs

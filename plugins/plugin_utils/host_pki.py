@@ -8,6 +8,7 @@ Which certificate is signed by which CA: https://kubernetes.io/docs/setup/best-p
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -17,10 +18,13 @@ from functools import lru_cache
 from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import ERROR, WARNING, Fault
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.utils import CryptographyDeprecationWarning
+
+# ansible-core needs it itself; only where ansible-test imports plugins one by one it is missing.
+with contextlib.suppress(ImportError):
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.utils import CryptographyDeprecationWarning
 
 KUBERNETES_FOLDER, ETCD_FOLDER = "/etc/kubernetes/pki", "/etc/etcd/pki"
 KUBERNETES_CA = f"{KUBERNETES_FOLDER}/ca.crt"
