@@ -355,7 +355,6 @@ import os
 import shutil
 import signal
 import socket
-import sys
 import time
 from contextlib import nullcontext
 from dataclasses import asdict, replace
@@ -945,6 +944,11 @@ def path_time(path: str) -> datetime:
     return named_archives([path])[0].time
 
 
+def end(number: int, _frame: Any) -> None:
+    """Told to end, it tidies up on its way."""
+    raise SystemExit(128 + number)
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
@@ -953,7 +957,7 @@ def main() -> None:
         required_if=[("state", "saved", ("directory", "cluster")), ("state", "verified", ("path",))],
         supports_check_mode=True,
     )
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # told to end, it tidies up
+    signal.signal(signal.SIGTERM, end)
     try:
         result = BackupModule(module).run()
     except FailedError as error:

@@ -121,7 +121,7 @@ def _probe(store: Store) -> Probe:
 
 
 def test_each_write_raises_the_counter(probe: Probe) -> None:
-    assert [probe.write()["counter"] for _ in range(3)] == [1, 2, 3]
+    assert [probe.write()["counter"] for _time in range(3)] == [1, 2, 3]
     assert probe.read() == {"counter": 3, "lost": 0}
 
 
@@ -137,7 +137,7 @@ def test_a_write_of_unknown_outcome_is_looked_up(probe: Probe, store: Store, fai
 
 
 def test_a_lost_write_is_seen_by_reader_and_writer(probe: Probe, store: Store) -> None:
-    for _ in range(3):
+    for _time in range(3):
         probe.write()
     store.object["data"]["counter"] = "1"
     assert probe.read() == {"counter": 1, "lost": 2}

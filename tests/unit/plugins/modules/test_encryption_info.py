@@ -59,7 +59,9 @@ def test_an_api_server_without_encryption_and_one_whose_file_is_gone(run_module:
 
 
 def test_a_fresh_key(run_module: Run, tmp_path: Path) -> None:
-    keys = [run_module(encryption_info, generate_key=True, manifest=str(tmp_path / "none"))["key"] for _ in range(2)]
+    keys = [
+        run_module(encryption_info, generate_key=True, manifest=str(tmp_path / "none"))["key"] for _time in range(2)
+    ]
     assert keys[0]["secret"] != keys[1]["secret"]
     assert [len(base64.b64decode(key["secret"])) for key in keys] == [32, 32]
 
