@@ -17,10 +17,9 @@ with contextlib.suppress(ImportError):
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-    from cryptography.x509.oid import ExtendedKeyUsageOID
 
-    USAGES = {"serverAuth": ExtendedKeyUsageOID.SERVER_AUTH, "clientAuth": ExtendedKeyUsageOID.CLIENT_AUTH}
-
+# Extended key usages by name (RFC 5280, 4.2.1.12).
+USAGES = {"serverAuth": "1.3.6.1.5.5.7.3.1", "clientAuth": "1.3.6.1.5.5.7.3.2"}
 END = "-----END CERTIFICATE-----"
 KEY_FAULTS = {
     "absent": "its key is missing",
@@ -86,10 +85,11 @@ def alternative_names(certificate: x509.Certificate) -> Set[str]:
     return {*names.get_values_for_type(x509.DNSName), *map(str, addresses)}
 
 
-def usages(certificate: x509.Certificate) -> Set[Any]:
+def usages(certificate: x509.Certificate) -> Set[str]:
     """What a certificate may be used for; nothing stands for everything."""
     try:
-        return set(certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+        extension = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+        return {usage.dotted_string for usage in extension.value}
     except x509.ExtensionNotFound:
         return set(USAGES.values())
 
