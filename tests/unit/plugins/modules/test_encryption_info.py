@@ -30,7 +30,7 @@ def test_what_an_api_server_reads(run_module: Run, tmp_path: Path, quote: str, c
     config.write_text("keys")
     manifest.write_text(MANIFEST.format(path=config, quote=quote))
     result = run_module(encryption_info, manifest=str(manifest), folder=str(tmp_path), _ansible_check_mode=check)
-    del result["invocation"]
+    result.pop("invocation", None)
     found = {"exists": True, "file": str(config), "config": "keys", "files": [str(config)], "stored": []}
     assert result == {"changed": False, **found}
 
