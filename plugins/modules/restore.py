@@ -111,7 +111,7 @@ seealso:
 
 EXAMPLES = r"""
 - name: Make the new data, while the member still runs
-  groundwork.kubernetes.restore: &member
+  groundwork.kubernetes.restore:
     state: staged
     id: 20261122T081500Z
     path: /var/backups/kubernetes/kubernetes-20261122T020000Z.tar
@@ -126,8 +126,12 @@ EXAMPLES = r"""
 
 - name: Put the new data in place
   groundwork.kubernetes.restore:
-    <<: *member
     state: switched
+    id: 20261122T081500Z
+    path: /var/backups/kubernetes/kubernetes-20261122T020000Z.tar
+    cluster: kubernetes
+    name: cp-1
+    initial_cluster: {cp-1: ["https://192.0.2.11:2380"]}
 """
 
 RETURN = r"""
