@@ -431,6 +431,8 @@ class Verification:
                 raise ProbeError(fault)
 
         faults = self._faults(nodes, ask, self._settled())
+        if faults and not verify.endpoints(self._get("endpoints", verify.NAME, f"--namespace={self.namespace}")):
+            return Verdict(False, "the service has no endpoints though its pods are ready: see the controller manager")
         return verify.judge_node_port(port, nodes, faults, seen, self.pods)
 
     # Afterwards

@@ -421,6 +421,11 @@ def node_port(document: Optional[Dict[str, Any]]) -> int:
     return int(ports[0].get("nodePort") or 0)
 
 
+def endpoints(document: Optional[Dict[str, Any]]) -> int:
+    """How many addresses a service's Endpoints have."""
+    return sum(len(subset.get("addresses") or []) for subset in (document or {}).get("subsets") or [])
+
+
 def _tell_pods(seen: Dict[str, Set[str]], pods: List[Pod]) -> bool:
     """Whether the answers tell which pods gave them: with the usual image their bodies are the pods' names."""
     names = {pod.name for pod in pods}

@@ -329,6 +329,14 @@ def test_judge_node_port_of_one_node() -> None:
     assert verdict == Verdict(True, "port 30000 answers on n1")
 
 
+@pytest.mark.parametrize(
+    ("document", "count"),
+    [(None, 0), ({}, 0), ({"subsets": [{"notReadyAddresses": [{}]}]}, 0), ({"subsets": [{"addresses": [{}, {}]}]}, 2)],
+)
+def test_endpoints(document: dict[str, Any] | None, count: int) -> None:
+    assert verify.endpoints(document) == count
+
+
 def test_node_port() -> None:
     assert verify.node_port({"spec": {"ports": [{"port": 80, "nodePort": 31234}]}}) == 31234
     assert verify.node_port(None) == 0
