@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from ansible.errors import AnsibleFilterError
 
@@ -28,6 +28,9 @@ options:
     description: The variables of all hosts.
     type: dict
     required: true
+  port:
+    description: Gives URLs with this port, such as V(https://192.0.2.11:2379), in place of addresses.
+    type: int
 """
 
 EXAMPLES = r"""
@@ -60,9 +63,14 @@ def _address(host: str, variables: Mapping[str, Any]) -> str:
     )
 
 
-def addresses(hosts: Any, hostvars: Any) -> List[str]:
-    """The addresses of hosts, in their order."""
-    return [_address(host, hostvars[host]) for host in hosts]
+def _url(address: str, port: int) -> str:
+    return f"https://[{address}]:{port}" if ":" in address else f"https://{address}:{port}"
+
+
+def addresses(hosts: Any, hostvars: Any, port: Optional[int] = None) -> List[str]:
+    """The addresses of hosts, in their order, or URLs with a port there."""
+    found = [_address(host, hostvars[host]) for host in hosts]
+    return found if port is None else [_url(address, port) for address in found]
 
 
 class FilterModule:

@@ -60,7 +60,6 @@ class Role:
         shown = {
             "arguments": "{{ __control_plane_hardening.apiServer.extraArgs }}",
             "plan": "{{ __control_plane_encryption_plan }}",
-            "leftovers": "{{ __control_plane_encryption_leftovers }}",
         }
         role = {"name": "groundwork.kubernetes.control_plane", "tasks_from": "hardening.yml", "public": True}
         tasks = [

@@ -29,6 +29,13 @@ def test_order() -> None:
     assert addresses(["b", "a"], {"a": IPV4, "b": IPV6}) == ["2001:db8::1", "192.0.2.1"]
 
 
+def test_urls() -> None:
+    assert addresses(["b", "a"], {"a": IPV4, "b": IPV6}, port=2379) == [
+        "https://[2001:db8::1]:2379",
+        "https://192.0.2.1:2379",
+    ]
+
+
 @pytest.mark.parametrize("variables", [{}, {"ansible_facts": {}}, {"ansible_facts": {"default_ipv4": {}}}])
 def test_unknown(variables: dict[str, Any]) -> None:
     with pytest.raises(AnsibleFilterError, match="The address of lost is not known"):
