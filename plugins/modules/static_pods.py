@@ -1,13 +1,13 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module static_pods: stop static pods until they are gone, and start them until they answer."""
+"""Module static_pods: stop static pods until they are gone, start or restart them until they answer."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: static_pods
-short_description: Stop and start static pods
+short_description: Stop, start and restart static pods
 version_added: 0.1.0
 author: groundwork.kubernetes contributors (@groundwork)
 description:
@@ -16,6 +16,7 @@ description:
   - Starts them by moving the manifests back, and waits until they run and answer the probes in their manifests.
   - Manifests are moved in one step each, and never changed. An interrupted run leaves each of them in one of the two
     folders, and the next run goes on from there.
+  - Restarts them by ending their processes, which the kubelet starts again, and waits likewise.
   - A name of which the host has no manifest is left alone.
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
@@ -25,7 +26,9 @@ attributes:
   diff_mode:
     support: full
   idempotent:
-    support: full
+    support: partial
+    details:
+      - V(state=restarted) restarts every time.
 options:
   names:
     description: Names of the manifests, without C(.yaml). A pod's program has the same name.
@@ -36,11 +39,13 @@ options:
     description:
       - V(stopped) moves the manifests aside and waits for the end of the processes.
       - V(started) moves them back and waits for the processes, and with O(healthy) for their probes.
+      - V(restarted) ends the processes of those that are not stopped, with C(SIGTERM), and waits for new ones as
+        V(started) does. This is a change each time.
     type: str
-    choices: [started, stopped]
+    choices: [started, stopped, restarted]
     required: true
   healthy:
-    description: With O(state=started), whether the pods must also answer their probes.
+    description: Unless with O(state=stopped), whether the pods must also answer their probes.
     type: bool
     default: true
   manifests:
@@ -79,7 +84,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 moved:
-  description: Names of the pods whose manifests were, or would be, moved.
+  description: Names of the pods whose manifests were, or would be, moved. With O(state=restarted), those restarted.
   returned: success
   type: list
   elements: str
@@ -93,6 +98,7 @@ pods:
 """
 
 import os
+import signal
 import time
 from typing import Any, Callable, Dict, List
 
@@ -150,11 +156,40 @@ def wait(module: AnsibleModule, found: List[Place], lacking: Callable[[Place], s
     )
 
 
+def end(numbers: List[int]) -> None:
+    """Ask processes to end."""
+    for number in numbers:
+        try:
+            os.kill(number, signal.SIGTERM)
+        except ProcessLookupError:
+            pass
+
+
+def restart(module: AnsibleModule, todo: List[Place]) -> None:
+    """End the pods' processes, and wait until others run in their place."""
+    old = {place.name: processes(place.name) for place in todo}
+    for place in todo:
+        end(old[place.name])
+
+    def unchanged(place: Place) -> str:
+        left = sorted(set(old[place.name]) & set(processes(place.name)))
+        return f"{place.name} still runs as process {', '.join(map(str, left))}" if left else ""
+
+    wait(module, todo, unchanged, "read, and it was told to end")
+    wait(module, todo, lambda place: unfit(place, module.params["healthy"]), "read, and it ended to be started again")
+
+
 def run(module: AnsibleModule) -> Dict[str, Any]:
-    """Move the manifests and wait."""
+    """Move the manifests, or end the processes, and wait."""
     params = module.params
     start = params["state"] == "started"
     found = places(params["names"], params["manifests"], params["aside"])
+    if params["state"] == "restarted":
+        todo = [place for place in found if place.is_active]
+        if not module.check_mode:
+            restart(module, todo)
+        names = [place.name for place in todo]
+        return {"changed": bool(todo), "moved": names, "pods": [place.name for place in found]}
     todo = [place for place in found if place.is_aside] if start else [place for place in found if place.is_active]
     if not module.check_mode:
         for place in todo:
@@ -178,7 +213,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "names": {"type": "list", "elements": "str", "required": True},
-            "state": {"type": "str", "choices": ["started", "stopped"], "required": True},
+            "state": {"type": "str", "choices": ["started", "stopped", "restarted"], "required": True},
             "healthy": {"type": "bool", "default": True},
             "manifests": {"type": "path", "default": "/etc/kubernetes/manifests"},
             "aside": {"type": "path", "default": "/etc/kubernetes/manifests.stopped"},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.server
 import os
+import shutil
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -129,6 +131,31 @@ def test_stop_and_start(run_module: Run, options: dict[str, Any], proc: Path) ->
     assert not os.path.exists(options["aside"])
     assert Path(options["manifests"], "kube-apiserver.yaml").read_bytes() == before
     assert not run_module(static_pods, **options, state="started")["changed"]
+
+
+def test_restart(run_module: Run, options: dict[str, Any], proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_process(proc, 9, "kube-apiserver")
+    ended: list[tuple[int, int]] = []
+
+    def kill(number: int, kind: int) -> None:
+        ended.append((number, kind))
+        shutil.rmtree(proc / str(number))
+        make_process(proc, 10, "kube-apiserver")
+
+    monkeypatch.setattr(os, "kill", kill)
+    result = run_module(static_pods, **options, state="restarted")
+    assert (result["changed"], result["moved"], ended) == (True, ["kube-apiserver"], [(9, signal.SIGTERM)])
+    checked = run_module(static_pods, **options, state="restarted", _ansible_check_mode=True)
+    assert (checked["changed"], len(ended)) == (True, 1)
+
+
+def test_a_pod_that_does_not_restart_is_named(
+    run_module: Run, options: dict[str, Any], proc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_process(proc, 9, "kube-apiserver")
+    monkeypatch.setattr(os, "kill", lambda *_arguments: None)
+    result = run_module(static_pods, **options, state="restarted")
+    assert result["failed"] and "kube-apiserver still runs as process 9" in result["msg"]
 
 
 @pytest.mark.parametrize("state", ["stopped", "started"])
