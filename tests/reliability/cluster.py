@@ -59,7 +59,9 @@ TOPOLOGIES = {
         {
             "control_plane_cluster_configuration": {
                 "etcd": {"local": {"extraArgs": [{"name": "quota-backend-bytes", "value": str(ETCD_QUOTA)}]}}
-            }
+            },
+            # Two are left where one is lost; hosts of the lab have the machine's product UUID.
+            "preflight_ignore": ["members-even", "duplicate-product-uuid"],
         },
         {
             "cacert": "/etc/kubernetes/pki/etcd/ca.crt",
