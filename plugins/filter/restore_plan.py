@@ -58,6 +58,23 @@ options:
     type: list
     elements: dict
     default: []
+  copy:
+    description: Name of the copy that has the archive, or nothing.
+    type: str
+    default: ''
+  copies:
+    description: Names of all copies.
+    type: list
+    elements: str
+    default: []
+  identity:
+    description: File with the private key for encrypted archives.
+    type: str
+    default: ''
+  brought:
+    description: What M(groundwork.kubernetes.backup_fetch) returned when it brought the archive to the controller.
+    type: dict
+    default: {}
   rollback:
     description: Whether the last restore is to be undone.
     type: bool
@@ -90,8 +107,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The plan, C(faults), C(warnings), C(summary) in sentences, C(id), C(action), C(archive), C(places) where hosts
-      have it, C(copy_to), C(initial_cluster), C(client_urls), C(external), C(stages) by host, C(prepare), C(save),
+    - The plan, C(faults), C(warnings), C(summary) in sentences, C(id), C(action), C(archive), C(bring) that
+      tells which archive must come to the controller first (C(copy), C(host), C(path)), C(places) where hosts have it, C(copy_to), C(initial_cluster), C(client_urls), C(external), C(stages) by host, C(prepare), C(save),
       C(stop) and C(revisions_lost).
   type: dict
 """

@@ -150,13 +150,13 @@ class Rclone:
                 result.copied.append(item.name)
             there = {item.name for item in remote}
             for archive in gone:
-                self._run("deletefile", _at(target, archive))
+                self._run("deletefile", inside(target, archive))
                 result.removed.append(archive)
                 if archive + DESCRIPTION in there:
-                    self._run("deletefile", _at(target, archive + DESCRIPTION))
+                    self._run("deletefile", inside(target, archive + DESCRIPTION))
             for part in remote:
                 if part.age > ABANDONED and _of_killed_run(part.name, cluster, result.copied):
-                    self._run("deletefile", _at(target, part.name))
+                    self._run("deletefile", inside(target, part.name))
         except CopyError as error:
             result.ok, result.error = False, str(error)
         return result
@@ -191,14 +191,14 @@ class Rclone:
     def put(self, path: str, target: str) -> None:
         """Copy a file, read it back, and only then give it its name."""
         name = os.path.basename(path)
-        part, wanted = _at(target, name + PART), file_sha256(path)
+        part, wanted = inside(target, name + PART), file_sha256(path)
         self._run("copyto", "--ignore-times", path, part)
         said = self._run("hashsum", "sha256", "--download", part).split()
         if said[:1] != [wanted]:
             raise CopyError(
                 f"{part} has SHA-256 {said[0] if said else 'none'}, but {wanted} was sent: the copy does not count"
             )
-        self._run("moveto", part, _at(target, name))
+        self._run("moveto", part, inside(target, name))
 
     def _call(self, *command: str) -> Tuple[int, str, str]:
         config = [f"--config={self.config}"] if self.config else []
@@ -212,7 +212,8 @@ class Rclone:
         return out
 
 
-def _at(target: str, name: str) -> str:
+def inside(target: str, name: str) -> str:
+    """A file in a folder of a remote."""
     return target + name if target.endswith(":") else f"{target.rstrip('/')}/{name}"
 
 

@@ -16,11 +16,20 @@ import json
 import os
 import re
 import shutil
+import tarfile
 import tempfile
 from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
 from typing import Any, Dict, List, Optional, Tuple
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import FILES, Manifest
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
+    FILES,
+    SEALED,
+    BackupError,
+    Manifest,
+    parse_time,
+    read_manifest,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._staging import fsync_path
 
 JOURNAL = "/var/lib/groundwork/restore.json"
@@ -32,6 +41,9 @@ MEMBER = "member"
 STAMP = "groundwork-restore.json"
 DATABASE = os.path.join(MEMBER, "snap", "db")
 IDENTITY_LENGTH = 16
+ENCRYPTED = "encrypted"
+ENCRYPTION = FILES + "/etc/kubernetes/encryption"
+KEY = re.compile(r'''(?:name["']?\s*:\s*["']?([^"'\s,]+)["']?\s*,?\s*["']?)?secret["']?\s*:\s*["']?([A-Za-z0-9+/=]+)''')
 OLDEST, NEWEST = (3, 4), (3, 7)
 Minor = Tuple[int, int]
 
@@ -124,6 +136,53 @@ def identity(manifest: Manifest) -> str:
 def authority(manifest: Manifest, path: str = "/etc/kubernetes/pki/ca.crt") -> str:
     """The SHA-256 of the cluster's CA certificate in an archive; empty where it is not in it."""
     return next((part.sha256 for part in manifest.parts if part.name == FILES + path), "")
+
+
+def encryption_keys(text: str) -> Dict[str, str]:
+    """The keys in a configuration of encryption at rest: their names by the beginnings of their SHA-256."""
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    found = KEY.findall("\n".join(lines))
+    return {hashlib.sha256(key.encode()).hexdigest()[:IDENTITY_LENGTH]: name or "without a name" for name, key in found}
+
+
+def stored_keys(path: str, manifest: Manifest) -> Dict[str, str]:
+    """The keys of encryption at rest in an archive."""
+    names = [part.name for part in manifest.parts if part.name.startswith(ENCRYPTION)]
+    found: Dict[str, str] = {}
+    if names:
+        with tarfile.open(path, "r:") as tar:
+            for name in names:
+                content = tar.extractfile(name)
+                found.update(encryption_keys(content.read().decode("utf-8", "replace")) if content else {})
+    return found
+
+
+def describe(path: str, cluster: str, now: datetime) -> Dict[str, Any]:
+    """What an archive says of itself, in the form in which restore_info returns it; its bytes are not proven."""
+    if path.endswith(SEALED):
+        message = f"{path} is encrypted. Name the file with its private key (restore_identity)"
+        return {"path": path, "fault": ENCRYPTED, "message": message}
+    try:
+        manifest = read_manifest(path, cluster)
+        keys = stored_keys(path, manifest)
+    except (BackupError, OSError) as error:
+        return {"path": path, "fault": getattr(error, "fault", "missing"), "message": str(error)}
+    passed = manifest.proof.passed
+    return {
+        "path": path,
+        "fault": "" if passed else "proof",
+        "message": "" if passed else f"{path} {manifest.proof.reason or 'failed its proof'}",
+        "identity": identity(manifest),
+        "cluster": manifest.cluster,
+        "created": manifest.created,
+        "age": int((now - parse_time(manifest.created)).total_seconds()),
+        "size": os.path.getsize(path),
+        "host": manifest.host,
+        "authority": authority(manifest),
+        "encryption_keys": keys,
+        "kubernetes_version": manifest.kubernetes_version,
+        "etcd": {"version": manifest.etcd.version, "revision": manifest.etcd.revision, "keys": manifest.etcd.keys},
+    }
 
 
 def minor(version: str) -> Optional[Minor]:

@@ -134,15 +134,20 @@ authority:
   description: SHA-256 of the file of the cluster's CA certificate, or empty.
   returned: success
   type: str
+encryption_keys:
+  description: Names of the keys of encryption at rest that the API server has, by the beginning of the key's SHA-256.
+  returned: success
+  type: dict
+  sample: {3b1f0a1c9d2e4f60: key-20261122t101500z}
 archives:
   description:
     - Archives of the cluster that passed their proof when they were made, newest first, with C(path), C(identity),
-      C(created), C(age) in seconds, C(size), C(host), C(authority), C(cluster) and C(etcd).
+      C(created), C(age) in seconds, C(size), C(host), C(authority), C(encryption_keys), C(cluster) and C(etcd).
   returned: success
   type: list
   elements: dict
 encrypted:
-  description: Encrypted archives of the cluster, newest first. They must be decrypted elsewhere, where the key is.
+  description: Encrypted archives of the cluster, newest first. M(groundwork.kubernetes.backup_fetch) decrypts where the key is.
   returned: success
   type: list
   elements: str
@@ -167,11 +172,9 @@ from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
+    SEALED,
     TIME_IN_NAME,
-    BackupError,
     list_archives,
-    parse_time,
-    read_manifest,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import (
     CLIENT_OPTIONS,
@@ -187,8 +190,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore imp
     Folders,
     LocalMember,
     RestoreError,
-    authority,
-    identity,
+    describe,
+    encryption_keys,
     image_version,
     in_use,
     read_journal,
@@ -217,11 +220,6 @@ ARGUMENTS: Dict[str, Any] = {
     **CLIENT_OPTIONS,
 }
 LISTED = 20
-ENCRYPTED = ".age"
-DECRYPT = (
-    "fetch it to the machine that runs Ansible, decrypt it there (age --decrypt), and name what comes out "
-    "(restore_archive, with restore_archive_host: localhost)"
-)
 
 
 class Host:
@@ -255,6 +253,7 @@ class Host:
             "stopped": self.stopped(),
             "control_plane": self.manifest("kube-apiserver") is not None,
             "authority": self.authority(),
+            "encryption_keys": self.encryption_keys(),
             "archives": self.archives(),
             "encrypted": self.encrypted(),
             "archive": self.archive(),
@@ -278,6 +277,11 @@ class Host:
         """The SHA-256 of the cluster's CA certificate."""
         content = read_bytes(os.path.join(self.options["pki"], "ca.crt"))
         return hashlib.sha256(content).hexdigest() if content is not None else ""
+
+    def encryption_keys(self) -> Dict[str, str]:
+        """The keys of encryption at rest that the API server has."""
+        path = flags(self.manifest("kube-apiserver") or "").get("encryption-provider-config", "")
+        return encryption_keys(((read_bytes(path) if path else None) or b"").decode("utf-8", "replace"))
 
     def member(self) -> LocalMember:
         """The member: of the static pod, else as the options say."""
@@ -356,14 +360,14 @@ class Host:
         listed = [
             item for folder in self.options["directories"] for item in list_archives(folder, self.options["cluster"])
         ]
-        plain = [item for item in listed if not item.bad and not item.path.endswith(ENCRYPTED)]
+        plain = [item for item in listed if not item.bad and not item.path.endswith(SEALED)]
         newest = sorted(plain, key=lambda item: item.time, reverse=True)
-        found = [self.look_at(item.path, self.options["cluster"]) for item in newest[:LISTED]]
+        found = [describe(item.path, self.options["cluster"], self.now) for item in newest[:LISTED]]
         return [item for item in found if not item["fault"]]
 
     def encrypted(self) -> List[str]:
         """Encrypted archives of the cluster."""
-        name = f"{glob.escape(self.options['cluster'])}-{'[0-9]' * 8}T{'[0-9]' * 6}Z.tar{ENCRYPTED}"
+        name = f"{glob.escape(self.options['cluster'])}-{'[0-9]' * 8}T{'[0-9]' * 6}Z.tar{SEALED}"
         found = [path for folder in self.options["directories"] for path in glob.glob(os.path.join(folder, name))]
         return sorted(found, key=os.path.basename, reverse=True)
 
@@ -372,31 +376,7 @@ class Host:
         path = self.options["archive"]
         if not path or not os.path.lexists(path):
             return {}
-        return self.look_at(os.path.abspath(path), "")
-
-    def look_at(self, path: str, cluster: str) -> Dict[str, Any]:
-        """What an archive says of itself."""
-        if path.endswith(ENCRYPTED):
-            return {"path": path, "fault": "encrypted", "message": f"{path} is encrypted: {DECRYPT}"}
-        try:
-            manifest = read_manifest(path, cluster)
-        except (BackupError, OSError) as error:
-            return {"path": path, "fault": getattr(error, "fault", "missing"), "message": str(error)}
-        passed = manifest.proof.passed
-        return {
-            "path": path,
-            "fault": "" if passed else "proof",
-            "message": "" if passed else f"{path} {manifest.proof.reason or 'failed its proof'}",
-            "identity": identity(manifest),
-            "cluster": manifest.cluster,
-            "created": manifest.created,
-            "age": int((self.now - parse_time(manifest.created)).total_seconds()),
-            "size": os.path.getsize(path),
-            "host": manifest.host,
-            "authority": authority(manifest),
-            "kubernetes_version": manifest.kubernetes_version,
-            "etcd": {"version": manifest.etcd.version, "revision": manifest.etcd.revision, "keys": manifest.etcd.keys},
-        }
+        return describe(os.path.abspath(path), "", self.now)
 
 
 def main() -> None:

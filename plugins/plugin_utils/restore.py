@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import SEALED
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore import (
+    ENCRYPTED,
     FINISHED,
     PROVEN,
     ROLLED_BACK,
@@ -42,6 +44,10 @@ class Request:
         archive: path of the archive; empty: the newest.
         archive_host: the host that has it; empty: whichever, localhost: the controller.
         controller: what the controller has, in the form of restore_info's archives.
+        copy: the one of the copies that the archive is in; empty: it is on a host or on the controller.
+        copies: names of all copies.
+        identity: the file with the private key for encrypted archives.
+        brought: what backup_fetch returned when it brought an archive to the controller; empty before.
         rollback: whether an earlier restore is to be undone.
         other_cluster: whether an archive of another cluster is taken.
         save: whether what runs now is to be saved.
@@ -57,6 +63,10 @@ class Request:
     archive: str = ""
     archive_host: str = ""
     controller: Sequence[Info] = ()
+    copy: str = ""
+    copies: Sequence[str] = ()
+    identity: str = ""
+    brought: Info = field(default_factory=dict)
     rollback: bool = False
     other_cluster: bool = False
     save: bool = True
@@ -69,10 +79,17 @@ class Planner:
 
     def __init__(self, hosts: Mapping[str, Info], request: Request) -> None:
         self.hosts, self.request = hosts, request
-        self.faults: list[str] = []
+        self.faults = [of_role(fault) for fault in request.brought.get("faults", [])]
         self.warnings: list[str] = []
         self.members = [host for host in request.members if host in hosts]
         self.journals = {host: hosts[host]["journal"] for host in self.members if hosts[host]["journal"]}
+        self.bring: dict[str, str] = {}
+        brought = request.brought.get("archive")
+        if brought:
+            here = {**brought, "source": request.brought["source"]}
+            self.request = replace(request, archive=here["path"], archive_host=CONTROLLER, controller=[here], copy="")
+        elif not request.rollback:
+            self.find_source()
 
     def plan(self) -> dict[str, Any]:
         """The plan, with all faults."""
@@ -104,6 +121,7 @@ class Planner:
             "action": action,
             "id": identifier,
             "archive": archive,
+            "bring": self.bring,
             "places": places,
             "copy_to": [host for host in self.members if host not in places] if prepare else [],
             "members": self.members,
@@ -190,24 +208,23 @@ class Planner:
 
     def forward(self) -> tuple[str, dict[str, Any], str]:
         """The restore's id, the archive, and whether it is begun or gone on with."""
-        open_ones = {host: journal for host, journal in self.journals.items() if journal["stage"] in UNFINISHED}
-        in_place = {journal["id"]: journal for journal in open_ones.values() if journal["stage"] in IN_PLACE}
+        journal, in_place = self.unfinished()
         if len(in_place) > 1:
             self.faults.append(
                 f"several restores were interrupted, {', '.join(sorted(in_place))}, on different hosts: roll back "
                 "(restore_rollback), then begin again"
             )
-        journal = next(iter(in_place.values()), None) or next(iter(open_ones.values()), None)
         if journal and not in_place and (self.request.archive and not self.is_same(journal)):
             journal = None  # nothing but drafts: another archive may take their place
-        archive = self.choose(journal)
-        if not archive and journal and all(self.stage(host, journal["id"]) in IN_PLACE for host in self.members):
+        awaited = bool(self.bring or self.request.copy)
+        archive = {} if awaited else self.choose(journal)
+        if not archive and journal and self.is_in_place(journal):
             # The data is in place everywhere, so that the archive is needed no more.
             archive = {
                 **{key: journal[key] for key in ("path", "identity", "created", "cluster")},
                 "etcd": {"version": "", "revision": journal["revision"], "keys": journal["keys"]}, "age": 0, "size": 0,
             }  # fmt: skip
-        elif not archive:
+        elif not archive and not awaited:
             self.faults.append(self.no_archive(journal))
         if archive and journal and in_place and archive["identity"] != journal["identity"]:
             self.faults.append(
@@ -216,12 +233,62 @@ class Planner:
             )
         if archive and not (journal and in_place):
             self.judge_archive(archive)
-        if not journal and not self.request.archive:
+        if not journal and not self.request.archive and not awaited:
             self.judge_encrypted(archive)
         if journal:
             return str(journal["id"]), archive, "go on with the restore"
         times = [self.hosts[host]["time"] for host in self.members]
         return str(min(times, default="")), archive, "rebuild" if self.request.rebuild else "restore"
+
+    def unfinished(self) -> tuple[Info | None, dict[str, Info]]:
+        """The restore that was interrupted, and those whose data is in place somewhere, by their ids."""
+        open_ones = [journal for journal in self.journals.values() if journal["stage"] in UNFINISHED]
+        in_place = {journal["id"]: journal for journal in open_ones if journal["stage"] in IN_PLACE}
+        return next(iter(in_place.values()), None) or next(iter(open_ones), None), in_place
+
+    def is_in_place(self, journal: Info) -> bool:
+        """Whether every member has its new data, so that the archive is needed no more."""
+        return all(self.stage(host, journal["id"]) in IN_PLACE for host in self.members)
+
+    def find_source(self) -> None:
+        """Which archive must come to the controller before it can be looked at: of a copy, or encrypted."""
+        request, asked = self.request, plain(self.request.archive)
+        if request.copy and request.archive_host:
+            self.faults.append("restore_copy and restore_archive_host: an archive comes from one of them only")
+        if request.copy and request.copy not in request.copies:
+            known = ", ".join(request.copies) or "it has none"
+            self.faults.append(f"restore_copy: {request.copy!r} is no name in backup_copies: {known}")
+        journal = self.unfinished()[0]
+        begun = os.path.basename(journal["path"]) if journal else ""
+        known = {item["identity"] for info in self.hosts.values() for item in info["archives"]}
+        at_hand = journal and (journal["identity"] in known or self.is_in_place(journal))
+        sealed = self.sealed()
+        if at_hand and (not asked or os.path.basename(asked) == begun) and (request.copy or sealed):
+            self.request = replace(request, archive="", archive_host="", copy="")
+        elif request.copy in request.copies:
+            self.bring = {"copy": request.copy, "host": "", "path": request.archive or begun}
+        elif sealed and request.identity and not request.copy:
+            host, path = sealed
+            self.bring = {"copy": "", "host": host, "path": path}
+
+    def sealed(self) -> tuple[str, str] | None:
+        """The encrypted archive that is asked for: where it is, and its path; or the newest, if none is newer."""
+        if self.request.archive:
+            asked = [(host, info["archive"]) for host, info in self.hosts.items()]
+            asked += [(CONTROLLER, item) for item in self.request.controller]
+            found = [(host, item["path"]) for host, item in asked if item.get("fault") == ENCRYPTED]
+        else:
+            found = [(host, path) for host, info in self.hosts.items() for path in info["encrypted"]]
+        if self.request.archive_host:
+            found = [(host, path) for host, path in found if host == self.request.archive_host]
+        newest = max(found, key=lambda item: os.path.basename(item[1]), default=None)
+        journal = self.unfinished()[0]
+        if self.request.archive or not newest:
+            return newest
+        if journal:
+            begun = os.path.basename(journal["path"])
+            return next((item for item in found if plain(os.path.basename(item[1])) == begun), None)
+        return newest if is_newer(newest[1], self.choose(None)) else None
 
     def is_same(self, journal: Info) -> bool:
         """Whether the archive that is asked for is that of a journal."""
@@ -274,7 +341,7 @@ class Planner:
 
     def judge_archive(self, archive: Info) -> None:
         """What is wrong with the archive, for this cluster and these hosts."""
-        path = archive["path"]
+        path = archive.get("source", archive["path"])
         if archive.get("fault"):
             self.faults.append(archive["message"])
         ours = not self.request.other_cluster
@@ -295,6 +362,7 @@ class Planner:
                 f"{path} is of a cluster with another certificate authority than {', '.join(foreign)}: service "
                 "accounts, nodes and certificates would not fit. restore_other_cluster allows it"
             )
+        self.judge_keys(archive, path)
         for host in self.members:
             info = self.hosts[host]
             version = info["live"].get("version") or info["member"]["version"]
@@ -308,15 +376,26 @@ class Planner:
                     f"data needs {needed >> 20} MiB beside the old"
                 )
 
+    def judge_keys(self, archive: Info, path: str) -> None:
+        """Whether the API servers could read what is encrypted in the backup."""
+        wanted: Mapping[str, str] = archive.get("encryption_keys", {})
+        for host in self.request.control_planes:
+            has = self.hosts.get(host, {}).get("encryption_keys", {})
+            lacking = [name for key, name in wanted.items() if key not in has]
+            if lacking and host in self.hosts:
+                self.faults.append(
+                    f"{host}: its API server does not have the keys {', '.join(lacking)}, with which Secrets in {path} "
+                    "may be encrypted, so that nobody could read them. See docs/restore.md, 'Keys of encryption at rest'"
+                )
+
     def judge_encrypted(self, archive: Info) -> None:
         """Nobody shall get an older backup without knowing of a newer one that is encrypted."""
         found = [path for info in self.hosts.values() for path in info["encrypted"]]
         newest = max(found, key=os.path.basename, default="")
-        if newest and os.path.basename(newest) > os.path.basename(archive.get("path", "")):
+        if newest and is_newer(newest, archive):
             self.faults.append(
-                f"the newest backup, {newest}, is encrypted: fetch it to the machine that runs Ansible, decrypt it "
-                "there (age --decrypt), and name what comes out (restore_archive, restore_archive_host: localhost). Or "
-                "name an older one that is not encrypted"
+                f"the newest backup, {newest}, is encrypted: name the file with age's private key, on the machine that "
+                "runs Ansible (restore_identity), or an older archive that is not encrypted (restore_archive)"
             )
 
     def rollback(self) -> str:
@@ -370,6 +449,21 @@ class Planner:
         )
 
 
+def plain(path: str) -> str:
+    """An archive's path without encryption."""
+    return path[: -len(SEALED)] if path.endswith(SEALED) else path
+
+
+def is_newer(path: str, archive: Info) -> bool:
+    """Whether an encrypted archive is newer than another; names sort by time."""
+    return plain(os.path.basename(path)) > os.path.basename(archive.get("path", ""))
+
+
+def of_role(fault: str) -> str:
+    """A fault of backup_fetch, with the names of the role's variables for its options."""
+    return f"restore_{fault}" if fault.startswith(("identity:", "copy:")) else fault
+
+
 def age(seconds: int) -> str:
     """An age for people."""
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
@@ -383,9 +477,10 @@ def summary(plan: Mapping[str, Any], request: Request) -> list[str]:
     lines = [f"{plan['action'].capitalize()} {plan['id']} of the cluster {request.cluster}"]
     archive = plan["archive"]
     if archive:
+        path = archive.get("source", archive["path"])
         lines += [
-            f"backup: {archive['path']}, made {archive['created']} ({age(archive['age'])} ago)" if archive["age"]
-            else f"backup: {archive['path']}, made {archive['created']}",
+            f"backup: {path}, made {archive['created']} ({age(archive['age'])} ago)" if archive["age"]
+            else f"backup: {path}, made {archive['created']}",
             f"it has revision {archive['etcd']['revision']}, {archive['etcd']['keys']} keys",
         ]  # fmt: skip
     if plan["revisions_lost"] is not None:
