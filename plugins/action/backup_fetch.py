@@ -53,6 +53,8 @@ MIB = 1024 * 1024
 PIECE = 16  # MiB a round trip
 PIECE_OF_COPY = 64  # likewise; each takes rclone a connection of its own
 NO_RCLONE, NO_CONFIG = 90, 91
+# As of _copies.py: only the configuration file counts.
+RCLONE = r"""PATH="$PATH:/usr/local/bin"; unset $(env | grep -oE '^(RCLONE|AWS)_[A-Za-z0-9_]+') _; """
 
 
 class FetchError(Exception):
@@ -166,7 +168,7 @@ class ActionModule(ActionBase):
         """An archive in one of the copies: the one that is named, encrypted or not, else the newest."""
         target, config = self.options["copy"], shlex.quote(self.options["copy_config"])
         environment = self._compute_environment_string()
-        prefix = (f"export {environment}; " if environment else "") + 'PATH="$PATH:/usr/local/bin"; '
+        prefix = (f"export {environment}; " if environment else "") + RCLONE
         flags = " ".join([f"--config={config}", *FLAGS])
         rc, out, err = self.call(
             f"{prefix}command -v rclone >/dev/null || exit {NO_RCLONE}; test -r {config} || exit {NO_CONFIG}; "
@@ -177,7 +179,8 @@ class ActionModule(ActionBase):
                 return None
             lacks = "rclone is not installed" if rc == NO_RCLONE else f"there is no {self.options['copy_config']}"
             raise FetchError(
-                f"copy: {lacks} on {self.host}, which is to read {target}. The role backup brings it, but not in check mode"
+                f"copy: {lacks} on {self.host}, which is to read {target}. The role backup brings it, but not in "
+                "check mode"
             )
         if rc not in (0, NO_FOLDER):
             raise FetchError(f"copy: {target} cannot be listed: rclone says {last_words(err)}")

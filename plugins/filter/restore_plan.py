@@ -107,9 +107,11 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The plan, C(faults), C(warnings), C(summary) in sentences, C(id), C(action), C(archive), C(bring) that
-      tells which archive must come to the controller first (C(copy), C(host), C(path)), C(places) where hosts have it, C(copy_to), C(initial_cluster), C(client_urls), C(external), C(stages) by host, C(prepare), C(save),
+    - The plan, C(faults), C(warnings), C(summary) in sentences, C(id), C(action), C(archive), C(places) where hosts
+      have it, C(copy_to), C(initial_cluster), C(client_urls), C(external), C(stages) by host, C(prepare), C(save),
       C(stop) and C(revisions_lost).
+    - C(bring) tells which archive must come to the controller first, by C(remote), C(host) and C(path). All are empty
+      where none must. C(archive) is then known once O(brought) is given.
   type: dict
 """
 

@@ -43,7 +43,7 @@ DATABASE = os.path.join(MEMBER, "snap", "db")
 IDENTITY_LENGTH = 16
 ENCRYPTED = "encrypted"
 ENCRYPTION = FILES + "/etc/kubernetes/encryption"
-KEY = re.compile(r'''(?:name["']?\s*:\s*["']?([^"'\s,]+)["']?\s*,?\s*["']?)?secret["']?\s*:\s*["']?([A-Za-z0-9+/=]+)''')
+KEY = re.compile(r"""(?:name["']?\s*:\s*["']?([^"'\s,]+)["']?\s*,?\s*["']?)?secret["']?\s*:\s*["']?([A-Za-z0-9+/=]+)""")
 OLDEST, NEWEST = (3, 4), (3, 7)
 Minor = Tuple[int, int]
 

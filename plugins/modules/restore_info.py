@@ -147,7 +147,7 @@ archives:
   type: list
   elements: dict
 encrypted:
-  description: Encrypted archives of the cluster, newest first. M(groundwork.kubernetes.backup_fetch) decrypts where the key is.
+  description: Encrypted archives of the cluster, newest first. M(groundwork.kubernetes.backup_fetch) decrypts them.
   returned: success
   type: list
   elements: str

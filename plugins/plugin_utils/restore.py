@@ -83,7 +83,7 @@ class Planner:
         self.warnings: list[str] = []
         self.members = [host for host in request.members if host in hosts]
         self.journals = {host: hosts[host]["journal"] for host in self.members if hosts[host]["journal"]}
-        self.bring: dict[str, str] = {}
+        self.bring = {"remote": "", "host": "", "path": ""}
         brought = request.brought.get("archive")
         if brought:
             here = {**brought, "source": request.brought["source"]}
@@ -216,7 +216,7 @@ class Planner:
             )
         if journal and not in_place and (self.request.archive and not self.is_same(journal)):
             journal = None  # nothing but drafts: another archive may take their place
-        awaited = bool(self.bring or self.request.copy)
+        awaited = bool(self.bring["host"] or self.request.copy)
         archive = {} if awaited else self.choose(journal)
         if not archive and journal and self.is_in_place(journal):
             # The data is in place everywhere, so that the archive is needed no more.
@@ -266,10 +266,9 @@ class Planner:
         if at_hand and (not asked or os.path.basename(asked) == begun) and (request.copy or sealed):
             self.request = replace(request, archive="", archive_host="", copy="")
         elif request.copy in request.copies:
-            self.bring = {"copy": request.copy, "host": "", "path": request.archive or begun}
+            self.bring.update(remote=request.copy, path=request.archive or begun)
         elif sealed and request.identity and not request.copy:
-            host, path = sealed
-            self.bring = {"copy": "", "host": host, "path": path}
+            self.bring.update(host=sealed[0], path=sealed[1])
 
     def sealed(self) -> tuple[str, str] | None:
         """The encrypted archive that is asked for: where it is, and its path; or the newest, if none is newer."""
@@ -385,7 +384,7 @@ class Planner:
             if lacking and host in self.hosts:
                 self.faults.append(
                     f"{host}: its API server does not have the keys {', '.join(lacking)}, with which Secrets in {path} "
-                    "may be encrypted, so that nobody could read them. See docs/restore.md, 'Keys of encryption at rest'"
+                    "may be encrypted. Nobody could read those then: see docs/restore.md, 'Keys of encryption at rest'"
                 )
 
     def judge_encrypted(self, archive: Info) -> None:

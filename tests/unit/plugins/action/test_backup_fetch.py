@@ -19,6 +19,26 @@ CONTENT = bytes(range(256)) * (17 * 4096) + b"end"  # more than one piece
 SUM = hashlib.sha256(CONTENT).hexdigest()
 NAME = "test-20261122T120000Z.tar"
 Fetch = Callable[..., dict[str, Any]]
+# Of rclone and age, as much as is asked of them; tests/integration/backup_copies has the real ones.
+RCLONE = """#!/usr/bin/env python3
+import json, os, sys
+flags = dict(word.split("=") for word in sys.argv[2:] if "=" in word)
+folder = sys.argv[-1].partition(":")[2]
+if sys.argv[1] == "lsjson":
+    if not os.path.isdir(folder):
+        sys.exit(3)
+    print(json.dumps([{"Name": name, "Size": os.path.getsize(f"{folder}/{name}")} for name in os.listdir(folder)]))
+else:
+    with open(folder, "rb") as stream:
+        stream.seek(int(flags["--offset"]))
+        cut = int(open(flags["--config"]).read() or 0)
+        sys.stdout.buffer.write(stream.read(int(flags["--count"]) - cut))
+"""
+AGE = """#!/bin/sh
+# age --decrypt --identity FILE --output FILE FILE
+cat "$6" > "$5"
+test "$(cat "$3")" = right || { echo "age: error: $(cat "$3")" >&2; exit 1; }
+"""
 
 
 @pytest.fixture
@@ -28,7 +48,8 @@ def fetch(tmp_path: Path) -> Fetch:
     (tmp_path / f"{NAME}.age.json").write_text("{}")
 
     def run(*flags: str, **options: Any) -> dict[str, Any]:
-        given = {"path": str(tmp_path / NAME), "sha256": SUM, "directory": str(tmp_path / "to"), **options}
+        default = {} if "copy" in options else {"path": str(tmp_path / NAME), "sha256": SUM}
+        given = {**default, "directory": str(tmp_path / "to"), **options}
         play = {"hosts": "localhost", "gather_facts": False, "tasks": [{"groundwork.kubernetes.backup_fetch": given}]}
         (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
         environment = {
@@ -36,6 +57,7 @@ def fetch(tmp_path: Path) -> Fetch:
             "ANSIBLE_CONFIG": str(tmp_path / "none.cfg"),
             "ANSIBLE_COLLECTIONS_PATH": f"{COLLECTIONS}:{os.environ.get('ANSIBLE_COLLECTIONS_PATH', '')}",
             "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+            "PATH": f"{tmp_path}/bin:{os.environ['PATH']}",
         }
         command = [
             f"{Path(sys.executable).parent}/ansible-playbook",
@@ -84,7 +106,7 @@ def test_the_rule_holds_on_the_controller(fetch: Fetch, tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"sha256": "0" * 64}, f"came with SHA-256 {SUM}, not 000"),
-        ({"path": "/tmp/x.tar"}, "does not have the name of an archive"),
+        ({"path": "/tmp/x.tar", "keep": {"last": 1}}, "does not have the name of an archive"),
         ({"path": "/nowhere/test-20261122T120000Z.tar"}, "failed with exit code 1"),
         ({"directory": "/proc/x"}, "directory: /proc/x: No such file"),
     ],
@@ -93,3 +115,119 @@ def test_what_is_refused(fetch: Fetch, tmp_path: Path, options: dict[str, Any], 
     result = fetch(**options)
     assert message in result["msg"], result
     assert not list(tmp_path.glob("to/*"))
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    (tmp_path / "bin").mkdir()
+    for name, text in (("rclone", RCLONE), ("age", AGE)):
+        (tmp_path / "bin" / name).write_text(text)
+        (tmp_path / "bin" / name).chmod(0o755)
+    (tmp_path / "rclone.conf").touch()
+    return tmp_path
+
+
+@pytest.fixture
+def copy(programs: Path) -> dict[str, str]:
+    """The options for a copy with two archives of this cluster, the newer one encrypted, and other files."""
+    there = programs / "there"
+    there.mkdir()
+    (there / NAME.replace("22T", "21T")).write_bytes(b"old")
+    (there / f"{NAME}.age").write_bytes(CONTENT)
+    for name in (f"{NAME}.age.json", "test-20261123T120000Z.tar.part", "other-20261124T120000Z.tar"):
+        (there / name).touch()
+    return {"copy": f"remote:{there}", "copy_config": str(programs / "rclone.conf"), "cluster": "test"}
+
+
+def key(folder: Path, content: str = "right", mode: int = 0o600) -> str:
+    path = folder / "key.txt"
+    path.write_text(content)
+    path.chmod(mode)
+    return str(path)
+
+
+def test_the_newest_of_a_copy_is_decrypted_here(fetch: Fetch, copy: dict[str, str], tmp_path: Path) -> None:
+    options = {**copy, "identity": key(tmp_path)}
+    assert fetch("--check", **options)["changed"]
+    assert not (tmp_path / "to").exists()
+
+    result = fetch(**options)
+
+    assert result["dest"] == str(tmp_path / "to" / NAME)
+    assert result["source"] == f"remote:{tmp_path}/there/{NAME}.age"
+    assert result["archive"]["fault"] == "not_an_archive"
+    assert (tmp_path / "to" / NAME).read_bytes() == CONTENT
+    assert (tmp_path / "to" / NAME).stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in (tmp_path / "to").iterdir()] == [NAME]
+
+
+@pytest.mark.parametrize("wanted", [NAME, f"{NAME}.age", "test-20261121T120000Z.tar"])
+def test_one_that_is_named(fetch: Fetch, copy: dict[str, str], tmp_path: Path, wanted: str) -> None:
+    result = fetch(**copy, path=wanted, identity=key(tmp_path))
+    assert os.path.basename(result["dest"]) == wanted.replace(".age", "")
+
+
+def test_an_encrypted_one_on_the_host(fetch: Fetch, programs: Path, tmp_path: Path) -> None:
+    (tmp_path / f"{NAME}.age.json").unlink()  # its description is not needed
+    result = fetch(path=str(tmp_path / f"{NAME}.age"), identity=key(tmp_path))
+    assert result["dest"] == str(tmp_path / "to" / NAME), result
+    assert (tmp_path / "to" / NAME).read_bytes() == CONTENT
+
+
+NO_KEY = "identity: {}/key.txt: No such file or directory. It is looked for on the machine that runs Ansible"
+REFUSED: dict[str, tuple[dict[str, str], list[str]]] = {
+    "no key": ({"identity": ""}, ["identity: it is not set, and remote:{}/there/" + NAME + ".age is encrypted"]),
+    "no such key": ({"identity": "{}/key.txt"}, [NO_KEY]),
+    "a folder": ({"identity": "{}"}, ["identity: {} is not a file"]),
+    "no such archive": ({"path": "x.tar"}, ["copy: remote:{}/there has no x.tar. It has other-20261124T120000Z.tar"]),
+    "none of the cluster": ({"cluster": "mine"}, ["has no archive of the cluster mine. It has other-"]),
+    "no folder": ({"copy": "remote:{}/nowhere"}, ["has no archive of the cluster test. It has no archives at all"]),
+    "no configuration": ({"copy_config": "/nowhere"}, ["copy: there is no /nowhere on localhost, which is to read"]),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_copies_that_are_refused(fetch: Fetch, copy: dict[str, str], tmp_path: Path, case: str) -> None:
+    options, messages = REFUSED[case]
+    result = fetch(**{**copy, **{name: text.format(tmp_path) for name, text in options.items()}})
+    assert len(result["faults"]) == len(messages)
+    for fault, message in zip(result["faults"], messages, strict=True):
+        assert message.format(tmp_path) in fault
+    assert not (tmp_path / "to").exists()
+
+
+def test_a_key_that_others_can_read(fetch: Fetch, copy: dict[str, str], tmp_path: Path) -> None:
+    result = fetch(**copy, identity=key(tmp_path, mode=0o640))
+    assert result["faults"] == [
+        f"identity: {tmp_path}/key.txt can be read by others than its owner: set its mode to 0600"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("no identity matched any of the recipients", "is encrypted for other keys"),
+        ("could not read passphrase: no terminal", "cannot be decrypted with {}/key.txt: age says could not read"),
+        ("failed to decrypt and authenticate payload chunk", "is truncated or damaged: age says failed to decrypt"),
+    ],
+)
+def test_what_age_refuses_leaves_nothing(
+    fetch: Fetch, copy: dict[str, str], tmp_path: Path, said: str, message: str
+) -> None:
+    result = fetch(**copy, identity=key(tmp_path, said))
+    assert message.format(tmp_path) in result["msg"]
+    assert list((tmp_path / "to").iterdir()) == []
+
+
+def test_nothing_is_decrypted_where_others_can_look(fetch: Fetch, copy: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "to").mkdir(0o755)
+    result = fetch(**copy, identity=key(tmp_path))
+    assert result["faults"] == [f"directory: others can enter {tmp_path}/to: nothing is decrypted there"]
+
+
+def test_a_copy_that_comes_short(fetch: Fetch, copy: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "rclone.conf").write_text("7")
+    Path(f"{tmp_path}/there/{NAME}.age").write_bytes(b"x" * 64 * 1024 * 1024)
+    result = fetch(**copy, identity=key(tmp_path))
+    assert f"only {64 * 1024 * 1024 - 7} of {64 * 1024 * 1024} bytes came" in result["msg"]
+    assert list((tmp_path / "to").iterdir()) == []

@@ -99,7 +99,7 @@ FAULTS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
         [info(1, archive=archive(NEW)), info(2, archive=archive(OLD))], {"archive": "/x.tar"},
         "another archive on each of cp-1, cp-2",
     ),
-    "only encrypted ones": ([info(1, encrypted=["/x/example-20261122T020000Z.tar.age"])], {}, "is encrypted: fetch it"),
+    "only encrypted ones": ([info(1, encrypted=["/x/example-20261122T020000Z.tar.age"])], {}, "is encrypted: name the file"),
     "a newer one is encrypted": (
         [info(1, archives=[archive(path="/x/example-20261121T020000Z.tar")],
               encrypted=["/x/example-20261122T020000Z.tar.age"])], {}, "the newest backup, /x/example-20261122T020000Z",
@@ -245,3 +245,121 @@ def test_rebuilding(case: str) -> None:
     faults = made["faults"]
     assert (made["stop"], made["save"], made["warnings"]) == (False, False, [])
     assert [fault for fault in faults if message in fault] if message else faults == []
+
+
+COPY = {"copy": "offsite", "copies": ["store", "offsite"]}
+KEY = {"identity": "/home/me/key.txt"}
+NOTHING = {"remote": "", "host": "", "path": ""}
+SEALED = "/backups/example-20261122T020000Z.tar.age"
+NAMED = {"path": "/backups/example-20261121T020000Z.tar"}
+JOURNAL_PATH = "/var/lib/groundwork/restore/example-20261122T020000Z.tar"
+ENCRYPTED = {"path": SEALED, "fault": "encrypted", "message": f"{SEALED} is encrypted"}
+SOURCES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], dict[str, str]]] = {
+    "nothing to bring": ([info(1, archives=[archive()])], KEY, {}),
+    "the newest of a copy": ([info(1, archives=[archive()])], COPY, {"remote": "offsite"}),
+    "one that is named": (
+        [info(1)],
+        {**COPY, "archive": "example-1.tar"},
+        {"remote": "offsite", "path": "example-1.tar"},
+    ),
+    "the newest is encrypted": (
+        [info(1, archives=[archive(**NAMED)]), info(2, encrypted=[SEALED])],
+        KEY,
+        {"host": "cp-2", "path": SEALED},
+    ),
+    "only an older one is encrypted": (
+        [info(1, archives=[archive(path="/backups/example-20261123T020000Z.tar")], encrypted=[SEALED])],
+        KEY,
+        {},
+    ),
+    "an encrypted one that is named": (
+        [info(1), info(2, archive=ENCRYPTED)],
+        {**KEY, "archive": SEALED},
+        {"host": "cp-2", "path": SEALED},
+    ),
+    "an encrypted one on the controller": (
+        [info(1)],
+        {**KEY, "archive": SEALED, "archive_host": "localhost", "controller": [ENCRYPTED]},
+        {"host": "localhost", "path": SEALED},
+    ),
+    "a restore that was interrupted, whose archive is at hand": (
+        [info(1, journal=journal("staged", path=JOURNAL_PATH), archives=[archive(path=JOURNAL_PATH)])],
+        {**COPY, **KEY},
+        {},
+    ),
+    "the same, with the archive named": (
+        [info(1, journal=journal("staged", path=JOURNAL_PATH), archives=[archive(path=JOURNAL_PATH)])],
+        {**COPY, **KEY, "archive": "example-20261122T020000Z.tar.age"},
+        {},
+    ),
+    "the same, with another archive named": (
+        [info(1, journal=journal("staged", path=JOURNAL_PATH), archives=[archive(path=JOURNAL_PATH)])],
+        {**COPY, "archive": "example-1.tar"},
+        {"remote": "offsite", "path": "example-1.tar"},
+    ),
+    "an interrupted one whose archive is gone": (
+        [info(1, journal=journal("staged", path=JOURNAL_PATH), encrypted=["/backups/example-20261129T0000Z.tar.age"])],
+        COPY,
+        {"remote": "offsite", "path": "example-20261122T020000Z.tar"},
+    ),
+    "the same, on a host and encrypted": (
+        [info(1, journal=journal("staged", path=JOURNAL_PATH), encrypted=[SEALED])],
+        KEY,
+        {"host": "cp-1", "path": SEALED},
+    ),
+    "all is in place": ([info(1, journal=journal("switched", path=JOURNAL_PATH))], {**COPY, **KEY}, {}),
+    "rollback": ([info(1, journal=journal("switched"))], {**COPY, "rollback": True}, {}),
+}
+
+
+@pytest.mark.parametrize("case", SOURCES)
+def test_what_has_to_come_to_the_controller(case: str) -> None:
+    hosts, options, bring = SOURCES[case]
+    made = plan(*hosts, **options)
+    assert made["bring"] == {**NOTHING, **bring}
+    if bring:
+        assert (made["archive"], made["faults"]) == ({}, [])
+
+
+def test_what_was_brought_is_restored() -> None:
+    brought = {"archive": archive(path="/home/me/x.tar"), "source": "offsite:bucket/x.tar.age", "changed": False}
+    made = plan(info(1, archives=[archive(OLD)]), info(2), brought=brought, **COPY, **KEY)
+    assert (made["faults"], made["bring"], made["copy_to"]) == ([], NOTHING, ["cp-1", "cp-2"])
+    assert made["places"] == {"localhost": "/home/me/x.tar"}
+    assert "backup: offsite:bucket/x.tar.age, made 2026-11-22T02:00:00Z (2 hours ago)" in made["summary"]
+
+
+def test_what_could_not_be_brought_is_told_with_all_else() -> None:
+    faults = ["identity: /k does not fit", "copy: offsite:b has no archives", "age is not installed"]
+    made = plan(info(1), brought={"faults": faults}, confirm="", **COPY)
+    assert made["faults"][:3] == ["restore_identity: /k does not fit", f"restore_{faults[1]}", faults[2]]
+    assert [fault for fault in made["faults"][3:] if "restore_confirm" not in fault] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"copy": "elsewhere", "copies": ["store"]}, "restore_copy: 'elsewhere' is no name in backup_copies: store"),
+        ({"copy": "elsewhere"}, "no name in backup_copies: it has none"),
+        ({**COPY, "archive_host": "cp-1"}, "restore_copy and restore_archive_host"),
+        ({"archive": SEALED}, f"{SEALED} is encrypted"),
+        ({"brought": {"archive": archive(cluster="other"), "source": "c:x"}}, "c:x is a backup of the cluster other"),
+        ({"brought": {"archive": archive(fault="proof", message="x failed"), "source": "c:x"}}, "x failed"),
+    ],
+)
+def test_sources_that_are_refused(options: dict[str, Any], message: str) -> None:
+    made = plan(info(1, archive=ENCRYPTED if "archive" in options else {}), **options)
+    assert [fault for fault in made["faults"] if message in fault] == made["faults"] != []
+
+
+def test_a_newer_encrypted_backup_is_never_passed_over() -> None:
+    made = plan(info(1, archives=[archive(**NAMED)], encrypted=[SEALED]))
+    assert ["restore_identity" in fault for fault in made["faults"]] == [True]
+
+
+def test_keys_that_the_api_servers_no_longer_have() -> None:
+    sealed = archive(encryption_keys={"aa": "key-1", "bb": "key-2"})
+    hosts = [info(1, archives=[sealed], encryption_keys={"bb": "key-2", "aa": "key-1", "cc": "key-3"}), info(2)]
+    [fault] = plan(*hosts)["faults"]
+    assert fault.startswith("cp-2: its API server does not have the keys key-1, key-2, with which")
+    assert plan(hosts[0])["faults"] == []
