@@ -256,8 +256,8 @@ class Planner:
         if request.copy and request.archive_host:
             self.faults.append("restore_copy and restore_archive_host: an archive comes from one of them only")
         if request.copy and request.copy not in request.copies:
-            known = ", ".join(request.copies) or "it has none"
-            self.faults.append(f"restore_copy: {request.copy!r} is no name in backup_copies: {known}")
+            names = ", ".join(request.copies) or "it has none"
+            self.faults.append(f"restore_copy: {request.copy!r} is no name in backup_copies: {names}")
         journal = self.unfinished()[0]
         begun = os.path.basename(journal["path"]) if journal else ""
         known = {item["identity"] for info in self.hosts.values() for item in info["archives"]}

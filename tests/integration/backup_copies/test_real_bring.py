@@ -1,4 +1,4 @@
-"""The tasks of the role restore, with archives that a real age encrypted, straight from a real sshd and a real S3 store.
+"""The tasks of the role restore, with archives that a real age encrypted, from a real sshd and a real S3 store.
 
 A cluster is rebuilt from them on this machine, in a mount namespace in which it is an empty host. GROUNDWORK_ETCD_DIR
 names the folder with the binaries: etcd, etcdctl and, from 3.5 on, etcdutl.
@@ -93,11 +93,14 @@ class Place:
     def command(self, name: str, *flags: str, **variables: Any) -> list[str]:
         given = {
             "kubernetes_cluster_name": "test", "kubernetes_node_ip": "127.0.0.1", "kubernetes_node_name": "cp-1",
-            "restore_etcd_hosts": ["cp-1"], "restore_etcd_user": "root", "restore_etcd_data_dir": str(self.data), "restore_rebuild": True,
+            "restore_etcd_hosts": ["cp-1"], "restore_etcd_user": "root", "restore_etcd_data_dir": str(self.data),
+            "restore_rebuild": True,
             "restore_confirm": "test", "restore_copy": "offsite", "restore_identity": str(self.keys.age),
             "backup_copies": self.copies, "backup_packages": [], **variables,
         }  # fmt: skip
-        tasks = [{"ansible.builtin.import_role": {"name": "groundwork.kubernetes.restore", **role}} for role in PLAYS[name]]
+        tasks = [
+            {"ansible.builtin.import_role": {"name": "groundwork.kubernetes.restore", **role}} for role in PLAYS[name]
+        ]
         play = {"hosts": "kube_control_plane", "gather_facts": False, "any_errors_fatal": True, "tasks": tasks}
         (self.folder / "play.yml").write_text(yaml.safe_dump([play]))
         (self.folder / "variables.yml").write_text(yaml.safe_dump(given))
@@ -243,6 +246,7 @@ def test_a_drill_with_an_encrypted_one_on_the_host(place: Place, ssh: SshServer)
     assert f"keys: {KEYS}" in said
     assert f"keys_in_backup: {KEYS}" in said
     assert [path for path in place.left() if not path.endswith(".lock")] == []
+    assert "rpo_seconds" in place.play("drill", "--check", restore_confirm="", **found)
     named = {"restore_copy": "", "restore_archive": str(place.archive), "restore_archive_host": "localhost"}
     place.play("drill", restore_confirm="", **named)
     refused = place.play("rebuild", fails=True, restore_identity="", **found)
@@ -275,11 +279,20 @@ def foreign(place: Place) -> dict[str, Any]:
 
 
 FAULTS: dict[str, tuple[Callable[[Place], dict[str, Any]], str]] = {
-    "unknown copy": (lambda _place: {"restore_copy": "x"}, "restore_copy: 'x' is no name in backup_copies: offsite, em"),
-    "no archive there": (lambda _place: {"restore_copy": "empty"}, "has no archive of the cluster test. It has no arch"),
+    "unknown copy": (
+        lambda _place: {"restore_copy": "x"},
+        "restore_copy: 'x' is no name in backup_copies: offsite, em",
+    ),
+    "no archive there": (
+        lambda _place: {"restore_copy": "empty"},
+        "has no archive of the cluster test. It has no arch",
+    ),
     "wrong identity": (other_key, "does not fit: offsite:"),
     "no identity": (lambda _place: {"restore_identity": ""}, "restore_identity: it is not set, and offsite:"),
-    "no such file": (lambda _place: {"restore_identity": "/nowhere/key"}, "restore_identity: /nowhere/key: No such file"),
+    "no such file": (
+        lambda _place: {"restore_identity": "/nowhere/key"},
+        "restore_identity: /nowhere/key: No such file",
+    ),
     "readable by others": (open_key, "can be read by others than its owner"),
     "truncated": (cut, "is truncated or damaged: age says"),
     "of another cluster": (foreign, "is a backup of the cluster other, not of test"),

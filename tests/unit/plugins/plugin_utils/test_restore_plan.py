@@ -99,7 +99,7 @@ FAULTS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
         [info(1, archive=archive(NEW)), info(2, archive=archive(OLD))], {"archive": "/x.tar"},
         "another archive on each of cp-1, cp-2",
     ),
-    "only encrypted ones": ([info(1, encrypted=["/x/example-20261122T020000Z.tar.age"])], {}, "is encrypted: name the file"),
+    "only encrypted ones": ([info(1, encrypted=["/x/example-20261122T020000Z.tar.age"])], {}, "is encrypted: name"),
     "a newer one is encrypted": (
         [info(1, archives=[archive(path="/x/example-20261121T020000Z.tar")],
               encrypted=["/x/example-20261122T020000Z.tar.age"])], {}, "the newest backup, /x/example-20261122T020000Z",
