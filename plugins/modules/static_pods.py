@@ -97,6 +97,7 @@ pods:
   sample: [kube-apiserver]
 """
 
+import contextlib
 import os
 import signal
 import time
@@ -159,10 +160,8 @@ def wait(module: AnsibleModule, found: List[Place], lacking: Callable[[Place], s
 def end(numbers: List[int]) -> None:
     """Ask processes to end."""
     for number in numbers:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(number, signal.SIGTERM)
-        except ProcessLookupError:
-            pass
 
 
 def restart(module: AnsibleModule, todo: List[Place]) -> None:

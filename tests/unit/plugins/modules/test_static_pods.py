@@ -155,7 +155,8 @@ def test_a_pod_that_does_not_restart_is_named(
     make_process(proc, 9, "kube-apiserver")
     monkeypatch.setattr(os, "kill", lambda *_arguments: None)
     result = run_module(static_pods, **options, state="restarted")
-    assert result["failed"] and "kube-apiserver still runs as process 9" in result["msg"]
+    assert result["failed"]
+    assert "kube-apiserver still runs as process 9" in result["msg"]
 
 
 @pytest.mark.parametrize("state", ["stopped", "started"])
