@@ -35,6 +35,7 @@ INSTALLABLE = [
     "keepalived",
     "nftables",
     "python3-cryptography",
+    "rclone",
     "rsync",
     "runc",
     "socat",
