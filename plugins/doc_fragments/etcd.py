@@ -7,7 +7,10 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The client's options; C(etcd.tools) for modules that read files, C(etcd.ctl) for those that do not."""
+    """The client's options, and what some of the modules share besides.
+
+    C(etcd.tools) is for modules that read files, C(etcd.ctl) for those that do not.
+    """
 
     DOCUMENTATION = r"""
 options:
@@ -65,4 +68,66 @@ notes:
   - One of O(endpoints) gives the list of members, and then each member is asked at its own client URLs. Give more than
     one endpoint, so that a member that is down does not hide the others.
   - A member that does not answer adds O(timeout) to each request.
+seealso:
+  - name: etcd's runtime reconfiguration
+    description: How members are added and removed, and why one at a time.
+    link: https://etcd.io/docs/v3.6/op-guide/runtime-configuration/
+"""
+
+    GUARD = r"""
+options:
+  allow_downtime:
+    description:
+      - Allows to restart, upgrade or defragment the only member of a cluster, or one of two. Such a cluster answers
+        nothing meanwhile.
+      - No other reason to refuse is waived by it.
+    type: bool
+    default: false
+  wait_timeout:
+    description: Seconds that catching up, or the move of leadership, may take.
+    type: int
+    default: 120
+  max_lag:
+    description: How many entries of the log the member may be behind the leader to have caught up.
+    type: int
+    default: 100
+"""
+
+    SAVE = r"""
+options:
+  allow_unhealthy:
+    description:
+      - With O(state=saved), takes the snapshot even if no endpoint is healthy, from the first one that answers.
+      - A member without quorum may be behind the others. It is the last resort before its data is lost.
+    type: bool
+    default: false
+  save_timeout:
+    description: Seconds that the transfer of a snapshot may take.
+    type: int
+    default: 600
+"""
+
+    RESTORE = r"""
+options:
+  bump_revision:
+    description:
+      - How much the revision goes up in a restore. All older revisions count as compacted then.
+      - Kubernetes needs it, since its watches and informers would otherwise see revisions that go backwards.
+      - V(0) leaves the revision as it is.
+      - Without it, V(1000000000) where the tool has the option (etcdctl 3.4.27, etcdutl 3.5.10 and newer), else V(0)
+        with a warning.
+    type: int
+  owner:
+    description: Owner of the restored data. Without it, whoever owns O(data_dir).
+    type: str
+  group:
+    description: Group of the restored data. Without it, the group of O(data_dir).
+    type: str
+seealso:
+  - name: etcd's disaster recovery
+    description: How a cluster is restored from a snapshot.
+    link: https://etcd.io/docs/v3.6/op-guide/recovery/
+  - name: Operating etcd clusters for Kubernetes
+    description: What Kubernetes asks of a restore.
+    link: https://kubernetes.io/docs/tasks/administer-cluster/configure-upgrade-etcd/
 """

@@ -30,6 +30,7 @@ extends_documentation_fragment:
   - groundwork.kubernetes.attributes
   - groundwork.kubernetes.etcd
   - groundwork.kubernetes.etcd.tools
+  - groundwork.kubernetes.etcd.save
 attributes:
   check_mode:
     support: full
@@ -189,16 +190,6 @@ options:
     description: How many archives that failed their proof stay.
     type: int
     default: 2
-  allow_unhealthy:
-    description:
-      - Takes the snapshot even if no endpoint is healthy, from the first one that answers.
-      - A member without quorum may be behind the others.
-    type: bool
-    default: false
-  save_timeout:
-    description: Seconds that the transfer of the snapshot may take.
-    type: int
-    default: 600
   metrics_file:
     description:
       - File for the textfile collector of Prometheus' node exporter. Its folder must exist, its name should end in

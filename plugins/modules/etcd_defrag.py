@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - groundwork.kubernetes.attributes
   - groundwork.kubernetes.etcd
   - groundwork.kubernetes.etcd.ctl
+  - groundwork.kubernetes.etcd.guard
 attributes:
   check_mode:
     support: full
@@ -58,25 +59,11 @@ options:
       - Not together with O(member), as C(etcdctl alarm disarm) takes back the alarms of all members.
     type: bool
     default: false
-  allow_downtime:
-    description:
-      - Allows to defragment the only member of a cluster, or one of two. Such a cluster answers nothing meanwhile.
-      - No other reason to refuse is waived by it.
-    type: bool
-    default: false
   defragment_timeout:
     description:
       - Seconds that defragmenting one member may take.
       - Without it, 60 and one for each 5 MB of the database.
     type: int
-  wait_timeout:
-    description: Seconds that a member may take to catch up afterwards, or the move of leadership.
-    type: int
-    default: 120
-  max_lag:
-    description: How many entries of the log a member may be behind the leader to have caught up.
-    type: int
-    default: 100
 notes:
   - The member's file system needs free space for what is in use of its database. etcd keeps the old file until the new
     one is whole.
@@ -170,16 +157,10 @@ reasons:
 import time
 from typing import Any, Dict, List, Optional
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils import _defrag
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._diff import diff_lines
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import (
-    CLIENT_OPTIONS,
-    CLIENT_REQUIRED_TOGETHER,
-    CommandError,
-    Etcd,
-    EtcdError,
-)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import CommandError, EtcdError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd_module import GUARD_OPTIONS, EtcdModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._members import (
     RefusedError,
     move_leader,
@@ -190,7 +171,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._members imp
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._quorum import (
     Cluster,
     Member,
-    QuorumError,
     find,
     objections,
     successor,
@@ -202,11 +182,8 @@ ARGUMENTS: Dict[str, Any] = {
     "force": {"type": "bool", "default": False},
     "member": {"type": "str"},
     "disarm": {"type": "bool", "default": False},
-    "allow_downtime": {"type": "bool", "default": False},
     "defragment_timeout": {"type": "int"},
-    "wait_timeout": {"type": "int", "default": 120},
-    "max_lag": {"type": "int", "default": 100},
-    **CLIENT_OPTIONS,
+    **GUARD_OPTIONS,
 }
 
 
@@ -215,13 +192,8 @@ def kinds(cluster: Cluster) -> List[str]:
     return sorted({*cluster.stray_alarms, *(kind for member in cluster.members for kind in member.alarms)})
 
 
-class DefragModule:
+class DefragModule(EtcdModule):
     """One run over the members."""
-
-    def __init__(self, module: AnsibleModule) -> None:
-        self.module, self.options = module, module.params
-        self.etcd = Etcd(module)
-        self.result: Dict[str, Any] = {"changed": False}
 
     def run(self) -> None:
         """Fill the result."""
@@ -367,20 +339,7 @@ class DefragModule:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec=ARGUMENTS,
-        required_together=CLIENT_REQUIRED_TOGETHER,
-        mutually_exclusive=[("member", "disarm")],
-        supports_check_mode=True,
-    )
-    defrag = DefragModule(module)
-    try:
-        defrag.run()
-    except RefusedError as error:
-        module.fail_json(msg=str(error), reasons=error.reasons, **defrag.result)
-    except (EtcdError, QuorumError) as error:
-        module.fail_json(msg=str(error), **defrag.result)
-    module.exit_json(**defrag.result)
+    DefragModule.main(ARGUMENTS, mutually_exclusive=[("member", "disarm")])
 
 
 if __name__ == "__main__":

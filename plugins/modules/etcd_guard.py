@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - groundwork.kubernetes.attributes
   - groundwork.kubernetes.etcd
   - groundwork.kubernetes.etcd.ctl
+  - groundwork.kubernetes.etcd.guard
 attributes:
   check_mode:
     support: full
@@ -56,27 +57,9 @@ options:
         the log, so that the cluster need not elect one when the member goes away.
     type: bool
     default: false
-  allow_downtime:
-    description:
-      - Allows to restart, upgrade or defragment the only member of a cluster, or one of two. Such a cluster answers
-        nothing meanwhile.
-      - No other reason to refuse is waived by it.
-    type: bool
-    default: false
-  wait_timeout:
-    description: Seconds that catching up, or the move of leadership, may take.
-    type: int
-    default: 120
-  max_lag:
-    description: With O(state=caught_up), how many entries of the log the member may be behind the leader.
-    type: int
-    default: 100
 seealso:
   - module: groundwork.kubernetes.etcd_info
   - module: groundwork.kubernetes.etcd_member
-  - name: etcd's runtime reconfiguration
-    description: How members are added and removed, and why one at a time.
-    link: https://etcd.io/docs/v3.6/op-guide/runtime-configuration/
 """
 
 EXAMPLES = r"""
@@ -135,14 +118,9 @@ lag:
 
 from typing import Any, Dict, Optional
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._diff import diff_lines
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import (
-    CLIENT_OPTIONS,
-    CLIENT_REQUIRED_TOGETHER,
-    Etcd,
-    EtcdError,
-)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import EtcdError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd_module import GUARD_OPTIONS, EtcdModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._members import (
     RefusedError,
     move_leader,
@@ -152,7 +130,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._members imp
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._quorum import (
     Cluster,
     Member,
-    QuorumError,
     find,
     lag,
     objections,
@@ -165,20 +142,12 @@ ARGUMENTS: Dict[str, Any] = {
     "state": {"type": "str", "choices": ["checked", "caught_up"], "default": "checked"},
     "operation": {"type": "str", "choices": ["restart", "upgrade", "defragment", "remove"], "default": "restart"},
     "move_leader": {"type": "bool", "default": False},
-    "allow_downtime": {"type": "bool", "default": False},
-    "wait_timeout": {"type": "int", "default": 120},
-    "max_lag": {"type": "int", "default": 100},
-    **CLIENT_OPTIONS,
+    **GUARD_OPTIONS,
 }
 
 
-class GuardModule:
+class GuardModule(EtcdModule):
     """The module's states over one set of options."""
-
-    def __init__(self, module: AnsibleModule) -> None:
-        self.module, self.options = module, module.params
-        self.etcd = Etcd(module)
-        self.result: Dict[str, Any] = {"changed": False}
 
     def run(self) -> None:
         """Fill the result."""
@@ -228,17 +197,7 @@ class GuardModule:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec=ARGUMENTS, required_together=CLIENT_REQUIRED_TOGETHER, supports_check_mode=True
-    )
-    guard = GuardModule(module)
-    try:
-        guard.run()
-    except RefusedError as error:
-        module.fail_json(msg=str(error), reasons=error.reasons, **guard.result)
-    except (EtcdError, QuorumError) as error:
-        module.fail_json(msg=str(error), **guard.result)
-    module.exit_json(**guard.result)
+    GuardModule.main(ARGUMENTS)
 
 
 if __name__ == "__main__":

@@ -34,9 +34,6 @@ options:
 seealso:
   - module: groundwork.kubernetes.etcd_guard
   - module: groundwork.kubernetes.etcd_member
-  - name: etcd's runtime reconfiguration
-    description: How members are added and removed, and why one at a time.
-    link: https://etcd.io/docs/v3.6/op-guide/runtime-configuration/
 """
 
 EXAMPLES = r"""
@@ -182,55 +179,45 @@ members:
 import time
 from typing import Any, Dict
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import (
-    CLIENT_OPTIONS,
-    CLIENT_REQUIRED_TOGETHER,
-    Etcd,
-    EtcdError,
-)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd_module import EtcdModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._members import PAUSE, read_cluster
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._quorum import Cluster, order
 
-
-def describe(cluster: Cluster) -> Dict[str, Any]:
-    """The cluster as the module returns it."""
-    alarms = {alarm for member in cluster.members for alarm in member.alarms}
-    return {
-        "healthy": cluster.healthy,
-        "has_quorum": cluster.has_quorum,
-        "quorum": cluster.quorum,
-        "voters": len(cluster.voters),
-        "leader": cluster.leader.name if cluster.leader else "",
-        "alarms": sorted(alarms.union(cluster.stray_alarms)),
-        "order": [member.name for member in order(cluster) if member.name],
-        "error": cluster.error,
-        "members": [member.describe(cluster.leader_id) for member in cluster.members],
-    }
+ARGUMENTS: Dict[str, Any] = {"quorum_timeout": {"type": "int", "default": 0}}
 
 
-def read(module: AnsibleModule) -> Cluster:
-    """The cluster, as soon as it has its quorum, or as it is when the time is over."""
-    etcd, end = Etcd(module), time.monotonic() + module.params["quorum_timeout"]
-    while True:
-        cluster = read_cluster(etcd)
-        if cluster.has_quorum or time.monotonic() >= end:
-            return cluster
-        time.sleep(PAUSE)
+class InfoModule(EtcdModule):
+    """One look at the cluster."""
+
+    def run(self) -> None:
+        """Tell how it is."""
+        cluster = self.read()
+        alarms = {alarm for member in cluster.members for alarm in member.alarms}
+        self.result.update(
+            healthy=cluster.healthy,
+            has_quorum=cluster.has_quorum,
+            quorum=cluster.quorum,
+            voters=len(cluster.voters),
+            leader=cluster.leader.name if cluster.leader else "",
+            alarms=sorted(alarms.union(cluster.stray_alarms)),
+            order=[member.name for member in order(cluster) if member.name],
+            error=cluster.error,
+            members=[member.describe(cluster.leader_id) for member in cluster.members],
+        )
+
+    def read(self) -> Cluster:
+        """The cluster, as soon as it has its quorum, or as it is when the time is over."""
+        end = time.monotonic() + self.options["quorum_timeout"]
+        while True:
+            cluster = read_cluster(self.etcd)
+            if cluster.has_quorum or time.monotonic() >= end:
+                return cluster
+            time.sleep(PAUSE)
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={"quorum_timeout": {"type": "int", "default": 0}, **CLIENT_OPTIONS},
-        required_together=CLIENT_REQUIRED_TOGETHER,
-        supports_check_mode=True,
-    )
-    try:
-        cluster = read(module)
-    except EtcdError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **describe(cluster))
+    InfoModule.main(ARGUMENTS)
 
 
 if __name__ == "__main__":

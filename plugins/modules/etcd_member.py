@@ -73,9 +73,6 @@ options:
 seealso:
   - module: groundwork.kubernetes.etcd_guard
   - module: groundwork.kubernetes.etcd_info
-  - name: etcd's runtime reconfiguration
-    description: How members are added and removed, and why one at a time.
-    link: https://etcd.io/docs/v3.6/op-guide/runtime-configuration/
 """
 
 EXAMPLES = r"""
@@ -147,13 +144,8 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._diff import diff_lines
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import (
-    CLIENT_OPTIONS,
-    CLIENT_REQUIRED_TOGETHER,
-    CommandError,
-    Etcd,
-    EtcdError,
-)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import CommandError, EtcdError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd_module import EtcdModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._members import (
     PAUSE,
     PROMOTE_LATER,
@@ -166,7 +158,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._members imp
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._quorum import (
     Cluster,
     Member,
-    QuorumError,
     find,
     not_caught_up,
     objections,
@@ -181,7 +172,6 @@ ARGUMENTS: Dict[str, Any] = {
     "promote_timeout": {"type": "int", "default": 0},
     "max_lag": {"type": "int", "default": 100},
     "force": {"type": "bool", "default": False},
-    **CLIENT_OPTIONS,
 }
 LEADER_TIMEOUT = 30
 
@@ -205,23 +195,23 @@ def initial_cluster(cluster: Cluster, name: str, peer_urls: List[str]) -> str:
     return ",".join(f"{one}={url}" for one, url in [*sorted(pairs), *((name, url) for url in peer_urls)])
 
 
-class MemberModule:
+class MemberModule(EtcdModule):
     """The module's states over one set of options."""
 
     def __init__(self, module: AnsibleModule) -> None:
-        self.module, self.options = module, module.params
-        self.etcd = Etcd(module)
+        super().__init__(module)
         self.name: str = module.params["name"]
         self.peer_urls: List[str] = module.params["peer_urls"] or []
         self.actions: List[str] = []
 
-    def run(self) -> Dict[str, Any]:
+    def run(self) -> None:
         """Bring the member into its state."""
         cluster = read_cluster(self.etcd)
         if not cluster.has_quorum:
             raise RefusedError(f"It is not safe to change the member {self.name}", objections(cluster, None, "add"))
         before = lines(cluster)
-        return self.present(cluster, before) if self.options["state"] == "present" else self.absent(cluster, before)
+        states = {"present": self.present, "absent": self.absent}
+        self.result.update(states[self.options["state"]](cluster, before))
 
     def present(self, cluster: Cluster, before: List[str]) -> Dict[str, Any]:
         """Add the member, or promote it."""
@@ -246,7 +236,7 @@ class MemberModule:
         else:
             after = before
         return {
-            **self.result(cluster, member, before, after),
+            **self.outcome(cluster, member, before, after),
             "initial_cluster": initial_cluster(cluster, self.name, self.peer_urls),
             "initial_cluster_state": "existing",
             "pending": pending,
@@ -256,7 +246,7 @@ class MemberModule:
         """Remove the member; one that leads hands over first."""
         member = find(cluster, self.name) or self.unstarted(cluster)
         if member is None:
-            return self.result(cluster, None, before, before)
+            return self.outcome(cluster, None, before, before)
         self.require_safe(cluster, member, "remove")
         moves = member.id == cluster.leader_id and successor(cluster) is not None
         self.actions += ["moved_leader", "removed"] if moves else ["removed"]
@@ -266,7 +256,7 @@ class MemberModule:
             if moves:
                 move_leader(self.etcd, cluster, LEADER_TIMEOUT)
             reconfigure(lambda: self.etcd.remove_member(endpoints, member.id))
-        return self.result(cluster, member, before, after)
+        return self.outcome(cluster, member, before, after)
 
     def same(self, cluster: Cluster) -> Optional[Member]:
         """The member that is meant, if it is there.
@@ -349,7 +339,9 @@ class MemberModule:
             role = "voting"
         return f"{self.name} {','.join(self.peer_urls)} {role}"
 
-    def result(self, cluster: Cluster, member: Optional[Member], before: List[str], after: List[str]) -> Dict[str, Any]:
+    def outcome(
+        self, cluster: Cluster, member: Optional[Member], before: List[str], after: List[str]
+    ) -> Dict[str, Any]:
         """What all states return."""
         found: Dict[str, Any] = {"changed": bool(self.actions), "actions": self.actions}
         found["diff"] = diff_lines("etcd members", before, after)
@@ -360,19 +352,7 @@ class MemberModule:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec=ARGUMENTS,
-        required_together=CLIENT_REQUIRED_TOGETHER,
-        required_if=[("state", "present", ["peer_urls"])],
-        supports_check_mode=True,
-    )
-    try:
-        result = MemberModule(module).run()
-    except RefusedError as error:
-        module.fail_json(msg=str(error), reasons=error.reasons)
-    except (EtcdError, QuorumError) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    MemberModule.main(ARGUMENTS, required_if=[("state", "present", ["peer_urls"])])
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - groundwork.kubernetes.attributes
   - groundwork.kubernetes.etcd
   - groundwork.kubernetes.etcd.ctl
+  - groundwork.kubernetes.etcd.guard
 attributes:
   check_mode:
     support: full
@@ -66,19 +67,6 @@ options:
     type: str
     choices: [restart, upgrade]
     default: restart
-  allow_downtime:
-    description:
-      - Allows to restart the only member of a cluster, or one of two. Such a cluster answers nothing meanwhile.
-    type: bool
-    default: false
-  wait_timeout:
-    description: Seconds that catching up, or the move of leadership, may take.
-    type: int
-    default: 120
-  max_lag:
-    description: How many entries of the log the member may be behind the leader.
-    type: int
-    default: 100
 seealso:
   - module: groundwork.kubernetes.etcd_guard
   - module: groundwork.kubernetes.service
@@ -122,12 +110,8 @@ import time
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import (
-    CLIENT_OPTIONS,
-    CLIENT_REQUIRED_TOGETHER,
-    Etcd,
-    EtcdError,
-)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import EtcdError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd_module import GUARD_OPTIONS, EtcdModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._members import (
     PAUSE,
     RefusedError,
@@ -158,10 +142,7 @@ ARGUMENTS: Dict[str, Any] = {
     "files": {"type": "list", "elements": "path", "default": []},
     "restart": {"type": "bool", "default": False},
     "operation": {"type": "str", "choices": ["restart", "upgrade"], "default": "restart"},
-    "allow_downtime": {"type": "bool", "default": False},
-    "wait_timeout": {"type": "int", "default": 120},
-    "max_lag": {"type": "int", "default": 100},
-    **CLIENT_OPTIONS,
+    **GUARD_OPTIONS,
 }
 ENDED_TOO_OFTEN = 3
 
@@ -173,21 +154,22 @@ def complaints(log: str) -> str:
     return "\n".join((found or lines)[-5:])
 
 
-class MemberService:
+class MemberService(EtcdModule):
     """The module's states over one set of options."""
 
+    errors = (EtcdError, QuorumError, ServiceError, OSError)
+
     def __init__(self, module: AnsibleModule) -> None:
-        self.module, self.options = module, module.params
-        self.etcd = Etcd(module)
+        super().__init__(module)
         self.systemd = Systemd(module, module.params["unit"])
         self.actions: List[str] = []
-        self.result: Dict[str, Any] = {"reasons": []}
+        self.result.update(actions=self.actions, reasons=[])
 
-    def run(self) -> Dict[str, Any]:
+    def run(self) -> None:
         """Bring the member into its state."""
         if self.options["state"] == "ready":
             self.wait()
-            return {"changed": False, "actions": [], **self.result}
+            return
         unit = self.reload()
         serves = unit.active_state == "active"
         wish = Wish("started", enabled=True, restart=self.options["restart"] or "daemon-reload" in self.actions)
@@ -205,7 +187,7 @@ class MemberService:
         if self.actions:
             after = ", ".join(self.actions)
             self.result["diff"] = [{"before": f"{self.systemd.name} {before}\n", "after": f"{after}\n"}]
-        return {"changed": bool(self.actions), "actions": self.actions, **self.result}
+            self.result["changed"] = True
 
     def reload(self) -> Unit:
         """The unit, after systemd has read it anew if need be."""
@@ -280,17 +262,7 @@ class MemberService:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec=ARGUMENTS, required_together=CLIENT_REQUIRED_TOGETHER, supports_check_mode=True
-    )
-    service = MemberService(module)
-    try:
-        result = service.run()
-    except RefusedError as error:
-        module.fail_json(msg=str(error), reasons=error.reasons, actions=service.actions)
-    except (EtcdError, QuorumError, ServiceError, OSError) as error:
-        module.fail_json(msg=str(error), actions=service.actions, **service.result)
-    module.exit_json(**result)
+    MemberService.main(ARGUMENTS)
 
 
 if __name__ == "__main__":

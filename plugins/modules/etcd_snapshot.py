@@ -20,6 +20,8 @@ extends_documentation_fragment:
   - groundwork.kubernetes.attributes
   - groundwork.kubernetes.etcd
   - groundwork.kubernetes.etcd.tools
+  - groundwork.kubernetes.etcd.save
+  - groundwork.kubernetes.etcd.restore
 attributes:
   check_mode:
     support: full
@@ -52,16 +54,6 @@ options:
       - Without it, a file that is not a verified snapshot is an error.
     type: bool
     default: false
-  allow_unhealthy:
-    description:
-      - With O(state=saved), takes the snapshot even if no endpoint is healthy, from the first one that answers.
-      - A member without quorum may be behind the others. It is the last resort before its data is lost.
-    type: bool
-    default: false
-  save_timeout:
-    description: Seconds that the transfer of a snapshot may take.
-    type: int
-    default: 600
   data_dir:
     description:
       - With O(state=restored), the member's data directory.
@@ -86,27 +78,6 @@ options:
     description: With O(state=restored), this member's peer URLs. Without it, those in O(initial_cluster).
     type: list
     elements: str
-  bump_revision:
-    description:
-      - With O(state=restored), how much the revision goes up. All older revisions count as compacted then.
-      - Kubernetes needs it, since its watches and informers would otherwise see revisions that go backwards.
-      - V(0) leaves the revision as it is.
-      - Without it, V(1000000000) where the tool has the option (etcdctl 3.4.27, etcdutl 3.5.10 and newer), else V(0)
-        with a warning.
-    type: int
-  owner:
-    description: With O(state=restored), owner of the data. Without it, whoever owns O(data_dir).
-    type: str
-  group:
-    description: With O(state=restored), group of the data. Without it, the group of O(data_dir).
-    type: str
-seealso:
-  - name: etcd's disaster recovery
-    description: How a cluster is restored from a snapshot.
-    link: https://etcd.io/docs/v3.6/op-guide/recovery/
-  - name: Operating etcd clusters for Kubernetes
-    description: What Kubernetes asks of a restore.
-    link: https://kubernetes.io/docs/tasks/administer-cluster/configure-upgrade-etcd/
 """
 
 EXAMPLES = r"""
@@ -205,10 +176,8 @@ fault:
   sample: truncated
 """
 
-import grp
 import json
 import os
-import pwd
 import shutil
 import time
 from contextlib import ExitStack
@@ -224,6 +193,11 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import
     EtcdError,
     ToolMissingError,
     verify_snapshot,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._member_data import (
+    RESTORE_OPTIONS,
+    WAL_SEGMENT,
+    plan_restore,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._snapshot import (
     HASH_SIZE,
@@ -247,18 +221,12 @@ ARGUMENTS: Dict[str, Any] = {
     "save_timeout": {"type": "int", "default": 600},
     "data_dir": {"type": "path"},
     "wal_dir": {"type": "path"},
-    "name": {"type": "str"},
-    "initial_cluster": {"type": "dict"},
     "initial_cluster_token": {"type": "str", "default": "etcd-cluster", "no_log": False},
     "initial_advertise_peer_urls": {"type": "list", "elements": "str"},
-    "bump_revision": {"type": "int"},
-    "owner": {"type": "str"},
-    "group": {"type": "str"},
+    **RESTORE_OPTIONS,
     **CLIENT_OPTIONS,
 }
 RESTORE_NEEDS = ("data_dir", "name", "initial_cluster")
-BUMP_REVISION = 1_000_000_000  # what Kubernetes' documentation recommends
-WAL_SEGMENT = 64 * 1000 * 1000  # a restore writes the first segment of the write-ahead log in full
 # Inside member/, so that it comes and goes with the data; etcd reads only the folders beside it.
 STAMP = os.path.join("member", "groundwork-restore.json")
 
@@ -356,18 +324,19 @@ class SnapshotModule:
             raise EtcdError(f"{', '.join(empty)}: must not be empty for state=restored")
         data_dir = os.path.abspath(self.options["data_dir"])
         wal_dir = self.options["wal_dir"] and os.path.abspath(self.options["wal_dir"])
-        faults: List[str] = []
-        uid = account_id(self.options["owner"], lambda name: pwd.getpwnam(name).pw_uid, "owner", faults)
-        gid = account_id(self.options["group"], lambda name: grp.getgrnam(name).gr_gid, "group", faults)
-        bump = self.bump_revision(faults)
-        arguments = self.restore_arguments(bump, faults)
-        if faults:
-            raise EtcdError("; ".join(faults))
+        plan = plan_restore(
+            self.etcd.snapshot_tool(),
+            self.options,
+            self.options["initial_cluster_token"],
+            self.options["initial_advertise_peer_urls"] or (),
+        )
+        if plan.warning:
+            self.module.warn(f"{plan.warning}: clients that watched the old data may see revisions go backwards")
 
         snapshot = verify_snapshot(self.etcd, self.path)
-        stamp = {"sha256": snapshot.sha256, "arguments": arguments, "wal_dir": wal_dir}
+        stamp = {"sha256": snapshot.sha256, "arguments": plan.arguments, "wal_dir": wal_dir}
         result: Dict[str, Any] = {"changed": False, "snapshot": snapshot.as_dict(), "data_dir": data_dir}
-        result["bump_revision"] = bump
+        result["bump_revision"] = plan.bump
         if read_stamp(data_dir) == stamp:
             return result
         filled = [folder for folder in (data_dir, wal_dir) if folder and not is_empty(folder)]
@@ -382,9 +351,9 @@ class SnapshotModule:
 
         if not self.module.check_mode:
             with ExitStack() as stack:
-                log = [stack.enter_context(StagedFolder(wal_dir, 0o700, uid, gid))] if wal_dir else []
-                data = stack.enter_context(StagedFolder(data_dir, 0o700, uid, gid))
-                self.restore_into(data, log, arguments)
+                log = [stack.enter_context(StagedFolder(wal_dir, 0o700, plan.uid, plan.gid))] if wal_dir else []
+                data = stack.enter_context(StagedFolder(data_dir, 0o700, plan.uid, plan.gid))
+                self.restore_into(data, log, plan.arguments)
                 write_stamp(data.content, stamp)
                 # The data comes last: where there is a member, there is its write-ahead log.
                 StagedFolder.commit(*log, data)
@@ -408,54 +377,6 @@ class SnapshotModule:
                     "Free some space or choose another file system"
                 ) from error
             raise
-
-    def restore_arguments(self, bump: int, faults: List[str]) -> List[str]:
-        """What snapshot restore is told, apart from the folders."""
-        members = {
-            name: urls if isinstance(urls, list) else [str(urls)]
-            for name, urls in self.options["initial_cluster"].items()
-        }
-        name: str = self.options["name"]
-        if name not in members:
-            faults.append(
-                f"name: {name} is not in initial_cluster, which has {', '.join(sorted(members)) or 'no member'}"
-            )
-        urls = self.options["initial_advertise_peer_urls"] or members.get(name, [])
-        cluster = ",".join(f"{member}={url}" for member, urls_ in members.items() for url in urls_)
-        arguments = [
-            f"--name={name}",
-            f"--initial-cluster={cluster}",
-            f"--initial-cluster-token={self.options['initial_cluster_token']}",
-            f"--initial-advertise-peer-urls={','.join(urls)}",
-        ]
-        # Each of the two flags is refused without the other.
-        return [*arguments, f"--bump-revision={bump}", "--mark-compacted"] if bump else arguments
-
-    def bump_revision(self, faults: List[str]) -> int:
-        """How much the revision goes up: what was asked for, or what Kubernetes needs where the tool can do it."""
-        tool = self.etcd.snapshot_tool()
-        wanted: Optional[int] = self.options["bump_revision"]
-        if wanted is not None and wanted < 0:
-            faults.append(f"bump_revision: {wanted} is below 0")
-        if tool.bumps_revision:
-            return BUMP_REVISION if wanted is None else wanted
-        limit = f"{tool.name} {tool.version} cannot raise the revision (etcdctl 3.4.27 and etcdutl 3.5.10 can)"
-        if wanted is None:
-            self.module.warn(f"{limit}: clients that watched the old data may see revisions go backwards")
-        elif wanted:
-            faults.append(f"bump_revision: {limit}; use a newer tool, or set it to 0")
-        return 0
-
-
-def account_id(value: Optional[str], find: Callable[[str], int], option: str, faults: List[str]) -> int:
-    """The number of a user or group given by name or number; -1 where none is given."""
-    if not value:
-        return -1
-    try:
-        return int(value) if value.isdigit() else find(value)
-    except KeyError:
-        faults.append(f"{option}: there is no {value} on this host")
-        return -1
 
 
 def read_stamp(data_dir: str) -> Optional[Dict[str, Any]]:

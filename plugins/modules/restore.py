@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - groundwork.kubernetes.attributes
   - groundwork.kubernetes.etcd
   - groundwork.kubernetes.etcd.tools
+  - groundwork.kubernetes.etcd.restore
 attributes:
   check_mode:
     support: full
@@ -73,18 +74,6 @@ options:
     description: The version of etcd that is going to run on the data. Without it, that of the tools.
     type: str
     default: ''
-  bump_revision:
-    description:
-      - How much the revision goes up, with all older ones compacted, so that clients which watched the old data notice.
-      - Without it, V(1000000000) where the tool has the option (etcdctl 3.4.27, etcdutl 3.5.10 and newer), else V(0)
-        with a warning.
-    type: int
-  owner:
-    description: Owner of the data. Without it, whoever owns O(data_dir).
-    type: str
-  group:
-    description: Group of the data. Without it, the group of O(data_dir).
-    type: str
   wait_timeout:
     description: With O(state=proven), seconds that the member may take.
     type: int
@@ -101,12 +90,6 @@ seealso:
   - module: groundwork.kubernetes.restore_info
   - module: groundwork.kubernetes.backup
   - module: groundwork.kubernetes.static_pods
-  - name: etcd's disaster recovery
-    description: How a cluster is restored from a snapshot.
-    link: https://etcd.io/docs/v3.6/op-guide/recovery/
-  - name: Operating etcd clusters for Kubernetes
-    description: What Kubernetes asks of a restore.
-    link: https://kubernetes.io/docs/tasks/administer-cluster/configure-upgrade-etcd/
 """
 
 EXAMPLES = r"""
@@ -161,14 +144,12 @@ fault:
   sample: in_use
 """
 
-import grp
 import os
-import pwd
 import re
 import shutil
 import time
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
@@ -187,6 +168,12 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import
     Etcd,
     EtcdError,
     verify_snapshot,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._member_data import (
+    RESTORE_OPTIONS,
+    WAL_SEGMENT,
+    Plan,
+    plan_restore,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore import (
     FINISHED,
@@ -213,8 +200,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._staging imp
     require_space,
 )
 
-BUMP_REVISION = 1_000_000_000  # what Kubernetes' documentation recommends
-WAL_SEGMENT = 64 * 1000 * 1000  # a restore writes the first segment of the write-ahead log in full
 ID = re.compile(r"\d{8}T\d{6}Z")
 LOCK_SECONDS = 10.0  # for an etcd that was killed a moment ago
 PAUSE = 0.5
@@ -225,12 +210,8 @@ ARGUMENTS: Dict[str, Any] = {
     "cluster": {"type": "str", "default": ""},
     "identity": {"type": "str", "default": ""},
     "data_dir": {"type": "path", "default": "/var/lib/etcd"},
-    "name": {"type": "str"},
-    "initial_cluster": {"type": "dict"},
     "member_version": {"type": "str", "default": ""},
-    "bump_revision": {"type": "int"},
-    "owner": {"type": "str"},
-    "group": {"type": "str"},
+    **RESTORE_OPTIONS,
     "wait_timeout": {"type": "int", "default": 180},
     "keep_old": {"type": "bool", "default": True},
     "journal": {"type": "path", "default": JOURNAL},
@@ -287,24 +268,24 @@ class Restore:
     def staged(self) -> Dict[str, Any]:
         """Prove the archive, and make the new data of it."""
         tool = self.etcd.snapshot_tool()
-        bump = self.bump()
         result = {"changed": False, "bumps_revision": tool.bumps_revision}
         if self.journal and self.journal.stage != ROLLED_BACK and self.folders.state:
             if self.journal.stage == STAGING:
                 self.record(STAGED)
                 result["changed"] = True
             return result
+        plan = plan_restore(tool, self.options, f"restore-{self.options['id']}")
+        if plan.warning and not self.journal:
+            self.module.warn(f"{plan.warning}: what watched the old data must be restarted, or it may miss changes")
         path = os.path.abspath(self.options["path"])
         manifest = self.archive(path)
         fault = version_fault(manifest.etcd.version, self.options["member_version"], str(tool.version))
         if fault:
             raise RestoreError("version", f"{path} cannot be restored here: {fault}. Nothing was changed")
-        arguments = self.arguments(bump)
-        owner = self.owner()
         size = next(part.size for part in manifest.parts if part.name == SNAPSHOT)
         require_space(self.data_dir, 2 * size + WAL_SEGMENT, f"the restore of {path}")
         if not self.module.check_mode:
-            self.stage(path, manifest, arguments, owner, bump)
+            self.stage(path, manifest, plan)
         return {**result, "changed": True}
 
     def archive(self, path: str) -> Manifest:
@@ -319,54 +300,13 @@ class Restore:
             )
         return manifest
 
-    def bump(self) -> int:
-        """How much the revision goes up."""
-        tool = self.etcd.snapshot_tool()
-        wanted: Optional[int] = self.options["bump_revision"]
-        if wanted is not None and wanted < 0:
-            raise EtcdError(f"bump_revision: {wanted} is below 0")
-        if tool.bumps_revision:
-            return BUMP_REVISION if wanted is None else wanted
-        limit = f"{tool.name} {tool.version} cannot raise the revision (etcdctl 3.4.27 and etcdutl 3.5.10 can)"
-        if wanted:
-            raise EtcdError(f"bump_revision: {limit}; use a newer tool, or set it to 0")
-        if wanted is None and not self.journal:
-            self.module.warn(f"{limit}: what watched the old data must be restarted, or it may miss changes")
-        return 0
-
-    def arguments(self, bump: int) -> List[str]:
-        """What snapshot restore is told, apart from the folder."""
-        members: Dict[str, List[str]] = self.options["initial_cluster"]
-        name: str = self.options["name"]
-        if name not in members:
-            raise EtcdError(f"name: {name} is not in initial_cluster, which has {', '.join(sorted(members))}")
-        cluster = ",".join(f"{member}={url}" for member, urls in members.items() for url in urls)
-        arguments = [
-            f"--name={name}",
-            f"--initial-cluster={cluster}",
-            f"--initial-cluster-token=restore-{self.options['id']}",
-            f"--initial-advertise-peer-urls={','.join(members[name])}",
-        ]
-        # Each of the two flags is refused without the other.
-        return [*arguments, f"--bump-revision={bump}", "--mark-compacted"] if bump else arguments
-
-    def owner(self) -> List[int]:
-        """Numbers of the user and group of the data; without options, those of the data directory, else root's."""
-        now = os.stat(self.data_dir) if os.path.isdir(self.data_dir) else None
-        found = [now.st_uid, now.st_gid] if now else [0, 0]
-        for index, (option, find) in enumerate((("owner", _user_id), ("group", _group_id))):
-            value = self.options[option]
-            try:
-                found[index] = found[index] if not value else int(value) if value.isdigit() else find(value)
-            except KeyError as error:
-                raise EtcdError(f"{option}: there is no {value} on this host") from error
-        return found
-
-    def stage(self, path: str, manifest: Manifest, arguments: List[str], owner: List[int], bump: int) -> None:
+    def stage(self, path: str, manifest: Manifest, plan: Plan) -> None:
         """Make the new data; the journal comes first, so that an interrupted run is known."""
         self.forget_others()
-        uid, gid = owner
-        if not os.path.isdir(self.data_dir):
+        now = os.stat(self.data_dir) if os.path.isdir(self.data_dir) else None
+        uid = plan.uid if plan.uid >= 0 else now.st_uid if now else 0
+        gid = plan.gid if plan.gid >= 0 else now.st_gid if now else 0
+        if now is None:
             os.makedirs(self.data_dir, 0o700)
             os.chown(self.data_dir, uid, gid)
         self.write(
@@ -379,7 +319,7 @@ class Restore:
                 stage=STAGING,
                 data_dir=self.data_dir,
                 had_data=os.path.isdir(self.folders.member),
-                revision=manifest.etcd.revision + bump,
+                revision=manifest.etcd.revision + plan.bump,
                 keys=manifest.etcd.keys,
             )
         )
@@ -389,7 +329,7 @@ class Restore:
             try:
                 extract_database(path, database)
                 verify_snapshot(self.etcd, database, f"the snapshot in {path}", manifest.etcd.version)
-                self.etcd.restore(database, [f"--data-dir={folder.content}", *arguments])
+                self.etcd.restore(database, [f"--data-dir={folder.content}", *plan.arguments])
             except (CommandError, OSError) as error:
                 if getattr(error, "no_space", False) or getattr(error, "errno", 0) == 28:
                     raise NoSpaceError(
@@ -527,14 +467,6 @@ class Restore:
         """Write the journal."""
         write_journal(self.options["journal"], journal)
         self.journal = journal
-
-
-def _user_id(name: str) -> int:
-    return pwd.getpwnam(name).pw_uid
-
-
-def _group_id(name: str) -> int:
-    return grp.getgrnam(name).gr_gid
 
 
 def main() -> None:
