@@ -7,7 +7,10 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Attributes shared by the modules; a module sets each one's support."""
+    """Attributes shared by the modules.
+
+    A module sets each one's support, or takes C(attributes.full) or C(attributes.no_diff) beside this.
+    """
 
     DOCUMENTATION = r"""
 options: {}
@@ -18,4 +21,18 @@ attributes:
     description: Returns what it changed, or would change in C(check_mode), when in diff mode.
   idempotent:
     description: When run again with the same arguments on an unchanged host, it reports no change.
+"""
+
+    FULL = r"""
+attributes:
+  check_mode: {support: full}
+  diff_mode: {support: full}
+  idempotent: {support: full}
+"""
+
+    NO_DIFF = r"""
+attributes:
+  check_mode: {support: full}
+  diff_mode: {support: none}
+  idempotent: {support: full}
 """

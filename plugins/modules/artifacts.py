@@ -17,16 +17,12 @@ description:
   - What is installed is recorded in O(state_dir), so that a later run that has nothing to do needs no network.
   - A file of an archive is never written outside of the folder that it belongs to, and links are never created;
     a link within an archive is installed as a copy of what it points to.
-extends_documentation_fragment: [groundwork.kubernetes.attributes]
+extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
 attributes:
   check_mode:
-    support: full
     details: Uses no network, so that a wrong URL or checksum is found by the real run only.
   diff_mode:
-    support: full
     details: Shows which downloads are installed, not what is in them.
-  idempotent:
-    support: full
 options:
   artifacts:
     description: The downloads.

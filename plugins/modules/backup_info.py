@@ -19,13 +19,7 @@ description:
     C(state=verified).
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
+  - groundwork.kubernetes.attributes.no_diff
 options:
   directory:
     description: The folder. One that does not exist holds no backups.

@@ -10,14 +10,7 @@ module: bridge_nf
 short_description: Kernel modules and settings for the network of pods
 version_added: 0.1.0
 author: groundwork.kubernetes contributors (@groundwork)
-extends_documentation_fragment: [groundwork.kubernetes.attributes]
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
+extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
 description:
   - Loads the kernel modules C(br_netfilter) and C(overlay), and lists them in C(/etc/modules-load.d/kubernetes.conf)
     for the next boot. What is built into the kernel is as good as loaded, also where C(/lib/modules) is empty and

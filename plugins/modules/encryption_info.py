@@ -15,14 +15,7 @@ description:
   - Makes a fresh key, which nothing uses yet, if asked for. Like this no key comes from the machine that runs Ansible.
   - The result holds keys. The task needs C(no_log).
   - The filter P(groundwork.kubernetes.encryption_plan#filter) makes a plan of the results of all hosts.
-extends_documentation_fragment: [groundwork.kubernetes.attributes]
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
+extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
 options:
   generate_key:
     description: Whether to make a fresh key of 32 random bytes.

@@ -21,18 +21,14 @@ description:
   - Run it with O(state=caught_up) after the operation, before the next member is touched.
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
+  - groundwork.kubernetes.attributes.full
   - groundwork.kubernetes.etcd
   - groundwork.kubernetes.etcd.ctl
   - groundwork.kubernetes.etcd.guard
 attributes:
   check_mode:
-    support: full
     details:
       - With O(state=caught_up) it does not wait in check mode, since nothing was done to the member.
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
 options:
   member:
     description: The member, by its name, its id as hexadecimal text, one of its URLs, or its host's address.

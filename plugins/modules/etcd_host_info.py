@@ -16,14 +16,7 @@ description:
   - It asks the host alone, so it works without a cluster, on an empty host, and while etcd is down.
     M(groundwork.kubernetes.etcd_info) asks the cluster.
   - No private key leaves the host or is read by the module. OpenSSL tells whether a key belongs to its certificate.
-extends_documentation_fragment: [groundwork.kubernetes.attributes]
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
+extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
 options:
   data_dir:
     description: The member's data directory. Without it, nothing is told of a member.

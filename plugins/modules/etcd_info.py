@@ -17,15 +17,9 @@ description:
     lead to.
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
+  - groundwork.kubernetes.attributes.no_diff
   - groundwork.kubernetes.etcd
   - groundwork.kubernetes.etcd.ctl
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
   quorum_timeout:
     description: Seconds to wait for the cluster to have its quorum. That it does not come is an answer, too.

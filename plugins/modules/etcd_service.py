@@ -21,17 +21,13 @@ description:
   - Whether a restart is due is read from the host. A run that was interrupted is made good by the next one.
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
+  - groundwork.kubernetes.attributes.full
   - groundwork.kubernetes.etcd
   - groundwork.kubernetes.etcd.ctl
   - groundwork.kubernetes.etcd.guard
 attributes:
   check_mode:
-    support: full
     details: With O(state=ready) it does not wait in check mode.
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
 options:
   member:
     description: This host's member, by its name, its id as hexadecimal text, one of its URLs, or its host's address.

@@ -18,20 +18,17 @@ description:
   - A file or a data directory appears whole or not at all. What fails leaves nothing behind.
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
+  - groundwork.kubernetes.attributes.full
   - groundwork.kubernetes.etcd
   - groundwork.kubernetes.etcd.tools
   - groundwork.kubernetes.etcd.save
   - groundwork.kubernetes.etcd.restore
 attributes:
   check_mode:
-    support: full
     details:
       - A save asks the members, and compares their database's size with the free space.
       - A save whose tools or folder are still to come reports a change, with a warning.
-  diff_mode:
-    support: full
   idempotent:
-    support: full
     details:
       - A snapshot that exists at O(path) and is verified is left alone, so a new one needs a new name or O(force=true).
       - A data directory that this module restored from the same snapshot with the same arguments is left alone.

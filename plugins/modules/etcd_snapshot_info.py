@@ -17,14 +17,8 @@ description:
   - Every file is read in full, so the time it takes grows with the snapshots.
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
+  - groundwork.kubernetes.attributes.no_diff
   - groundwork.kubernetes.etcd.tools
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
   directory:
     description: The folder. One that does not exist holds no snapshots.

@@ -15,14 +15,7 @@ description:
   - Each file is written beside its target and renamed over it, so that no program ever reads half a file.
   - Every entry is checked before the first file is written, by a program of yours too. All faults are reported
     together.
-extends_documentation_fragment: [groundwork.kubernetes.attributes]
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
+extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
 options:
   files:
     description: The files.

@@ -18,14 +18,10 @@ author:
   - groundwork.kubernetes contributors (@groundwork)
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
+  - groundwork.kubernetes.attributes.no_diff
 attributes:
   check_mode:
-    support: full
     details: Only the measurement that O(fsync_folder) asks for is left out, because it writes.
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
   paths:
     description: Paths whose free space matters; of one that does not exist, the folder in which it would be made.

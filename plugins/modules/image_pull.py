@@ -13,16 +13,12 @@ author: groundwork.kubernetes contributors (@groundwork)
 description:
   - Pulls the images that a host's container runtime does not have yet, several at a time, with C(crictl).
   - The images are named one by one, or are those that kubeadm needs for its configuration.
-extends_documentation_fragment: [groundwork.kubernetes.attributes]
+extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
 attributes:
   check_mode:
-    support: full
     details:
       - On a host without kubeadm or crictl, check mode reports a change and only the images that are named.
-  diff_mode:
-    support: none
   idempotent:
-    support: full
     details: An image that is present is not pulled again, even if its tag has moved in the registry.
 options:
   images:

@@ -13,14 +13,7 @@ author: groundwork.kubernetes contributors (@groundwork)
 description:
   - Tells from the files in C(/etc/kubernetes) whether a host is a control plane, a worker or neither.
   - Tells whether an initialization or a join was begun on the host and never finished.
-extends_documentation_fragment: [groundwork.kubernetes.attributes]
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
+extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
 options:
   timeout:
     description:

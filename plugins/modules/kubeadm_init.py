@@ -21,14 +21,7 @@ description:
   - Settings that cannot be changed any more are refused before anything is changed.
   - A control plane that was initialized by other means is left alone at first.
     Its configuration is taken to be the one that is given, and later changes of that are applied.
-extends_documentation_fragment: [groundwork.kubernetes.attributes]
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
+extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
 options:
   content:
     description:

@@ -22,14 +22,7 @@ description:
     The kubelet is proven healthy then. If it does not come up, its former settings are put back.
   - A worker that has joined by other means is left alone at first.
     Its configuration is taken to be the one that is given, and later changes of that are applied.
-extends_documentation_fragment: [groundwork.kubernetes.attributes]
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
+extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
 options:
   config:
     description:

@@ -20,14 +20,7 @@ description:
   - Then asks each kubelet for its certificate, and waits until all of them show one that the cluster has signed.
   - A request is identified by its version and unique id, so nothing else can be approved in its place.
   - Needs no library on the host. Run regularly with fixed options, it approves the renewals, too.
-extends_documentation_fragment: [groundwork.kubernetes.attributes]
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
+extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
 options:
   nodes:
     description: The nodes that are known.

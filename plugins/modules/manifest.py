@@ -22,17 +22,14 @@ description:
   - An object that disappears from the manifest stays in the cluster; name it in a second task with O(state=absent).
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
+  - groundwork.kubernetes.attributes.full
 attributes:
   check_mode:
-    support: full
     details:
       - Asks the API server in a dry run. On a host that has no kubectl or kubeconfig yet, every object counts as one
         that would be created; so do objects whose kind or namespace is not there yet.
   diff_mode:
-    support: full
     details: Values of Secrets are hidden.
-  idempotent:
-    support: full
 options:
   content:
     description: The manifest itself, YAML or JSON, with any number of documents.

@@ -16,14 +16,10 @@ description:
   - A taint is identified by its key and its effect, as in Kubernetes.
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
+  - groundwork.kubernetes.attributes.full
 attributes:
   check_mode:
-    support: full
     details: A node that is not registered yet counts as one that would be changed.
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
 options:
   state:
     description:

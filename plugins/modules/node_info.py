@@ -15,14 +15,10 @@ description:
   - Waits, on request, until the named nodes are registered and have what is needed of them.
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
+  - groundwork.kubernetes.attributes.no_diff
 attributes:
   check_mode:
-    support: full
     details: Does not wait. On a host that has no kubectl or kubeconfig yet, there are no nodes.
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
   names:
     description:

@@ -17,15 +17,10 @@ description:
     repository yet, needs no Python libraries on the host, and takes a version as upstream writes it.
   - Works with apt (Debian, Ubuntu) and dnf (the Red Hat family).
   - An installed package is left alone when its version is accepted. It is never downgraded.
-extends_documentation_fragment: [groundwork.kubernetes.attributes]
+extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
 attributes:
   check_mode:
-    support: full
     details: Uses no network, so that a version that is not on offer is found by the real run only.
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
 options:
   packages:
     description:

@@ -10,14 +10,7 @@ module: pod_routes
 short_description: Routes to the pods of other nodes
 version_added: 0.1.0
 author: groundwork.kubernetes contributors (@groundwork)
-extends_documentation_fragment: [groundwork.kubernetes.attributes]
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
+extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
 description:
   - Gives a host one route for each other node, from the node's pod CIDR to the node's address. It is what the reference
     CNI plugin C(bridge) needs between hosts of one network.

@@ -19,19 +19,15 @@ description:
   - It does not stop or start etcd. It refuses to touch data that an etcd has open.
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
+  - groundwork.kubernetes.attributes.full
   - groundwork.kubernetes.etcd
   - groundwork.kubernetes.etcd.tools
   - groundwork.kubernetes.etcd.restore
 attributes:
   check_mode:
-    support: full
     details:
       - In check mode nothing is extracted, so O(state=staged) reads the archive and the versions, and the later
         states say what they would do.
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
 options:
   state:
     description:

@@ -21,16 +21,12 @@ description:
   - A program that is replaced or removed while it runs comes to its end undisturbed.
   - All faults of the options are reported before anything is written, with the names, types and choices of
     O(parameters).
-extends_documentation_fragment: [groundwork.kubernetes.attributes]
+extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
 attributes:
-  check_mode:
-    support: full
   diff_mode:
-    support: full
     details:
       - The parameters are never shown. Of the program only its SHA-256 is.
   idempotent:
-    support: full
     details:
       - The program is replaced when the controller has another version of ansible-core or of this collection.
 options:

@@ -19,14 +19,7 @@ description:
     service is restarted when its unit file or one of its drop-ins is newer than its start, or when one was added or
     removed.
   - In check mode a unit that does not exist yet counts as one that would be started, as an earlier task would write it.
-extends_documentation_fragment: [groundwork.kubernetes.attributes]
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
+extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
 options:
   name:
     description: Name of the unit, with or without C(.service).

@@ -50,15 +50,10 @@ options:
     description: Path of the table of file systems. A file that does not exist counts as empty.
     type: path
     default: /etc/fstab
-extends_documentation_fragment: [groundwork.kubernetes.attributes]
+extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
 attributes:
-  check_mode:
-    support: full
   diff_mode:
-    support: full
     details: Of fstab it shows the lines that change and no others.
-  idempotent:
-    support: full
 notes:
   - To undo it, remove the mark from the lines of fstab, C(systemctl unmask) or C(systemctl enable) the units in
     RV(disabled), and C(swapon) the device.

@@ -15,14 +15,7 @@ description:
     Another content is another file, and what reads it names the new one. The old one stays.
   - Removes files of such names, and folders named by such a hash with their files, if none of O(mentions) names them.
   - Files with other names are never touched.
-extends_documentation_fragment: [groundwork.kubernetes.attributes]
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
+extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
 options:
   folders:
     description: Where the files are. A folder that does not exist is an empty one.

@@ -22,13 +22,7 @@ author:
   - groundwork.kubernetes contributors (@groundwork)
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
+  - groundwork.kubernetes.attributes.no_diff
 options:
   ignore:
     description:
