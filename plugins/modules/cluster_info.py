@@ -12,15 +12,14 @@ version_added: 0.1.0
 description:
   - Returns the API server's version and address, the nodes, and how many pods are in which phase.
   - Runs on a host with C(kubectl) and an administrator's kubeconfig, and only reads.
-extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
+extends_documentation_fragment:
+  - groundwork.kubernetes.attributes
+  - groundwork.kubernetes.attributes.no_diff
+  - groundwork.kubernetes.kubeconfig
 attributes:
   check_mode:
     details: Where kubectl or the kubeconfig is not there yet, check mode returns RV(exists=false) in place of an error.
 options:
-  kubeconfig:
-    description: Kubeconfig of an administrator, on the host where the module runs.
-    type: path
-    default: /etc/kubernetes/admin.conf
   timeout:
     description: Seconds that each request to the API server may take.
     type: int

@@ -32,7 +32,7 @@ description:
     module is ended by a signal. Namespaces that killed runs left behind are removed by the next run.
   - The module reports a change only for such leftovers, since it leaves the cluster as it was.
   - The pods meet the Pod Security Standard C(restricted).
-extends_documentation_fragment: [groundwork.kubernetes.attributes]
+extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.kubeconfig]
 attributes:
   check_mode:
     support: partial
@@ -43,10 +43,6 @@ attributes:
   idempotent:
     support: full
 options:
-  kubeconfig:
-    description: Kubeconfig of an administrator, on the host where the module runs.
-    type: path
-    default: /etc/kubernetes/admin.conf
   nodes:
     description: Names of the nodes that the cluster must have. Others may be there too. Empty to not check names.
     type: list

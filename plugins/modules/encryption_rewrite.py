@@ -17,7 +17,7 @@ description:
     One that was changed or removed in between is passed over, as who changed it has written it.
   - If it is interrupted, it is simply run again. What has been written before is then only read.
   - Every API server must write with the new key before.
-extends_documentation_fragment: [groundwork.kubernetes.attributes]
+extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.kubeconfig]
 attributes:
   check_mode:
     support: full
@@ -32,10 +32,6 @@ options:
     type: list
     elements: str
     required: true
-  kubeconfig:
-    description: The kubeconfig on the managed host.
-    type: path
-    default: /etc/kubernetes/admin.conf
   request_timeout:
     description: Seconds that one request to the API server may take.
     type: int

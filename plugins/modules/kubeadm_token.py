@@ -17,7 +17,7 @@ description:
   - The token is generated on the host and given to the API server through standard input.
     It is never on a command line or in a file.
   - The result holds the token. Set C(no_log) on the task.
-extends_documentation_fragment: [groundwork.kubernetes.attributes]
+extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.kubeconfig]
 attributes:
   check_mode:
     support: full
@@ -55,10 +55,6 @@ options:
     description: The file with kubeadm's configuration, for O(certificates=true).
     type: path
     default: /etc/kubernetes/kubeadm.yaml
-  kubeconfig:
-    description: The administrator's kubeconfig.
-    type: path
-    default: /etc/kubernetes/admin.conf
 seealso:
   - module: groundwork.kubernetes.kubeadm_join
   - name: Bootstrap tokens

@@ -20,7 +20,10 @@ description:
   - Then asks each kubelet for its certificate, and waits until all of them show one that the cluster has signed.
   - A request is identified by its version and unique id, so nothing else can be approved in its place.
   - Needs no library on the host. Run regularly with fixed options, it approves the renewals, too.
-extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
+extends_documentation_fragment:
+  - groundwork.kubernetes.attributes
+  - groundwork.kubernetes.attributes.no_diff
+  - groundwork.kubernetes.kubeconfig
 options:
   nodes:
     description: The nodes that are known.
@@ -56,10 +59,6 @@ options:
     description: The authority that signs the certificates.
     type: path
     default: /etc/kubernetes/pki/ca.crt
-  kubeconfig:
-    description: The kubeconfig on the managed host.
-    type: path
-    default: /etc/kubernetes/admin.conf
 seealso:
   - name: Certificates and Certificate Signing Requests
     description: What signs for which purpose, and what it demands.

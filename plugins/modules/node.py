@@ -17,6 +17,7 @@ description:
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
   - groundwork.kubernetes.attributes.full
+  - groundwork.kubernetes.kubeconfig
 attributes:
   check_mode:
     details: A node that is not registered yet counts as one that would be changed.
@@ -89,10 +90,6 @@ options:
       taints: *taints
       taints_absent: *taints_absent
       unschedulable: *unschedulable
-  kubeconfig:
-    description: The kubeconfig on the managed host.
-    type: path
-    default: /etc/kubernetes/admin.conf
 seealso:
   - module: groundwork.kubernetes.node_info
   - name: Taints and tolerations

@@ -16,6 +16,7 @@ description:
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
   - groundwork.kubernetes.attributes.no_diff
+  - groundwork.kubernetes.kubeconfig
 attributes:
   check_mode:
     details: Does not wait. On a host that has no kubectl or kubeconfig yet, there are no nodes.
@@ -40,10 +41,6 @@ options:
     description: How long to wait, in seconds.
     type: int
     default: 300
-  kubeconfig:
-    description: The kubeconfig on the managed host.
-    type: path
-    default: /etc/kubernetes/admin.conf
 seealso:
   - module: groundwork.kubernetes.node
 """

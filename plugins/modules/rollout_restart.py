@@ -16,6 +16,7 @@ description:
   - It does not wait for the end of that.
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
+  - groundwork.kubernetes.kubeconfig
 attributes:
   check_mode:
     support: full
@@ -29,10 +30,6 @@ options:
     type: list
     elements: str
     required: true
-  kubeconfig:
-    description: The kubeconfig on the host.
-    type: path
-    default: /etc/kubernetes/admin.conf
   timeout:
     description: Seconds that the API server may take to answer.
     type: int
