@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Mapping
+from typing import Any, Callable, Dict
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.certificates import plan_authority
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.etcd_plan import told
 
 DOCUMENTATION = r"""
 name: etcd_authority
@@ -17,25 +18,8 @@ short_description: Which CA signs the certificates of an etcd cluster
 description:
   - The user's CA if one is given, else the one that the hosts have, else one that is made on one of them.
   - A CA certificate without a key means that the user brings all certificates.
+extends_documentation_fragment: [groundwork.kubernetes.hosts, groundwork.kubernetes.hosts.told]
 options:
-  _input:
-    description: Names of the members' hosts in the inventory.
-    type: list
-    elements: str
-    required: true
-  hostvars:
-    description: The variables of all hosts.
-    type: dict
-    required: true
-  register:
-    description: Name of the variable that holds what M(groundwork.kubernetes.etcd_host_info) told of a host.
-    type: str
-    required: true
-  play_hosts:
-    description: The hosts that take part in the run.
-    type: list
-    elements: str
-    required: true
   certificate:
     description: The user's CA certificates, PEM. May be empty.
     type: str
@@ -79,12 +63,9 @@ def etcd_authority(
     renew_days: int = 365,
 ) -> Dict[str, Any]:
     """The decision as a dictionary."""
-    infos: Dict[str, Mapping[str, Any]] = {}
-    for host in hosts:
-        info = hostvars[host].get(register) if host in play_hosts else None
-        if isinstance(info, Mapping) and "ca_key" in info:
-            infos[host] = info
-    complete = len(infos) == len(list(hosts))
+    names = list(hosts)
+    infos = told(names, hostvars, play_hosts, register, "ca_key")
+    complete = len(infos) == len(names)
     return plan_authority(
         infos, certificate=str(certificate), key=str(key), renew_days=float(renew_days), complete=complete
     ).describe()

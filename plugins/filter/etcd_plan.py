@@ -23,25 +23,8 @@ description:
     whose host is empty is replaced, and one without a host is gone.
   - Faults are a number of members that is even or above 7, an upgrade of more than one minor version or back, data of
     another cluster, and what else must be settled first.
+extends_documentation_fragment: [groundwork.kubernetes.hosts, groundwork.kubernetes.hosts.told]
 options:
-  _input:
-    description: Names of the hosts in the inventory.
-    type: list
-    elements: str
-    required: true
-  hostvars:
-    description: The variables of all hosts.
-    type: dict
-    required: true
-  register:
-    description: Name of the variable that holds what M(groundwork.kubernetes.etcd_host_info) told of a host.
-    type: str
-    required: true
-  play_hosts:
-    description: The hosts that take part in the run.
-    type: list
-    elements: str
-    required: true
   version:
     description: The version of etcd that is wanted.
     type: str

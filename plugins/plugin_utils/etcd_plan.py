@@ -11,7 +11,7 @@ members change one at a time.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Collection, Dict, List, Mapping, Optional, Tuple
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.etcd_flags import FlagError, Version, data, parse
 
@@ -252,6 +252,14 @@ def _text(version: Version) -> str:
     return ".".join(map(str, version))
 
 
+def told(
+    names: List[str], hostvars: Mapping[str, Any], seen: Collection[str], register: str, field: str
+) -> Dict[str, Mapping[str, Any]]:
+    """What etcd_host_info told, by host; a skipped task, or a failed one, registers a result without the field."""
+    found = {name: hostvars[name].get(register) for name in names if name in seen}
+    return {name: info for name, info in found.items() if isinstance(info, Mapping) and field in info}
+
+
 def read_hosts(
     names: List[str], hostvars: Mapping[str, Any], addresses: List[str], seen: Tuple[str, ...], register: str
 ) -> List[Host]:
@@ -264,10 +272,9 @@ def read_hosts(
         seen: hosts that take part in the run.
         register: the variable with what etcd_host_info told of a host.
     """
-    found = []
+    found, infos = [], told(names, hostvars, seen, register, "data")
     for name, address in zip(names, addresses):
-        info = hostvars[name].get(register) if name in seen else None
-        info = info if isinstance(info, Mapping) and "data" in info else None
+        info = infos.get(name)
         found.append(
             Host(
                 name,
