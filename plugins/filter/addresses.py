@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from ansible.errors import AnsibleFilterError
+from jinja2.exceptions import UndefinedError
 
 DOCUMENTATION = r"""
 name: addresses
@@ -17,20 +18,18 @@ short_description: The addresses at which the cluster reaches hosts
 description:
   - A host's address is its variable C(kubernetes_node_ip) where the inventory sets it, of two addresses the first.
     Else it is the address of its default route, which the facts of the host tell.
-  - It fails for a host of which neither is known, and names it.
+  - It fails for a host of which neither is known, and names it, unless O(skip_unknown).
+extends_documentation_fragment: [groundwork.kubernetes.hosts]
 options:
-  _input:
-    description: Names of hosts in the inventory.
-    type: list
-    elements: str
-    required: true
-  hostvars:
-    description: The variables of all hosts.
-    type: dict
-    required: true
   port:
     description: Gives URLs with this port, such as V(https://192.0.2.11:2379), in place of addresses.
     type: int
+  skip_unknown:
+    description:
+      - Leaves out hosts whose address is not known, in place of failing.
+      - So is one whose C(kubernetes_node_ip) is made of facts that were not gathered.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -67,9 +66,15 @@ def _url(address: str, port: int) -> str:
     return f"https://[{address}]:{port}" if ":" in address else f"https://{address}:{port}"
 
 
-def addresses(hosts: Any, hostvars: Any, port: Optional[int] = None) -> List[str]:
+def addresses(hosts: Any, hostvars: Any, port: Optional[int] = None, *, skip_unknown: bool = False) -> List[str]:
     """The addresses of hosts, in their order, or URLs with a port there."""
-    found = [_address(host, hostvars[host]) for host in hosts]
+    found = []
+    for host in hosts:
+        try:
+            found.append(_address(host, hostvars[host]))
+        except (AnsibleFilterError, UndefinedError):  # noqa: PERF203  as many as there are hosts
+            if not skip_unknown:
+                raise
     return found if port is None else [_url(address, port) for address in found]
 
 

@@ -22,16 +22,8 @@ description:
   - A node's name is C(kubernetes_node_name), or the host's in the inventory. Its addresses are C(kubernetes_node_ip),
     or that of its default route.
   - Without C(kubernetes_node_ip), a host whose facts are not known is left out.
+extends_documentation_fragment: [groundwork.kubernetes.hosts]
 options:
-  _input:
-    description: Names of hosts in the inventory.
-    type: list
-    elements: str
-    required: true
-  hostvars:
-    description: The variables of all hosts.
-    type: dict
-    required: true
   more:
     description: Further names and addresses by node.
     type: dict
@@ -68,10 +60,7 @@ def _own_addresses(host: str, hostvars: Any) -> List[str]:
     given = str(hostvars[host].get("kubernetes_node_ip") or "")
     if given:
         return [part.strip() for part in given.split(",") if part.strip()]
-    try:
-        return addresses([host], hostvars)
-    except AnsibleFilterError:
-        return []
+    return addresses([host], hostvars, skip_unknown=True)
 
 
 def known_nodes(hosts: Any, hostvars: Any, more: Any = None) -> List[Dict[str, Any]]:
