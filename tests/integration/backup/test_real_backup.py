@@ -3,7 +3,7 @@
 GROUNDWORK_ETCD_DIR names the folder with the binaries: etcd, etcdctl and, from 3.5 on, etcdutl.
 """
 
-# ruff: noqa: D102, D103
+# ruff: noqa: D103
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -21,91 +20,35 @@ import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
+from ansible_collections.groundwork.kubernetes.plugins.modules import backup, backup_info
+from real_etcd import BINARIES, COLLECTIONS, Member, Run, needs_etcd
 
-ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / ".build" / "collections"))
-
-from ansible_collections.groundwork.kubernetes.plugins.modules import backup, backup_info  # noqa: E402
-
-BINARIES = Path(os.environ.get("GROUNDWORK_ETCD_DIR", ""))
-pytestmark = pytest.mark.skipif(
-    not (BINARIES / "etcd").is_file(), reason="GROUNDWORK_ETCD_DIR names no folder with the binaries of etcd"
-)
+pytestmark = needs_etcd
 KEYS = 5000
 CLUSTER = "test"
 RUNNER = f"""
 import json, sys
-sys.path.insert(0, {str(ROOT / ".build" / "collections")!r})
+sys.path.insert(0, {str(COLLECTIONS)!r})
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.groundwork.kubernetes.plugins.modules import backup
 with patch_module_args(json.load(sys.stdin)):
     backup.main()
 """
-Run = Callable[..., dict[str, Any]]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Member:
-    """A running etcd with thousands of keys."""
-
-    def __init__(self, folder: Path) -> None:
-        self.client, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
-        command = [
-            f"{BINARIES}/etcd", "--name=m", f"--data-dir={folder}/data", "--unsafe-no-fsync",
-            f"--listen-client-urls={self.client}", f"--advertise-client-urls={self.client}",
-            f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=m={peer}",
-        ]  # fmt: skip
-        with open(folder / "log", "wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        for _ in range(100):
-            if self.ctl("endpoint", "health", check=False).returncode == 0:
-                return
-            time.sleep(0.1)
-        raise AssertionError((folder / "log").read_text())
-
-    def ctl(self, *command: str, check: bool = True, text: str | None = None) -> subprocess.CompletedProcess[str]:
-        environment = {"ETCDCTL_API": "3", "PATH": os.environ["PATH"]}
-        arguments = [f"{BINARIES}/etcdctl", f"--endpoints={self.client}", *command]
-        return subprocess.run(arguments, check=check, capture_output=True, text=True, env=environment, input=text)
-
-    def fill(self, keys: int) -> None:
-        for start in range(0, keys, 100):
-            puts = "".join(f"put /registry/pods/{n:06} {'x' * 300}{n}\n" for n in range(start, start + 100))
-            self.ctl("txn", text=f"\n{puts}\n\n")
 
 
 @pytest.fixture(scope="module")
 def member(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Member]:
     running = Member(tmp_path_factory.mktemp("etcd"))
+    running.start()
     running.fill(KEYS)
     running.ctl("put", "/registry/pods/000001", "changed")
     running.ctl("del", "/registry/pods/000002")
     running.ctl("put", "/other", "1")
     yield running
-    running.process.kill()
-    running.process.wait()
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    def call(module: ModuleType, **options: Any) -> dict[str, Any]:
-        capfd.readouterr()
-        with patch_module_args(options), pytest.raises(SystemExit):
-            module.main()
-        result: dict[str, Any] = json.loads(capfd.readouterr().out.strip().splitlines()[-1])
-        return result
-
-    return call
+    running.kill()
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,16 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from real_etcd import BINARIES, COLLECTIONS, Cluster, needs_etcd
 
-ROOT = Path(__file__).resolve().parents[3]
-BINARIES = Path(os.environ.get("GROUNDWORK_ETCD_DIR", ""))
-pytestmark = pytest.mark.skipif(
-    not (BINARIES / "etcd").is_file(), reason="GROUNDWORK_ETCD_DIR names no folder with the binaries of etcd"
-)
+pytestmark = needs_etcd
 LEASE = 5
 RUNNER = f"""
 import json, sys
-sys.path.insert(0, {str(ROOT / ".build" / "collections")!r})
+sys.path.insert(0, {str(COLLECTIONS)!r})
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.groundwork.kubernetes.plugins.module_utils import _turn
 from ansible_collections.groundwork.kubernetes.plugins.modules import backup
@@ -36,16 +32,6 @@ _turn.LEASE = {LEASE}
 with patch_module_args(json.load(sys.stdin)):
     backup.main()
 """
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
@@ -58,71 +44,19 @@ def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
     raise AssertionError("it did not come to that in time")
 
 
-class Cluster:
-    """Three members."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        ports = free_ports(6)
-        self.clients = [f"http://127.0.0.1:{port}" for port in ports[:3]]
-        self.peers = [f"http://127.0.0.1:{port}" for port in ports[3:]]
-        self.processes: list[subprocess.Popen[bytes] | None] = [None] * 3
-        for number in range(3):
-            self.start(number)
-        self.await_health(3)
-        for start in range(0, 3000, 100):
-            puts = "".join(f"put /registry/pods/{n:06} {'x' * 3000}{n}\n" for n in range(start, start + 100))
-            self.ctl("txn", text=f"\n{puts}\n\n")
-
-    def start(self, number: int) -> None:
-        cluster = ",".join(f"m{index}={peer}" for index, peer in enumerate(self.peers))
-        command = [
-            f"{BINARIES}/etcd", f"--name=m{number}", f"--data-dir={self.folder}/m{number}", "--unsafe-no-fsync",
-            f"--listen-client-urls={self.clients[number]}", f"--advertise-client-urls={self.clients[number]}",
-            f"--listen-peer-urls={self.peers[number]}", f"--initial-advertise-peer-urls={self.peers[number]}",
-            f"--initial-cluster={cluster}",
-        ]  # fmt: skip
-        with open(self.folder / f"log{number}", "ab") as log:
-            self.processes[number] = subprocess.Popen(command, stdout=log, stderr=log)
-
-    def kill(self, number: int) -> None:
-        process = self.processes[number]
-        assert process
-        process.kill()
-        process.wait()
-        self.processes[number] = None
-
-    def ctl(self, *command: str, text: str | None = None, endpoints: list[str] | None = None) -> str:
-        environment = {"ETCDCTL_API": "3", "PATH": os.environ["PATH"]}
-        arguments = [f"{BINARIES}/etcdctl", f"--endpoints={','.join(endpoints or self.clients)}", *command]
-        done = subprocess.run(arguments, check=False, capture_output=True, text=True, env=environment, input=text)
-        return done.stdout
-
-    def healthy(self) -> int:
-        answers = json.loads(self.ctl("endpoint", "health", "--write-out=json") or "[]")
-        return sum(answer["health"] for answer in answers)
-
-    def await_health(self, count: int) -> None:
-        until(lambda: self.healthy() == count, 30)
-
-    def leader(self) -> int:
-        """The number of the leader."""
-        said = json.loads(self.ctl("endpoint", "status", "--write-out=json"))
-        leaders = [one["Endpoint"] for one in said if one["Status"]["leader"] == one["Status"]["header"]["member_id"]]
-        return self.clients.index(leaders[0])
-
-    def member_id(self, number: int) -> str:
-        [said] = json.loads(self.ctl("endpoint", "status", "--write-out=json", endpoints=[self.clients[number]]))
-        return f"{said['Status']['header']['member_id']:x}"
+def leader(cluster: Cluster) -> int:
+    """The number of the leader."""
+    said = json.loads(cluster.ctl("endpoint", "status", "--write-out=json", check=False).stdout)
+    leaders = [one["Endpoint"] for one in said if one["Status"]["leader"] == one["Status"]["header"]["member_id"]]
+    return cluster.endpoints.index(leaders[0])
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     running = Cluster(tmp_path_factory.mktemp("etcd"))
+    running.members[0].fill(3000, size=3000)
     yield running
-    for number, process in enumerate(running.processes):
-        if process:
-            running.kill(number)
+    running.stop()
 
 
 class Host:
@@ -133,7 +67,8 @@ class Host:
         self.folder.mkdir(exist_ok=True)
         (self.folder / "ca.key").write_text("key")
         self.archives, self.metrics = self.folder / "backups", self.folder / "backup.prom"
-        endpoints = [cluster.clients[number], *(url for url in cluster.clients if url != cluster.clients[number])]
+        own = cluster.members[number].client
+        endpoints = [own, *(url for url in cluster.endpoints if url != own)]
         self.options = {
             "bin_dir": str(BINARIES), "endpoints": endpoints, "directory": str(self.archives), "cluster": folder.name,
             "include": [str(self.folder / "ca.key")], "host": f"cp-{number}", "metrics_file": str(self.metrics),
@@ -178,7 +113,7 @@ class Host:
 
 @pytest.fixture
 def hosts(cluster: Cluster, tmp_path: Path) -> list[Host]:
-    cluster.await_health(3)
+    cluster.wait(cluster.healthy)
     return [Host(cluster, tmp_path, number) for number in range(3)]
 
 
@@ -216,15 +151,15 @@ def test_another_host_takes_over_from_one_that_dies(cluster: Cluster, hosts: lis
     # The host loses its power: the run, what it started, and its member.
     doomed.send_signal(signal.SIGKILL)
     os.kill(saving, signal.SIGKILL)
-    cluster.kill(0)
+    cluster.members[0].kill()
     started = time.monotonic()
     result = Host.result(waiting)
 
     assert result.get("made"), result
     assert time.monotonic() - started < LEASE + 20
     assert result["manifest"]["host"] == "cp-1"
-    cluster.start(0)
-    cluster.await_health(3)
+    cluster.members[0].start(cluster.initial)
+    cluster.wait(cluster.healthy)
     # It comes back, has made nothing that counts, and has nothing to do.
     assert [name for name in first.names() if not name.startswith(".")] == []
     again = Host.result(first.start())
@@ -237,13 +172,14 @@ def test_another_host_takes_over_from_one_that_dies(cluster: Cluster, hosts: lis
 @pytest.mark.parametrize("target", [1, 0], ids=["away", "to the member that gives it"])
 def test_a_leader_that_changes_during_a_save(cluster: Cluster, hosts: list[Host], target: int) -> None:
     host = hosts[0]
-    leader = cluster.leader()
-    wanted = target if leader != target else 2
+    old = leader(cluster)
+    wanted = target if old != target else 2
     process = host.start()
     saving = until(host.saving)
     os.kill(saving, signal.SIGSTOP)
-    cluster.ctl("move-leader", cluster.member_id(wanted), endpoints=[cluster.clients[leader]])
-    until(lambda: cluster.leader() == wanted)
+    [said] = json.loads(cluster.members[wanted].ctl("endpoint", "status", "--write-out=json").stdout)
+    cluster.members[old].ctl("move-leader", f"{said['Status']['header']['member_id']:x}")
+    until(lambda: leader(cluster) == wanted)
     os.kill(saving, signal.SIGCONT)
     result = Host.result(process)
     assert result.get("made"), result
@@ -257,15 +193,15 @@ def test_a_member_that_dies_during_a_save(cluster: Cluster, hosts: list[Host]) -
     process = host.start()
     saving = until(host.saving)
     os.kill(saving, signal.SIGSTOP)
-    cluster.kill(2)
+    cluster.members[2].kill()
     os.kill(saving, signal.SIGCONT)
     result = Host.result(process)
-    cluster.start(2)
+    cluster.members[2].start(cluster.initial)
 
     # Where the whole snapshot was on its way already, it is good; else it came from another member.
     assert result.get("made"), result
     assert result["proof"]["passed"]
-    if result["manifest"]["etcd"]["endpoint"] == cluster.clients[2]:
+    if result["manifest"]["etcd"]["endpoint"] == cluster.members[2].client:
         assert "warnings" not in result
     else:
         assert "did not give a snapshot" in json.dumps(result["warnings"])
@@ -273,16 +209,16 @@ def test_a_member_that_dies_during_a_save(cluster: Cluster, hosts: list[Host]) -
 
 
 def test_without_a_quorum_it_fails_and_says_so(cluster: Cluster, hosts: list[Host]) -> None:
-    cluster.kill(1)
-    cluster.kill(2)
+    cluster.members[1].kill()
+    cluster.members[2].kill()
     try:
         result = Host.result(hosts[0].start())
     finally:
-        cluster.start(1)
-        cluster.start(2)
+        cluster.members[1].start(cluster.initial)
+        cluster.members[2].start(cluster.initial)
     assert "no endpoint is healthy" in result["msg"]
     assert f'last_run_success{{cluster="{hosts[0].options["cluster"]}"}} 0' in hosts[0].metrics.read_text()
-    cluster.await_health(3)
+    cluster.wait(cluster.healthy)
 
 
 def test_a_turn_that_does_not_come(hosts: list[Host]) -> None:

@@ -18,20 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from real_etcd import BINARIES, COLLECTIONS, Member, needs_etcd
+from ssh_server import SshServer
 
-ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "tests" / "integration" / "backup"))
-
-from ssh_server import SshServer  # noqa: E402
-from test_real_backup import BINARIES, Member  # noqa: E402
-
-pytestmark = pytest.mark.skipif(
-    not (BINARIES / "etcd").is_file(), reason="GROUNDWORK_ETCD_DIR names no folder with the binaries of etcd"
-)
+pytestmark = needs_etcd
 KEYS = 500
 RUNNER = f"""
 import json, os, signal, sys
-sys.path.insert(0, {str(ROOT / ".build" / "collections")!r})
+sys.path.insert(0, {str(COLLECTIONS)!r})
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.groundwork.kubernetes.plugins.modules import backup, backup_info
 from ansible_collections.groundwork.kubernetes.plugins.module_utils import _encryption, _etcd
@@ -70,10 +64,10 @@ POINTS: dict[str, tuple[list[Any], bool]] = {
 @pytest.fixture(scope="module")
 def member(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Member]:
     running = Member(tmp_path_factory.mktemp("etcd"))
+    running.start()
     running.fill(KEYS)
     yield running
-    running.process.kill()
-    running.process.wait()
+    running.kill()
 
 
 @pytest.fixture

@@ -3,105 +3,24 @@
 GROUNDWORK_ETCD_DIR names the folder with the binaries: etcd and etcdctl.
 """
 
-# ruff: noqa: D102, D103
+# ruff: noqa: D103
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
-
-ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / ".build" / "collections"))
-
-from ansible_collections.groundwork.kubernetes.plugins.modules import (  # noqa: E402
+from ansible_collections.groundwork.kubernetes.plugins.modules import (
     etcd_guard,
     etcd_info,
     etcd_member,
 )
+from real_etcd import BINARIES, Cluster, Member, Run, free_port, needs_etcd
 
-BINARIES = Path(os.environ.get("GROUNDWORK_ETCD_DIR", ""))
-pytestmark = pytest.mark.skipif(
-    not (BINARIES / "etcd").is_file(), reason="GROUNDWORK_ETCD_DIR names no folder with the binaries of etcd"
-)
-Run = Callable[..., dict[str, Any]]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Member:
-    """One etcd process, its ports and its data directory."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.folder, self.name = folder, name
-        self.client = f"http://127.0.0.1:{free_port()}"
-        self.peer = f"http://127.0.0.1:{free_port()}"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self, initial_cluster: str, state: str = "new", *options: str) -> None:
-        command = [
-            f"{BINARIES}/etcd", f"--name={self.name}", f"--data-dir={self.folder / self.name}",
-            f"--listen-client-urls={self.client}", f"--advertise-client-urls={self.client}",
-            f"--listen-peer-urls={self.peer}", f"--initial-advertise-peer-urls={self.peer}",
-            f"--initial-cluster={initial_cluster}", f"--initial-cluster-state={state}", "--unsafe-no-fsync", *options,
-        ]  # fmt: skip
-        with open(self.folder / f"{self.name}.log", "ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
-
-    def kill(self) -> None:
-        if self.process:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait(30)
-            self.process = None
-
-
-class Cluster:
-    """Members that run, and the modules run against them."""
-
-    def __init__(self, folder: Path, size: int, *options: str) -> None:
-        self.folder = folder
-        self.members = [Member(folder, f"m{number}") for number in range(size)]
-        self.initial = ",".join(f"{one.name}={one.peer}" for one in self.members)
-        for member in self.members:
-            member.start(self.initial, "new", *options)
-        self.wait(lambda: self.ctl("endpoint", "health", check=False).returncode == 0)
-
-    def wait(self, ready: Callable[[], bool]) -> None:
-        end = time.monotonic() + 60
-        while not ready():
-            assert time.monotonic() < end, [path.read_text()[-2000:] for path in self.folder.glob("*.log")]
-            time.sleep(0.2)
-
-    @property
-    def endpoints(self) -> list[str]:
-        return [member.client for member in self.members]
-
-    def ctl(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        environment = {"ETCDCTL_API": "3", "PATH": os.environ["PATH"]}
-        arguments = [f"{BINARIES}/etcdctl", f"--endpoints={','.join(self.endpoints)}", *command]
-        return subprocess.run(arguments, check=check, capture_output=True, text=True, env=environment)
-
-    def named(self, name: str) -> Member:
-        return next(member for member in self.members if member.name == name)
-
-    def stop(self) -> None:
-        for member in self.members:
-            member.kill()
+pytestmark = needs_etcd
 
 
 @pytest.fixture
@@ -112,18 +31,10 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run a module in this process: run(module, cluster, option=value, ...)."""
-
-    def call(module: ModuleType, cluster: Cluster, **options: Any) -> dict[str, Any]:
-        capfd.readouterr()
-        given = {"bin_dir": str(BINARIES), "endpoints": cluster.endpoints, "timeout": 2, "dial_timeout": 1, **options}
-        with patch_module_args(given), pytest.raises(SystemExit):
-            module.main()
-        result: dict[str, Any] = json.loads(capfd.readouterr().out.strip().splitlines()[-1])
-        return result
-
-    return call
+def run(run: Run) -> Run:
+    """Run a module against a cluster: run(module, cluster, option=value, ...)."""
+    quick = {"bin_dir": str(BINARIES), "timeout": 2, "dial_timeout": 1}
+    return lambda module, cluster, **options: run(module, **{**quick, "endpoints": cluster.endpoints, **options})
 
 
 def seen(result: dict[str, Any]) -> dict[str, tuple[bool, bool, bool]]:
@@ -208,8 +119,8 @@ def test_a_dead_leader_is_removed_and_replaced(run: Run, cluster: Cluster) -> No
     assert len(run(etcd_info, cluster)["members"]) == 2
 
     cluster.members.remove(old)
-    new = Member(cluster.folder / "new", old.name)
     (cluster.folder / "new").mkdir()
+    new = Member(cluster.folder / "new", old.name)
     joined(run, cluster, new)
     assert run(etcd_info, cluster)["healthy"]
     assert "kept" in cluster.ctl("get", "/before").stdout
@@ -235,7 +146,7 @@ def joined(run: Run, cluster: Cluster, new: Member) -> None:
     assert "has never started: start it or remove it before a member is added" in third["msg"]
 
     cluster.members.append(new)
-    new.start(added["initial_cluster"], added["initial_cluster_state"])
+    new.start(added["initial_cluster"], f"--initial-cluster-state={added['initial_cluster_state']}")
     promoted = run(etcd_member, cluster, **options, promote_timeout=60)
     assert promoted.get("actions") == ["promoted"], promoted["msg"]
     assert not promoted["member"]["learner"]

@@ -3,119 +3,51 @@
 GROUNDWORK_ETCD_DIR names the folder with the binaries: etcd, etcdctl and, from 3.5 on, etcdutl.
 """
 
-# ruff: noqa: D102, D103
+# ruff: noqa: D103
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import socket
 import stat
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
-
-ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / ".build" / "collections"))
-
-from ansible_collections.groundwork.kubernetes.plugins.modules import (  # noqa: E402
+from ansible_collections.groundwork.kubernetes.plugins.modules import (
     etcd_snapshot,
     etcd_snapshot_info,
 )
+from real_etcd import BINARIES, Member, Run, free_port, needs_etcd
 
-BINARIES = Path(os.environ.get("GROUNDWORK_ETCD_DIR", ""))
-pytestmark = pytest.mark.skipif(
-    not (BINARIES / "etcd").is_file(), reason="GROUNDWORK_ETCD_DIR names no folder with the binaries of etcd"
-)
+pytestmark = needs_etcd
 BUMP = 1_000_000_000
-Run = Callable[..., dict[str, Any]]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Member:
-    """One real etcd process and its data directory."""
-
-    def __init__(self, data_dir: Path, name: str = "m0", wal_dir: Path | None = None) -> None:
-        self.data_dir, self.name, self.wal_dir = data_dir, name, wal_dir
-        self.client = f"http://127.0.0.1:{free_port()}"
-        self.peer = f"http://127.0.0.1:{free_port()}"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> Member:
-        command = [
-            f"{BINARIES}/etcd", f"--name={self.name}", f"--data-dir={self.data_dir}",
-            f"--listen-client-urls={self.client}", f"--advertise-client-urls={self.client}",
-            f"--listen-peer-urls={self.peer}", f"--initial-advertise-peer-urls={self.peer}",
-            f"--initial-cluster={self.name}={self.peer}", "--unsafe-no-fsync",
-        ]  # fmt: skip
-        if self.wal_dir:
-            command.append(f"--wal-dir={self.wal_dir}")
-        with open(f"{self.data_dir}.log", "ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        for _ in range(100):
-            if self.ctl("endpoint", "health", check=False).returncode == 0:
-                return self
-            time.sleep(0.1)
-        raise AssertionError(Path(f"{self.data_dir}.log").read_text())
-
-    def stop(self) -> None:
-        if self.process:
-            self.process.terminate()
-            self.process.wait(30)
-            self.process = None
-
-    def ctl(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        environment = {"ETCDCTL_API": "3", "PATH": os.environ["PATH"]}
-        arguments = [f"{BINARIES}/etcdctl", f"--endpoints={self.client}", *command]
-        return subprocess.run(arguments, check=check, capture_output=True, text=True, env=environment)
-
-    def keys(self) -> dict[str, str]:
-        """Every key and its value, as base64."""
-        answer = json.loads(self.ctl("get", "", "--prefix", "--write-out=json").stdout)
-        return {item["key"]: item.get("value", "") for item in answer.get("kvs", [])}
-
-    def revision(self) -> int:
-        answer = json.loads(self.ctl("endpoint", "status", "--write-out=json").stdout)
-        return int(answer[0]["Status"]["header"]["revision"])
+def revision(member: Member) -> int:
+    answer = json.loads(member.ctl("endpoint", "status", "--write-out=json").stdout)
+    return int(answer[0]["Status"]["header"]["revision"])
 
 
 @pytest.fixture(scope="module")
 def member(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Member]:
     """A running member with 40 keys of several sizes, one of them changed and one deleted."""
-    running = Member(tmp_path_factory.mktemp("etcd") / "data").start()
+    running = Member(tmp_path_factory.mktemp("etcd"))
+    running.start()
     for number in range(40):
         running.ctl("put", f"/registry/pods/{number}", f"value {number} " + "x" * (number * 400))
     running.ctl("put", "/registry/pods/1", "changed")
     running.ctl("del", "/registry/pods/2")
     yield running
-    running.stop()
+    running.kill()
 
 
 @pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run a module in this process: run(module, option=value, ...)."""
-
-    def call(module: ModuleType, **options: Any) -> dict[str, Any]:
-        capfd.readouterr()
-        with patch_module_args({"bin_dir": str(BINARIES), **options}), pytest.raises(SystemExit):
-            module.main()
-        result: dict[str, Any] = json.loads(capfd.readouterr().out.strip().splitlines()[-1])
-        return result
-
-    return call
+def run(run: Run) -> Run:
+    return lambda module, **options: run(module, **{"bin_dir": str(BINARIES), **options})
 
 
 @pytest.fixture
@@ -168,7 +100,7 @@ def test_saved_is_verified_private_and_idempotent(run: Run, member: Member, save
     assert saved.stat().st_mtime_ns == before.st_mtime_ns
     snapshot = verified["snapshot"]
     assert snapshot["size"] == before.st_size
-    assert snapshot["revision"] == member.revision()
+    assert snapshot["revision"] == revision(member)
     assert snapshot["total_keys"] > 0
     digest = subprocess.run(["sha256sum", saved], check=True, capture_output=True, text=True).stdout.split()[0]
     assert snapshot["file_sha256"] == digest
@@ -262,7 +194,7 @@ def test_broken_snapshots_are_refused(run: Run, member: Member, saved: Path, fau
 
 def test_a_copied_member_database_is_no_snapshot(run: Run, member: Member, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
-    shutil.copy(member.data_dir / "member" / "snap" / "db", copy)
+    shutil.copy(member.data / "member" / "snap" / "db", copy)
 
     assert run(etcd_snapshot, state="verified", path=str(copy))["fault"] == "no_hash"
 
@@ -283,36 +215,36 @@ def test_info_lists_good_and_bad(run: Run, saved: Path) -> None:
 
 @pytest.mark.parametrize("wal", [False, True], ids=["", "wal_dir"])
 def test_a_restored_member_has_every_key(run: Run, member: Member, saved: Path, tmp_path: Path, wal: bool) -> None:
-    expected, revision = member.keys(), member.revision()
-    new = Member(tmp_path / "restored", wal_dir=tmp_path / "wal" if wal else None)
-    options = {**restore_options(saved, new.data_dir, new), "wal_dir": new.wal_dir and str(new.wal_dir)}
+    expected, before = member.records(), revision(member)
+    new, wal_dir = Member(tmp_path, "restored"), tmp_path / "wal"
+    options = {**restore_options(saved, new.data, new), "wal_dir": str(wal_dir) if wal else None}
 
     planned = run(etcd_snapshot, **options, _ansible_check_mode=True)
     assert planned["changed"]
-    assert not new.data_dir.exists()
+    assert not new.data.exists()
 
     result = run(etcd_snapshot, **options)
     assert result.get("changed"), result
-    assert sorted(os.listdir(new.data_dir)) == ["member"]
-    assert stat.S_IMODE(new.data_dir.stat().st_mode) == 0o700
-    assert not new.wal_dir or [path.suffix for path in new.wal_dir.iterdir()] == [".wal"]
+    assert sorted(os.listdir(new.data)) == ["member"]
+    assert stat.S_IMODE(new.data.stat().st_mode) == 0o700
+    assert not wal or [path.suffix for path in wal_dir.iterdir()] == [".wal"]
 
-    new.start()
+    new.start("", *([f"--wal-dir={wal_dir}"] if wal else []))
     try:
-        assert new.keys() == expected
+        assert new.records() == expected
         new.ctl("put", "/after", "1")
         bump = BUMP if raises_revision() else 0
         assert result["bump_revision"] == bump
-        assert new.revision() == revision + bump + 1
+        assert revision(new) == before + bump + 1
     finally:
-        new.stop()
+        new.kill()
 
     again = run(etcd_snapshot, **options)
     assert not again["changed"]
     other = run(etcd_snapshot, **{**options, "initial_cluster_token": "another"})
     assert other["failed"]
     assert "Nothing was changed" in other["msg"]
-    assert sorted(os.listdir(new.data_dir)) == ["member"]
+    assert sorted(os.listdir(new.data)) == ["member"]
 
 
 def test_an_existing_empty_folder_keeps_its_owner(run: Run, member: Member, saved: Path, tmp_path: Path) -> None:
@@ -332,10 +264,10 @@ def test_an_existing_empty_folder_keeps_its_owner(run: Run, member: Member, save
 
 
 def test_a_data_directory_in_use_is_left_alone(run: Run, member: Member, saved: Path) -> None:
-    result = run(etcd_snapshot, **restore_options(saved, member.data_dir, member))
+    result = run(etcd_snapshot, **restore_options(saved, member.data, member))
 
     assert result["failed"]
-    assert f"{member.data_dir}: not empty" in result["msg"]
+    assert f"{member.data}: not empty" in result["msg"]
 
 
 def test_a_failed_restore_leaves_nothing(run: Run, member: Member, saved: Path, tmp_path: Path) -> None:

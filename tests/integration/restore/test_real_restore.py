@@ -13,7 +13,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -25,18 +24,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _staging
+from ansible_collections.groundwork.kubernetes.plugins.modules import backup, restore, restore_info
+from real_etcd import BINARIES, COLLECTIONS, Cluster, Member, Run, needs_etcd
 
-ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / ".build" / "collections"))
-
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _staging  # noqa: E402
-from ansible_collections.groundwork.kubernetes.plugins.modules import backup, restore, restore_info  # noqa: E402
-
-BINARIES = Path(os.environ.get("GROUNDWORK_ETCD_DIR", ""))
-pytestmark = pytest.mark.skipif(
-    not (BINARIES / "etcd").is_file(), reason="GROUNDWORK_ETCD_DIR names no folder with the binaries of etcd"
-)
+pytestmark = needs_etcd
 KEYS = 20_000
 CLUSTER = "test"
 ID = "20261122T081500Z"
@@ -44,7 +36,7 @@ BUMP = 1_000_000_000
 # A module in a process of its own that is killed at the n-th call of one of the system's functions.
 RUNNER = f"""
 import json, os, signal, sys
-sys.path.insert(0, {str(ROOT / ".build" / "collections")!r})
+sys.path.insert(0, {str(COLLECTIONS)!r})
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.groundwork.kubernetes.plugins.modules import restore
 name, number, options = sys.argv[1], int(sys.argv[2]), json.load(sys.stdin)
@@ -59,95 +51,6 @@ setattr(os, name, counted)
 with patch_module_args(options):
     restore.main()
 """
-Run = Callable[..., dict[str, Any]]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Member:
-    """A member of etcd on this machine."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.folder, self.name = folder, name
-        self.data = folder / name
-        self.client, self.peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self, members: list[Member]) -> None:
-        together = ",".join(f"{member.name}={member.peer}" for member in members)
-        command = [
-            f"{BINARIES}/etcd", f"--name={self.name}", f"--data-dir={self.data}", "--unsafe-no-fsync",
-            f"--listen-client-urls={self.client}", f"--advertise-client-urls={self.client}",
-            f"--listen-peer-urls={self.peer}", f"--initial-advertise-peer-urls={self.peer}",
-            f"--initial-cluster={together}", "--initial-cluster-token=first",
-        ]  # fmt: skip
-        with open(self.folder / f"{self.name}.log", "ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def ctl(self, *command: str, check: bool = True, text: str | None = None) -> subprocess.CompletedProcess[str]:
-        environment = {"ETCDCTL_API": "3", "PATH": os.environ["PATH"]}
-        arguments = [f"{BINARIES}/etcdctl", f"--endpoints={self.client}", *command]
-        return subprocess.run(arguments, check=check, capture_output=True, text=True, env=environment, input=text)
-
-    def records(self, revision: int = 0) -> dict[str, str]:
-        """Every key with its value."""
-        answer = json.loads(self.ctl("get", "", "--prefix", f"--rev={revision}", "--write-out=json").stdout)
-        return {record["key"]: record.get("value", "") for record in answer.get("kvs", [])}
-
-
-class Cluster:
-    """One or more members."""
-
-    def __init__(self, folder: Path, count: int) -> None:
-        self.folder = folder
-        self.members = [Member(folder, f"m{number}") for number in range(1, count + 1)]
-
-    def start(self) -> None:
-        for member in self.members:
-            member.start(self.members)
-        for member in self.members:
-            for _ in range(150):
-                if member.ctl("endpoint", "health", check=False).returncode == 0:
-                    break
-                time.sleep(0.1)
-            else:
-                raise AssertionError((self.folder / f"{member.name}.log").read_text()[-3000:])
-
-    def stop(self) -> None:
-        for member in self.members:
-            member.stop()
-
-    def fill(self, keys: int) -> None:
-        for start in range(0, keys, 100):
-            puts = "".join(f"put /registry/pods/{n:06} {'x' * 300}{n}\n" for n in range(start, start + 100))
-            self.members[0].ctl("txn", text=f"\n{puts}\n\n")
-
-    @property
-    def initial(self) -> dict[str, list[str]]:
-        return {member.name: [member.peer] for member in self.members}
-
-
-def call(capfd: pytest.CaptureFixture[str], module: ModuleType, **options: Any) -> dict[str, Any]:
-    capfd.readouterr()
-    with patch_module_args(options), pytest.raises(SystemExit):
-        module.main()
-    result: dict[str, Any] = json.loads(capfd.readouterr().out.strip().splitlines()[-1])
-    return result
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    return lambda module, **options: call(capfd, module, **options)
 
 
 class Scene:
@@ -159,8 +62,9 @@ class Scene:
     def options(self, member: Member, state: str, **more: Any) -> dict[str, Any]:
         return {
             "state": state, "id": ID, "path": str(self.archive), "cluster": CLUSTER, "bin_dir": str(BINARIES),
-            "data_dir": str(member.data), "name": member.name, "initial_cluster": self.cluster.initial,
-            "endpoints": [member.client], "journal": str(self.cluster.folder / f"{member.name}.json"), **more,
+            "data_dir": str(member.data), "name": member.name,
+            "initial_cluster": {one.name: [one.peer] for one in self.cluster.members}, "endpoints": [member.client],
+            "journal": str(self.cluster.folder / f"{member.name}.json"), **more,
         }  # fmt: skip
 
     def all(self, run: Run, state: str, **more: Any) -> list[dict[str, Any]]:
@@ -174,10 +78,9 @@ class Scene:
 
 
 def make_scene(folder: Path, run: Run, count: int, keys: int = KEYS) -> Scene:
-    cluster = Cluster(folder, count)
-    cluster.start()
+    cluster = Cluster(folder, count, "--initial-cluster-token=first")
     first = cluster.members[0]
-    cluster.fill(keys)
+    first.fill(keys)
     first.ctl("put", "/registry/pods/000001", "changed")
     first.ctl("del", "/registry/pods/000002")
     before = first.records()
@@ -575,11 +478,11 @@ def test_a_mount_point_is_restored(small: Scene, run: Run, small_disk: Callable[
 def test_info_tells_what_there_is(small: Scene, run: Run) -> None:
     [member] = small.cluster.members
     options = {
-        "cluster": CLUSTER, "bin_dir": str(BINARIES), "data_dir": str(member.data), "name": "m1",
+        "cluster": CLUSTER, "bin_dir": str(BINARIES), "data_dir": str(member.data), "name": member.name,
         "peer_urls": [member.peer], "endpoints": [member.client], "directories": [str(small.archive.parent)],
         "archive": str(small.archive), "manifests": str(small.cluster.folder),
         "aside": str(small.cluster.folder / "no"),
-        "journal": str(small.cluster.folder / "m1.json"),
+        "journal": str(small.cluster.folder / f"{member.name}.json"),
     }  # fmt: skip
     found = run(restore_info, **options)
     assert (found["member"]["kind"], found["data"]["in_use"], found["live"]["healthy"]) == ("external", True, True)
