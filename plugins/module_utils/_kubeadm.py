@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import read_bytes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import Attributes, install_stream
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import BINARY_FOLDERS
 
@@ -24,6 +25,9 @@ FOLDER = "/etc/kubernetes"
 CONFIG = "/etc/kubernetes/kubeadm.yaml"
 # The configuration that was applied to the host last, in JSON.
 STAMP = "/var/lib/groundwork/kubeadm.json"
+# What the API server reads besides certificates.
+EXTRA_FOLDERS = ("audit", "admission", "patches", "encryption")
+ENCRYPTION_FLAG = b"--encryption-provider-config="
 INIT_MARKER = ".kubeadm-init-in-progress"
 JOIN_MARKER = ".kubeadm-join-in-progress"
 # kubeadm looks for its tools here; a session's PATH often lacks some of them.
@@ -80,6 +84,15 @@ def node_state(folder: str) -> NodeState:
     if has("admin.conf", "manifests/kube-apiserver.yaml"):
         return NodeState("control_plane", interrupted)
     return NodeState("worker" if has("kubelet.conf") else "none", interrupted)
+
+
+def reads_more(folder: str) -> bool:
+    """Whether there is what an API server reads besides certificates, or what one has read: files, or encryption."""
+    folders = [os.path.join(folder, name) for name in EXTRA_FOLDERS]
+    if any(os.path.isdir(path) and os.listdir(path) for path in folders):
+        return True
+    manifest = read_bytes(os.path.join(folder, "manifests", "kube-apiserver.yaml"))
+    return manifest is not None and ENCRYPTION_FLAG in manifest
 
 
 def _sync_folder(path: str) -> None:

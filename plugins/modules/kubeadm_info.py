@@ -52,6 +52,13 @@ interrupted:
   returned: success
   type: str
   sample: ''
+reads_more:
+  description:
+    - Whether the host has files in C(audit), C(admission), C(patches) or C(encryption) of C(/etc/kubernetes), or an API
+      server with C(--encryption-provider-config).
+  returned: success
+  type: bool
+  sample: false
 api_ready:
   description: Whether the API server that the host's administrator kubeconfig names says that it is ready.
   returned: when O(check_api=true)
@@ -84,6 +91,7 @@ def main() -> None:
     except _kubeadm.KubeadmError as error:
         module.fail_json(msg=str(error))
     result: Dict[str, Any] = {"role": state.role, "interrupted": state.interrupted}
+    result["reads_more"] = _kubeadm.reads_more(_kubeadm.FOLDER)
     if module.params["check_api"]:
         result["api_ready"] = state.role == "control_plane" and api_ready(module)
     module.exit_json(changed=False, **result)

@@ -19,6 +19,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm imp
     issued_files,
     list_option,
     node_state,
+    reads_more,
     remove_files,
 )
 
@@ -67,6 +68,22 @@ def test_node_state(tmp_path: Path, files: list[str], expected: NodeState) -> No
 
 def test_node_state_without_the_folder(tmp_path: Path) -> None:
     assert node_state(str(tmp_path / "missing")) == NodeState("none")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "expected"),
+    [
+        ("manifests/kube-apiserver.yaml", "- --secure-port=6443", False),
+        ("manifests/kube-apiserver.yaml", "- --encryption-provider-config=/etc/keys.yaml", True),
+        ("audit/policy-0123456789abcdef.yaml", "x", True),
+        ("patches/0123456789abcdef/etcd.yaml", "x", True),
+    ],
+)
+def test_reads_more(tmp_path: Path, file: str, content: str, expected: bool) -> None:
+    (tmp_path / "encryption").mkdir()
+    assert not reads_more(str(tmp_path))
+    write(tmp_path, file, content=content)
+    assert reads_more(str(tmp_path)) == expected
 
 
 @pytest.mark.parametrize(
