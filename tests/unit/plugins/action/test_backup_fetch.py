@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-COLLECTIONS = Path(__file__).resolve().parents[4] / ".build" / "collections"
 CONTENT = bytes(range(256)) * (17 * 4096) + b"end"  # more than one piece
 SUM = hashlib.sha256(CONTENT).hexdigest()
 NAME = "test-20261122T120000Z.tar"
@@ -42,7 +37,7 @@ test "$(cat "$3")" = right || { echo "age: error: $(cat "$3")" >&2; exit 1; }
 
 
 @pytest.fixture
-def fetch(tmp_path: Path) -> Fetch:
+def fetch(tmp_path: Path, play: Callable[..., Any]) -> Fetch:
     for suffix in ("", ".age"):
         (tmp_path / (NAME + suffix)).write_bytes(CONTENT)
     (tmp_path / f"{NAME}.age.json").write_text("{}")
@@ -50,26 +45,8 @@ def fetch(tmp_path: Path) -> Fetch:
     def run(*flags: str, **options: Any) -> dict[str, Any]:
         default = {} if "copy" in options else {"path": str(tmp_path / NAME), "sha256": SUM}
         given = {**default, "directory": str(tmp_path / "to"), **options}
-        play = {"hosts": "localhost", "gather_facts": False, "tasks": [{"groundwork.kubernetes.backup_fetch": given}]}
-        (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
-        environment = {
-            **os.environ,
-            "ANSIBLE_CONFIG": str(tmp_path / "none.cfg"),
-            "ANSIBLE_COLLECTIONS_PATH": f"{COLLECTIONS}:{os.environ.get('ANSIBLE_COLLECTIONS_PATH', '')}",
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-            "PATH": f"{tmp_path}/bin:{os.environ['PATH']}",
-        }
-        command = [
-            f"{Path(sys.executable).parent}/ansible-playbook",
-            "-i",
-            "localhost,",
-            "-c",
-            "local",
-            *flags,
-            "play.yml",
-        ]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
-        result: dict[str, Any] = json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"]["localhost"]
+        tasks = play(tmp_path, {"tasks": [{"name": "it", "groundwork.kubernetes.backup_fetch": given}]}, *flags).tasks
+        result: dict[str, Any] = tasks["it"]["localhost"]
         return result
 
     return run

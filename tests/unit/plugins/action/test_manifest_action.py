@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import yaml
 
-COLLECTIONS = Path(__file__).resolve().parents[4] / ".build" / "collections"
 MANIFEST = b"{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {containers: [{name: c, image: quay.io/x:1}]}}\n"
 SUM = "sha256:" + hashlib.sha256(MANIFEST).hexdigest()
 # The port of loopback's discard service: nothing answers.
@@ -34,7 +29,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def results(tmp_path_factory: pytest.TempPathFactory, play: Callable[..., Any]) -> dict[str, Any]:
     """Each task's result by its name; all tasks are in one run, in check and diff mode."""
     folder = tmp_path_factory.mktemp("play")
     (folder / "files").mkdir()
@@ -43,31 +38,16 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "accepted": {"path": "x.yml", "checksum": SUM, "image_mirrors": {"quay.io": "mirror"}},
         "objects": {"objects": [yaml.safe_load(MANIFEST)]},
     }
-    tasks = {**{name: options for name, (options, _said) in REFUSED.items()}, **accepted}
-    play = {
-        "hosts": "localhost",
-        "gather_facts": False,
+    cases = {**{name: options for name, (options, _said) in REFUSED.items()}, **accepted}
+    content = {
         "module_defaults": {"groundwork.kubernetes.manifest": {"kubeconfig": "/nonexistent/admin.conf"}},
         "tasks": [
             {"name": name, "groundwork.kubernetes.manifest": options, "ignore_errors": True}
-            for name, options in tasks.items()
+            for name, options in cases.items()
         ],
     }
-    (folder / "play.yml").write_text(yaml.safe_dump([play], sort_keys=False))
-    environment = {
-        **os.environ,
-        "ANSIBLE_CONFIG": str(folder / "none.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": f"{COLLECTIONS}:{os.environ.get('ANSIBLE_COLLECTIONS_PATH', '')}",
-        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-    }
-    variables = json.dumps({"ansible_connection": "local", "ansible_python_interpreter": sys.executable})
-    command = [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-e", variables, "--check", "--diff"]
-    done = subprocess.run(
-        [*command, "play.yml"], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.stdout.find("{") >= 0, done.stdout + done.stderr
-    found = json.loads(done.stdout[done.stdout.find("{") :])["plays"][0]["tasks"]
-    return {task["task"]["name"]: task["hosts"]["localhost"] for task in found}
+    found = play(folder, content, "--check", "--diff").tasks
+    return {name: hosts["localhost"] for name, hosts in found.items()}
 
 
 @pytest.mark.parametrize("name", list(REFUSED))

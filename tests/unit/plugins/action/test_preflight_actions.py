@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,6 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[4]
-COLLECTIONS = ROOT / ".build" / "collections"
 INVENTORY = {
     "all": {
         "vars": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable},
@@ -29,30 +26,7 @@ RESULTS = "{{ dict(ansible_play_batch | zip(ansible_play_batch | map('extract', 
 FACTS = {"ansible_facts": {"os_family": "Debian", "architecture": "x86_64", "default_ipv4": {"address": "192.0.2.9"}}}
 
 
-def run(folder: Path, playbook: Path, inventory: dict[str, Any], *options: str) -> subprocess.CompletedProcess[str]:
-    """Run ansible-playbook."""
-    (folder / "inventory.yml").write_text(yaml.safe_dump(inventory))
-    environment = {
-        **os.environ,
-        "ANSIBLE_CONFIG": str(folder / "none.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": f"{COLLECTIONS}:{os.environ.get('ANSIBLE_COLLECTIONS_PATH', '')}",
-        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-        "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
-    }
-    command = [sys.executable, "-m", "ansible", "playbook", "-i", "inventory.yml", str(playbook), *options]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-
-
-def play(
-    folder: Path, content: dict[str, Any], *options: str, inventory: dict[str, Any] | None = None
-) -> tuple[int, str, dict[str, Any]]:
-    """Run one play: exit code, all output, and each task's results by name."""
-    (folder / "play.yml").write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, **content}]))
-    done = run(folder, folder / "play.yml", inventory or INVENTORY, *options)
-    start = done.stdout.find("{")
-    assert start >= 0, done.stdout + done.stderr
-    tasks = json.loads(done.stdout[start:])["plays"][0]["tasks"]
-    return done.returncode, done.stdout + done.stderr, {task["task"]["name"]: task["hosts"] for task in tasks}
+Play = Callable[..., Any]
 
 
 def validation(**options: Any) -> dict[str, Any]:
@@ -60,7 +34,7 @@ def validation(**options: Any) -> dict[str, Any]:
     return {"name": "validate", "groundwork.kubernetes.validate_inputs": options, "run_once": True}
 
 
-def test_each_host_is_judged_by_its_own_values(tmp_path: Path) -> None:
+def test_each_host_is_judged_by_its_own_values(play: Play, tmp_path: Path) -> None:
     content = {
         "vars": {
             "ansible_facts": FACTS["ansible_facts"],
@@ -69,9 +43,9 @@ def test_each_host_is_judged_by_its_own_values(tmp_path: Path) -> None:
         },
         "tasks": [validation()],
     }
-    rc, _output, tasks = play(tmp_path, content)
-    assert rc == 2
-    (result,) = (host for host in tasks["validate"].values() if "msg" in host)
+    done = play(tmp_path, content, inventory=INVENTORY)
+    assert done.rc == 2
+    (result,) = (host for host in done.tasks["validate"].values() if "msg" in host)
     blocks = result["msg"].split("\n\n")
     assert blocks[0] == "Inputs: 2 errors, 0 warnings"
     assert blocks[1].startswith("all hosts\n  error [unknown-variable] preflight_kernell is no variable")
@@ -80,20 +54,20 @@ def test_each_host_is_judged_by_its_own_values(tmp_path: Path) -> None:
     assert blocks[3].startswith("Nothing was touched.")
 
 
-def test_ignored_faults_are_warnings(tmp_path: Path) -> None:
+def test_ignored_faults_are_warnings(play: Play, tmp_path: Path) -> None:
     content = {
         "vars": {"preflight_kernell": "5.0"},
         "tasks": [validation(ignore={"*": ["unknown-variable"]})],
     }
-    rc, output, tasks = play(tmp_path, content)
-    assert rc == 0, output
-    result = next(iter(tasks["validate"].values()))
+    done = play(tmp_path, content, inventory=INVENTORY)
+    assert done.rc == 0, done.output
+    result = next(iter(done.tasks["validate"].values()))
     assert {fault["severity"] for fault in result["faults"]} == {"warning"}
     assert sorted(result["settings"]) == ["cp1", "w1", "w2"]
 
 
 @pytest.mark.parametrize(("ignore", "rc"), [([], 2), (["duplicate-hostname", "duplicate-machine-id"], 2), (None, 0)])
-def test_one_report_on_all_hosts(tmp_path: Path, ignore: list[str] | None, rc: int) -> None:
+def test_one_report_on_all_hosts(play: Play, tmp_path: Path, ignore: list[str] | None, rc: int) -> None:
     """All hosts here are one machine, so they are clones of each other."""
     everything = [
         "address-clash",
@@ -116,10 +90,10 @@ def test_one_report_on_all_hosts(tmp_path: Path, ignore: list[str] | None, rc: i
             },
         ]
     }
-    code, output, tasks = play(tmp_path, content)
-    assert code == rc, output
-    assert all(abs(host["host"]["clock"]["offset"]) < 60 for host in tasks["facts"].values())
-    report = next(iter(tasks["report"].values()))
+    done = play(tmp_path, content, inventory=INVENTORY)
+    assert done.rc == rc, done.output
+    assert all(abs(host["host"]["clock"]["offset"]) < 60 for host in done.tasks["facts"].values())
+    report = next(iter(done.tasks["report"].values()))
     if rc:
         assert "[duplicate-mac] cp1, w1, w2 share the MAC address" in report["msg"]
     else:
@@ -162,27 +136,31 @@ def left_out() -> dict[str, Any]:
     }
 
 
-def test_a_run_with_limit_knows_the_addresses_of_those_it_leaves_out(tmp_path: Path) -> None:
-    rc, output, tasks = play(tmp_path, left_out(), "--limit", "w1,w2", inventory=WITH_ETCD)
-    assert rc == 0, output
-    read = [name for name in tasks if name.startswith("Read the address of")]
+def test_a_run_with_limit_knows_the_addresses_of_those_it_leaves_out(play: Play, tmp_path: Path) -> None:
+    done = play(tmp_path, left_out(), "--limit", "w1,w2", inventory=WITH_ETCD)
+    assert done.rc == 0, done.output
+    read = [name for name in done.tasks if name.startswith("Read the address of")]
     assert read == [f"Read the address of {name}" for name in ("cp2", "cp3", "e1")]
-    assert set(tasks["addresses"]) == {"w1", "w2"}
-    assert all(host["msg"][0] == "192.0.2.1" and len(host["msg"]) == 3 for host in tasks["addresses"].values())
+    assert set(done.tasks["addresses"]) == {"w1", "w2"}
+    for host in done.tasks["addresses"].values():
+        assert host["msg"][0] == "192.0.2.1"
+        assert len(host["msg"]) == 3
 
 
-def test_a_run_without_limit_reads_no_address_again(tmp_path: Path) -> None:
+def test_a_run_without_limit_reads_no_address_again(play: Play, tmp_path: Path) -> None:
     content = left_out()
-    rc, output, tasks = play(tmp_path, {**content, "tasks": content["tasks"][:1]}, inventory=WITH_ETCD)
-    assert rc == 0, output
-    (skipped,) = tasks.values()
+    done = play(tmp_path, {**content, "tasks": content["tasks"][:1]}, inventory=WITH_ETCD)
+    assert done.rc == 0, done.output
+    (skipped,) = done.tasks.values()
     assert [host.get("skipped") for host in skipped.values()] == [True]
 
 
 @pytest.mark.parametrize(("group", "expected"), [({}, 6), ({"kube_load_balancer": {"hosts": {"lb1": {}}}}, 7)])
-def test_site_judges_load_balancers_and_misses_no_group(tmp_path: Path, group: dict[str, Any], expected: int) -> None:
+def test_site_judges_load_balancers_and_misses_no_group(
+    play: Play, tmp_path: Path, group: dict[str, Any], expected: int
+) -> None:
     inventory = {"all": {**WITH_ETCD["all"], "children": {**WITH_ETCD["all"]["children"], **group}}}
-    done = run(tmp_path, ROOT / "playbooks" / "site.yml", inventory, "--list-hosts")
-    assert done.returncode == 0, done.stderr
+    done = play(tmp_path, ROOT / "playbooks" / "site.yml", "--list-hosts", inventory=inventory)
+    assert done.rc == 0, done.output
     assert f"hosts ({expected}):" in done.stdout.partition("play #2")[0]
-    assert "Could not match" not in done.stdout + done.stderr
+    assert "Could not match" not in done.output

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.groundwork.kubernetes.plugins.action.schedule import argument_spec, plain
 
-COLLECTIONS = Path(__file__).resolve().parents[4] / ".build" / "collections"
 SYSTEMCTL = "#!/bin/sh\nprintf 'LoadState=not-found\\nActiveState=inactive\\n'\n"
 GOOD: dict[str, Any] = {
     "name": "groundwork-try",
@@ -60,38 +56,20 @@ ACCEPTED: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def results(tmp_path_factory: pytest.TempPathFactory, play: Callable[..., Any]) -> dict[str, Any]:
     """Each task's result by its name; all tasks are in one run, in check and diff mode."""
     folder = tmp_path_factory.mktemp("play")
-    script = folder / "systemctl"
+    script = folder / "bin" / "systemctl"
+    script.parent.mkdir()
     script.write_text(SYSTEMCTL)
     script.chmod(0o755)
     cases = {**{name: options for name, (options, _said) in REFUSED.items()}, **ACCEPTED}
-    tasks = {name: {**GOOD, **options} for name, options in cases.items()}
-    play = {
-        "hosts": "localhost",
-        "gather_facts": False,
-        "tasks": [
-            {"name": name, "groundwork.kubernetes.schedule": options, "ignore_errors": True}
-            for name, options in tasks.items()
-        ],
-    }
-    (folder / "play.yml").write_text(yaml.safe_dump([play], sort_keys=False))
-    environment = {
-        **os.environ,
-        "PATH": f"{folder}:{os.environ['PATH']}",
-        "ANSIBLE_CONFIG": str(folder / "none.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": f"{COLLECTIONS}:{os.environ.get('ANSIBLE_COLLECTIONS_PATH', '')}",
-        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-    }
-    variables = json.dumps({"ansible_connection": "local", "ansible_python_interpreter": sys.executable})
-    command = [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-e", variables, "--check", "--diff"]
-    done = subprocess.run(
-        [*command, "play.yml"], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.stdout.find("{") >= 0, done.stdout + done.stderr
-    found = json.loads(done.stdout[done.stdout.find("{") :])["plays"][0]["tasks"]
-    return {task["task"]["name"]: task["hosts"]["localhost"] for task in found}
+    tasks = [
+        {"name": name, "groundwork.kubernetes.schedule": {**GOOD, **options}, "ignore_errors": True}
+        for name, options in cases.items()
+    ]
+    found = play(folder, {"tasks": tasks}, "--check", "--diff").tasks
+    return {name: hosts["localhost"] for name, hosts in found.items()}
 
 
 @pytest.mark.parametrize("name", list(REFUSED))
