@@ -5,13 +5,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import ipaddress
-import re
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.endpoint import (
+    BALANCED_BY_US,
+    LOCAL,
+    Address,
+    Settings,
+    address_faults,
+    read_address,
+    readable_endpoint,
+    split_endpoint,
+)
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import WARNING, Fault, listed
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.preflight import (
     CONTROL_PLANE,
@@ -24,63 +31,12 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.preflight im
 if TYPE_CHECKING:
     from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.inputs import HostInput, Inputs
 
-Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
-
-DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-# Choices of kubernetes_api_load_balancer
-HAPROXY, KUBE_VIP, LOCAL = "haproxy", "kube_vip", "local"
 # Where programs listen on the loopback address only.
 LOOPBACK_PORTS = {
     CONTROL_PLANE: {10248: "kubelet", 10249: "kube-proxy"},
     ETCD: {2381: "etcd"},
     WORKER: {10248: "kubelet", 10249: "kube-proxy"},
 }
-
-
-def is_dns_name(name: str) -> bool:
-    """Whether a name is a DNS-1123 subdomain."""
-    return 0 < len(name) <= 253 and all(DNS_LABEL.fullmatch(label) for label in name.split("."))
-
-
-def split_endpoint(endpoint: str) -> tuple[str, int | None]:
-    """Host and port (None: not given) of host[:port].
-
-    Raises:
-        ValueError: saying what is wrong with it.
-    """
-    if "/" in endpoint:
-        raise ValueError("it is host[:port], without a scheme and without a path")
-    bracketed = re.fullmatch(r"\[([^\]]+)\](?::(\d+))?", endpoint)
-    if bracketed:
-        host, port = bracketed[1], bracketed[2]
-    elif endpoint.count(":") > 1:
-        raise ValueError("an IPv6 address stands in brackets, like [2001:db8::1]:6443")
-    else:
-        host, _colon, port = endpoint.partition(":")
-        if _colon and not port.isdigit():
-            raise ValueError("the port after the colon is no number")
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        if not is_dns_name(host) or re.fullmatch(r"[\d.]+", host):
-            raise ValueError(f"{host!r} is neither a DNS name in lower case nor an IP address") from None
-    if port and not 1 <= int(port) <= 65535:
-        raise ValueError("the port is not between 1 and 65535")
-    return host, int(port) if port else None
-
-
-def readable_endpoint(endpoint: str) -> tuple[str, int | None] | None:
-    """Host and port of an endpoint; None where it is empty or wrong."""
-    with contextlib.suppress(ValueError):
-        return split_endpoint(endpoint) if endpoint else None
-    return None
-
-
-def read_address(text: str) -> Address | None:
-    """An IP address; None where it is none."""
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(text)
-    return None
 
 
 def endpoint(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
@@ -125,40 +81,31 @@ def port_settings(host: HostInput, inputs: Inputs) -> dict[str, Any]:
 def api_address(inputs: Inputs) -> Iterator[Fault]:
     """Where nodes and clients reach the API: an address that fits what distributes the calls."""
     planes, leader, kind = inputs.members(CONTROL_PLANE), inputs.leader(), inputs.balanced_by
-    if not planes:
-        return
     value = leader.text("kubernetes_api_endpoint")
-    if not value:
-        if kind in (HAPROXY, KUBE_VIP):
-            text = (
-                f"kubernetes_api_load_balancer {kind} needs an address to hold; set kubernetes_api_endpoint, "
-                "to 192.0.2.10:8443 for example"
-            )
-            yield Fault("endpoint-missing", text)
-        elif len(planes) > 1:
-            text = (
-                f"{len(planes)} control planes, but kubernetes_api_endpoint is empty, so all nodes would depend on one "
-                "of them; set it to a load balancer's name or address, or choose a kubernetes_api_load_balancer, "
-                "before the cluster is made"
-            )
-            yield Fault("endpoint-missing", text)
-        return
     split = readable_endpoint(value)
-    if not split:
+    if not planes or (value and not split):
         return
-    address = read_address(split[0])
-    port = split[1] or leader.port("kubernetes_api_port", 6443)
-    if kind == LOCAL:
-        yield from _local_endpoint(leader, address, port)
-        return
-    if address and address.is_loopback and len({*planes, *inputs.members(WORKER)}) > 1:
+    address = read_address(split[0]) if split else None
+    if kind in BALANCED_BY_US:
+        for name, text in address_faults(_settings(inputs, leader)):
+            yield Fault(name, text)
+        given = leader.text("endpoint_virtual_ip")
+        if kind != LOCAL:
+            what = "endpoint_virtual_ip" if given else "kubernetes_api_endpoint"
+            yield from _in_cluster_networks(leader, what, read_address(given) if given else address)
+    elif not value and len(planes) > 1:
+        text = (
+            f"{len(planes)} control planes, but kubernetes_api_endpoint is empty, so all nodes would depend on one "
+            "of them; set it to a load balancer's name or address, or choose a kubernetes_api_load_balancer, "
+            "before the cluster is made"
+        )
+        yield Fault("endpoint-missing", text)
+    elif address and address.is_loopback and len({*planes, *inputs.members(WORKER)}) > 1:
         text = (
             f"kubernetes_api_endpoint {value} is a different host on each node; set the address of a load balancer, "
             "or kubernetes_api_load_balancer: local"
         )
         yield Fault("endpoint-invalid", text)
-    elif kind in (HAPROXY, KUBE_VIP):
-        yield from _virtual_address(inputs, leader, split[0], port)
     else:
         yield from _in_cluster_networks(leader, "kubernetes_api_endpoint", address)
         own = [host.name for host in inputs.hosts if address and address in map(read_address, host.addresses)]
@@ -170,15 +117,22 @@ def api_address(inputs: Inputs) -> Iterator[Fault]:
             yield Fault("endpoint-missing", text, severity=WARNING)
 
 
-def _local_endpoint(leader: HostInput, address: Address | None, port: int) -> Iterator[Fault]:
-    """The endpoint where every node has a proxy of its own."""
-    wanted = leader.port("kubernetes_api_local_port", 7443)
-    if not (address and address.is_loopback) or port != wanted:
-        text = (
-            f"kubernetes_api_endpoint {leader.text('kubernetes_api_endpoint')} is not the node's own proxy, which "
-            f"kubernetes_api_load_balancer local needs; remove the variable, or set 127.0.0.1:{wanted}"
-        )
-        yield Fault("endpoint-invalid", text)
+def _settings(inputs: Inputs, leader: HostInput) -> Settings:
+    """What the role endpoint would judge, as far as variables tell it."""
+    known = {host.name: [part for part in host.addresses if read_address(part)] for host in inputs.hosts}
+    holders = {
+        host.name: known[host.name][0] for host in inputs.hosts if inputs.holds_virtual_ip(host) and known[host.name]
+    }
+    return Settings(
+        load_balancer=inputs.balanced_by,
+        endpoint=leader.text("kubernetes_api_endpoint"),
+        virtual_ip=leader.text("endpoint_virtual_ip"),
+        api_port=leader.port("kubernetes_api_port", 6443),
+        local_port=leader.port("kubernetes_api_local_port", 7443),
+        balancers=holders,
+        control_planes=holders,
+        hosts=known,
+    )
 
 
 def _in_cluster_networks(leader: HostInput, what: str, address: Address | None) -> Iterator[Fault]:
@@ -188,37 +142,3 @@ def _in_cluster_networks(leader: HostInput, what: str, address: Address | None) 
             if address and address in network:
                 text = f"{what} {address} lies in {variable} {network}; choose an address outside of it"
                 yield Fault("address-clash", text)
-
-
-def _virtual_address(inputs: Inputs, leader: HostInput, name: str, port: int) -> Iterator[Fault]:
-    """The virtual address that the hosts themselves hold."""
-    given, kind = leader.text("endpoint_virtual_ip"), inputs.balanced_by
-    own, what = read_address(name), "endpoint_virtual_ip" if given else "kubernetes_api_endpoint"
-    address = read_address(given or name)
-    if not address:
-        text = f"endpoint_virtual_ip {given!r} is no IP address; set it to a free address of the hosts' network"
-        if not given:
-            text = (
-                f"kubernetes_api_endpoint {name} is a name, and kubernetes_api_load_balancer {kind} needs the address "
-                "to hold; set endpoint_virtual_ip to the address that the name has"
-            )
-        yield Fault("endpoint-invalid", text)
-    elif own and own != address:
-        text = (
-            f"kubernetes_api_endpoint {name} and endpoint_virtual_ip {given} are different addresses; set one of them"
-        )
-        yield Fault("endpoint-invalid", text)
-    holders = [host.name for host in inputs.hosts if address and address in map(read_address, host.addresses)]
-    if holders:
-        text = (
-            f"{what} {address} is the own address of {listed(holders)}; set a free address, which moves between hosts"
-        )
-        yield Fault("address-clash", text)
-    yield from _in_cluster_networks(leader, what, address)
-    wanted = leader.port("kubernetes_api_port", 6443)
-    if kind == KUBE_VIP and port != wanted:
-        text = (
-            f"kubernetes_api_endpoint has port {port}, but kube-vip leads to the API servers' own port {wanted} "
-            f"(kubernetes_api_port); set one to the other"
-        )
-        yield Fault("endpoint-invalid", text)

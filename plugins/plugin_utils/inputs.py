@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import api_inputs, host_pki
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import api_inputs, endpoint, host_pki
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import (
     ERROR,
     WARNING,
@@ -202,35 +202,35 @@ class Inputs:
         roles = [role for role in GROUP_VARIABLES if host in self.members(role)]
         if CONTROL_PLANE in roles and self.stacked:
             roles.append(ETCD)
-        if CONTROL_PLANE in roles and self.balanced_by == api_inputs.HAPROXY and not self.members(LOAD_BALANCER):
+        if CONTROL_PLANE in roles and self.balanced_by == endpoint.HAPROXY and not self.members(LOAD_BALANCER):
             roles.append(LOAD_BALANCER)
         return roles
 
     def balancer_ports(self, host: HostInput) -> dict[int, str]:
         """The ports on which a host's HAProxy listens, with what sets each; none where it does not run."""
         roles = self.roles_of(host.name)
-        if self.balanced_by == api_inputs.LOCAL and {CONTROL_PLANE, WORKER} & set(roles):
+        if self.balanced_by == endpoint.LOCAL and {CONTROL_PLANE, WORKER} & set(roles):
             return {host.port("kubernetes_api_local_port", 7443): "kubernetes_api_local_port"}
-        if self.balanced_by == api_inputs.HAPROXY and LOAD_BALANCER in roles:
+        if self.balanced_by == endpoint.HAPROXY and LOAD_BALANCER in roles:
             ports = {host.port("endpoint_health_port", 8404): "endpoint_health_port"}
-            endpoint = api_inputs.readable_endpoint(host.text("kubernetes_api_endpoint"))
-            if endpoint:
-                ports[endpoint[1] or host.port("kubernetes_api_port", 6443)] = "the port of kubernetes_api_endpoint"
+            found = endpoint.readable_endpoint(host.text("kubernetes_api_endpoint"))
+            if found:
+                ports[found[1] or host.port("kubernetes_api_port", 6443)] = "the port of kubernetes_api_endpoint"
             return ports
         return {}
 
     def holds_virtual_ip(self, host: HostInput) -> bool:
         """Whether a host may hold the API's virtual address."""
-        holder = {api_inputs.HAPROXY: LOAD_BALANCER, api_inputs.KUBE_VIP: CONTROL_PLANE}.get(self.balanced_by)
+        holder = {endpoint.HAPROXY: LOAD_BALANCER, endpoint.KUBE_VIP: CONTROL_PLANE}.get(self.balanced_by)
         return holder in self.roles_of(host.name)
 
     def virtual_ip(self) -> str:
         """The API's virtual address; empty where there is none or it cannot be read."""
-        if self.balanced_by not in (api_inputs.HAPROXY, api_inputs.KUBE_VIP):
+        if self.balanced_by not in (endpoint.HAPROXY, endpoint.KUBE_VIP):
             return ""
         leader = self.leader()
-        name, _port = api_inputs.readable_endpoint(leader.text("kubernetes_api_endpoint")) or ("", None)
-        return str(api_inputs.read_address(leader.text("endpoint_virtual_ip") or name) or "")
+        name, _port = endpoint.readable_endpoint(leader.text("kubernetes_api_endpoint")) or ("", None)
+        return str(endpoint.read_address(leader.text("endpoint_virtual_ip") or name) or "")
 
 
 def load_specs(roles: Path) -> dict[str, dict[str, Any]]:
@@ -400,7 +400,7 @@ def supplied_pki(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
 def node_name(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
     """The node's name and the cluster's domain."""
     name = host.text("kubernetes_node_name")
-    if name and not api_inputs.is_dns_name(name):
+    if name and not endpoint.is_dns_name(name):
         better = re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip("-.")
         text = (
             f"kubernetes_node_name {name!r} is no DNS name (a-z, 0-9, - and ., at most 63 characters between dots); "
@@ -408,7 +408,7 @@ def node_name(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
         )
         yield host.fault("name-invalid", text)
     domain = host.text("kubernetes_dns_domain")
-    if domain and not api_inputs.is_dns_name(domain):
+    if domain and not endpoint.is_dns_name(domain):
         text = f"kubernetes_dns_domain {domain!r} is no DNS name in lower case; cluster.local is usual"
         yield host.fault("name-invalid", text)
 
@@ -549,7 +549,7 @@ def groups(inputs: Inputs) -> Iterator[Fault]:
         similar = did_you_mean(group, inputs.groups.keys() - {group}, closeness=0.6)
         advice = similar or "add a host to it"
         yield Fault("group-missing", f"the inventory group {group} ({variable}) has no host; {advice}")
-    if inputs.members(LOAD_BALANCER) and inputs.balanced_by != api_inputs.HAPROXY:
+    if inputs.members(LOAD_BALANCER) and inputs.balanced_by != endpoint.HAPROXY:
         text = (
             f"the inventory group {inputs.group(LOAD_BALANCER)[0]} has hosts, but kubernetes_api_load_balancer "
             f"{inputs.balanced_by} does not use them; set it to haproxy, or empty the group"
@@ -673,9 +673,9 @@ SETTINGS = (
 def settings(host: HostInput, inputs: Inputs) -> dict[str, Any]:
     """A host's part in the cluster and the variables by which preflight judges it."""
     found = {name: value for name, value in host.values.items() if name in SETTINGS or name.startswith("preflight_")}
-    endpoint_value, split = "", api_inputs.readable_endpoint(host.text("kubernetes_api_endpoint"))
+    endpoint_value, split = "", endpoint.readable_endpoint(host.text("kubernetes_api_endpoint"))
     # A node's own proxy answers only when the node has joined.
-    if split and inputs.balanced_by != api_inputs.LOCAL:
+    if split and inputs.balanced_by != endpoint.LOCAL:
         shown = f"[{split[0]}]" if ":" in split[0] else split[0]
         endpoint_value = f"{shown}:{split[1] or host.port('kubernetes_api_port', 6443)}"
     roles, folder = inputs.roles_of(host.name), host.text("etcd_data_dir") or "/var/lib/etcd"

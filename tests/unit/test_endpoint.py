@@ -58,7 +58,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
         {"endpoint": "192.0.2.11:6443", "virtual_router_id": 256},
         ["is that of cp-1", "endpoint_virtual_router_id is 256", "uses port 6443 already"],
     ),
-    ({"load_balancer": "kube_vip", "endpoint": "192.0.2.10:8443"}, ["so write 192.0.2.10:6443"]),
+    ({"load_balancer": "kube_vip", "endpoint": "192.0.2.10:8443"}, ["; write 192.0.2.10:6443"]),
     (
         {"load_balancer": "kube_vip", "endpoint": "192.0.2.11:6443", "strict_arp_missing": True},
         ["is that of cp-1", "ipvs.strictARP"],

@@ -93,6 +93,7 @@ def test_every_fault_is_named_once_in_the_table_and_in_the_readme() -> None:
             "plugin_utils/inputs.py",
             "plugin_utils/faults.py",
             "plugin_utils/api_inputs.py",
+            "plugin_utils/endpoint.py",
             "plugin_utils/host_pki.py",
             "action/validate_inputs.py",
         )

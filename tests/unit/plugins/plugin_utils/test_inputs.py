@@ -366,7 +366,12 @@ BALANCERS = [
         [],
         ["error port-clash cp1", "error port-clash cp2", "error port-clash cp3"],
     ),
-    ("haproxy at IPv6", {**HAPROXY, "kubernetes_api_endpoint": "[2001:db8::9]:8443"}, [], []),
+    (
+        "haproxy at IPv6, hosts at IPv4",
+        {**HAPROXY, "kubernetes_api_endpoint": "[2001:db8::9]:8443"},
+        [],
+        ["error endpoint-invalid"],
+    ),
     ("kube-vip", KUBE_VIP, [], []),
     ("kube-vip on another port", {**KUBE_VIP, "kubernetes_api_port": 7000}, [], ["error endpoint-invalid"]),
     ("kube-vip with hosts for HAProxy", KUBE_VIP, ["lb1"], ["warning load-balancer-unused"]),
