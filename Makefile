@@ -97,8 +97,9 @@ bench: setup ## site against a shell script with the same steps, the cost of a s
 .PHONY: test
 test: lint unit sanity ## What CI runs
 	@$(MAKE) --no-print-directory scenario NAME=default
+	@$(MAKE) --no-print-directory scenario NAME=ha
 
 .PHONY: test-all
 test-all: test integration ## Every scenario, the modules on real parts, and the benchmark
-	@for scenario in $$(ls molecule | grep -vx -e default -e shared); do $(MAKE) --no-print-directory scenario NAME=$$scenario; done
+	@for scenario in $$(ls molecule | grep -vx -e default -e ha -e shared); do $(MAKE) --no-print-directory scenario NAME=$$scenario; done
 	@$(MAKE) --no-print-directory bench
