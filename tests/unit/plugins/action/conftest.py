@@ -36,14 +36,14 @@ class Played(NamedTuple):
 
 @pytest.fixture(scope="session")
 def play() -> Callable[..., Played]:
-    """play(folder, play or path of a playbook, option, ..., inventory=HERE): a run in a folder, its bin in PATH."""
+    """play(folder, play or path of a playbook, option, ..., inventory=None): a run in a folder, its bin in PATH."""
 
-    def run(folder: Path, what: dict[str, Any] | Path, *options: str, inventory: dict[str, Any] = HERE) -> Played:
+    def run(folder: Path, what: dict[str, Any] | Path, *options: str, inventory: dict[str, Any] | None = None) -> Played:
         if isinstance(what, dict):
             content = [{"hosts": "all", "gather_facts": False, **what}]
             (folder / "play.yml").write_text(yaml.safe_dump(content, sort_keys=False))
             what = folder / "play.yml"
-        (folder / "inventory.yml").write_text(yaml.safe_dump(inventory))
+        (folder / "inventory.yml").write_text(yaml.safe_dump(inventory or HERE))
         environment = {
             **os.environ,
             "PATH": f"{folder}/bin:{os.environ['PATH']}",
