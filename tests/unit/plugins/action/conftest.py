@@ -38,7 +38,9 @@ class Played(NamedTuple):
 def play() -> Callable[..., Played]:
     """play(folder, play or path of a playbook, option, ..., inventory=None): a run in a folder, its bin in PATH."""
 
-    def run(folder: Path, what: dict[str, Any] | Path, *options: str, inventory: dict[str, Any] | None = None) -> Played:
+    def run(
+        folder: Path, what: dict[str, Any] | Path, *options: str, inventory: dict[str, Any] | None = None
+    ) -> Played:
         if isinstance(what, dict):
             content = [{"hosts": "all", "gather_facts": False, **what}]
             (folder / "play.yml").write_text(yaml.safe_dump(content, sort_keys=False))
