@@ -43,6 +43,11 @@ def test_the_service_cannot_gain_privileges(member: Any) -> None:
     assert status["Seccomp"] == "2"
 
 
+def test_the_timer_defragments(member: Any) -> None:
+    assert member.service("groundwork-etcd-defrag.timer").is_enabled
+    assert member.run("systemctl start groundwork-etcd-defrag.service").rc == 0
+
+
 def test_no_leave_to_begin_is_left(member: Any) -> None:
     """So that a member whose data is lost does not start as an empty one."""
     assert not member.file("/etc/etcd/bootstrap.env").exists

@@ -30,6 +30,11 @@ def test_all_members_are_healthy(control_plane: Any) -> None:
     assert [answer["health"] for answer in answers] == [True, True, True]
 
 
+def test_the_timer_defragments(control_plane: Any) -> None:
+    assert control_plane.service("groundwork-etcd-defrag.timer").is_enabled
+    assert control_plane.run("systemctl start groundwork-etcd-defrag.service").rc == 0
+
+
 def test_the_certificate_names_every_control_plane(control_plane: Any) -> None:
     script = "import ssl; print(ssl._ssl._test_decode_cert('/etc/kubernetes/pki/apiserver.crt')['subjectAltName'])"
     names = control_plane.check_output(f'python3 -c "{script}"')
