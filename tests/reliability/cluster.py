@@ -196,20 +196,21 @@ class Cluster:
         """How a playbook is run."""
         return ["ansible-playbook", "-i", "inventories/lab", "-e", f"@{self.variables}", f"playbooks/{playbook}.yml"]
 
-    def start_playbook(self, playbook: str, label: str) -> tuple[subprocess.Popen[bytes], Path]:
+    def start_playbook(self, playbook: str, label: str, **variables: Any) -> tuple[subprocess.Popen[bytes], Path]:
         """Begin a playbook; its output goes to a file."""
         self.runs += 1
         log = LOGS / f"{self.topology.name}-{self.runs:02d}-{label}.log"
         with log.open("wb") as stream:
+            command = [*self.command(playbook), "-e", json.dumps(variables)]
             process = subprocess.Popen(
-                self.command(playbook), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT
+                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT
             )
         return process, log
 
-    def playbook(self, playbook: str, label: str = "") -> Run:
+    def playbook(self, playbook: str, label: str = "", **variables: Any) -> Run:
         """Run a playbook to its end, whatever that is."""
         started = time.monotonic()
-        process, log = self.start_playbook(playbook, label or playbook)
+        process, log = self.start_playbook(playbook, label or playbook, **variables)
         code = process.wait()
         # The administrator's kubeconfig may be new.
         self.__dict__.pop("access", None)

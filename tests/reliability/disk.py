@@ -85,7 +85,7 @@ def expect_alarm(cluster: Cluster, outcome: Outcome, word: str, operations: tupl
         outcome.expect(bool(refused.get("failed")), f"etcd_guard lets {others[0]} {operation}")
         outcome.expect(word in message, f"etcd_guard does not name {word}: {message}")
         outcome.notes.append(f"guard, {operation}: {message}")
-    verify = cluster.playbook("verify", f"verify-{outcome.name}")
+    verify = cluster.playbook("verify", f"verify-{outcome.name}", verify_settle=0)
     outcome.expect(verify.code != 0, "verify passes")
     outcome.expect(word in verify.output, f"verify does not name {word}: see {verify.log}")
 
