@@ -256,12 +256,12 @@ class Join:
             shutil.rmtree(os.path.join((etcd.get("local") or {}).get("dataDir") or ETCD_DATA, "member"), True)
 
     def _join(self) -> None:
-        """Run kubeadm join; where it is resumed, wait until the API server has noticed that the kubelet stopped."""
+        """Run kubeadm join; wait until the API server has noticed that the kubelet of the node before has stopped."""
         params = self.module.params
         kubeadm = Kubeadm(self.module, params["timeout"])
         options = list_option("ignore-preflight-errors", params["ignore_preflight_errors"])
         options += list_option("skip-phases", params["skip_phases"])
-        deadline = time.monotonic() + (STALE_NODE_WAIT if self.action == "resume" else 0)
+        deadline = time.monotonic() + STALE_NODE_WAIT
         # A control plane is not joined again by itself: its member of etcd would have to go first.
         again = not self.as_control_plane
         while True:

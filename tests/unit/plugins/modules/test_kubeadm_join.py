@@ -213,7 +213,14 @@ def test_a_slow_kubelet_gets_a_second_chance(host: Host, answers: list[tuple[int
     assert [command for command in host.ran if command != STOP] == [["kubeadm", "join"]] * len(answers)
 
 
-def test_another_node_of_that_name_is_not_waited_for(host: Host) -> None:
+def test_the_node_that_the_host_was_before_is_waited_for(host: Host) -> None:
+    host.answers = [(1, STALE), (0, "")]
+    assert host()["changed"]
+    assert host.ran == [["kubeadm", "join"], STOP, ["kubeadm", "join"]]
+
+
+def test_another_node_of_that_name_is_not_waited_for_without_end(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kubeadm_join, "STALE_NODE_WAIT", 0)
     host.answers = [(1, STALE)]
     result = host()
     assert result["failed"]
