@@ -76,8 +76,8 @@ def make_room(cluster: Cluster) -> None:
         raise RuntimeError(f"etcd_defrag: {done['msg']}")
 
 
-def expect_alarm(cluster: Cluster, outcome: Outcome, word: str, operations: tuple[str, ...]) -> None:
-    """The guard refuses operations on another member and says why; verify fails and says why."""
+def expect_alarm(cluster: Cluster, outcome: Outcome, word: str, said: str, operations: tuple[str, ...]) -> None:
+    """The guard refuses operations on another member and names why; verify fails and says why."""
     others = [name for name in cluster.etcd_hosts if name != outcome.target]
     for operation in operations:
         refused = cluster.etcd_module(others[0], "etcd_guard", member=others[0], operation=operation)
@@ -87,7 +87,7 @@ def expect_alarm(cluster: Cluster, outcome: Outcome, word: str, operations: tupl
         outcome.notes.append(f"guard, {operation}: {message}")
     verify = cluster.playbook("verify", f"verify-{outcome.name}", verify_settle=0)
     outcome.expect(verify.code != 0, "verify passes")
-    outcome.expect(word in verify.output, f"verify does not name {word}: see {verify.log}")
+    outcome.expect(said in verify.output, f"verify does not say {said!r}: see {verify.log}")
 
 
 @dataclass
@@ -123,7 +123,7 @@ class FullDisk(Fault):
     def observe(self, cluster: Cluster, outcome: Outcome) -> None:
         """The guard and verify name the member."""
         time.sleep(self.hold)
-        expect_alarm(cluster, outcome, outcome.target, ("restart", "upgrade", "defragment"))
+        expect_alarm(cluster, outcome, outcome.target, outcome.target, ("restart", "upgrade", "defragment"))
 
     def heal(self, cluster: Cluster, outcome: Outcome) -> None:
         """Give room again; the member starts by itself."""
@@ -164,8 +164,8 @@ class FullDatabase(Fault):
         outcome.failures.append("etcd takes writes beyond its quota")
 
     def observe(self, cluster: Cluster, outcome: Outcome) -> None:
-        """The guard and verify name the alarm; the guard lets a member be defragmented."""
-        expect_alarm(cluster, outcome, "NOSPACE", ("restart", "upgrade"))
+        """The guard names the alarm, verify what etcd answers; the guard lets a member be defragmented."""
+        expect_alarm(cluster, outcome, "NOSPACE", "database space exceeded", ("restart", "upgrade"))
 
     def heal(self, cluster: Cluster, outcome: Outcome) -> None:
         """Remove what fills it, compact, defragment, disarm."""
