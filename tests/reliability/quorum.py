@@ -12,8 +12,8 @@ from .repair import Member
 
 # Files whose content must be the same afterwards, and which there are.
 HASHES = (
-    "find /etc/kubernetes /etc/etcd /etc/systemd/system /var/lib/groundwork /var/lib/kubelet/config.yaml /root/.kube/config "
-    "-type f -print0 2> /dev/null | sort -z | xargs -0 sha256sum; "
+    "find /etc/kubernetes /etc/etcd /etc/systemd/system /var/lib/groundwork /var/lib/kubelet/config.yaml "
+    "/root/.kube/config -type f -print0 2> /dev/null | sort -z | xargs -0 sha256sum; "
     "systemctl show --property=ActiveEnterTimestamp kubelet containerd etcd 2> /dev/null"
 )
 # Members on hosts that are switched off cost a module this time with every question.
