@@ -21,7 +21,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._manifest im
 from ansible_collections.groundwork.kubernetes.plugins.modules.manifest import ARGUMENTS, SOURCES
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import manifests
 
-PASSED_ON = ("state", "kubeconfig", "force_conflicts", "wait", "timeout")
+PASSED_ON = ("state", "kubeconfig", "force_conflicts", "wait", "wait_nodes", "timeout")
 DOWNLOAD_TIMEOUT = 60
 
 

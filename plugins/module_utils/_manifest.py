@@ -1,7 +1,7 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Objects of a manifest: their names, their order, what would change, and whether they have become ready."""
+"""Objects of a manifest: their names, their order, and what would change."""
 
 from __future__ import annotations
 
@@ -10,16 +10,12 @@ import re
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._workloads import unready_workload
+
 Object = Dict[str, Any]
 
 FIELD_MANAGER = "groundwork"
 CRD_GROUP = "apiextensions.k8s.io"
-# Where each kind's status counts the pods that are updated and those that are ready.
-WORKLOADS = {
-    "Deployment": ("updatedReplicas", "availableReplicas"),
-    "DaemonSet": ("updatedNumberScheduled", "numberAvailable"),
-    "StatefulSet": ("updatedReplicas", "readyReplicas"),
-}
 # Written by the server or by controllers, never by a manifest: they say nothing about a difference.
 SERVER_FIELDS = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -238,70 +234,4 @@ def unready(item: Object) -> str:
     if is_crd(item):
         conditions = {one["type"]: one["status"] for one in (item.get("status") or {}).get("conditions") or []}
         return "" if conditions.get("Established") == "True" else "is not established"
-    if item["kind"] in WORKLOADS and item["apiVersion"].startswith("apps/"):
-        return _unready_workload(item)
-    return ""
-
-
-def _unready_workload(item: Object) -> str:
-    spec, status, kind = item["spec"], item.get("status") or {}, item["kind"]
-    if status.get("observedGeneration", 0) < item["metadata"].get("generation", 0):
-        return "is not seen by its controller yet"
-    wanted = status.get("desiredNumberScheduled", 0) if kind == "DaemonSet" else spec.get("replicas", 1)
-    updated, ready = (status.get(key, 0) for key in WORKLOADS[kind])
-    on_delete = (spec.get("updateStrategy") or {}).get("type") == "OnDelete"
-    if updated < wanted and not on_delete:
-        return f"has {updated} of {wanted} pods updated"
-    if kind == "Deployment" and status.get("replicas", 0) > updated:
-        return f"has {status['replicas'] - updated} old pods to end"
-    return f"has {ready} of {wanted} pods ready" if ready < wanted else ""
-
-
-def selects(workload: Object, pod: Object) -> bool:
-    """Whether a pod belongs to a workload, by the labels that the workload selects."""
-    labels = pod["metadata"].get("labels") or {}
-    wanted = (workload["spec"].get("selector") or {}).get("matchLabels") or {}
-    return bool(wanted) and all(labels.get(key) == value for key, value in wanted.items())
-
-
-def pod_fault(pod: Object) -> str:
-    """Why a pod is not ready, as its conditions and containers say; empty when it is ready."""
-    status = pod.get("status") or {}
-    conditions = {one["type"]: one for one in status.get("conditions") or []}
-    if conditions.get("Ready", {}).get("status") == "True":
-        return ""
-    reasons: List[str] = []
-    scheduled = conditions.get("PodScheduled", {})
-    if scheduled.get("status") == "False":
-        reasons.append(f"{scheduled.get('reason', 'not scheduled')}: {scheduled.get('message', '')}")
-    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
-        for state in ("waiting", "terminated"):
-            detail = (container.get("state") or {}).get(state) or {}
-            ended_well = state == "terminated" and detail.get("exitCode") == 0
-            if detail and not ended_well and detail.get("reason") not in ("PodInitializing", "ContainerCreating"):
-                message = detail.get("message") or f"exit code {detail.get('exitCode', 'unknown')}"
-                reasons.append(f"container {container['name']}: {detail.get('reason', state)}: {message}")
-    return "; ".join(reasons) or f"phase {status.get('phase', 'unknown')}"
-
-
-def why(workload: Object, pods: Iterable[Object], events: Iterable[Object]) -> str:
-    """What the pods of a workload say about its not being ready, and their last warnings."""
-    warnings: Dict[Tuple[str, str], str] = {}
-    for one in events:
-        about = one.get("involvedObject") or {}
-        warnings[about.get("kind", ""), about.get("name", "")] = (
-            f"{one.get('reason', '')}: {one.get('message', '')}".strip()
-        )
-    lines: List[str] = []
-    own = warnings.get((workload["kind"], workload["metadata"]["name"]))
-    if own:
-        lines.append(f"  last warning: {own}")
-    for pod in pods:
-        fault = pod_fault(pod) if selects(workload, pod) else ""
-        if fault:
-            name, node = pod["metadata"]["name"], pod["spec"].get("nodeName")
-            warning = warnings.get(("Pod", name))
-            place = f" on {node}" if node else ""
-            event = f" (last warning: {warning})" if warning else ""
-            lines.append(f"  pod {name}{place}: {fault}{event}")
-    return "\n".join(lines)
+    return unready_workload(item)

@@ -145,6 +145,8 @@ def summary(node: Object) -> Object:
         "internal_ips": [one["address"] for one in status.get("addresses") or [] if one["type"] == "InternalIP"],
         "kubelet_version": (status.get("nodeInfo") or {}).get("kubeletVersion", ""),
         "ready": ready.get("status") == "True",
+        # The node controller writes Unknown where a kubelet has been silent for 40 seconds or more.
+        "reports": ready.get("status") != "Unknown",
         "ready_message": ready.get("message") or "its kubelet has not reported yet",
     }
 

@@ -87,7 +87,7 @@ class Verification:
         try:
             self.nodes = patiently(self.kubectl, self._get_nodes, self._settled())
         except KubectlError as error:
-            detail = "; ".join(part for part in (one_line(str(error)), self._not_ready("/readyz?verbose", [])) if part)
+            detail = "; ".join(part for part in (one_line(str(error)), self._not_ready([], "/readyz?verbose")) if part)
             self._record("api-server", time.monotonic() - started, Verdict(False, detail))
             self._skip_rest("the API server does not answer")
             return
@@ -199,22 +199,24 @@ class Verification:
 
     # The control plane
 
-    def _not_ready(self, path: str, server: List[str]) -> str:
-        """Why an API server is not ready, empty where it is."""
+    def _not_ready(self, server: List[str], path: str, otherwise: str = "") -> str:
+        """Why an API server is not ready, empty where it is; a path that it does not know is asked for otherwise."""
         try:
             self.kubectl.run("get", "--raw", path, *server)
         except KubectlError as error:
-            return "; ".join(verify.failed_parts(error.stderr)) or one_line(error.stderr)
+            if not error.not_found:
+                return "; ".join(verify.failed_parts(error.stderr)) or one_line(error.stderr)
+            return self._not_ready(server, otherwise) if otherwise else f"it knows no {path}"
         return ""
 
-    def _ask_api_servers(self, path: str, good: str) -> Verdict:
+    def _ask_api_servers(self, path: str, good: str, otherwise: str = "") -> Verdict:
         def look() -> Verdict:
             pods = self.kubectl.get("pods", "--namespace=kube-system", "--selector=component=kube-apiserver")
             servers = {name: [f"--server=https://{address}"] for name, address in verify.api_servers(pods).items()}
             # Where kubeadm does not run them, the one behind the kubeconfig's address has to do.
             servers = servers or {"the API server": []}
             with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-                replies = pool.map(lambda server: self._not_ready(path, server), servers.values())
+                replies = pool.map(lambda server: self._not_ready(server, path, otherwise), servers.values())
                 return verify.judge_replies(dict(zip(servers, replies)), good)
 
         return self._until_passed(look)
@@ -225,7 +227,8 @@ class Verification:
 
     def check_etcd(self) -> Verdict:
         """Every API server says that its etcd is healthy."""
-        return self._ask_api_servers("/readyz/etcd", "healthy for")
+        # Which of the two a server has differs: some leave etcd out of readyz, so that they stay ready without it.
+        return self._ask_api_servers("/readyz/etcd", "healthy for", otherwise="/livez/etcd")
 
     def check_scheduler(self) -> Verdict:
         """The scheduler leads."""

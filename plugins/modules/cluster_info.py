@@ -11,6 +11,7 @@ short_description: Tells what a Kubernetes cluster consists of
 version_added: 0.1.0
 description:
   - Returns the API server's version and address, the nodes, and how many pods are in which phase.
+  - Tells whether CoreDNS and kube-proxy, which kubeadm installs, run, and waits for them on request.
   - Runs on a host with C(kubectl) and an administrator's kubeconfig, and only reads.
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
@@ -24,6 +25,13 @@ options:
     description: Seconds that each request to the API server may take.
     type: int
     default: 30
+  wait_timeout:
+    description:
+      - Seconds to wait until CoreDNS and kube-proxy run on the nodes that are ready. What does not run then is no
+        error, but is told in RV(unready), in RV(summary), and in a warning.
+      - It does not wait in check mode.
+    type: int
+    default: 0
 requirements:
   - kubectl 1.20 or later
 seealso:
@@ -107,6 +115,12 @@ pods:
   returned: success
   type: dict
   sample: {Running: 12, Pending: 1}
+unready:
+  description: What kubeadm has installed and does not run, with what its pods say about it.
+  returned: success
+  type: list
+  elements: str
+  sample: ["Deployment kube-system/coredns has 0 of 2 pods ready"]
 summary:
   description: All of it as text for people.
   returned: success
@@ -117,22 +131,46 @@ import json
 import os
 from collections import Counter
 from dataclasses import asdict
-from typing import Any, Dict
+from typing import Any, Dict, List, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import parse_nodes, summary
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import poll
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import items, parse_nodes, summary
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
     BINARY_FOLDERS,
     KUBECONFIG_OPTION,
     Kubectl,
     KubectlError,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._workloads import explain, lacking, name_of
 
-SPEC: Dict[str, Any] = {"kubeconfig": KUBECONFIG_OPTION, "timeout": {"type": "int", "default": 30}}
+SPEC: Dict[str, Any] = {
+    "kubeconfig": KUBECONFIG_OPTION,
+    "timeout": {"type": "int", "default": 30},
+    "wait_timeout": {"type": "int", "default": 0},
+}
+# The labels of CoreDNS and kube-proxy.
+ADDONS = "k8s-app in (kube-dns, kube-proxy)"
 
 
-def read_cluster(kubectl: Kubectl) -> Dict[str, Any]:
+def unready_addons(kubectl: Kubectl, timeout: float) -> List[str]:
+    """What kubeadm has installed and does not run, and why; waits for it for so many seconds."""
+    waiting: List[Tuple[Dict[str, Any], str]] = []
+
+    def pending() -> str:
+        nodes = [node.name for node in parse_nodes(kubectl.get("nodes")) if node.ready]
+        addons = kubectl.get("deployments.apps,daemonsets.apps", "--namespace=kube-system", f"--selector={ADDONS}")
+        faults = [(item, lacking(kubectl, item, nodes)[0]) for item in items(addons)]
+        waiting[:] = [(item, fault) for item, fault in faults if fault]
+        return "; ".join(f"{name_of(item)} {fault}" for item, fault in waiting)
+
+    unknown = poll(pending, timeout)
+    return [explain(kubectl, item, fault) for item, fault in waiting] or ([unknown] if unknown else [])
+
+
+def read_cluster(kubectl: Kubectl, wait_timeout: float) -> Dict[str, Any]:
     """What the module returns about a cluster."""
+    unready = unready_addons(kubectl, wait_timeout)
     endpoint = kubectl.run("config", "view", "--minify", "--output=jsonpath={.clusters[0].cluster.server}").strip()
     version = json.loads(kubectl.run("get", "--raw", "/version"))["gitVersion"]
     nodes = parse_nodes(kubectl.get("nodes"))
@@ -145,7 +183,8 @@ def read_cluster(kubectl: Kubectl) -> Dict[str, Any]:
         "version": version,
         "nodes": [asdict(node) for node in nodes],
         "pods": pods,
-        "summary": summary(endpoint, version, nodes, pods),
+        "unready": unready,
+        "summary": "\n".join([summary(endpoint, version, nodes, pods), *(f"\nNot ready: {text}" for text in unready)]),
     }
 
 
@@ -158,10 +197,14 @@ def main() -> None:
         missing = f"{kubeconfig} does not exist" if installed else "kubectl is not installed"
         if not module.check_mode:
             module.fail_json(msg=f"{missing} on this host: ask a host of the control plane, or set kubeconfig")
-        nothing = {"exists": False, "endpoint": "", "version": "", "nodes": [], "pods": {}}
+        nothing = {"exists": False, "endpoint": "", "version": "", "nodes": [], "pods": {}, "unready": []}
         module.exit_json(changed=False, summary=f"There is no cluster yet: {missing} on this host.", **nothing)
+    wait_timeout = 0 if module.check_mode else module.params["wait_timeout"]
     try:
-        module.exit_json(changed=False, **read_cluster(Kubectl(module, kubeconfig, module.params["timeout"])))
+        found = read_cluster(Kubectl(module, kubeconfig, module.params["timeout"]), wait_timeout)
+        for text in found["unready"]:
+            module.warn(f"Not ready: {text}")
+        module.exit_json(changed=False, **found)
     except KubectlError as error:
         module.fail_json(msg=str(error))
 

@@ -111,6 +111,13 @@ options:
       - With O(state=absent), wait until all is gone.
     type: bool
     default: false
+  wait_nodes:
+    description:
+      - With O(wait), the nodes on which the workloads' pods are waited for. Without it, all nodes.
+      - Pods on other nodes need not be ready; a warning names these nodes. So a node that is off holds up nothing.
+    type: list
+    elements: str
+    default: []
   timeout:
     description: How long to wait, in seconds, for resource definitions and, with O(wait), for workloads.
     type: int
@@ -191,7 +198,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl imp
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._manifest import (
     FIELD_MANAGER,
-    WORKLOADS,
     Change,
     ManifestError,
     Object,
@@ -207,7 +213,13 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._manifest im
     is_foundation,
     unknown_in,
     unready,
-    why,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._workloads import (
+    explain,
+    held_up,
+    is_workload,
+    lacking,
+    name_of,
 )
 
 ARGUMENTS: Dict[str, Any] = {
@@ -233,6 +245,7 @@ ARGUMENTS: Dict[str, Any] = {
     },
     "force_conflicts": {"type": "bool", "default": False},
     "wait": {"type": "bool", "default": False},
+    "wait_nodes": {"type": "list", "elements": "str", "default": []},
     "timeout": {"type": "int", "default": 300},
 }
 SOURCES: List[str] = ["content", "path", "url", "objects"]
@@ -316,31 +329,34 @@ class Cluster:
         Raises:
             ManifestError: saying which are not, and why.
         """
-        waiting: Dict[Ref, Tuple[Object, str]] = {}
+        waiting: List[Tuple[Object, str]] = []
+        elsewhere: Dict[str, List[str]] = {}
 
         def pending() -> str:
             waiting.clear()
-            states = [(item, unready(item)) for item in self.read(objects)]
-            waiting.update({Ref.of(item): (item, fault) for item, fault in states if fault})
-            return "; ".join(f"{ref} {fault}" for ref, (_item, fault) in waiting.items())
+            elsewhere.clear()
+            for item in self.read(objects):
+                fault = unready(item)
+                if fault and is_workload(item):
+                    fault, elsewhere[name_of(item)] = lacking(self.kubectl, item, self.module.params["wait_nodes"])
+                if fault:
+                    waiting.append((item, fault))
+            return "; ".join(f"{Ref.of(item)} {fault}" for item, fault in waiting)
 
         missing = poll(pending, timeout) if objects else ""
-        if missing:
-            details = [self._explain(ref, item, fault) for ref, (item, fault) in waiting.items()] or [missing]
-            raise ManifestError(f"not ready after {timeout:.0f} seconds:\n" + "\n".join(details))
-
-    def _explain(self, ref: Ref, item: Object, fault: str) -> str:
-        if item["kind"] not in WORKLOADS:
-            return f"{ref} {fault}"
-        scope = f"--namespace={ref.namespace}"
-        try:
-            pods = self.kubectl.get("pods", scope)["items"]
-            events = self.kubectl.get(
-                "events", scope, "--field-selector=type=Warning", "--sort-by=.metadata.creationTimestamp"
-            )["items"]
-        except KubectlError as error:
-            return f"{ref} {fault} (its pods can't be read: {error})"
-        return "\n".join(filter(None, [f"{ref} {fault}", why(item, pods, events)]))
+        rest = []
+        for item, fault in waiting:
+            if is_workload(item) and held_up(item, len(elsewhere.get(name_of(item), []))):
+                self.module.warn(
+                    f"{name_of(item)} {fault} after {timeout:.0f} seconds: pods on other nodes hold it up."
+                )
+            else:
+                rest.append(explain(self.kubectl, item, fault) if is_workload(item) else f"{Ref.of(item)} {fault}")
+        for name, nodes in elsewhere.items():
+            if nodes:
+                self.module.warn(f"{name} is not ready on {', '.join(sorted(set(nodes)))}; nobody waited for that.")
+        if missing and (rest or not waiting):
+            raise ManifestError(f"not ready after {timeout:.0f} seconds:\n" + "\n".join(rest or [missing]))
 
     def delete(self, objects: Sequence[Object], wait: float) -> None:
         """Delete objects, the last of the manifest first; with a time to wait, until they are gone.
@@ -383,7 +399,7 @@ def act(cluster: Cluster, changes: Sequence[Change], params: Dict[str, Any]) -> 
         cluster.wait_until_ready([item for item in everything if is_crd(item)], timeout)
         cluster.apply([item for item in todo if not is_foundation(item)])
     if params["wait"]:
-        cluster.wait_until_ready([item for item in everything if item["kind"] in WORKLOADS], timeout)
+        cluster.wait_until_ready([item for item in everything if is_workload(item)], timeout)
 
 
 def run(module: AnsibleModule) -> Dict[str, Any]:

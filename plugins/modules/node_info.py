@@ -37,6 +37,12 @@ options:
     elements: str
     choices: [pod_cidr, internal_ip, ready]
     default: []
+  skip_silent:
+    description:
+      - Whether nodes whose kubelets are silent when this begins are left out of O(wait_for), with a warning.
+      - So one node that is off does not keep the others waiting.
+    type: bool
+    default: false
   timeout:
     description: How long to wait, in seconds.
     type: int
@@ -87,10 +93,13 @@ nodes:
     ready:
       description: Whether its condition Ready is true.
       type: bool
+    reports:
+      description: Whether its kubelet reports. Where it has fallen silent, the condition Ready is unknown.
+      type: bool
     ready_message:
       description: What the condition Ready says.
       type: str
-  sample: [{name: worker-1, pod_cidrs: [10.244.1.0/24], internal_ips: [192.0.2.11], ready: true}]
+  sample: [{name: worker-1, pod_cidrs: [10.244.1.0/24], internal_ips: [192.0.2.11], ready: true, reports: true}]
 """
 
 from typing import Any, Dict, List
@@ -107,6 +116,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._node import
 ARGUMENTS: Dict[str, Any] = {
     "names": {"type": "list", "elements": "str", "default": []},
     "wait_for": {"type": "list", "elements": "str", "choices": ["pod_cidr", "internal_ip", "ready"], "default": []},
+    "skip_silent": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 300},
     "kubeconfig": KUBECONFIG_OPTION,
 }
@@ -126,12 +136,21 @@ def run(module: AnsibleModule) -> List[Object]:
         raise NodeError(f"{missing}; run this task on a control plane")
     kubectl = Kubectl(module, params["kubeconfig"])
     nodes: List[Object] = []
+    silent: List[str] = []
 
     def pending() -> str:
+        first = not nodes
         nodes[:] = [summary(node) for node in kubectl.get("nodes")["items"]]
-        return "; ".join(faults(nodes, params["names"], params["wait_for"]))
+        if first and params["skip_silent"]:
+            silent[:] = [node["name"] for node in nodes if not node["reports"]]
+        names = params["names"] or [node["name"] for node in nodes]
+        wanted = [name for name in names if name not in silent]
+        return "; ".join(faults(nodes, wanted, params["wait_for"])) if wanted else ""
 
     lacking = poll(pending, 0 if module.check_mode else params["timeout"])
+    skipped = [name for name in silent if name in (params["names"] or silent)]
+    if skipped:
+        module.warn(f"The kubelets of {', '.join(skipped)} do not report, so that these nodes were not waited for.")
     if lacking and not module.check_mode:
         raise NodeError(f"after {params['timeout']} seconds: {lacking}")
     return sorted(nodes, key=lambda node: str(node["name"]))

@@ -17,7 +17,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._manifest im
     in_order,
     unknown_in,
     unready,
-    why,
 )
 
 
@@ -240,55 +239,3 @@ def workload(kind: str, spec: dict[str, Any], status: dict[str, Any]) -> dict[st
 )
 def test_what_an_object_lacks(item: dict[str, Any], lacking: str) -> None:
     assert unready(item) == lacking
-
-
-def pod(name: str, **status: Any) -> dict[str, Any]:
-    return thing("Pod", name, metadata={"labels": {"app": "x"}}, spec={"nodeName": "w1"}, status=status)
-
-
-def test_why_a_workload_is_not_ready() -> None:
-    item = thing("DaemonSet", "cni", "apps/v1", spec={"selector": {"matchLabels": {"app": "x"}}})
-    pods = [
-        pod("good", conditions=[{"type": "Ready", "status": "True"}]),
-        pod(
-            "image",
-            containerStatuses=[
-                {"name": "a", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no host"}}}
-            ],
-        ),
-        pod(
-            "crash", initContainerStatuses=[{"name": "i", "state": {"terminated": {"reason": "Error", "exitCode": 3}}}]
-        ),
-        pod(
-            "done",
-            initContainerStatuses=[{"name": "i", "state": {"terminated": {"reason": "Completed", "exitCode": 0}}}],
-            phase="Pending",
-        ),
-        pod(
-            "nowhere",
-            conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "2 taints"}],
-        ),
-        pod(
-            "creating",
-            phase="Pending",
-            containerStatuses=[{"name": "a", "state": {"waiting": {"reason": "ContainerCreating"}}}],
-        ),
-        {**pod("other"), "metadata": {"name": "other", "labels": {"app": "y"}}},
-    ]
-    events = [
-        {"involvedObject": {"kind": "Pod", "name": "creating"}, "reason": "Old", "message": "first"},
-        {
-            "involvedObject": {"kind": "Pod", "name": "creating"},
-            "reason": "FailedCreatePodSandBox",
-            "message": "no plugin",
-        },
-        {"involvedObject": {"kind": "DaemonSet", "name": "cni"}, "reason": "FailedCreate", "message": "forbidden"},
-    ]
-    assert why(item, pods, events).splitlines() == [
-        "  last warning: FailedCreate: forbidden",
-        "  pod image on w1: container a: ImagePullBackOff: no host",
-        "  pod crash on w1: container i: Error: exit code 3",
-        "  pod done on w1: phase Pending",
-        "  pod nowhere on w1: Unschedulable: 2 taints",
-        "  pod creating on w1: phase Pending (last warning: FailedCreatePodSandBox: no plugin)",
-    ]

@@ -109,6 +109,7 @@ def test_summary() -> None:
         "internal_ips": ["192.0.2.1"],
         "kubelet_version": "v1.36.5",
         "ready": True,
+        "reports": True,
         "ready_message": "kubelet is posting ready status",
     }
 
@@ -119,6 +120,19 @@ def test_pod_subnets_of_an_old_or_a_new_node(spec: dict[str, Any], expected: lis
     assert shown["pod_cidrs"] == expected
     assert shown["ready"] is False
     assert shown["ready_message"] == "its kubelet has not reported yet"
+
+
+@pytest.mark.parametrize(
+    ("conditions", "reports"),
+    [
+        ([], True),  # it has just registered
+        ([{"type": "Ready", "status": "True"}], True),
+        ([{"type": "Ready", "status": "False", "message": "cni plugin not initialized"}], True),
+        ([{"type": "Ready", "status": "Unknown", "message": "Kubelet stopped posting node status."}], False),
+    ],
+)
+def test_a_kubelet_that_is_silent(conditions: list[dict[str, str]], reports: bool) -> None:
+    assert summary({"metadata": {"name": "w1"}, "status": {"conditions": conditions}})["reports"] is reports
 
 
 BARE = {"metadata": {"name": "w2"}, "spec": {}}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _api
 from ansible_collections.groundwork.kubernetes.plugins.modules import cluster_info
 
 Run = Callable[..., dict[str, Any]]
@@ -21,10 +22,30 @@ NODE = {
         "nodeInfo": {"kubeletVersion": "v1.36.5", "containerRuntimeVersion": "containerd://2.3.4", "osImage": "Debian"},
     },
 }
+ADDONS = (
+    "get",
+    "deployments.apps,daemonsets.apps",
+    "--namespace=kube-system",
+    "--selector=k8s-app in (kube-dns, kube-proxy)",
+    "--output=json",
+)
+COREDNS = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "coredns", "namespace": "kube-system", "generation": 1},
+    "spec": {"replicas": 2, "selector": {"matchLabels": {"k8s-app": "kube-dns"}}},
+    "status": {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2},
+}
+PENDING = {
+    "metadata": {"name": "coredns-1", "labels": {"k8s-app": "kube-dns"}},
+    "spec": {"nodeName": "cp1"},
+    "status": {"containerStatuses": [{"name": "c", "state": {"waiting": {"reason": "ErrImagePull", "message": "no"}}}]},
+}
 ANSWERS = {
     ("config", "view", "--minify", "--output=jsonpath={.clusters[0].cluster.server}"): "https://192.0.2.1:6443",
     ("get", "--raw", "/version"): json.dumps({"gitVersion": "v1.36.5"}),
     ("get", "nodes", "--output=json"): json.dumps({"items": [NODE]}),
+    ADDONS: json.dumps({"items": []}),
     ("get", "pods", "--all-namespaces", "--output=jsonpath={.items[*].status.phase}"): "Running Pending Running",
 }
 
@@ -73,8 +94,44 @@ def test_cluster(run_module: Run, monkeypatch: pytest.MonkeyPatch, kubeconfig: s
     assert result["summary"].startswith("Kubernetes v1.36.5 at https://192.0.2.1:6443\nNodes: 1 of 1 ready")
 
 
+def test_what_does_not_run_is_told(run_module: Run, monkeypatch: pytest.MonkeyPatch, kubeconfig: str) -> None:
+    events = ("--field-selector=type=Warning", "--sort-by=.metadata.creationTimestamp", "--output=json")
+    pending = {
+        ADDONS: json.dumps({"items": [COREDNS]}),
+        ("get", "pods", "--namespace=kube-system", "--output=json"): json.dumps({"items": [PENDING]}),
+        ("get", "events", "--namespace=kube-system", *events): json.dumps({"items": []}),
+    }
+    play(monkeypatch, {**ANSWERS, **pending})
+    warnings: list[str] = []
+    monkeypatch.setattr(AnsibleModule, "warn", lambda _module, text: warnings.append(text))
+    result = run_module(cluster_info, kubeconfig=kubeconfig)
+    fault = (
+        "Deployment kube-system/coredns has 0 of 2 pods ready\n  pod coredns-1 on cp1: container c: ErrImagePull: no"
+    )
+    assert result["unready"] == [fault]
+    assert result["summary"].endswith(f"\n\nNot ready: {fault}")
+    assert warnings == [f"Not ready: {fault}"]
+
+
+def test_what_is_about_to_run_is_waited_for(run_module: Run, monkeypatch: pytest.MonkeyPatch, kubeconfig: str) -> None:
+    answers = {**ANSWERS, ADDONS: json.dumps({"items": [COREDNS]})}
+    answers["get", "pods", "--namespace=kube-system", "--output=json"] = json.dumps({"items": []})
+    ready = {**COREDNS, "status": {**COREDNS["status"], "availableReplicas": 2}}
+    play(monkeypatch, answers)
+    waits: list[float] = []
+
+    def pause(seconds: float) -> None:
+        waits.append(seconds)
+        answers[ADDONS] = json.dumps({"items": [ready]})
+
+    monkeypatch.setattr(_api.time, "sleep", pause)
+    result = run_module(cluster_info, kubeconfig=kubeconfig, wait_timeout=60)
+    assert (result["unready"], len(waits)) == ([], 1)
+
+
 def test_an_api_server_that_is_away(run_module: Run, monkeypatch: pytest.MonkeyPatch, kubeconfig: str) -> None:
     play(monkeypatch, dict(list(ANSWERS.items())[:1]))
+    monkeypatch.setattr(_api, "INTERVAL", 0)
     result = run_module(cluster_info, kubeconfig=kubeconfig)
     assert result["failed"]
     assert result["msg"].endswith("The connection to the server was refused")

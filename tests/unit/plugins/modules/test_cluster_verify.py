@@ -93,6 +93,8 @@ elif command == "exec":
 elif command == "port-forward":
     print(f"Forwarding from 127.0.0.1:{port} -> 8080", flush=True)
     time.sleep(60)
+elif what == "--raw" and arguments[2] in faults:
+    sys.exit("Error from server (NotFound): the server could not find the requested resource")
 elif what == "--raw":
     fail(' ("[+]ping ok\\n[-]etcd failed: no\\n")') if "etcd" in faults and "etcd" in arguments[2] else print("ok")
 elif what == "nodes":
@@ -226,6 +228,9 @@ def test_a_cluster_that_works(cluster: Cluster) -> None:
         (["notready:cp1"], {}, {"nodes"}, "- nodes: cp1: NotReady (R)"),
         ([], {"nodes": ["w9"]}, {"nodes"}, "- nodes: w9: not in the cluster"),
         (["etcd"], {}, {"etcd"}, "- etcd: kube-apiserver-cp1: etcd failed: no"),
+        (["/readyz/etcd"], {}, set(), ""),
+        (["/readyz/etcd", "etcd"], {}, {"etcd"}, "- etcd: kube-apiserver-cp1: etcd failed: no"),
+        (["/readyz/etcd", "/livez/etcd"], {}, {"etcd"}, "- etcd: kube-apiserver-cp1: it knows no /livez/etcd"),
         (["system"], {}, {"system-pods"}, "- system-pods: pod kube-system/system on cp1: Pending"),
         (
             ["kube-scheduler"],

@@ -45,6 +45,7 @@ class Server:
         self.refused = ""
         self.pods: list[dict[str, Any]] = []
         self.stubborn = False
+        self.warnings: list[str] = []
 
     def keys(self) -> list[tuple[str, str]]:
         return sorted(self.objects)
@@ -108,6 +109,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
     monkeypatch.setattr(
         AnsibleModule, "run_command", lambda _self, argv, data=None, binary_data=True: played.run_command(argv, data)
     )
+    monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text: played.warnings.append(text))
     monkeypatch.setattr(_api, "INTERVAL", 0)
     return played
 
@@ -217,6 +219,28 @@ def test_waits_for_workloads_even_if_nothing_changed(apply: Run, server: Server)
     result = apply(NAMESPACE, DEPLOYMENT, wait=True)
     assert not result["changed"]
     assert server.calls[-1] == (GET, ["Deployment d"])
+
+
+@pytest.mark.parametrize(
+    ("nodes", "observed", "msg"),
+    [
+        ([], 2, "not ready after 0 seconds"),
+        (["w2"], 2, "not ready after 0 seconds"),
+        (["w1"], 2, ""),
+        (["w1"], 0, "not ready after 0 seconds"),
+    ],
+)
+def test_pods_on_other_nodes_are_not_waited_for(
+    apply: Run, server: Server, nodes: list[str], observed: int, msg: str
+) -> None:
+    apply(NAMESPACE, DEPLOYMENT)
+    server.objects["Deployment", "d"]["metadata"]["generation"] = 2
+    server.objects["Deployment", "d"]["status"] = {"observedGeneration": observed, "replicas": 1, "updatedReplicas": 1}
+    server.pods = [{"metadata": {"name": "d-1", "labels": {"app": "d"}}, "spec": {"nodeName": "w2"}, "status": {}}]
+    result = apply(NAMESPACE, DEPLOYMENT, wait=True, wait_nodes=nodes, timeout=0)
+    assert result.get("msg", "").partition(":")[0] == msg
+    elsewhere = ["Deployment n/d is not ready on w2; nobody waited for that."]
+    assert server.warnings == (elsewhere if nodes == ["w1"] else [])
 
 
 def test_says_which_pods_are_not_ready_and_why(apply: Run, server: Server) -> None:
