@@ -10,10 +10,12 @@ from typing import Any, Callable, Dict, List
 import yaml
 from ansible.errors import AnsibleFilterError
 from ansible.parsing.yaml.dumper import AnsibleDumper
+from ansible.utils.display import Display
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.kubeadm_config import (
     ConfigError,
     convert,
     skip_phases,
+    warnings,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.releases import ReleaseError
 
@@ -26,8 +28,13 @@ description:
   - Turns configuration documents into the text that the kubeadm of a version reads.
   - The documents are always written in the form of C(kubeadm.k8s.io/v1beta4).
     Where kubeadm only reads an older version of that API, they are converted to it.
-  - What the older version cannot express is an error that names the field; nothing is left out silently.
-  - Arguments whose value is a number or a boolean are turned into text, as kubeadm wants them.
+  - What the older version cannot express is an error that names the field. Only what its kubeadm does anyway,
+    or never uses in a document of that kind, is left out.
+  - A name that kubeadm's configuration does not have is an error with the name that was probably meant. For a
+    name of an older version of the API it says what is written instead.
+    Where kubeadm is newer than the collection, such an error becomes a warning.
+  - Where Kubernetes wants text, numbers and booleans are turned into it, as in arguments, the values of taints and
+    the kubelet's reservations.
   - Phases to skip that the older version cannot express are left out of the text.
     The filter P(groundwork.kubernetes.kubeadm_skip_phases#filter) gives them, for kubeadm's command line.
 seealso:
@@ -90,6 +97,8 @@ def _call(function: Callable[..., Any], name: str, documents: Any, version: Any)
 def kubeadm_config(documents: Any, version: Any) -> str:
     """The documents as the text that the kubeadm of a version reads."""
     converted: List[Dict[str, Any]] = _call(convert, "kubeadm_config", documents, version)
+    for warning in warnings(documents, version):
+        Display().warning(f"kubeadm_config: {warning}")
     return str(
         yaml.dump_all(
             converted,

@@ -55,17 +55,20 @@ class Wish:
         )
 
 
+def text_of(value: Any) -> str:
+    """A value as Kubernetes writes it where it wants text; YAML may have read it as a number or a boolean."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def words(values: Optional[Mapping[str, Any]]) -> Dict[str, Optional[str]]:
-    """Values as the API wants them: text, with YAML's true and false as Kubernetes writes them."""
-    return {
-        key: value if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-        for key, value in (values or {}).items()
-    }
+    """Values as the API wants them: text, but for those that are to be removed."""
+    return {key: value if value is None else text_of(value) for key, value in (values or {}).items()}
 
 
-def taint(key: str, effect: str, value: Optional[str] = None) -> Dict[str, str]:
+def taint(key: str, effect: str, value: Any = None) -> Dict[str, str]:
     """A taint as the API writes it: without an empty value."""
-    return {"key": key, **({"value": value} if value else {}), "effect": effect}
+    text = "" if value is None else text_of(value)
+    return {"key": key, **({"value": text} if text else {}), "effect": effect}
 
 
 def matches(item: Mapping[str, str], pattern: Mapping[str, str]) -> bool:

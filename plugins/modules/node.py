@@ -52,8 +52,8 @@ options:
         type: str
         required: true
       value:
-        description: The taint's value.
-        type: str
+        description: The taint's value. A number or a boolean becomes text, as in O(labels).
+        type: raw
       effect:
         description: What it does to pods that do not tolerate it.
         type: str
@@ -174,7 +174,8 @@ SETTINGS: Dict[str, Any] = {
         "default": [],
         "options": {
             "key": KEY,
-            "value": {"type": "str"},
+            # Text, but Ansible would write a boolean as Python does.
+            "value": {"type": "raw"},
             "effect": {"type": "str", "choices": list(EFFECTS), "required": True},
         },
     },

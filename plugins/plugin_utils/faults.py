@@ -26,6 +26,7 @@ FAULTS: dict[str, str] = {
     "facts-missing": "facts of a host were not gathered",
     "foreign-variable": "a Kubespray variable that has another name here",
     "group-missing": "an inventory group that is needed is missing or empty",
+    "kubeadm-field": "a field that kubeadm's configuration of this version does not have",
     "load-balancer-unused": "hosts for load balancers that are not used",
     "members-even": "an even number of etcd members",
     "members-too-many": "more than 7 etcd members",

@@ -19,7 +19,12 @@ from typing import Any
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import api_inputs, endpoint, host_pki
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import (
+    api_inputs,
+    endpoint,
+    host_pki,
+    kubeadm_inputs,
+)
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import (
     ERROR,
     WARNING,
@@ -528,6 +533,7 @@ HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
     checksums,
     runtime,
     hardening,
+    kubeadm_inputs.kubeadm_fields,
 ]
 
 # Across hosts

@@ -11,7 +11,14 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Tuple
 
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.releases import minor_of, release
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._node import text_of
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.kubeadm_fields import (
+    came_with,
+    is_harmless,
+    name_faults,
+    paths_of,
+)
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.releases import release
 
 Document = Dict[str, Any]
 FORM = "kubeadm.k8s.io/v1beta4"
@@ -39,29 +46,25 @@ ARGUMENTS = (
     "ClusterConfiguration.etcd.local.extraArgs",
 )
 
-# The minor release that first reads a field or kind; what is not listed here is read by all.
-SINCE = {
-    "InitConfiguration.nodeRegistration.imagePullPolicy": "1.22",
-    "InitConfiguration.patches": "1.22",
-    "JoinConfiguration.nodeRegistration.imagePullPolicy": "1.22",
-    "JoinConfiguration.patches": "1.22",
-    "ClusterConfiguration.apiServer.extraEnvs": "1.31",
-    "ClusterConfiguration.caCertificateValidityPeriod": "1.31",
-    "ClusterConfiguration.certificateValidityPeriod": "1.31",
-    "ClusterConfiguration.controllerManager.extraEnvs": "1.31",
-    "ClusterConfiguration.encryptionAlgorithm": "1.31",
-    "ClusterConfiguration.etcd.local.extraEnvs": "1.31",
-    "ClusterConfiguration.scheduler.extraEnvs": "1.31",
-    "InitConfiguration.dryRun": "1.31",
-    "InitConfiguration.nodeRegistration.imagePullSerial": "1.31",
-    "InitConfiguration.timeouts": "1.31",
-    "JoinConfiguration.dryRun": "1.31",
-    "JoinConfiguration.nodeRegistration.imagePullSerial": "1.31",
-    "JoinConfiguration.timeouts": "1.31",
-    "ResetConfiguration": "1.31",
-    "UpgradeConfiguration": "1.31",
-    "ClusterConfiguration.etcd.external.httpEndpoints": "1.35",
-}
+# Values that Kubernetes reads as text, though YAML may read them as something else: in items of a list, and in a map.
+TEXT_IN_ITEMS = (
+    "InitConfiguration.nodeRegistration.taints",
+    "JoinConfiguration.nodeRegistration.taints",
+    "ClusterConfiguration.apiServer.extraEnvs",
+    "ClusterConfiguration.controllerManager.extraEnvs",
+    "ClusterConfiguration.scheduler.extraEnvs",
+    "ClusterConfiguration.etcd.local.extraEnvs",
+    "KubeletConfiguration.registerWithTaints",
+)
+TEXT_IN_MAPS = (
+    "KubeletConfiguration.evictionHard",
+    "KubeletConfiguration.evictionMinimumReclaim",
+    "KubeletConfiguration.evictionSoft",
+    "KubeletConfiguration.evictionSoftGracePeriod",
+    "KubeletConfiguration.kubeReserved",
+    "KubeletConfiguration.qosReserved",
+    "KubeletConfiguration.systemReserved",
+)
 
 # An add-on that is not wanted: a field since v1beta4, a phase to skip before.
 ADDONS = {"dns": "addon/coredns", "proxy": "addon/kube-proxy"}
@@ -88,7 +91,8 @@ def _find(document: Document, path: str) -> Tuple[Document, str]:
     """The mapping that holds a path's last field (an empty one where the path ends early), and that field."""
     *parents, last = path.split(".")[1:]
     for name in parents:
-        document = document.get(name) or {}
+        inner = document.get(name)
+        document = inner if isinstance(inner, dict) else {}
     return document, last
 
 
@@ -120,10 +124,27 @@ def _check(documents: List[Any]) -> None:
         raise ConfigError(faults)
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+def _as_text(values: Any, only: str = "") -> Any:
+    """Values of a map as text, all of them or one; what is no map, or has no value, stays."""
+    if not isinstance(values, dict):
+        return values
+    return {
+        key: text_of(value)
+        if value is not None and not isinstance(value, (dict, list)) and only in ("", key)
+        else value
+        for key, value in values.items()
+    }
+
+
+def _write_text(by_kind: Dict[str, Document]) -> None:
+    """Turn into text what YAML reads as a number or a boolean and Kubernetes as text."""
+    for path in (*TEXT_IN_ITEMS, *TEXT_IN_MAPS):
+        parent, last = _find(by_kind.get(path.partition(".")[0], {}), path)
+        value = parent.get(last)
+        if path in TEXT_IN_MAPS and isinstance(value, dict):
+            parent[last] = _as_text(value)
+        elif path in TEXT_IN_ITEMS and isinstance(value, list):
+            parent[last] = [_as_text(item, "value") for item in value]
 
 
 def _convert_arguments(document: Document, path: str, as_list: bool) -> List[str]:
@@ -136,7 +157,7 @@ def _convert_arguments(document: Document, path: str, as_list: bool) -> List[str
         isinstance(item, dict) and set(item) == {"name", "value"} for item in arguments
     ):
         return [f"{path} must be a list of items with name and value, such as {{name: v, value: '2'}}"]
-    pairs = [{"name": str(item["name"]), "value": _text(item["value"])} for item in arguments]
+    pairs = [{"name": str(item["name"]), "value": text_of(item["value"])} for item in arguments]
     if as_list:
         parent[last] = pairs
         return []
@@ -162,6 +183,38 @@ def _express_before_v1beta4(by_kind: Dict[str, Document]) -> None:
             _take(cluster, f"ClusterConfiguration.{addon}.disabled")
 
 
+def _own(documents: List[Any]) -> List[Any]:
+    return [document for document in documents if document["kind"] in KUBEADM_KINDS]
+
+
+def _leave_out(document: Document, version: str) -> List[str]:
+    """Take out what this kubeadm lacks where nothing is lost by it; the faults of all else that it lacks."""
+    faults = {}
+    for path in paths_of(document, release(version)["kubeadm_api"]):
+        since = came_with(path, version)
+        if not since:
+            continue
+        parent, last = _find(document, path) if "." in path else ({path: document}, path)
+        # Where it is a field of a list's items, the list is what came with it.
+        named = path if last in parent else path.rpartition(".")[0]
+        if "." in path and last in parent and is_harmless(path, parent[last]):
+            _take(document, path)
+        else:
+            faults[named] = f"{named} is not known to kubeadm {version}; it came with {since}"
+    return list(faults.values())
+
+
+def warnings(documents: List[Any], version: str) -> List[str]:
+    """Names that are not known, where the version is newer than what is listed.
+
+    Raises:
+        ConfigError: for documents that are wrong.
+        ReleaseError: for a version that is not known.
+    """
+    _check(documents)
+    return name_faults(_own(documents), version)[1]
+
+
 def convert(documents: List[Any], version: str) -> List[Document]:
     """The documents as the kubeadm of a version reads them.
 
@@ -173,8 +226,9 @@ def convert(documents: List[Any], version: str) -> List[Document]:
         ConfigError: for documents that are wrong, or that say what this kubeadm cannot express.
         ReleaseError: for a version that is not known.
     """
-    api, minor = release(version)["kubeadm_api"], minor_of(version)
+    api = release(version)["kubeadm_api"]
     _check(documents)
+    faults, _warnings = name_faults(_own(documents), version)
     converted: List[Document] = [_copy(document) for document in documents]
     by_kind = {str(document["kind"]): document for document in converted}
     if api != "v1beta4":
@@ -183,13 +237,11 @@ def convert(documents: List[Any], version: str) -> List[Document]:
         for document in converted:
             document.pop("skipPhases", None)
 
-    faults = []
-    for path, since in SINCE.items():
-        kind = path.split(".", maxsplit=1)[0]
-        if kind in by_kind and minor < minor_of(since):
-            parent, last = (by_kind, kind) if path == kind else _find(by_kind[kind], path)
-            if last in parent:
-                faults.append(f"{path} is not known to kubeadm {version}; it came with {since}")
+    _write_text(by_kind)
+
+    for kind in KUBEADM_KINDS:
+        if kind in by_kind:
+            faults += _leave_out(by_kind[kind], version)
     for path in ARGUMENTS:
         kind = path.split(".", maxsplit=1)[0]
         if kind in by_kind:

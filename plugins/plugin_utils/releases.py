@@ -60,3 +60,8 @@ def release(version: str) -> Dict[str, Any]:
         found[setting] = values[f"{since[0]}.{since[1]}"]
     found["kubelet_config_map"] = found["kubelet_config_map"].replace("%s", name)
     return found
+
+
+def first_minor(setting: str, value: Any) -> str:
+    """The minor release from which on a setting has a value."""
+    return next(str(minor) for minor, found in _data()["settings"][setting].items() if found == value)

@@ -57,6 +57,20 @@ def wish(**options: Any) -> Wish:
             },
         ),
         (
+            {"taints": [{"key": "k", "value": 0, "effect": "NoSchedule"}]},
+            {
+                "metadata": {"resourceVersion": "7"},
+                "spec": {"taints": [{"key": "k", "value": "0", "effect": "NoSchedule"}, DOWN]},
+            },
+        ),
+        (
+            {"taints": [{"key": "k", "value": False, "effect": "NoSchedule"}]},
+            {
+                "metadata": {"resourceVersion": "7"},
+                "spec": {"taints": [{"key": "k", "value": "false", "effect": "NoSchedule"}, DOWN]},
+            },
+        ),
+        (
             {"taints": [{"key": "k", "value": None, "effect": "NoExecute"}]},
             {
                 "metadata": {"resourceVersion": "7"},

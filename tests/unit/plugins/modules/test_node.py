@@ -92,6 +92,13 @@ def patch(name: str, content: dict[str, Any]) -> list[str]:
         ({"labels": {"b": True}}, {"metadata": {"labels": {"b": "true"}}}),
         ({"labels": {"a": None}}, {"metadata": {"labels": {"a": None}}}),
         ({"taints": [TAINT]}, {"metadata": {"resourceVersion": "7"}, "spec": {"taints": [TAINT]}}),
+        (
+            {"taints": [{"key": "k", "value": True, "effect": "NoSchedule"}]},
+            {
+                "metadata": {"resourceVersion": "7"},
+                "spec": {"taints": [{"key": "k", "value": "true", "effect": "NoSchedule"}]},
+            },
+        ),
         ({"taints_absent": [{"key": "k"}]}, None),
         ({"unschedulable": True}, {"spec": {"unschedulable": True}}),
         ({"unschedulable": False}, None),

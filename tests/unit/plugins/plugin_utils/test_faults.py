@@ -95,6 +95,7 @@ def test_every_fault_is_named_once_in_the_table_and_in_the_readme() -> None:
             "plugin_utils/api_inputs.py",
             "plugin_utils/endpoint.py",
             "plugin_utils/host_pki.py",
+            "plugin_utils/kubeadm_inputs.py",
             "action/validate_inputs.py",
         )
     ]

@@ -192,6 +192,37 @@ VARIABLES = [
     ),
     ("ipvs", {"kubernetes_proxy_mode": "ipvs"}, ["warning proxy-mode-unsupported"]),
     ("ipvs before", {"kubernetes_proxy_mode": "ipvs", "kubernetes_version": "1.34.0"}, []),
+    # kubeadm's configuration
+    (
+        "time for the control plane before v1beta4",
+        {
+            "kubernetes_version": "1.30.5",
+            "control_plane_init_configuration": {"timeouts": {"controlPlaneComponentHealthCheck": "6m0s"}},
+        },
+        [],
+    ),
+    (
+        "old and misspelt names",
+        {
+            "control_plane_cluster_configuration": {"apiserver": {}, "dns": {"type": "CoreDNS"}},
+            "control_plane_init_configuration": {"skipPhase": ["addon"]},
+        },
+        ["error kubeadm-field", "error kubeadm-field", "error kubeadm-field"],
+    ),
+    (
+        "what an older kubeadm cannot express",
+        {
+            "kubernetes_version": "1.30.5",
+            "control_plane_init_configuration": {"timeouts": {"kubeletHealthCheck": "6m0s"}},
+        },
+        ["error kubeadm-field"],
+    ),
+    (
+        "arguments in an older form",
+        {"control_plane_cluster_configuration": {"scheduler": {"extraArgs": {"v": "2"}}}},
+        ["error kubeadm-field"],
+    ),
+    ("a worker's setting on a control plane", {"worker_join_configuration": {"discovery": {"timeout": "1m"}}}, []),
     # Checksums
     ("bare", {"container_runtime_runc_checksum": SHA}, []),
     ("with its kind", {"container_runtime_runc_checksum": f"sha256:{SHA}"}, []),
@@ -249,6 +280,17 @@ NAMES = [
     ("kube_pods_subnet", "warning kubernetes_pod_cidr"),
     ("__kubernetes_pod_cdir", ""),
 ]
+
+
+def test_kubeadm_configuration_of_a_worker() -> None:
+    values = {
+        "worker_join_configuration": {"discovery": {"timeout": "1m0s"}},
+        "control_plane_init_configuration": {"x": 1},
+    }
+    faults = found([host(), host("w1", values)])
+    assert [(fault.host, fault.id) for fault in faults] == [("w1", "kubeadm-field")]
+    assert "worker_join_configuration: JoinConfiguration.discovery.timeout" in faults[0].text
+    assert "write JoinConfiguration.timeouts.discovery" in faults[0].text
 
 
 @pytest.mark.parametrize(("name", "expected"), NAMES, ids=[case[0] for case in NAMES])

@@ -6,10 +6,12 @@ import copy
 from typing import Any
 
 import pytest
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import kubeadm_fields
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.kubeadm_config import (
     ConfigError,
     convert,
     skip_phases,
+    warnings,
 )
 
 Documents = list[dict[str, Any]]
@@ -93,6 +95,92 @@ def api(version: str, kind: str, **fields: Any) -> dict[str, Any]:
             V1BETA3,
             [api("v1beta3", JOIN, discovery={"file": {"kubeConfigPath": "/x"}, "timeout": "1m0s"})],
             id="time for discovery",
+        ),
+        pytest.param(
+            [
+                {"kind": INIT, "timeouts": {"discovery": "1m0s", "controlPlaneComponentHealthCheck": "6m0s"}},
+                {"kind": CLUSTER},
+            ],
+            V1BETA3,
+            [api("v1beta3", INIT), api("v1beta3", CLUSTER, apiServer={"timeoutForControlPlane": "6m0s"})],
+            id="an initialization discovers nothing",
+        ),
+        pytest.param(
+            [{"kind": JOIN, "timeouts": {"discovery": "1m0s", "controlPlaneComponentHealthCheck": "6m0s"}}],
+            V1BETA3,
+            [api("v1beta3", JOIN, discovery={"timeout": "1m0s"})],
+            id="a join takes the time for the control plane from the cluster",
+        ),
+        pytest.param(
+            [
+                {"kind": INIT, "dryRun": False, "nodeRegistration": {"imagePullPolicy": "IfNotPresent", "name": "a"}},
+                {"kind": CLUSTER, "encryptionAlgorithm": "RSA-2048", "networking": {}, "proxy": None},
+            ],
+            V1BETA2,
+            [api("v1beta2", INIT, nodeRegistration={"name": "a"}), api("v1beta2", CLUSTER, networking={})],
+            id="what this kubeadm does anyway",
+        ),
+        pytest.param(
+            [
+                {"kind": CLUSTER, "apiServer": {"timeoutForControlPlane": "6m0s"}, "dns": {"type": "CoreDNS"}},
+                {"kind": JOIN, "discovery": {"timeout": "1m0s"}},
+            ],
+            V1BETA2,
+            [
+                api("v1beta2", CLUSTER, apiServer={"timeoutForControlPlane": "6m0s"}, dns={"type": "CoreDNS"}),
+                api("v1beta2", JOIN, discovery={"timeout": "1m0s"}),
+            ],
+            id="an old name where the version has it",
+        ),
+        pytest.param(
+            [
+                {
+                    "kind": INIT,
+                    "nodeRegistration": {
+                        "taints": [
+                            {"key": "a", "value": True, "effect": "NoSchedule"},
+                            {"key": "b", "value": 1, "effect": "NoSchedule"},
+                            {"key": "c", "effect": "NoSchedule"},
+                        ]
+                    },
+                },
+                {"kind": CLUSTER, "apiServer": {"extraEnvs": [{"name": "DEBUG", "value": False}]}},
+                {
+                    "kind": "KubeletConfiguration",
+                    "maxPods": 9,
+                    "registerWithTaints": [{"key": "a", "value": 2, "effect": "NoSchedule"}],
+                    "systemReserved": {"cpu": 1, "memory": "1Gi"},
+                },
+            ],
+            V1BETA4,
+            [
+                api(
+                    "v1beta4",
+                    INIT,
+                    nodeRegistration={
+                        "taints": [
+                            {"key": "a", "value": "true", "effect": "NoSchedule"},
+                            {"key": "b", "value": "1", "effect": "NoSchedule"},
+                            {"key": "c", "effect": "NoSchedule"},
+                        ]
+                    },
+                ),
+                api("v1beta4", CLUSTER, apiServer={"extraEnvs": [{"name": "DEBUG", "value": "false"}]}),
+                {
+                    "apiVersion": "kubelet.config.k8s.io/v1beta1",
+                    "kind": "KubeletConfiguration",
+                    "maxPods": 9,
+                    "registerWithTaints": [{"key": "a", "value": "2", "effect": "NoSchedule"}],
+                    "systemReserved": {"cpu": "1", "memory": "1Gi"},
+                },
+            ],
+            id="values that Kubernetes reads as text",
+        ),
+        pytest.param(
+            [{"kind": CLUSTER, "featureGates": {"Any": True}, "dns": {"disabled": False}}],
+            V1BETA4,
+            [api("v1beta4", CLUSTER, featureGates={"Any": True}, dns={"disabled": False})],
+            id="names of feature gates are free",
         ),
         pytest.param(
             [{"kind": CLUSTER, "dns": {"disabled": True}, "proxy": {"disabled": False}}],
@@ -182,10 +270,10 @@ def test_convert(documents: Documents, version: str, expected: Documents) -> Non
             ],
             V1BETA3,
             [
-                "ClusterConfiguration.encryptionAlgorithm is not known to kubeadm 1.30.14; it came with 1.31",
-                "ClusterConfiguration.scheduler.extraEnvs is not known",
+                "InitConfiguration.timeouts.etcdAPICall is not known",
                 "InitConfiguration.nodeRegistration.imagePullSerial is not known",
-                "InitConfiguration.timeouts is not known",
+                "ClusterConfiguration.scheduler.extraEnvs is not known",
+                "ClusterConfiguration.encryptionAlgorithm is not known to kubeadm 1.30.14; it came with 1.31",
             ],
             id="what v1beta3 cannot express",
         ),
@@ -193,16 +281,56 @@ def test_convert(documents: Documents, version: str, expected: Documents) -> Non
             [{"kind": JOIN, "patches": {"directory": "/p"}, "nodeRegistration": {"imagePullPolicy": "Never"}}],
             V1BETA2,
             [
+                "JoinConfiguration.patches.directory is not known",
                 "JoinConfiguration.nodeRegistration.imagePullPolicy is not known to kubeadm 1.20.2; it came with 1.22",
-                "JoinConfiguration.patches is not known",
             ],
             id="what v1beta2 cannot express",
         ),
         pytest.param(
             [{"kind": INIT, "timeouts": {"controlPlaneComponentHealthCheck": "6m0s"}}],
             V1BETA3,
-            ["InitConfiguration.timeouts"],
+            ["InitConfiguration.timeouts.controlPlaneComponentHealthCheck is not known"],
             id="nowhere to put the time",
+        ),
+        pytest.param(
+            [
+                {
+                    "kind": CLUSTER,
+                    "apiServer": {"timeoutForControlPlane": "6m0s", "extraVolumes": [{"name": "a", "hostpath": "/a"}]},
+                    "apiserver": {"certSANs": []},
+                    "dns": {"type": "CoreDNS"},
+                    "podSubnet": "10.244.0.0/16",
+                    "nonsense": 1,
+                },
+                {"kind": JOIN, "discovery": {"timeout": "1m0s"}},
+            ],
+            V1BETA4,
+            [
+                "ClusterConfiguration.apiServer.timeoutForControlPlane is not known to kubeadm 1.36.5 any more; "
+                "write InitConfiguration.timeouts.controlPlaneComponentHealthCheck",
+                "ClusterConfiguration.apiServer.extraVolumes.hostpath is no field of kubeadm's configuration; "
+                "did you mean hostPath?",
+                "ClusterConfiguration.apiserver is no field of kubeadm's configuration; did you mean apiServer?",
+                "ClusterConfiguration.dns.type is not known to kubeadm 1.36.5 any more; leave it out",
+                "ClusterConfiguration.podSubnet is no field of kubeadm's configuration; "
+                "did you mean ClusterConfiguration.networking.podSubnet?",
+                "ClusterConfiguration.nonsense is no field of kubeadm's configuration; remove it",
+                "JoinConfiguration.discovery.timeout is not known to kubeadm 1.36.5 any more; "
+                "write JoinConfiguration.timeouts.discovery",
+            ],
+            id="old and misspelt names",
+        ),
+        pytest.param(
+            [{"kind": CLUSTER, "dns": {"type": "CoreDNS"}}],
+            V1BETA3,
+            ["ClusterConfiguration.dns.type is not known to kubeadm 1.30.14 any more"],
+            id="a name that v1beta2 had",
+        ),
+        pytest.param(
+            [{"kind": CLUSTER, "scheduler": {"extraEnvs": [{"name": "A", "value": "1"}]}}],
+            V1BETA3,
+            ["ClusterConfiguration.scheduler.extraEnvs is not known to kubeadm 1.30.14; it came with 1.31"],
+            id="a list whose items v1beta3 lacks",
         ),
         pytest.param(
             [{"kind": "UpgradeConfiguration"}],
@@ -243,3 +371,15 @@ def test_refused(documents: Documents, version: str, faults: list[str]) -> None:
 )
 def test_skip_phases(documents: Documents, version: str, phases: list[str]) -> None:
     assert skip_phases(documents, version) == phases
+
+
+def test_newer_than_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(kubeadm_fields._data(), "newest", "1.35")
+    documents = [{"kind": CLUSTER, "brandNew": True}]
+    assert warnings(documents, V1BETA4) == [
+        "ClusterConfiguration.brandNew is no field of kubeadm's configuration; remove it"
+    ]
+    assert convert(documents, V1BETA4) == [api("v1beta4", CLUSTER, brandNew=True)]
+    assert warnings(documents, "1.35.0") == []
+    with pytest.raises(ConfigError):
+        convert(documents, "1.35.0")

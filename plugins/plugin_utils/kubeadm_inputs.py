@@ -1,0 +1,51 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judges the variables that become kubeadm's configuration: whether this version of kubeadm has their fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import ERROR, WARNING, Fault
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.kubeadm_config import ConfigError, convert, warnings
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.preflight import CONTROL_PLANE, WORKER
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.releases import ReleaseError
+
+if TYPE_CHECKING:
+    from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.inputs import HostInput, Inputs
+
+# The variables that make up one configuration, by what the host is, with the kind of document that each is merged over.
+CONFIGURATIONS = {
+    CONTROL_PLANE: {
+        "control_plane_init_configuration": "InitConfiguration",
+        "control_plane_cluster_configuration": "ClusterConfiguration",
+    },
+    WORKER: {"worker_join_configuration": "JoinConfiguration"},
+}
+
+
+def kubeadm_fields(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """Names that are no fields, and fields that this version of kubeadm cannot express."""
+    version, roles = host.text("kubernetes_version"), inputs.roles_of(host.name)
+    for role, variables in CONFIGURATIONS.items():
+        # kubeadm knows a host that is both as a control plane.
+        if inputs.grouped and (role not in roles or (role == WORKER and CONTROL_PLANE in roles)):
+            continue
+        documents = []
+        for variable, kind in variables.items():
+            value = host.values.get(variable)
+            documents.append({**(value if isinstance(value, Mapping) else {}), "kind": kind})
+        errors = []
+        try:
+            convert(documents, version)
+            late = warnings(documents, version)
+        except ConfigError as error:
+            errors, late = error.faults, []
+        except ReleaseError:
+            return
+        for text, severity in [(text, ERROR) for text in errors] + [(text, WARNING) for text in late]:
+            named = next(variable for variable, kind in variables.items() if text.startswith(kind))
+            advice = "" if ";" in text else "; correct it"
+            yield host.fault("kubeadm-field", f"{named}: {text}{advice}", severity)
