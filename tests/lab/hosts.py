@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from .debian import Debian
 from .rootfs import RootFilesystems
@@ -19,6 +21,7 @@ REGISTRY_PORT = 5000
 # What scenarios call the swap files that they make on hosts.
 SWAP_FILE = "groundwork-lab.swap"
 GROUPS = {"control_plane": "kube_control_plane", "worker": "kube_node", "etcd": "etcd"}
+IMAGES = "localhost/groundwork-lab/host"
 # The machine may not be allowed to raise limits, as podman would by default.
 LIMITS = ("--ulimit=nofile=20000:20000", "--ulimit=nproc=20000:20000")
 # File systems that must not be overlays themselves, or that are busy.
@@ -44,6 +47,25 @@ def podman(*arguments: str | Path, check: bool = True) -> str:
     return done.stdout
 
 
+def image_name(system: Path) -> str:
+    """The image made of a file system: named by its recipe and by when it was made, for labs with other caches."""
+    return f"{IMAGES}:{system.stem.rpartition('-')[2]}-{int(system.stat().st_mtime)}"
+
+
+def unused_images(images: list[dict[str, Any]], used: Iterable[str], current: Iterable[str]) -> list[str]:
+    """The names of hosts' images that can go.
+
+    Args:
+        images: podman's list of images.
+        used: the images' identifiers of all containers, whichever lab's.
+        current: names that this lab's next hosts are made of.
+    """
+    taken, kept = set(used), set(current)
+    idle = [image for image in images if image["Id"] not in taken]
+    names = [name for image in idle for name in image.get("Names") or []]
+    return [name for name in names if name.startswith(f"{IMAGES}:") and name not in kept]
+
+
 def running(settings: Settings) -> list[Host]:
     """The hosts that exist, in the order they were made."""
     listed = podman("ps", "--all", "--filter", f"label={settings.name}.group", "--format=json")
@@ -60,8 +82,16 @@ class Hosts:
         self, settings: Settings, debian: Debian, systems: RootFilesystems, say: Callable[[str], None]
     ) -> None:
         self.settings, self.debian, self.systems, self.say = settings, debian, systems, say
-        self.image = "localhost/groundwork-lab/host:latest"
         self.key = settings.state / "id_ed25519"
+
+    @cached_property
+    def image(self) -> str:
+        """What the hosts are made of, imported where podman lacks it; other labs' images stay beside it."""
+        system = self.systems.host()
+        name = image_name(system)
+        if subprocess.run(["podman", "image", "exists", name], check=False).returncode:
+            podman("import", system, name)
+        return name
 
     def running(self) -> list[Host]:
         """The hosts that exist, in the order they were made."""
@@ -86,10 +116,6 @@ class Hosts:
     def mirror(self) -> None:
         """Serve the cache over HTTP and the images over the registry's protocol, on one address of the network."""
         self._network()
-        if self._image_is_old():
-            podman("rmi", "--force", self.image, check=False)
-            podman("import", self.systems.host(), self.image)
-            self._image_stamp().write_text(self.systems.host().name)
         name = f"{self.settings.name}-mirror"
         if podman("ps", "--filter", f"name=^{name}$", "--format={{.Names}}").strip():
             return
@@ -141,7 +167,7 @@ class Hosts:
         )
 
     def down(self) -> None:
-        """Remove hosts, mirror, network and everything they left on the machine."""
+        """Remove hosts, mirror, network and everything they left on the machine; other labs' stay."""
         if shutil.which("podman") is None:
             return
         names = podman("ps", "--all", "--filter", f"name=^{self.settings.name}-", "--format={{.Names}}").split()
@@ -149,6 +175,7 @@ class Hosts:
         if names:
             podman("rm", "--force", "--depend", "--time=0", "--volumes", "--ignore", *names)
         podman("network", "rm", "--force", self.settings.name, check=False)
+        self._remove_images()
         self._release_swap()
         shutil.rmtree(self.settings.state, ignore_errors=True)
 
@@ -239,14 +266,13 @@ class Hosts:
     def _container(self, host: Host) -> str:
         return f"{self.settings.name}-{host.name}"
 
-    def _image_stamp(self) -> Path:
-        return self.settings.cache / "rootfs" / "imported"
-
-    def _image_is_old(self) -> bool:
-        stamp = self._image_stamp()
-        current = stamp.exists() and stamp.read_text() == self.systems.host().name
-        missing = subprocess.run(["podman", "image", "exists", self.image], check=False).returncode
-        return not current or bool(missing)
+    def _remove_images(self) -> None:
+        images = json.loads(podman("images", "--no-trunc", "--format=json") or "[]")
+        used = podman("ps", "--all", "--no-trunc", "--format={{.ImageID}}").split()
+        current = map(image_name, (self.settings.cache / "rootfs").glob("host-*.tar"))
+        for name in unused_images(images, used, current):
+            # Never by force: another lab may have made a host of it by now.
+            podman("rmi", name, check=False)
 
     def _network(self) -> None:
         if subprocess.run(["podman", "network", "exists", self.settings.name], check=False).returncode:
