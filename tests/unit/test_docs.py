@@ -239,7 +239,7 @@ def test_versions_are_those_of_the_code() -> None:
     releases = yaml.safe_load((ROOT / "plugins" / "plugin_utils" / "releases.yml").read_text())
     default = SPECS["kubernetes"]["kubernetes_version"]["default"]
     support = {row[0]: row for row in rows(section(README, "What is supported"))}
-    assert f"to {releases['newest']}; default {default}" in support["Kubernetes"][2]
+    assert f"to {releases['newest']}; default {default}" in support["Kubernetes"][3]
     troubleshooting = (ROOT / "docs" / "troubleshooting.md").read_text()
     assert f"from {releases['oldest']} to {releases['newest']}." in troubleshooting
     requires = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["requires_ansible"]
