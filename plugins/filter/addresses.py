@@ -8,6 +8,11 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import (
+    host_and_port,
+    normal,
+    split_addresses,
+)
 from jinja2.exceptions import UndefinedError
 
 DOCUMENTATION = r"""
@@ -18,12 +23,17 @@ short_description: The addresses at which the cluster reaches hosts
 description:
   - A host's address is its variable C(kubernetes_node_ip) where the inventory sets it, of two addresses the first.
     Else it is the address of its default route, which the facts of the host tell.
+  - Addresses are given in their shortest form, however they are written.
   - It fails for a host of which neither is known, and names it, unless O(skip_unknown).
 extends_documentation_fragment: [groundwork.kubernetes.hosts]
 options:
   port:
     description: Gives URLs with this port, such as V(https://192.0.2.11:2379), in place of addresses.
     type: int
+  every:
+    description: Gives both addresses of a host that has two, in their order.
+    type: bool
+    default: false
   skip_unknown:
     description:
       - Leaves out hosts whose address is not known, in place of failing.
@@ -47,35 +57,33 @@ _value:
 """
 
 
-def _address(host: str, variables: Mapping[str, Any]) -> str:
-    given = variables.get("kubernetes_node_ip")
+def _own(host: str, variables: Mapping[str, Any]) -> List[str]:
+    given = split_addresses(str(variables.get("kubernetes_node_ip") or ""))
     if given:
-        return str(given).split(",", maxsplit=1)[0].strip()
+        return given
     facts = variables.get("ansible_facts") or {}
     for family in ("default_ipv4", "default_ipv6"):
         address = (facts.get(family) or {}).get("address")
         if address:
-            return str(address)
+            return [normal(str(address))]
     raise AnsibleFilterError(
         f"The address of {host} is not known: no facts of it were gathered. "
         f"Set kubernetes_node_ip for {host}, or run without --limit while it can be reached."
     )
 
 
-def _url(address: str, port: int) -> str:
-    return f"https://[{address}]:{port}" if ":" in address else f"https://{address}:{port}"
-
-
-def addresses(hosts: Any, hostvars: Any, port: Optional[int] = None, *, skip_unknown: bool = False) -> List[str]:
+def addresses(
+    hosts: Any, hostvars: Any, port: Optional[int] = None, *, every: bool = False, skip_unknown: bool = False
+) -> List[str]:
     """The addresses of hosts, in their order, or URLs with a port there."""
-    found = []
+    found: List[str] = []
     for host in hosts:
         try:
-            found.append(_address(host, hostvars[host]))
+            found += _own(host, hostvars[host])[: None if every else 1]
         except (AnsibleFilterError, UndefinedError):  # noqa: PERF203  as many as there are hosts
             if not skip_unknown:
                 raise
-    return found if port is None else [_url(address, port) for address in found]
+    return found if port is None else [f"https://{host_and_port(address, port)}" for address in found]
 
 
 class FilterModule:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterator, Mapping
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import normal
+
 DOCUMENTATION = r"""
 name: interface_of
 author: groundwork.kubernetes contributors (@groundwork)
@@ -43,13 +45,13 @@ def _addresses(interface: Mapping[str, Any]) -> Iterator[str]:
     for family in ("ipv4", "ipv4_secondaries", "ipv6"):
         entries = interface.get(family) or []
         for entry in [entries] if isinstance(entries, Mapping) else entries:
-            yield str(entry.get("address", ""))
+            yield normal(str(entry.get("address", "")))
 
 
 def interface_of(address: str, facts: Mapping[str, Any]) -> str:
     """The name of the interface that has an address; empty where there is none."""
     for interface in facts.values():
-        if isinstance(interface, Mapping) and "device" in interface and address in _addresses(interface):
+        if isinstance(interface, Mapping) and "device" in interface and normal(address) in _addresses(interface):
             return str(interface["device"])
     return ""
 

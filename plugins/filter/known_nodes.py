@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Any, Callable, Dict, List
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.groundwork.kubernetes.plugins.filter.addresses import addresses
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import (
+    is_address,
+    normal,
+)
 
 DOCUMENTATION = r"""
 name: known_nodes
@@ -48,28 +51,13 @@ _value:
 """
 
 
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _own_addresses(host: str, hostvars: Any) -> List[str]:
-    given = str(hostvars[host].get("kubernetes_node_ip") or "")
-    if given:
-        return [part.strip() for part in given.split(",") if part.strip()]
-    return addresses([host], hostvars, skip_unknown=True)
-
-
 def known_nodes(hosts: Any, hostvars: Any, more: Any = None) -> List[Dict[str, Any]]:
     """The hosts as nodes."""
     if more is not None and not isinstance(more, Mapping):
         raise AnsibleFilterError("known_nodes: further names and addresses are lists by node")
     nodes = []
     for host in hosts:
-        own = _own_addresses(host, hostvars)
+        own = addresses([host], hostvars, every=True, skip_unknown=True)
         if not own:
             continue
         name = str(hostvars[host].get("kubernetes_node_name") or host)
@@ -77,8 +65,8 @@ def known_nodes(hosts: Any, hostvars: Any, more: Any = None) -> List[Dict[str, A
         nodes.append(
             {
                 "name": name,
-                "addresses": own + [text for text in further if _is_address(text)],
-                "names": [text for text in further if not _is_address(text)],
+                "addresses": own + [normal(text) for text in further if is_address(text)],
+                "names": [text for text in further if not is_address(text)],
             }
         )
     return nodes

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from typing import Any, Callable, Dict, List
-from urllib.parse import urlsplit
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import normal, url_hosts
 
 DOCUMENTATION = r"""
 name: lost_members
@@ -55,18 +55,17 @@ _value:
 
 def _names(member: Dict[str, Any]) -> List[str]:
     """What a member may be known by: its name and the addresses of its peer URLs."""
-    hosts = [urlsplit(url).hostname for url in member["peer_urls"]]
-    return [name for name in (member["name"], *hosts) if name]
+    return [name for name in (member["name"], *url_hosts(member["peer_urls"])) if name]
 
 
 def lost_members(members: Any, known: List[str], joining: List[str] | None = None) -> List[Dict[str, Any]]:
     """Members of hosts that are gone or begin anew."""
     try:
+        known_ones, joining_ones = set(map(normal, known)), set(map(normal, joining or []))
         return [
             member
             for member in members
-            if set(_names(member)) & set(joining or [])
-            or (not member["healthy"] and not set(_names(member)) & set(known))
+            if set(_names(member)) & joining_ones or (not member["healthy"] and not set(_names(member)) & known_ones)
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise AnsibleFilterError(f"lost_members needs the members that etcd_info returns: {error!r}") from error

@@ -22,7 +22,9 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass
+from urllib.request import getproxies_environment
+
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import is_bypassed
 
 PROGRAM_FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
 LISTENING = "0A"
@@ -149,7 +151,10 @@ def _proxy_for(target: str) -> Optional[str]:
     """The proxy that the environment names for a URL."""
     parts = urlsplit(target)
     proxy = getproxies_environment().get(parts.scheme) if parts.scheme else None
-    return None if not proxy or proxy_bypass(parts.netloc) else proxy
+    if not proxy:
+        return None
+    host, port = parse_endpoint(target)
+    return None if is_bypassed(host, port, getproxies_environment().get("no", "")) else proxy
 
 
 def connect(target: str, timeout: float) -> Connection:

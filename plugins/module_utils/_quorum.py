@@ -10,8 +10,9 @@ more than half of the voting members must answer at any time, and one change is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Tuple
-from urllib.parse import urlsplit
+from typing import Any, Dict, List, Optional, Tuple
+
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import normal, same_url, url_hosts
 
 DONE = {
     "restart": "is restarted",
@@ -137,11 +138,6 @@ def majority(voters: int) -> int:
     return voters // 2 + 1
 
 
-def hosts(urls: Sequence[str]) -> List[Optional[str]]:
-    """The hosts in URLs."""
-    return [urlsplit(url).hostname for url in urls]
-
-
 def find(cluster: Cluster, wanted: str) -> Optional[Member]:
     """The member with a name, an id, a URL or a host's address, looked for in this order.
 
@@ -152,8 +148,8 @@ def find(cluster: Cluster, wanted: str) -> Optional[Member]:
     for found in (
         [member for member in cluster.members if member.name and member.name == word],
         [member for member in cluster.members if member.hex_id and member.hex_id == word.lower()],
-        [member for member in cluster.members if word in member.peer_urls + member.client_urls],
-        [member for member in cluster.members if word in hosts(member.peer_urls + member.client_urls)],
+        [member for member in cluster.members if same_url(word, member.peer_urls + member.client_urls)],
+        [member for member in cluster.members if normal(word) in url_hosts(member.peer_urls + member.client_urls)],
     ):
         if len(found) > 1:
             ids = ", ".join(f"{member} with the id {member.hex_id}" for member in found)

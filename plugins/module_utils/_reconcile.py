@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Tuple
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import normal_text
+
 Document = Dict[str, Any]
 
 # The steps in the order in which they are done. What the cluster stores of its configuration comes after what may fail.
@@ -94,7 +96,7 @@ NOTHING = Plan([], [], [], [])
 def _differences(path: str, before: Any, after: Any) -> Iterator[Tuple[str, Any, Any]]:
     """The paths at which two values differ.
 
-    Lists are compared as a whole. A mapping that is missing is the same as an empty one.
+    Lists are compared as a whole, addresses as addresses. A mapping that is missing is the same as an empty one.
     """
     if isinstance(before, dict):
         after = {} if after is None else after
@@ -103,8 +105,17 @@ def _differences(path: str, before: Any, after: Any) -> Iterator[Tuple[str, Any,
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted({*before, *after}):
             yield from _differences(f"{path}.{key}", before.get(key), after.get(key))
-    elif before != after:
+    elif _spelled_alike(before) != _spelled_alike(after):
         yield path, before, after
+
+
+def _spelled_alike(value: Any) -> Any:
+    """A value with all addresses in it in their shortest form."""
+    if isinstance(value, str):
+        return normal_text(value)
+    if isinstance(value, list):
+        return [_spelled_alike(item) for item in value]
+    return {key: _spelled_alike(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _by_kind(documents: List[Document]) -> Dict[str, Document]:

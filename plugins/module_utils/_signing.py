@@ -16,6 +16,8 @@ import ipaddress
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import normal
+
 SIGNER = "kubernetes.io/kubelet-serving"
 GROUP = "system:nodes"
 USER_PREFIX = "system:node:"
@@ -237,13 +239,6 @@ def _listed(values: Sequence[str]) -> str:
     return ", ".join(shown) or "nothing"
 
 
-def _normal(address: str) -> str:
-    try:
-        return str(ipaddress.ip_address(address))
-    except ValueError:
-        return address
-
-
 def judge(item: Mapping[str, Any], nodes: Mapping[str, Node]) -> List[str]:
     """Why a CertificateSigningRequest must not be approved; nothing if it may be.
 
@@ -271,7 +266,7 @@ def judge(item: Mapping[str, Any], nodes: Mapping[str, Node]) -> List[str]:
     if request.organizations != [GROUP]:
         reasons.append(f"its organization is {_listed(request.organizations)} and not {GROUP!r}")
     foreign = [name for name in request.names if name not in node.names]
-    foreign += [address for address in request.addresses if address not in map(_normal, node.addresses)]
+    foreign += [address for address in request.addresses if address not in map(normal, node.addresses)]
     if foreign:
         reasons.append(f"{_listed(foreign)} is not known to belong to {node.name}")
     if not request.names and not request.addresses:

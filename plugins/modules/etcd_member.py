@@ -134,9 +134,10 @@ reasons:
 """
 
 import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import normal_url, same_url
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._diff import diff_lines
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import CommandError, EtcdError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd_module import EtcdModule
@@ -211,7 +212,7 @@ class MemberModule(EtcdModule):
         """Add the member, or promote it."""
         member, pending = self.same(cluster), ""
         if member is None:
-            after = sorted([*before, self.line()])
+            after = sorted([*before, self.line(self.peer_urls)])
             self.require_safe(cluster, None, "add")
             self.actions.append("added")
             if not self.module.check_mode:
@@ -221,7 +222,8 @@ class MemberModule(EtcdModule):
         elif member.learner:
             cluster, pending = self.wait_ready(cluster)
             member = self.same(cluster) or member
-            after = before if pending else [line.replace(self.line(), self.line("voting")) for line in before]
+            urls = member.peer_urls
+            after = before if pending else [line.replace(self.line(urls), self.line(urls, "voting")) for line in before]
             if not pending:
                 self.require_safe(cluster, member, "promote")
                 pending = self.promote(cluster, member)
@@ -259,9 +261,9 @@ class MemberModule(EtcdModule):
             EtcdError: if another one has its name or its address.
         """
         named = [member for member in cluster.members if member.name == self.name]
-        placed = [member for member in cluster.members if set(member.peer_urls) & set(self.peer_urls)]
+        placed = [member for member in cluster.members if self.shares_url(member)]
         for member in named:
-            if set(member.peer_urls) != set(self.peer_urls):
+            if set(map(normal_url, member.peer_urls)) != set(map(normal_url, self.peer_urls)):
                 raise EtcdError(
                     f"{member} is a member already, and peer_urls is {', '.join(self.peer_urls)}. Remove the old one "
                     f"first (state=absent, name={member.hex_id}), or give the new one another name. "
@@ -276,9 +278,13 @@ class MemberModule(EtcdModule):
         found = named or placed
         return found[0] if found else None
 
+    def shares_url(self, member: Member) -> bool:
+        """Whether a member has one of the URLs, in whatever spelling."""
+        return any(same_url(url, self.peer_urls) for url in member.peer_urls)
+
     def unstarted(self, cluster: Cluster) -> Optional[Member]:
         """A member without a name that has one of the URLs."""
-        fit = [one for one in cluster.members if not one.name and set(one.peer_urls) & set(self.peer_urls)]
+        fit = [one for one in cluster.members if not one.name and self.shares_url(one)]
         return fit[0] if fit else None
 
     def require_safe(self, cluster: Cluster, target: Optional[Member], operation: str) -> None:
@@ -327,11 +333,11 @@ class MemberModule(EtcdModule):
         self.actions.append("promoted")
         return ""
 
-    def line(self, role: str = "learner") -> str:
+    def line(self, urls: Iterable[str], role: str = "learner") -> str:
         """The member itself in a diff."""
         if not self.options["learner"]:
             role = "voting"
-        return f"{self.name} {','.join(self.peer_urls)} {role}"
+        return f"{self.name} {','.join(urls)} {role}"
 
     def outcome(
         self, cluster: Cluster, member: Optional[Member], before: List[str], after: List[str]

@@ -9,22 +9,21 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import Address, read_address
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.endpoint import (
     BALANCED_BY_US,
     LOCAL,
-    Address,
     Settings,
     address_faults,
-    read_address,
     readable_endpoint,
     split_endpoint,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import WARNING, Fault, listed
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.networks import networks
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.preflight import (
     CONTROL_PLANE,
     ETCD,
     WORKER,
-    networks,
     wanted_ports,
 )
 
@@ -108,7 +107,7 @@ def api_address(inputs: Inputs) -> Iterator[Fault]:
         yield Fault("endpoint-invalid", text)
     else:
         yield from _in_cluster_networks(leader, "kubernetes_api_endpoint", address)
-        own = [host.name for host in inputs.hosts if address and address in map(read_address, host.addresses)]
+        own = [host.name for host in inputs.hosts if address in host.ips]
         if own and len(planes) > 1:
             text = (
                 f"kubernetes_api_endpoint {value} is the address of {listed(own)} alone, so the API is lost with it; "
@@ -119,7 +118,7 @@ def api_address(inputs: Inputs) -> Iterator[Fault]:
 
 def _settings(inputs: Inputs, leader: HostInput) -> Settings:
     """What the role endpoint would judge, as far as variables tell it."""
-    known = {host.name: [part for part in host.addresses if read_address(part)] for host in inputs.hosts}
+    known = {host.name: [str(address) for address in host.ips] for host in inputs.hosts}
     holders = {
         host.name: known[host.name][0] for host in inputs.hosts if inputs.holds_virtual_ip(host) and known[host.name]
     }

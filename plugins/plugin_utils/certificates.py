@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import ipaddress
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Set
+
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import normal
 
 # ansible-core needs it itself; only where ansible-test imports plugins one by one it is missing.
 with contextlib.suppress(ImportError):
@@ -92,20 +93,6 @@ def usages(certificate: x509.Certificate) -> Set[str]:
         return {usage.dotted_string for usage in extension.value}
     except x509.ExtensionNotFound:
         return set(USAGES.values())
-
-
-def is_address(name: str) -> bool:
-    """Whether a name is an IP address."""
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
-def normal(name: str) -> str:
-    """An address in its shortest form; a name as it is."""
-    return str(ipaddress.ip_address(name)) if is_address(name) else name
 
 
 def certificate_faults(

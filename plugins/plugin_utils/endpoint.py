@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Union
 
-Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import (
+    host_and_port,
+    is_address,
+    normal,
+    read_address,
+)
 
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 # Choices of kubernetes_api_load_balancer that this collection sets up.
@@ -93,11 +96,8 @@ def split_endpoint(endpoint: str) -> tuple[str, int | None]:
         host, _colon, port = endpoint.partition(":")
         if _colon and not port.isdigit():
             raise ValueError("the port after the colon is no number")
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        if not is_dns_name(host) or re.fullmatch(r"[\d.]+", host):
-            raise ValueError(f"{host!r} is neither a DNS name in lower case nor an IP address") from None
+    if not is_address(host) and (not is_dns_name(host) or re.fullmatch(r"[\d.]+", host)):
+        raise ValueError(f"{host!r} is neither a DNS name in lower case nor an IP address")
     if port and not 1 <= int(port) <= 65535:
         raise ValueError("the port is not between 1 and 65535")
     return host, int(port) if port else None
@@ -107,13 +107,6 @@ def readable_endpoint(endpoint: str) -> tuple[str, int | None] | None:
     """Host and port of an endpoint; None where it is empty or wrong."""
     with contextlib.suppress(ValueError):
         return split_endpoint(endpoint) if endpoint else None
-    return None
-
-
-def read_address(text: str) -> Address | None:
-    """An IP address; None where it is none."""
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(text)
     return None
 
 
@@ -128,11 +121,11 @@ def address_faults(settings: Settings) -> Iterator[tuple[str, str]]:
     """What is wrong with where the API is reached, with preflight's name for it."""
     if settings.load_balancer == LOCAL:
         split = readable_endpoint(settings.endpoint)
-        if not split or split[0] not in LOOPBACK or (split[1] or settings.api_port) != settings.local_port:
+        if not split or normal(split[0]) not in LOOPBACK or (split[1] or settings.api_port) != settings.local_port:
             text = (
                 f"kubernetes_api_endpoint is {settings.endpoint!r}, but with kubernetes_api_load_balancer=local every "
-                f"node reaches the API at its own proxy; set it to {shown('127.0.0.1', settings.local_port)}, or leave "
-                "it out"
+                f"node reaches the API at its own proxy; set it to {host_and_port('127.0.0.1', settings.local_port)}, "
+                "or leave it out"
             )
             yield "endpoint-invalid", text
     elif settings.virtual_ip and not read_address(settings.virtual_ip):
@@ -156,7 +149,7 @@ def address_faults(settings: Settings) -> Iterator[tuple[str, str]]:
         if settings.load_balancer == KUBE_VIP and port != settings.api_port:
             text = (
                 f"kubernetes_api_endpoint has port {port} and kubernetes_api_port is {settings.api_port}, but kube-vip "
-                f"passes calls on to the same port; write {shown(host, settings.api_port)}"
+                f"passes calls on to the same port; write {host_and_port(host, settings.api_port)}"
             )
             yield "endpoint-invalid", text
 
@@ -186,18 +179,14 @@ def _virtual_address(settings: Settings, host: str) -> Iterator[tuple[str, str]]
     if owners:
         text = f"the virtual address {address} is that of {', '.join(owners)}; take one that no host has"
         yield "address-clash", text
-    others = [name for name, one in holders.items() if ipaddress.ip_address(one).version != address.version]
+    own_ips = {name: read_address(one) for name, one in holders.items()}
+    others = [name for name, one in own_ips.items() if one and one.version != address.version]
     if others:
         text = (
             f"the virtual address {address} is IPv{address.version}, and the addresses of {', '.join(others)} are not; "
             "take an address of the same kind, or set kubernetes_node_ip"
         )
         yield "endpoint-invalid", text
-
-
-def shown(host: str, port: int) -> str:
-    """An endpoint as text."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _split(settings: Settings) -> tuple[str, int]:
@@ -236,7 +225,7 @@ def _haproxy(settings: Settings) -> Iterator[str]:
     where = f"HAProxy runs on control planes ({', '.join(shared)})"
     ways = f"or put hosts into the group {settings.group} that are no control planes"
     if port in settings.taken:
-        other = shown(settings.virtual_ip or host or "192.0.2.10", 8443)
+        other = host_and_port(settings.virtual_ip or host or "192.0.2.10", 8443)
         yield (
             f"{where}, where {settings.taken[port]} uses port {port} already: give kubernetes_api_endpoint another "
             f"port, like {other}, {ways}"

@@ -13,6 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Collection, Dict, List, Mapping, Optional, Tuple
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import (
+    host_and_port,
+    normal_url,
+    same_url,
+)
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.etcd_flags import FlagError, Version, data, parse
 
 CLIENT_PORT, PEER_PORT = 2379, 2380
@@ -68,7 +73,7 @@ class Plan:
 
 def url(address: str, port: int) -> str:
     """A URL at an address."""
-    return f"https://[{address}]:{port}" if ":" in address else f"https://{address}:{port}"
+    return f"https://{host_and_port(address, port)}"
 
 
 def make_plan(hosts: List[Host], version: str, cluster: Optional[Mapping[str, Any]] = None) -> Plan:
@@ -166,7 +171,9 @@ def _begin(plan: Plan, hosts: List[Host], members: List[Mapping[str, Any]]) -> N
     beginning = [host for host in begun if host.beginning]
     if begun and not beginning:
         return
-    started = {name for one in members if one.get("started") for name in (one["name"], *one["peer_urls"])}
+    started = {
+        name for one in members if one.get("started") for name in (one["name"], *map(normal_url, one["peer_urls"]))
+    }
     fresh = [host for host in hosts if not host.data and not {host.member, host.peer_url} & started]
     if unseen and fresh:
         plan.faults.append(
@@ -175,12 +182,18 @@ def _begin(plan: Plan, hosts: List[Host], members: List[Mapping[str, Any]]) -> N
         )
     for host in beginning:
         planned = host.bootstrap.get("ETCD_INITIAL_CLUSTER", "")
-        if fresh and sorted(planned.split(",")) != sorted(plan.initial_cluster.split(",")):
+        if fresh and _placed(planned) != _placed(plan.initial_cluster):
             plan.faults.append(
                 f"{host.name} has begun a cluster of {planned}, and now it would be {plan.initial_cluster}: make "
                 f"the inventory as it was, or remove etcd's data on {', '.join(one.name for one in begun)}"
             )
     plan.begin = [host.name for host in fresh]
+
+
+def _placed(initial_cluster: str) -> List[Tuple[str, str]]:
+    """The names and URLs of what a cluster begins with, to be compared."""
+    pairs = (pair.partition("=") for pair in initial_cluster.split(","))
+    return sorted((name, normal_url(link)) for name, _equals, link in pairs)
 
 
 def _change(plan: Plan, hosts: List[Host], new: List[Host], members: List[Mapping[str, Any]]) -> None:
@@ -215,14 +228,14 @@ def _join(plan: Plan, host: Host, found: List[Mapping[str, Any]]) -> None:
             plan.faults.append(
                 f"{host.name} has no data of etcd, and yet {_called(one)} answers: two hosts share a name or address"
             )
-        elif one.get("started") or host.peer_url not in one["peer_urls"]:
+        elif one.get("started") or not same_url(host.peer_url, one["peer_urls"]):
             plan.replaced.setdefault(host.name, []).append(one["id"])
     plan.join.append(host.name)
 
 
 def _keep(plan: Plan, host: Host, found: List[Mapping[str, Any]]) -> None:
     """A host with data is a member already, or its data is of no use."""
-    own = [one for one in found if one["name"] == host.member or host.peer_url in one["peer_urls"]]
+    own = [one for one in found if one["name"] == host.member or same_url(host.peer_url, one["peer_urls"])]
     if not own:
         plan.faults.append(
             f"{host.name} has data of a member that its cluster does not know, so it was removed, or is of another "
@@ -230,7 +243,7 @@ def _keep(plan: Plan, host: Host, found: List[Mapping[str, Any]]) -> None:
         )
         return
     for one in own:
-        if host.peer_url not in one["peer_urls"]:
+        if not same_url(host.peer_url, one["peer_urls"]):
             plan.faults.append(
                 f"{host.name} is a member at {', '.join(one['peer_urls'])}, and now its address is {host.address}: "
                 "set kubernetes_node_ip to the old address, or move the data directory's content away to replace it"
@@ -240,7 +253,7 @@ def _keep(plan: Plan, host: Host, found: List[Mapping[str, Any]]) -> None:
 
 
 def _find(host: Host, members: List[Mapping[str, Any]]) -> List[Mapping[str, Any]]:
-    return [one for one in members if one["name"] == host.member or host.peer_url in one["peer_urls"]]
+    return [one for one in members if one["name"] == host.member or same_url(host.peer_url, one["peer_urls"])]
 
 
 def _called(member: Mapping[str, Any]) -> str:

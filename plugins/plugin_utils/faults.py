@@ -23,6 +23,7 @@ FAULTS: dict[str, str] = {
     "cluster-differs": "a variable that describes the whole cluster differs between hosts",
     "endpoint-invalid": "kubernetes_api_endpoint is not host[:port], or does not fit the load balancer",
     "endpoint-missing": "several control planes, but no endpoint that survives the loss of one",
+    "family-clash": "IP versions of nodes' addresses, networks and Kubernetes do not fit together",
     "facts-missing": "facts of a host were not gathered",
     "foreign-variable": "a Kubespray variable that has another name here",
     "group-missing": "an inventory group that is needed is missing or empty",

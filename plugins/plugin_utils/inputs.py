@@ -5,11 +5,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import ipaddress
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -19,11 +16,14 @@ from typing import Any
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import Address, normal_text, read_address
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import (
     api_inputs,
     endpoint,
     host_pki,
     kubeadm_inputs,
+    network_inputs,
+    node_inputs,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import (
     ERROR,
@@ -37,8 +37,6 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.preflight im
     ETCD,
     LOAD_BALANCER,
     WORKER,
-    Network,
-    networks,
     runs_kubelet,
     version_tuple,
     wanted_ports,
@@ -99,12 +97,6 @@ FOREIGN_VARIABLES = {
     "container_manager": "kubernetes_container_runtime",
     "kube_apiserver_port": "kubernetes_api_port",
 }
-# What kubeadm accepts (cmd/kubeadm/app/apis/kubeadm/validation): the part of the pod network that a node gets, how many
-# more bits a node's part may have, and how many addresses a service network may have, by IP version.
-NODE_PREFIX = {4: 24, 6: 64}
-NODE_PREFIX_MAX_DIFFERENCE = 16
-SERVICE_HOST_BITS_MAX = 20
-SERVICE_ADDRESSES_MIN = 10
 # Where a minor version changed what fits.
 CRI_V1_ALPHA2_ONLY_BEFORE, CRI_V1_ONLY_SINCE = 23, 26
 NFTABLES_SINCE, NFTABLES_UNGATED_SINCE = 29, 31
@@ -141,6 +133,11 @@ class HostInput:
     def addresses(self) -> list[str]:
         """The node's addresses as they are written, of whatever form."""
         return [part.strip() for part in self.text("kubernetes_node_ip").split(",") if part.strip()]
+
+    @property
+    def ips(self) -> list[Address]:
+        """Those of them that are addresses, in whatever spelling."""
+        return [address for address in map(read_address, self.addresses) if address]
 
     def port(self, variable: str, usual: int) -> int:
         """A port's number; the usual one where it is not set or no number."""
@@ -235,7 +232,7 @@ class Inputs:
             return ""
         leader = self.leader()
         name, _port = endpoint.readable_endpoint(leader.text("kubernetes_api_endpoint")) or ("", None)
-        return str(endpoint.read_address(leader.text("endpoint_virtual_ip") or name) or "")
+        return str(read_address(leader.text("endpoint_virtual_ip") or name) or "")
 
 
 def load_specs(roles: Path) -> dict[str, dict[str, Any]]:
@@ -256,11 +253,6 @@ def defaults(specs: Specs) -> dict[str, Any]:
             default = spec.get("default")
             plain[variable] = None if "{{" in str(default) else default
     return plain
-
-
-def families(found: Sequence[Network]) -> list[int]:
-    """The IP versions of networks, in their order."""
-    return [network.version for network in found]
 
 
 # One host's values
@@ -332,66 +324,6 @@ def version(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
         yield host.fault("version-invalid", f"kubernetes_version: {error}")
 
 
-def _readable_cidrs(host: HostInput, variable: str) -> Iterator[Fault]:
-    """One fault for each CIDR of a variable that is none."""
-    for part in filter(None, map(str.strip, host.text(variable).split(","))):
-        if not networks(part):
-            advice = "write it like 10.244.0.0/16"
-            with contextlib.suppress(ValueError):
-                advice = f"its network is {ipaddress.ip_network(part, strict=False)}"
-            yield host.fault("cidr-invalid", f"{variable} {part} is no network in CIDR notation; {advice}")
-    found = families(networks(host.text(variable)))
-    if len(found) > 2 or len(found) != len(set(found)):
-        text = f"{variable} {host.text(variable)} has more than one network of an IP version; give one, or one of each"
-        yield host.fault("cidr-invalid", text)
-
-
-def cidrs(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
-    """The pod and service networks: form, size, overlap, families."""
-    yield from _readable_cidrs(host, "kubernetes_pod_cidr")
-    yield from _readable_cidrs(host, "kubernetes_service_cidr")
-    pods, services = networks(host.text("kubernetes_pod_cidr")), networks(host.text("kubernetes_service_cidr"))
-    for pod in pods:
-        yield from _pod_network_size(host, pod, len({*inputs.members(CONTROL_PLANE), *inputs.members(WORKER)}))
-        for service in services:
-            if pod.version == service.version and pod.overlaps(service):
-                text = (
-                    f"kubernetes_pod_cidr {pod} and kubernetes_service_cidr {service} overlap; choose another for one"
-                )
-                yield host.fault("cidr-clash", text)
-    for service in services:
-        bits = service.max_prefixlen - service.prefixlen
-        if bits > SERVICE_HOST_BITS_MAX:
-            limit = service.max_prefixlen - SERVICE_HOST_BITS_MAX
-            text = f"kubernetes_service_cidr {service} is larger than Kubernetes allows; use a /{limit}"
-            yield host.fault("cidr-invalid", text)
-        elif service.num_addresses < SERVICE_ADDRESSES_MIN:
-            text = (
-                f"kubernetes_service_cidr {service} has under {SERVICE_ADDRESSES_MIN} addresses; use a shorter prefix"
-            )
-            yield host.fault("cidr-invalid", text)
-    if pods and services and set(families(pods)) != set(families(services)):
-        text = (
-            f"kubernetes_pod_cidr {host.text('kubernetes_pod_cidr')} and kubernetes_service_cidr "
-            f"{host.text('kubernetes_service_cidr')} are of different IP versions; give both a network of each"
-        )
-        yield host.fault("cidr-clash", text)
-
-
-def _pod_network_size(host: HostInput, pod: Network, nodes: int) -> Iterator[Fault]:
-    """Whether a pod network has room for every node's part of it."""
-    node_prefix = NODE_PREFIX[pod.version]
-    difference = node_prefix - pod.prefixlen
-    if difference < 0 or 2**difference < nodes:
-        room = 2**difference if difference >= 0 else 0
-        text = f"kubernetes_pod_cidr {pod} has room for {room} nodes of /{node_prefix} each, but there are {nodes}"
-        yield host.fault("cidr-invalid", f"{text}; use a shorter prefix")
-    elif difference > NODE_PREFIX_MAX_DIFFERENCE:
-        limit = node_prefix - NODE_PREFIX_MAX_DIFFERENCE
-        text = f"kubernetes_pod_cidr {pod} is larger than kubeadm allows; use a prefix of /{limit} or longer"
-        yield host.fault("cidr-invalid", text)
-
-
 def supplied_pki(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
     """The CA that variables give to etcd."""
     certificate, key = ((name, host.text(name)) for name in (ETCD_CA_CERTIFICATE, ETCD_CA_KEY))
@@ -400,39 +332,6 @@ def supplied_pki(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
         return
     for fault in host_pki.supplied_authority(certificate, key, datetime.now(timezone.utc), days):
         yield replace(fault, host=host.name)
-
-
-def node_name(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
-    """The node's name and the cluster's domain."""
-    name = host.text("kubernetes_node_name")
-    if name and not endpoint.is_dns_name(name):
-        better = re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip("-.")
-        text = (
-            f"kubernetes_node_name {name!r} is no DNS name (a-z, 0-9, - and ., at most 63 characters between dots); "
-            f"set it, to {better} for example"
-        )
-        yield host.fault("name-invalid", text)
-    domain = host.text("kubernetes_dns_domain")
-    if domain and not endpoint.is_dns_name(domain):
-        text = f"kubernetes_dns_domain {domain!r} is no DNS name in lower case; cluster.local is usual"
-        yield host.fault("name-invalid", text)
-
-
-def node_address(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
-    """The node's addresses: form, and that they are outside the cluster's networks."""
-    for text in host.addresses:
-        try:
-            address = ipaddress.ip_address(text)
-        except ValueError:
-            yield host.fault(
-                "value-invalid", f"kubernetes_node_ip {text!r} is no IP address; set it to one of the host's"
-            )
-            continue
-        for variable in ("kubernetes_pod_cidr", "kubernetes_service_cidr"):
-            for network in networks(host.text(variable)):
-                if address in network:
-                    message = f"kubernetes_node_ip {text} lies in {variable} {network}; choose another network"
-                    yield host.fault("address-clash", message)
 
 
 def proxy_mode(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
@@ -523,12 +422,13 @@ HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
     undefined,
     names,
     version,
-    cidrs,
+    network_inputs.cidrs,
+    network_inputs.masks,
     api_inputs.endpoint,
     api_inputs.ports,
     supplied_pki,
-    node_name,
-    node_address,
+    node_inputs.node_name,
+    node_inputs.node_address,
     proxy_mode,
     checksums,
     runtime,
@@ -586,35 +486,13 @@ def members(inputs: Inputs) -> Iterator[Fault]:
         yield Fault("members-even", text, severity=WARNING if inputs.stacked and number > 2 else ERROR)
 
 
-def _holders(hosts: Sequence[HostInput], values: Callable[[HostInput], Sequence[str]]) -> dict[str, list[str]]:
-    """Which hosts have each value."""
-    holders: dict[str, list[str]] = defaultdict(list)
-    for host in hosts:
-        for value in values(host):
-            holders[value].append(host.name)
-    return holders
-
-
-def clashes(inputs: Inputs) -> Iterator[Fault]:
-    """Node names and addresses that hosts share."""
-    named = _holders(inputs.hosts, lambda host: [name for name in [host.text("kubernetes_node_name")] if name])
-    for name, hosts in named.items():
-        if len(hosts) > 1:
-            yield Fault("name-clash", f"{listed(hosts)} share kubernetes_node_name {name}; give each its own")
-    for address, hosts in _holders(inputs.hosts, lambda host: host.addresses).items():
-        if len(hosts) > 1:
-            text = (
-                f"{listed(hosts)} share kubernetes_node_ip {address}; give each its own, and set the variable where "
-                "all have the same address at their default route"
-            )
-            yield Fault("address-clash", text)
-
-
 def agreement(inputs: Inputs) -> Iterator[Fault]:
     """What must be the same on all hosts of the cluster."""
     hosts = [host for host in inputs.played if inputs.roles_of(host.name)]
     for variable in CLUSTER_VARIABLES:
-        holders = _holders(hosts, lambda host, name=variable: [host.text(name)] if name in host.values else [])  # type: ignore[misc]
+        holders: dict[str, list[str]] = {}
+        for host in (host for host in hosts if variable in host.values):
+            holders.setdefault(normal_text(host.text(variable)), []).append(host.name)
         if len(holders) > 1:
             found = "; ".join(f"{value or 'empty'} on {listed(having)}" for value, having in holders.items())
             text = f"{variable} differs: {found}; set it once for the whole cluster, in the group all"
@@ -646,7 +524,7 @@ CLUSTER_CHECKS: list[Callable[[Inputs], Iterator[Fault]]] = [
     groups,
     members,
     api_inputs.api_address,
-    clashes,
+    node_inputs.clashes,
     agreement,
     skew,
 ]

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cached_property
-from typing import Any, Union
+from typing import Any
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import normal, split_addresses
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import host_pki
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import WARNING, Fault, listed
-
-Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.networks import Network, networks
 
 CONTROL_PLANE, ETCD, WORKER, LOAD_BALANCER = "control_plane", "etcd", "worker", "load_balancer"
 # https://kubernetes.io/docs/reference/networking/ports-and-protocols/; the API server's port is a variable.
@@ -74,8 +74,7 @@ class Node:
     @property
     def addresses(self) -> list[str]:
         """The addresses at which the cluster reaches it: those that are set, or else those of the default interface."""
-        given = [part.strip() for part in str(self.setting("kubernetes_node_ip") or "").split(",") if part.strip()]
-        return given or [
+        return split_addresses(str(self.setting("kubernetes_node_ip") or "")) or [
             address
             for interface in self.facts["interfaces"]
             if interface["name"] == self.facts["default_interface"]
@@ -125,15 +124,6 @@ def version_tuple(text: str) -> tuple[int, int]:
     """The first two numbers of a version or kernel release."""
     match = re.match(r"v?(\d+)\.(\d+)", text)
     return (int(match[1]), int(match[2])) if match else (0, 0)
-
-
-def networks(cidrs: Any) -> list[Network]:
-    """The networks of one CIDR or several with commas between; none where one cannot be read."""
-    parts = [part.strip() for part in str(cidrs or "").split(",") if part.strip()]
-    try:
-        return [ipaddress.ip_network(part) for part in parts] if all("/" in part for part in parts) else []
-    except ValueError:
-        return []
 
 
 def cluster_networks(node: Node) -> Iterator[tuple[str, Network]]:
@@ -284,7 +274,7 @@ def addresses(node: Node) -> Iterator[Fault]:
     """Whether the node's addresses are the host's."""
     found = {address for interface in node.facts["interfaces"] for address in interface["addresses"]}
     own = {address for address in found if not ipaddress.ip_address(address).is_link_local}
-    for address in filter(None, str(node.setting("kubernetes_node_ip") or "").split(",")):
+    for address in split_addresses(str(node.setting("kubernetes_node_ip") or "")):
         if address not in own:
             text = (
                 f"kubernetes_node_ip {address} is no address of the host ({', '.join(sorted(own)) or 'it has none'}); "
@@ -313,7 +303,7 @@ def virtual_address(node: Node) -> Iterator[Fault]:
     given = node.setting("virtual_ip")
     if not given:
         return
-    address = ipaddress.ip_address(given)
+    address = ipaddress.ip_address(normal(given))
     if not node.setting("holds_virtual_ip"):
         for interface in node.facts["interfaces"]:
             if str(address) in interface["addresses"]:

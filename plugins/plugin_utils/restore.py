@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import normal, url_hosts
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import SEALED
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore import (
     ENCRYPTED,
@@ -198,9 +198,9 @@ class Planner:
         urls = [url for url in member["peer_urls"] if url]
         if not urls or not member["name"]:
             self.faults.append(f"{host}: it is not known what its member of etcd is called, or where it is reached")
-        found = {urlsplit(url).hostname for url in urls}
+        found = url_hosts(urls)
         address = self.request.addresses.get(host)
-        if urls and address and address.lower() not in found:
+        if urls and address and normal(address) not in found:
             self.faults.append(
                 f"{host}: its etcd is set up for {', '.join(urls)}, but the host's address is {address}. "
                 "See docs/restore.md, 'New addresses'"

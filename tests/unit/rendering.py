@@ -45,8 +45,9 @@ def render(
     }
     (folder / "play.yml").write_text(yaml.safe_dump([play]))
     variables = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    for path in ("../kubernetes/defaults/main.yml", "defaults/main/main.yml", "vars/main.yml"):
-        variables |= yaml.safe_load((source / path).read_text())
+    for pattern in ("defaults/main.yml", "defaults/main/*.yml", "vars/main.yml", "vars/main/*.yml"):
+        for path in source.glob(pattern):
+            variables |= yaml.safe_load(path.read_text())
     # Variables of an outer group are weaker than those of the groups in it, as defaults are.
     (folder / "inventory.yml").write_text(yaml.safe_dump({"defaults": {**inventory, "vars": variables}}))
     program = Path(sys.executable).with_name("ansible-playbook")

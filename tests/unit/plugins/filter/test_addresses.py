@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.groundwork.kubernetes.plugins.filter.addresses import addresses
+from ansible_collections.groundwork.kubernetes.plugins.filter.interface_of import interface_of
+from ansible_collections.groundwork.kubernetes.plugins.filter.known_nodes import known_nodes
+from ansible_collections.groundwork.kubernetes.plugins.filter.split_addresses import split_addresses
 from jinja2.exceptions import UndefinedError
 
 IPV4 = {"ansible_facts": {"default_ipv4": {"address": "192.0.2.1"}}}
@@ -20,10 +23,47 @@ IPV6 = {"ansible_facts": {"default_ipv4": {}, "default_ipv6": {"address": "2001:
         (IPV6, "2001:db8::1"),
         ({"kubernetes_node_ip": "192.0.2.9", **IPV4}, "192.0.2.9"),
         ({"kubernetes_node_ip": "192.0.2.9, 2001:db8::9"}, "192.0.2.9"),
+        ({"kubernetes_node_ip": "2001:DB8:0::9,192.0.2.9"}, "2001:db8::9"),
+        ({"kubernetes_node_ip": " ", **IPV4}, "192.0.2.1"),
     ],
 )
 def test_address(variables: dict[str, Any], address: str) -> None:
     assert addresses(["a"], {"a": variables}) == [address]
+
+
+def test_every() -> None:
+    both = {"kubernetes_node_ip": "192.0.2.9, 2001:DB8::9"}
+    assert addresses(["a", "b"], {"a": both, "b": IPV6}, every=True) == ["192.0.2.9", "2001:db8::9", "2001:db8::1"]
+    assert addresses(["a"], {"a": both}, port=2379, every=True)[1] == "https://[2001:db8::9]:2379"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("192.0.2.9, 2001:DB8:0::9", ["192.0.2.9", "2001:db8::9"]), ("", []), ("eth0", ["eth0"])]
+)
+def test_split(text: str, found: list[str]) -> None:
+    assert split_addresses(text) == found
+
+
+INTERFACES = {
+    "eth0": {"device": "eth0", "ipv4": {"address": "192.0.2.1"}, "ipv6": [{"address": "2001:db8::1"}]},
+    "eth1": {"device": "eth1", "ipv4_secondaries": [{"address": "192.0.2.2"}], "ipv6": [{"address": "2001:db8::2"}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [("192.0.2.2", "eth1"), ("2001:db8::2", "eth1"), ("2001:DB8:0::2", "eth1"), ("2001:db8::3", ""), ("", "")],
+)
+def test_interface(address: str, found: str) -> None:
+    assert interface_of(address, INTERFACES) == found
+
+
+def test_nodes() -> None:
+    nodes = {"a": {"kubernetes_node_ip": "192.0.2.9, 2001:DB8::9"}, "lost": {}, "b": IPV6}
+    assert known_nodes(nodes, nodes, {"a": ["2001:DB8::10", "a.example.com"]}) == [
+        {"name": "a", "addresses": ["192.0.2.9", "2001:db8::9", "2001:db8::10"], "names": ["a.example.com"]},
+        {"name": "b", "addresses": ["2001:db8::1"], "names": []},
+    ]
 
 
 def test_order() -> None:

@@ -45,3 +45,11 @@ def test_ipv6() -> None:
 def test_bad_input() -> None:
     with pytest.raises(AnsibleFilterError, match="lost_members needs the members"):
         lost_members([{}], KNOWN)
+
+
+@pytest.mark.parametrize("written", ["2001:db8::2", "2001:DB8::2", "2001:0db8:0:0:0:0:0:2"])
+@pytest.mark.parametrize("known", ["2001:db8::2", "2001:DB8:0::2"])
+def test_addresses_are_compared_as_addresses(written: str, known: str) -> None:
+    down, unstarted = member("old", f"[{written}]", healthy=False), member("", f"[{written}]", healthy=False)
+    assert lost_members([ONE, down], [*KNOWN, known]) == []
+    assert lost_members([ONE, unstarted], KNOWN, ["cp-2", known]) == [unstarted]

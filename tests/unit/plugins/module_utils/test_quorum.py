@@ -210,7 +210,7 @@ def test_order(states: str, leader: int, names: list[str]) -> None:
     ("wanted", "found"),
     [
         ("m2", 2), ("2", 2), ("https://10.0.0.3:2379", 3), ("https://10.0.0.3:2380/", 3), ("10.0.0.1", 1), ("m9", None),
-        ("https://10.0.0.3:9", None), ("", None),
+        ("https://10.0.0.3:9", None), ("", None), ("::ffff:10.0.0.1", 1), ("https://[::FFFF:10.0.0.3]:2380", 3),
     ],
 )  # fmt: skip
 def test_find(wanted: str, found: int | None) -> None:

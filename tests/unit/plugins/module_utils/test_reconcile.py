@@ -130,3 +130,27 @@ def test_faults_are_told_all_at_once() -> None:
 
 def test_rules_only_name_steps_that_exist() -> None:
     assert {step for rule in RULES.values() if isinstance(rule, list) for step in rule} == set(STEPS)
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after"),
+    [
+        ("InitConfiguration.localAPIEndpoint.advertiseAddress", "2001:DB8::11", "2001:db8:0::11"),
+        ("ClusterConfiguration.controlPlaneEndpoint", "[2001:DB8::11]:6443", "[2001:db8::11]:6443"),
+        ("ClusterConfiguration.networking.podSubnet", "10.244.0.0/16, FD00::/56", "10.244.0.0/16,fd00::/56"),
+        ("ClusterConfiguration.apiServer.certSANs", ["2001:DB8::11", "cp"], ["2001:db8::11", "cp"]),
+        (
+            "ClusterConfiguration.etcd.external.endpoints",
+            ["https://[2001:DB8::1]:2379"],
+            ["https://[2001:db8::1]:2379"],
+        ),
+        (
+            "InitConfiguration.nodeRegistration.kubeletExtraArgs",
+            [{"name": "node-ip", "value": "192.0.2.11, 2001:DB8::11"}],
+            [{"name": "node-ip", "value": "192.0.2.11,2001:db8::11"}],
+        ),
+    ],
+)
+def test_another_spelling_of_an_address_is_no_change(path: str, before: Any, after: Any) -> None:
+    plan = make_plan(documents(path, before), documents(path, after))
+    assert (plan.paths, plan.refused, plan.steps) == ([], [], [])

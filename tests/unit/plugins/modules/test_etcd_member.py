@@ -278,6 +278,18 @@ def test_member_from_added_to_promoted(etcd: Cluster) -> None:
     assert etcd.changes[1:] == [[f"--endpoints={url_list(1, 2, 3)}", "member", "promote", f"{ID + 4:x}"]]
 
 
+def test_a_member_is_there_however_its_address_is_written(etcd: Cluster) -> None:
+    etcd.size, etcd.learners = 4, {4}
+    spelled = [peer(4).replace("10.0.0.4", "[::FFFF:10.0.0.4]") + "/"]
+    would = etcd.run(etcd_member, name="m4", peer_urls=spelled, _ansible_check_mode=True)
+    assert (would["actions"], would["diff"][0]["after"].splitlines()[-1]) == (["promoted"], f"m4 {peer(4)} voting")
+    etcd.learners = set()
+    assert not etcd.run(etcd_member, name="m4", peer_urls=spelled)["changed"]
+    other = etcd.run(etcd_member, name="m9", peer_urls=spelled)
+    assert "belongs to m4 (" in other["msg"]
+    assert etcd.changes == []
+
+
 @pytest.mark.parametrize(("timeout", "failed"), [(0, False), (1, True)])
 def test_etcd_says_that_the_learner_is_not_ready(etcd: Cluster, timeout: int, failed: bool) -> None:
     etcd.size, etcd.learners = 4, {4}

@@ -131,6 +131,23 @@ def test_refused(states: str, seen: dict[str, Any] | None, said: str) -> None:
     assert any(said in fault for fault in make_plan(hosts(states), V, seen).faults)
 
 
+LONG = "2001:0DB8:0:0:0:0:0:0003"
+
+
+@pytest.mark.parametrize(
+    "link", ["https://[2001:db8::3]:2380", f"https://[{LONG}]:2380", "https://[2001:DB8::3]:2380/"]
+)
+def test_an_address_is_the_same_however_the_member_was_given_it(link: str) -> None:
+    third = {"h3": {"address": "2001:db8::3"}}
+    for found in (member(3, peer_urls=[link]), dead(3, name="old", peer_urls=[link])):
+        assert make_plan(hosts("ddd", **third), V, cluster(member(1), member(2), found)).describe()["gone"] == []
+    healthy = cluster(member(1), member(2), member(3, name="other", peer_urls=[link]))
+    assert make_plan(hosts("ddd", **third), V, healthy).faults == []
+    begun = hosts("bee", **third)
+    begun[0] = replace(begun[0], bootstrap={**NEW, "ETCD_INITIAL_CLUSTER": f"{initial(2, 1)},h3={link}"})
+    assert make_plan(begun, V).faults == []
+
+
 def test_an_interrupted_start_keeps_its_members() -> None:
     begun = hosts("bee")
     begun[0] = replace(begun[0], bootstrap={**NEW, "ETCD_INITIAL_CLUSTER": initial(1, 2, 4)})

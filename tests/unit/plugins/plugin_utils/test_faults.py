@@ -93,6 +93,8 @@ def test_every_fault_is_named_once_in_the_table_and_in_the_readme() -> None:
             "plugin_utils/inputs.py",
             "plugin_utils/faults.py",
             "plugin_utils/api_inputs.py",
+            "plugin_utils/network_inputs.py",
+            "plugin_utils/node_inputs.py",
             "plugin_utils/endpoint.py",
             "plugin_utils/host_pki.py",
             "plugin_utils/kubeadm_inputs.py",
@@ -103,7 +105,8 @@ def test_every_fault_is_named_once_in_the_table_and_in_the_readme() -> None:
     code = "\n".join(sources).replace(table, "")
     used = {name for name in re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)+)"', code) if not name.startswith("kube-")}
     of_kubeadm = {name for _issuer, name in host_pki.KUBEADM_CERTIFICATES.values()}
-    assert used - {"utf-8"} - of_kubeadm == faults.FAULTS.keys()
+    arguments = {"node-cidr-mask-size", "allocate-node-cidrs"}
+    assert used - {"utf-8"} - of_kubeadm - arguments == faults.FAULTS.keys()
     readme = (ROOT / "roles" / "preflight" / "README.md").read_text()
     assert (
         set(re.findall(r"^\| `([a-z0-9-]+)` \| (?:error|warning|either)", readme, re.MULTILINE)) == faults.FAULTS.keys()

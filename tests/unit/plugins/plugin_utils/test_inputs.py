@@ -64,6 +64,7 @@ VALUES: dict[str, Any] = {
 SHA = "a" * 64
 GROUPS = {"kube_control_plane": ["cp1"], "kube_node": ["w1"], "etcd": []}
 V6_SERVICES = "fd01::/112"
+V6_NODE = {"kubernetes_node_ip": "2001:db8::1"}
 CA, OTHER_CA = issue("etcd-ca"), issue("other-ca")
 
 
@@ -109,16 +110,16 @@ VARIABLES = [
     ("too large for kubeadm", {"kubernetes_pod_cidr": "128.0.0.0/7"}, ["error cidr-invalid"]),
     ("too many services", {"kubernetes_service_cidr": "10.96.0.0/11"}, ["error cidr-invalid"]),
     ("too few services", {"kubernetes_service_cidr": "10.96.0.0/29"}, ["error cidr-invalid"]),
-    ("different families", {"kubernetes_service_cidr": V6_SERVICES}, ["error cidr-clash"]),
+    ("different families", {"kubernetes_service_cidr": V6_SERVICES, **V6_NODE}, ["error cidr-clash"]),
     (
         "dual stack",
         {"kubernetes_pod_cidr": "10.244.0.0/16,fd00::/56", "kubernetes_service_cidr": f"10.96.0.0/12,{V6_SERVICES}"},
         [],
     ),
-    ("IPv6", {"kubernetes_pod_cidr": "fd00::/48", "kubernetes_service_cidr": V6_SERVICES}, []),
+    ("IPv6", {"kubernetes_pod_cidr": "fd00::/48", "kubernetes_service_cidr": V6_SERVICES, **V6_NODE}, []),
     (
         "IPv6 too large for kubeadm",
-        {"kubernetes_pod_cidr": "fd00::/47", "kubernetes_service_cidr": V6_SERVICES},
+        {"kubernetes_pod_cidr": "fd00::/47", "kubernetes_service_cidr": V6_SERVICES, **V6_NODE},
         ["error cidr-invalid"],
     ),
     # Endpoint

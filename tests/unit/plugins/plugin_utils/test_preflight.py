@@ -366,6 +366,18 @@ ONE_HOST = [
     ("an unknown process before joining", listener(10250, ""), {}, ["error port-taken"]),
     ("an unknown process of a member", {**JOINED, **listener(10250, "")}, {}, []),
     (
+        "both of the host's addresses, otherwise written",
+        {"interfaces": [{**FACTS["interfaces"][0], "addresses": ["192.0.2.10", "2001:db8::10"]}]},
+        {"kubernetes_node_ip": "192.0.2.10, 2001:DB8:0::10"},
+        [],
+    ),
+    (
+        "the second address is another host's",
+        {},
+        {"kubernetes_node_ip": "192.0.2.10, 2001:DB8:0::10"},
+        ["error node-address-missing"],
+    ),
+    (
         "another host's address",
         {},
         {"kubernetes_node_ip": "192.0.2.99"},

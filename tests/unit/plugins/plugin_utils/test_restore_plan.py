@@ -363,3 +363,10 @@ def test_keys_that_the_api_servers_no_longer_have() -> None:
     [fault] = plan(*hosts)["faults"]
     assert fault.startswith("cp-2: its API server does not have the keys key-1, key-2, with which")
     assert plan(hosts[0])["faults"] == []
+
+
+@pytest.mark.parametrize("address", ["2001:db8::1", "2001:DB8:0::1"])
+@pytest.mark.parametrize("link", ["https://[2001:db8::1]:2380", "https://[2001:0DB8::0:1]:2380"])
+def test_a_members_address_is_compared_as_an_address(address: str, link: str) -> None:
+    found = plan(info(1, archives=[archive()], member={"peer_urls": [link]}), addresses={"cp-1": address})
+    assert not [fault for fault in found["faults"] if "the host's address is" in fault]
