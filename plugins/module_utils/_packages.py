@@ -9,7 +9,20 @@ import re
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._package_versions import (
+    Key,
+    accepts,
+    is_newer,
+    order,
+)
+
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")
+# How upstream writes a pre-release; packages have a tilde there, which sorts it before the release.
+PRE_RELEASE = re.compile(r"-(?=(alpha|beta|rc)[.\d])")
+# apt-cache policy: a package's own line, its candidate, and a row of its table of versions.
+POLICY_NAME = re.compile(r"^(\S+):$")
+POLICY_CANDIDATE = re.compile(r"^  Candidate: ([^(\s]\S*)$")
+POLICY_VERSION = re.compile(r"^ (?:\*{3}|   ) (\S+)( .*)?$")
 ARMORED_KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 
 
@@ -21,13 +34,19 @@ class Request:
     version: Optional[str] = None
 
     def accepts(self, version: str) -> bool:
-        """Whether an installed or offered version will do: '1.36.5' accepts '1.36.5-1.1' and '0:1.36.5-1.1' too."""
-        if self.version is None or version == self.version:
-            return True
-        return re.match(re.escape(self.version) + r"($|[-~+])", re.sub(r"^\d+:", "", version)) is not None
+        """Whether an installed or offered version will do."""
+        return self.version is None or accepts(self.version, version)
 
     def __str__(self) -> str:
         return self.name if self.version is None else f"{self.name}={self.version}"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What repositories have of a package; the candidate is what the package manager itself would install."""
+
+    versions: Tuple[str, ...] = ()
+    candidate: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +87,7 @@ def parse_request(text: str) -> Request:
     name, separator, version = text.partition("=")
     if not NAME.match(name) or (separator and not version):
         raise ValueError(f"packages: {text!r} is neither a name nor name=version")
-    return Request(name, version or None)
+    return Request(name, PRE_RELEASE.sub("~", version) or None)
 
 
 def parse_repository(option: Optional[Dict[str, Any]]) -> Optional[Repository]:
@@ -98,35 +117,96 @@ def parse_rpm(text: str) -> Dict[str, str]:
     return {row[0]: row[1] for row in rows if len(row) == 2}
 
 
-def parse_madison(text: str) -> Dict[str, List[str]]:
-    """The versions on offer, newest first, of lines 'name | version | source' by apt-cache madison."""
-    offers: Dict[str, List[str]] = {}
+def parse_policy(text: str) -> Dict[str, Offer]:
+    """What is on offer, as apt-cache policy tells it: pins and suites are weighed already."""
+    candidates: Dict[str, str] = {}
+    versions: Dict[str, List[str]] = {}
+    name = ""
     for line in text.splitlines():
-        name, _bar, rest = line.partition("|")
-        version = rest.partition("|")[0].strip()
-        if version and version not in offers.setdefault(name.strip(), []):
-            offers[name.strip()].append(version)
-    return offers
+        heading, candidate, row = (form.match(line) for form in (POLICY_NAME, POLICY_CANDIDATE, POLICY_VERSION))
+        if heading:
+            name = heading[1]
+        elif candidate:
+            candidates[name] = candidate[1]
+        elif row:
+            versions.setdefault(name, []).append(row[1])
+    return {name: Offer(tuple(found), candidates.get(name)) for name, found in versions.items()}
 
 
-def choose_all(requests: List[Request], offers: Dict[str, List[str]]) -> List[str]:
-    """For each package the newest version on offer that will do, as 'name=version'.
+def parse_repoquery(text: str) -> Dict[str, Offer]:
+    """What is on offer, of lines 'name<tab>epoch:version-release' by dnf repoquery."""
+    versions: Dict[str, List[str]] = {}
+    for name, tab, version in (line.partition("\t") for line in text.splitlines()):
+        if tab and version not in versions.setdefault(name, []):
+            versions[name].append(version)
+    return {name: Offer(tuple(found)) for name, found in versions.items()}
+
+
+def choose(request: Request, offer: Offer, part: Key) -> Optional[str]:
+    """The version to install: the package manager's own candidate if it will do, else the newest that will.
+
+    None where there is none.
+    """
+    if offer.candidate is not None and request.accepts(offer.candidate):
+        return offer.candidate
+    if request.version is None:
+        return None
+    accepted = [version for version in offer.versions if request.accepts(version)]
+    return max(accepted, key=lambda version: order(version, part)) if accepted else None
+
+
+def choose_all(requests: List[Request], offers: Dict[str, Offer], part: Key) -> Dict[str, str]:
+    """The version to install of each package.
 
     Raises:
         ValueError: naming every package that has none.
     """
-    accepted = {
-        request: [version for version in offers.get(request.name, []) if request.accepts(version)]
-        for request in requests
-    }
-    faults = [_fault(request, offers.get(request.name, [])) for request in requests if not accepted[request]]
+    chosen = {request: choose(request, offers.get(request.name, Offer()), part) for request in requests}
+    faults = [
+        _not_offered(request, offers.get(request.name, Offer()), part)
+        for request, version in chosen.items()
+        if version is None
+    ]
     if faults:
         raise ValueError("\n".join(faults))
-    return [f"{request.name}={versions[0]}" for request, versions in accepted.items()]
+    return {request.name: version for request, version in chosen.items() if version is not None}
 
 
-def _fault(request: Request, offered: List[str]) -> str:
-    if not offered:
+def refuse_downgrades(requests: List[Request], installed: Dict[str, str], part: Key) -> None:
+    """Make sure that nothing that is installed is newer than what is asked for.
+
+    Raises:
+        ValueError: naming every package that is.
+    """
+    faults = [
+        f"{request}: {installed[request.name]} is installed, which is newer; packages are never downgraded: ask for a"
+        f" version that is not older, or remove the package"
+        for request in requests
+        if request.name in installed
+        and request.version is not None
+        and not request.accepts(installed[request.name])
+        and is_newer(installed[request.name], request.version, part)
+    ]
+    if faults:
+        raise ValueError("\n".join(faults))
+
+
+def find_unfulfilled(requests: List[Request], installed: Dict[str, str]) -> List[str]:
+    """What to say of each package that is not installed as it was asked for, once the package manager is through."""
+    wrong = [
+        request for request in requests if request.name not in installed or not request.accepts(installed[request.name])
+    ]
+    said = {request: installed.get(request.name, "no version of it") for request in wrong}
+    return [
+        f"{request}: {found} is installed, though the package manager told of no error"
+        for request, found in said.items()
+    ]
+
+
+def _not_offered(request: Request, offer: Offer, part: Key) -> str:
+    if not offer.versions:
         return f"{request}: the host's repositories have no package of this name"
-    newest = ", ".join(offered[:5])
+    newest = ", ".join(sorted(offer.versions, key=lambda version: order(version, part), reverse=True)[:5])
+    if request.version is None:
+        return f"{request}: apt has no candidate for it, as where a pin forbids all of its versions: {newest}"
     return f"{request}: the host's repositories have no such version; their newest are {newest}"

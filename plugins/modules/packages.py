@@ -25,7 +25,9 @@ options:
   packages:
     description:
       - The packages, as C(name) or C(name=version).
-      - A version may leave out the packaging's own part; C(1.36.5) accepts C(1.36.5-1.1).
+      - A version may leave out the epoch and the packaging's own part; C(1.36.5) accepts C(0:1.36.5-1.1) and
+        C(1.36.5~ds1-1), but no pre-release such as C(1.36.5~rc.0-1.1). Where they are given, they count.
+      - Without a version it is what the package manager itself would install, with its pins and suites weighed.
     type: list
     elements: str
     required: true
@@ -107,16 +109,25 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._files impor
     plan_file,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import Attributes, install_stream
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._package_versions import (
+    debian_part,
+    rpm_part,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._packages import (
     ARMORED_KEY,
+    Offer,
     Repository,
     Request,
+    choose,
     choose_all,
+    find_unfulfilled,
     parse_dpkg,
-    parse_madison,
+    parse_policy,
+    parse_repoquery,
     parse_repository,
     parse_request,
     parse_rpm,
+    refuse_downgrades,
 )
 
 APT_OPTIONS = [
@@ -127,6 +138,8 @@ APT_OPTIONS = [
     "--option=Dpkg::Options::=--force-confdef",
     "--option=Dpkg::Options::=--force-confold",
 ]
+# Packages on hold are excluded; dnf 4 lifts that by "all", dnf 5 by "*", and each leaves the other's word alone.
+DNF_OPTIONS = ["--assumeyes", "--setopt=disable_excludes=all,*"]
 READABLE = Attributes(0o644, 0, 0)
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
 
@@ -153,6 +166,8 @@ class Manager:
 class Apt(Manager):
     """Debian's package manager."""
 
+    part = staticmethod(debian_part)
+
     def key_path(self, name: str) -> str:
         """Where a repository's key is kept."""
         return f"/etc/apt/keyrings/{name}.asc"
@@ -167,20 +182,21 @@ class Apt(Manager):
         form = "--showformat=${Package}\\t${Version}\\t${db:Status-Abbrev}\\n"
         return parse_dpkg(self.call("dpkg-query", "--show", form, *names, ok=(0, 1)))
 
-    def offers(self, names: List[str]) -> Dict[str, List[str]]:
-        """The versions that the package lists name."""
-        return parse_madison(self.call("apt-cache", "madison", *names, ok=(0, 100)))
+    def offers(self, names: List[str]) -> Dict[str, Offer]:
+        """What the package lists name."""
+        return parse_policy(self.call("apt-cache", "policy", *names, ok=(0, 100)))
 
     def unheld(self, hold: List[str]) -> List[str]:
         """The packages that are yet to be put on hold."""
         held = self.call("apt-mark", "showhold").split() if hold else []
         return [name for name in hold if name not in held]
 
-    def install(self, requests: List[Request]) -> None:
-        """Install or update packages."""
+    def install(self, requests: List[Request], installed: Dict[str, str]) -> None:
+        """Install or update packages; installed are the versions that are there."""
         self.call("apt-get", "update", "--option=DPkg::Lock::Timeout=300")
-        chosen = choose_all(requests, self.offers([request.name for request in requests]))
-        self.call("apt-get", "install", *APT_OPTIONS, *chosen)
+        chosen = choose_all(requests, self.offers([request.name for request in requests]), self.part)
+        refuse_downgrades(list(map(Request, chosen, chosen.values())), installed, self.part)
+        self.call("apt-get", "install", *APT_OPTIONS, *(f"{name}={version}" for name, version in chosen.items()))
 
     def hold(self, names: List[str]) -> None:
         """Keep updates from touching packages."""
@@ -189,6 +205,8 @@ class Apt(Manager):
 
 class Dnf(Manager):
     """The Red Hat family's package manager, versions 4 and 5."""
+
+    part = staticmethod(rpm_part)
 
     def key_path(self, name: str) -> str:
         """Where a repository's key is kept."""
@@ -201,9 +219,17 @@ class Dnf(Manager):
 
     def installed(self, names: List[str]) -> Dict[str, str]:
         """The versions of the packages that are installed."""
-        return parse_rpm(self.call("rpm", "--query", "--queryformat=%{NAME}\\t%{VERSION}-%{RELEASE}\\n", *names, ok=()))
+        form = "--queryformat=%{NAME}\\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\n"
+        found = parse_rpm(self.call("rpm", "--query", form, *names, ok=()))
+        for name in names:
+            # dnf takes a name that another package provides, too.
+            if name not in found:
+                providers = parse_rpm(self.call("rpm", "--query", "--whatprovides", form, name, ok=()))
+                if providers:
+                    found[name] = next(iter(providers.values()))
+        return found
 
-    def offers(self, names: List[str]) -> Dict[str, List[str]]:
+    def offers(self, names: List[str]) -> Dict[str, Offer]:
         """Nothing: dnf has no package lists that can be read without the network."""
         return {}
 
@@ -211,12 +237,22 @@ class Dnf(Manager):
         """Nothing: the repository's file holds them."""
         return []
 
-    def install(self, requests: List[Request]) -> None:
-        """Install or update packages."""
-        names = [
-            request.name if request.version is None else f"{request.name}-{request.version}*" for request in requests
-        ]
-        self.call("dnf", "install", "--assumeyes", "--setopt=disable_excludes=*", *names)
+    def install(self, requests: List[Request], installed: Dict[str, str]) -> None:
+        """Install or update packages; installed are the versions that are there."""
+        names = [request.name for request in requests if request.version is None]
+        chosen = self._choose([request for request in requests if request.version is not None])
+        refuse_downgrades(list(map(Request, chosen, chosen.values())), installed, self.part)
+        exact = [f"{name}-{version}" for name, version in chosen.items()]
+        self.call("dnf", "install", *DNF_OPTIONS, *names, *exact)
+
+    def _choose(self, requests: List[Request]) -> Dict[str, str]:
+        """The exact versions, of what dnf has read lately or, where that does not do, of what there is now."""
+        query = ["repoquery", *DNF_OPTIONS, "--quiet", "--queryformat=%{name}\\t%{epoch}:%{version}-%{release}\\n"]
+        names = [request.name for request in requests]
+        offers = parse_repoquery(self.call("dnf", *query, *names)) if requests else {}
+        if any(choose(request, offers.get(request.name, Offer()), self.part) is None for request in requests):
+            offers = parse_repoquery(self.call("dnf", *query, "--refresh", *names))
+        return choose_all(requests, offers, self.part)
 
     def hold(self, names: List[str]) -> None:
         """Nothing to do."""
@@ -296,8 +332,10 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     missing = [
         request for request in requests if request.name not in versions or not request.accepts(versions[request.name])
     ]
+    refuse_downgrades(missing, versions, manager.part)
     source = manager.source(repository, hold) if repository else None
-    plan = Plan(source, missing, manager.unheld([name for name in hold if name in present or name in names]))
+    held = [name for name in hold if name in present or name in names]
+    plan = Plan(source, missing, manager.unheld(held))
     result: Dict[str, Any] = {"changed": plan.changed, "installed": [request.name for request in missing]}
     if module._diff:
         result["diff"] = plan.diffs(versions)
@@ -306,15 +344,20 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
             write(module, plan_file(manager.key_path(repository.name), fetch_key(repository)))
             write(module, source)
         if missing:
-            manager.install(missing)
+            manager.install(missing, versions)
             versions = manager.installed(names)
-        if plan.unheld:
-            manager.hold(plan.unheld)
+            unfulfilled = find_unfulfilled(requests, versions)
+            if unfulfilled:
+                raise PackagesError("\n".join(unfulfilled))
+        # apt takes a package that it updates off hold.
+        unheld = manager.unheld(held) if missing else plan.unheld
+        if unheld:
+            manager.hold(unheld)
     elif missing:
         offers = manager.offers([request.name for request in missing])
         for request in missing:
-            accepted = [version for version in offers.get(request.name, []) if request.accepts(version)]
-            versions.update({request.name: accepted[0]} if accepted else {})
+            version = choose(request, offers.get(request.name, Offer()), manager.part)
+            versions.update({request.name: version} if version else {})
     result["versions"] = versions
     return result
 
