@@ -50,14 +50,28 @@ def load(text: str) -> List[x509.Certificate]:
     return found
 
 
-def days_left(certificate: x509.Certificate, now: Optional[datetime.datetime] = None) -> float:
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+def _moment(certificate: x509.Certificate, name: str) -> datetime.datetime:
+    """A moment of a certificate; cryptography has the one with a time zone since version 42."""
+    found: Optional[datetime.datetime] = getattr(certificate, f"{name}_utc", None)
+    return found or getattr(certificate, name).replace(tzinfo=datetime.timezone.utc)
+
+
+def days_left(certificate: x509.Certificate) -> float:
     """How long a certificate is still good."""
-    now = now or datetime.datetime.now(datetime.timezone.utc)
-    try:
-        end = certificate.not_valid_after_utc
-    except AttributeError:  # before cryptography 42
-        end = certificate.not_valid_after.replace(tzinfo=datetime.timezone.utc)
-    return (end - now).total_seconds() / 86400
+    return (_moment(certificate, "not_valid_after") - _now()).total_seconds() / 86400
+
+
+def has_begun(certificate: x509.Certificate) -> bool:
+    """Whether a certificate is not one of the future."""
+    return _moment(certificate, "not_valid_before") <= _now()
+
+
+def _early(certificate: x509.Certificate) -> str:
+    return f"is valid from {_moment(certificate, 'not_valid_before'):%Y-%m-%d %H:%M} UTC on only"
 
 
 def signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
@@ -119,6 +133,8 @@ def certificate_faults(
     left = days_left(certificate)
     if left < renew_days:
         faults.append(f"it ends in {left:.0f} days" if left > 0 else f"it ended {-left:.0f} days ago")
+    if not has_begun(certificate):
+        faults.append(f"it {_early(certificate)}")
     wanted, has = {normal(name) for name in names}, alternative_names(certificate)
     if wanted - has:
         faults.append(f"it is not for {', '.join(sorted(wanted - has))}")
@@ -184,6 +200,9 @@ def plan_authority(
 def _given(hosts: Mapping[str, Mapping[str, Any]], certificate: str, key: str) -> Authority:
     bundle = load(certificate)
     faults = [f"etcd_ca_certificate: {one.subject.rfc4514_string()} has ended" for one in bundle if days_left(one) <= 0]
+    # The next CA may stand beside the present one before it begins, but neither alone nor as the one that signs.
+    if not any(has_begun(one) for one in bundle):
+        faults.append(f"etcd_ca_certificate: {bundle[0].subject.rfc4514_string()} {_early(bundle[0])}")
     for host, info in hosts.items():
         member = load(info.get("certificate", ""))[:1]
         # A member that trusts nobody who knows its peers would be cut off.
@@ -198,6 +217,8 @@ def _given(hosts: Mapping[str, Mapping[str, Any]], certificate: str, key: str) -
     issuer = _issuer(bundle, key)
     if issuer is None:
         faults.append("etcd_ca_key: it is the key of none of the certificates in etcd_ca_certificate")
+    elif not has_begun(issuer) and any(has_begun(one) for one in bundle):
+        faults.append(f"etcd_ca_key: its certificate {_early(issuer)}; give the key of the present CA until then")
     text = issuer.public_bytes(serialization.Encoding.PEM).decode() if issuer else ""
     return Authority("given", certificate, issuer=text, lacking=lacking, faults=faults)
 
@@ -245,11 +266,13 @@ def _own(hosts: Mapping[str, Mapping[str, Any]], renew_days: float, *, complete:
         )
     # A key without a certificate is what an interrupted run left.
     holders = [host for host in keys if host in having] or keys
-    newest = max(having, key=lambda host: days_left(certificates[host]), default="")
+    newest = max(having, key=lambda host: (has_begun(certificates[host]), days_left(certificates[host])), default="")
     text = hosts[newest]["ca_certificate"] if newest else ""
     reason = "" if newest else "there is none"
     if newest and days_left(certificates[newest]) < renew_days:
         reason = f"it ends in {days_left(certificates[newest]):.0f} days"
+    elif newest and not has_begun(certificates[newest]):
+        reason = f"it {_early(certificates[newest])}"
     lacking = [host for host in hosts if host not in keys or not same(hosts[host].get("ca_certificate", ""), text)]
     holder = next((host for host in holders if host not in lacking), holders[0] if holders else "")
     return Authority(

@@ -167,7 +167,9 @@ def validity(
     begun = [certificate for certificate in found if certificate.begins <= now]
     if not begun:
         begins = min(certificate.begins for certificate in found)
-        text = f"{name} is valid from {_date(begins)} on only; set the clock right, or {advice}"
+        # What a run would issue anew is left, because the clock may be what is wrong.
+        remedy = f"remove it, and {advice}" if severity == WARNING else advice
+        text = f"{name} is valid from {_date(begins)} on only; set the clock right, or {remedy}"
         yield Fault("certificate-early", text)
         return
     ends = max(certificate.ends for certificate in begun)

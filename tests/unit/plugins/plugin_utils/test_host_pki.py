@@ -176,6 +176,7 @@ REPAIRED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("a wrong key", key(f"{E}/member.key", CA), ["warning key-mismatch"]),
     ("damaged", key(f"{E}/member.key", MEMBER, error="it is empty"), ["warning pem-unreadable"]),
     ("a CA that expired", crt(f"{E}/ca.crt", issue("etcd-ca", since=-9, days=-1)), ["warning certificate-expired"]),
+    ("not valid yet", crt(f"{E}/member.crt", issue("member", ETCD, since=2, days=9)), ["error certificate-early"]),
     ("a CA's wrong key", key(f"{E}/ca.key", CA), ["error key-mismatch"]),
     ("a damaged CA", crt(f"{E}/ca.crt", error="it is empty"), ["error pem-unreadable"]),
 ]
@@ -200,6 +201,7 @@ SUPPLIED: list[tuple[str, str, str, list[str]]] = [
     ("expired", issue("ca", since=-9, days=-1).crt, "", ["error certificate-expired"]),
     ("expires soon", issue("ca", days=1).crt, "", ["warning certificate-expiring"]),
     ("not valid yet", issue("ca", since=1, days=9).crt, "", ["error certificate-early"]),
+    ("the present CA and the next", CA.crt + issue("ca", since=1, days=900).crt, "", []),
     ("no certificate", "hunter2", "", ["error pem-unreadable"]),
     ("a path in place of a key", CA.crt, "/root/hunter2.key", ["error pem-unreadable"]),
     ("an encrypted key", CA.crt, private(new_key("kubernetes-ca"), b"hunter2"), ["error pem-unreadable"]),
