@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import is_bypassed
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._images import image_version, manifest_image
 
 PROGRAM_FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
 LISTENING = "0A"
@@ -127,12 +128,6 @@ def parse_cgroup_controllers(text: str) -> List[str]:
     """The enabled controllers of /proc/cgroups (cgroup version 1)."""
     rows = [line.split() for line in text.splitlines() if not line.startswith("#")]
     return sorted(row[0] for row in rows if len(row) == 4 and row[3] == "1")
-
-
-def parse_image_version(manifest: str) -> str:
-    """The version of the API server that a static pod's manifest names; empty where it names none."""
-    match = re.search(r"^\s*image: \S+/kube-apiserver:v(\d+\.\d+\.\d+\S*)", manifest, re.MULTILINE)
-    return match.group(1) if match else ""
 
 
 def parse_endpoint(target: str) -> Tuple[str, int]:
@@ -398,7 +393,9 @@ class HostReader:
             "etcd_data": self.exists(os.path.join(etcd_data_dir, "member"))
             and not self.exists("/etc/kubernetes/.kubeadm-init-in-progress"),
             "ca_sha256": fingerprint,
-            "api_server_version": parse_image_version(self.read("/etc/kubernetes/manifests/kube-apiserver.yaml")),
+            "api_server_version": image_version(
+                manifest_image(self.read("/etc/kubernetes/manifests/kube-apiserver.yaml"))
+            ),
         }
 
     def network_manager_spares_cni(self) -> bool:

@@ -10,6 +10,9 @@ import re
 from typing import Iterable, List, Set
 
 DEFAULT_REGISTRY = "docker.io"
+# What else follows in a tag is the packaging's: etcd:3.5.21-0, kube-apiserver:v1.36.2-hardened.1.
+VERSION_TAG = re.compile(r"^v?(\d+\.\d+\.\d+(?:-(?:alpha|beta|rc)\.\d+)?)(?![.\d])")
+MANIFEST_IMAGE = re.compile(r"""^\s*(?:- )?image:\s+['"]?([^\s'"]+)""", re.MULTILINE)
 
 
 class ImageError(Exception):
@@ -30,6 +33,19 @@ def full_name(image: str) -> str:
 def base_name(image: str) -> str:
     """An image's name without registry, path, tag and digest: coredns of registry.k8s.io/coredns/coredns:v1.14.2."""
     return re.split("[:@]", image.rpartition("/")[2], maxsplit=1)[0]
+
+
+def image_version(image: str) -> str:
+    """The version that an image's tag names: 1.36.2 of registry.k8s.io/kube-apiserver:v1.36.2; empty where none does."""
+    tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+    found = VERSION_TAG.match(tag)
+    return found[1] if found else ""
+
+
+def manifest_image(manifest: str) -> str:
+    """The image of a static pod's first container, in the form in which kubeadm writes manifests."""
+    found = MANIFEST_IMAGE.search(manifest)
+    return found[1] if found else ""
 
 
 def present_images(listing: str) -> Set[str]:

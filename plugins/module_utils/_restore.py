@@ -359,12 +359,6 @@ class LocalMember:
         return asdict(self)
 
 
-def image_version(image: str) -> str:
-    """The version in the name of an image of etcd, such as registry.k8s.io/etcd:3.5.21-0; empty where there is none."""
-    found = re.search(r":v?(\d+\.\d+\.\d+)[^/]*$", image.partition("@")[0])
-    return found.group(1) if found else ""
-
-
 def settings(environment: str) -> Dict[str, str]:
     """The ETCD_ variables of a file that systemd reads, without that prefix."""
     found = re.findall(r"^\s*ETCD_([A-Z_]+)=(.*)$", environment, re.MULTILINE)

@@ -117,12 +117,6 @@ def flags(manifest: str) -> Dict[str, str]:
     return dict(found)
 
 
-def image(manifest: str) -> str:
-    """The image of a static pod's first container."""
-    found = re.search(r"^\s*(?:- )?image: ['\"]?([^\s'\"]+)", manifest, re.MULTILINE)
-    return found.group(1) if found else ""
-
-
 def probe(manifest: str) -> Optional[Probe]:
     """The first HTTP probe of a manifest that tells most: readiness before liveness; None where there is none."""
     lines = manifest.splitlines()

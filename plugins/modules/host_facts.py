@@ -147,7 +147,7 @@ host:
     cluster:
       description: >-
         Whether C(kubelet_conf), C(admin_conf) and C(etcd_data) exist, C(ca_sha256) of the CA's file, and
-        C(api_server_version) (empty where none runs here).
+        C(api_server_version) (empty where none runs here, or where its image is named by digest alone).
       type: dict
     programs:
       description: Path by name for each of O(programs); empty for a missing one.

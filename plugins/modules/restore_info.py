@@ -183,6 +183,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import
     EtcdError,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import read_bytes
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._images import image_version, manifest_image
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore import (
     DATABASE,
     JOURNAL,
@@ -192,12 +193,11 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore imp
     RestoreError,
     describe,
     encryption_keys,
-    image_version,
     in_use,
     read_journal,
     settings,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._static_pods import flags, image
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._static_pods import flags
 
 ARGUMENTS: Dict[str, Any] = {
     "cluster": {"type": "str", "required": True},
@@ -296,7 +296,7 @@ class Host:
                 client_url=said.get("advertise-client-urls", "https://127.0.0.1:2379").split(",")[0],
                 data_dir=said.get("data-dir", self.options["data_dir"]),
                 wal_dir=said.get("wal-dir", ""),
-                version=image_version(image(text)),
+                version=image_version(manifest_image(text)).partition("-")[0],
                 certificates=self.certificates(pki, "ca.crt", "healthcheck-client"),
             )
         said = settings((read_bytes(self.options["environment"]) or b"").decode("utf-8", "replace"))

@@ -203,7 +203,7 @@ def tree(tmp_path: Path) -> Path:
         "etc/NetworkManager/conf.d/calico.conf": "[keyfile]\nunmanaged-devices=interface-name:cali*\n",
         "etc/kubernetes/kubelet.conf": "",
         "etc/kubernetes/pki/ca.crt": "authority",
-        "etc/kubernetes/manifests/kube-apiserver.yaml": "spec:\n    image: r:5000/k/kube-apiserver:v1.36.5\n",
+        "etc/kubernetes/manifests/kube-apiserver.yaml": "spec:\n    image: r:5000/k/kube-apiserver:v1.36.5@sha256:abc\n",
         "var/lib/etcd/member/snap/db": "",
         "usr/sbin/ip": "",
     }

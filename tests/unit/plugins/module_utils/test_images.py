@@ -7,6 +7,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._images impo
     ImageError,
     base_name,
     full_name,
+    image_version,
+    manifest_image,
     missing_images,
     present_images,
 )
@@ -31,6 +33,46 @@ DIGEST = "@sha256:" + 64 * "a"
 def test_names(image: str, full: str, base: str) -> None:
     assert full_name(image) == full
     assert base_name(image) == base
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("registry.k8s.io/kube-apiserver:v1.36.2", "1.36.2"),
+        (f"registry.k8s.io/kube-apiserver:v1.36.2{DIGEST}", "1.36.2"),
+        (f"registry.example.com:5000/kube-apiserver{DIGEST}", ""),
+        (f"registry.example.com:5000/kube-apiserver:v1.36.2{DIGEST}", "1.36.2"),
+        (f"kube-apiserver{DIGEST}", ""),
+        ("registry.example.com:5000/kube-apiserver", ""),
+        ("192.0.2.1:5000/kube-apiserver", ""),
+        ("registry.example.com/1.2.3/kube-apiserver", ""),
+        ("kube-apiserver:v1.37.0-rc.0", "1.37.0-rc.0"),
+        ("kube-apiserver:v1.36.2-hardened.1", "1.36.2"),
+        ("kube-apiserver:v1.36.2_vendor.3", "1.36.2"),
+        ("kube-apiserver:latest", ""),
+        ("kube-apiserver:v1.36", ""),
+        ("kube-apiserver:2026.11.27.1", ""),
+        ("registry.k8s.io/etcd:3.5.21-0", "3.5.21"),
+        ("registry.example.com:5000/k8s/etcd:v3.6.8", "3.6.8"),
+        ("etcd:3.4.13-0@sha256:abc", "3.4.13"),
+        ("etcd:latest", ""),
+    ],
+)
+def test_versions(image: str, version: str) -> None:
+    assert image_version(image) == version
+
+
+@pytest.mark.parametrize(
+    ("manifest", "image"),
+    [
+        ("spec:\n  containers:\n  - name: a\n    image: r:5000/a:v1.2.3\n  - image: b\n", "r:5000/a:v1.2.3"),
+        (f"  - image: 'r:5000/a{DIGEST}'\n    imagePullPolicy: Always\n", f"r:5000/a{DIGEST}"),
+        ('    image:  "a:1"  # comment\n', "a:1"),
+        ("spec: {}\n", ""),
+    ],
+)
+def test_image_of_a_manifest(manifest: str, image: str) -> None:
+    assert manifest_image(manifest) == image
 
 
 @pytest.mark.parametrize(

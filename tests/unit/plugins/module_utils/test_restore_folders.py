@@ -12,7 +12,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore imp
     Folders,
     Journal,
     RestoreError,
-    image_version,
     in_use,
     read_journal,
     settings,
@@ -108,20 +107,6 @@ def test_versions(archive: str, member: str, tool: str, message: str) -> None:
     fault = version_fault(archive, member, tool)
     assert message in fault
     assert bool(fault) == bool(message)
-
-
-@pytest.mark.parametrize(
-    ("image", "version"),
-    [
-        ("registry.k8s.io/etcd:3.5.21-0", "3.5.21"),
-        ("registry.example.com:5000/k8s/etcd:v3.6.8", "3.6.8"),
-        ("etcd:3.4.13-0@sha256:abc", "3.4.13"),
-        ("registry.example.com:5000/etcd", ""),
-        ("etcd:latest", ""),
-    ],
-)
-def test_versions_of_images(image: str, version: str) -> None:
-    assert image_version(image) == version
 
 
 def test_settings_of_a_service() -> None:

@@ -73,7 +73,7 @@ def sign(
 
 EARLY = f"is valid from {datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=2):%Y-%m-%d} on"
 CA, OTHER = sign("ca"), sign("ca")
-NEXT = sign("ca", 9000, since=2)
+NEXT = sign("ca", days=9000, since=2)
 MEMBER = sign("h1", CA, names=NAMES, uses=BOTH)
 
 
@@ -179,7 +179,7 @@ def test_own_is_renewed_with_its_key() -> None:
 
 
 def test_own_that_is_not_valid_yet_is_renewed_unless_another_host_has_a_valid_one() -> None:
-    early, valid = (sign("ca", days, key=CA.key, since=since) for days, since in ((9000, 2), (1000, -1)))
+    early, valid = (sign("ca", days=days, key=CA.key, since=since) for days, since in ((9000, 2), (1000, -1)))
     found = authority({"a": host(early.pem, "ok"), "b": host(valid.pem, "ok")})
     assert (found["certificate"], found["reason"], found["holder"], found["lacking"]) == (valid.pem, "", "b", ["a"])
     found = authority({"a": host(early.pem, "ok")})
