@@ -36,7 +36,7 @@ def base_name(image: str) -> str:
 
 
 def image_version(image: str) -> str:
-    """The version that an image's tag names: 1.36.2 of registry.k8s.io/kube-apiserver:v1.36.2; empty where none does."""
+    """The version in an image's tag: 1.36.2 of registry.k8s.io/kube-apiserver:v1.36.2; empty where there is none."""
     tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
     found = VERSION_TAG.match(tag)
     return found[1] if found else ""
