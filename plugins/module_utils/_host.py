@@ -426,7 +426,7 @@ def route_facts(routes: Sequence[Route]) -> List[Dict[str, Any]]:
         for route in routes
         if not route.is_default
     ]
-    return [fact for at, fact in enumerate(facts) if fact not in facts[:at]]
+    return list({tuple(fact.values()): fact for fact in facts}.values())
 
 
 def connection_facts(connections: Sequence[Connection]) -> List[Dict[str, Any]]:

@@ -168,6 +168,31 @@ def _overlaps(routes: List[Route]) -> Iterator[str]:
             yield f"routes: {wide} and {route} overlap: a pod's address must belong to one node"
 
 
+class Attached:
+    """The networks that a host is attached to; asking costs no more with many of them."""
+
+    def __init__(self, running: Iterable[Running]) -> None:
+        """Take them from the routes."""
+        self._devices: Dict[Network, Set[str]] = {}
+        for route in running:
+            if route.attached and route.dev:
+                self._devices.setdefault(route.cidr, set()).add(route.dev)
+        self._lengths = {(cidr.version, cidr.prefixlen) for cidr in self._devices}
+
+    def devices(self, address: Address) -> Set[str]:
+        """The devices whose networks hold an address."""
+        networks = (
+            ip_network(f"{address}/{length}", strict=False)
+            for version, length in self._lengths
+            if version == address.version
+        )
+        return {dev for network in networks for dev in self._devices.get(network, ())}
+
+    def leads(self, route: Running, via: Address) -> bool:
+        """Whether a running route goes to an address by the network that holds it, and to no other."""
+        return route.plain and route.via == via and route.dev in self.devices(via)
+
+
 def check_host(wanted: List[Route], running: List[Running], own: Set[Address], proto: int) -> None:
     """Refuse routes that this host cannot have.
 
@@ -175,23 +200,33 @@ def check_host(wanted: List[Route], running: List[Running], own: Set[Address], p
         RouteError: with every fault.
     """
     faults: List[str] = []
-    attached = [route.cidr for route in running if route.attached]
+    attached = Attached(running)
     for route in wanted:
         if route.via in own:
             faults.append(f"{route}: {route.via} is this host's own address: leave its own pod CIDR out of routes")
-        elif not any(route.via in cidr for cidr in attached):
+        elif not attached.devices(route.via):
             faults.append(
                 f"{route}: {route.via} is in no network that this host is attached to: nodes need one network"
             )
-    wanted_cidrs = {route.cidr for route in wanted}
+    gateways = {route.cidr: route.via for route in wanted}
     faults += [
-        f"{route.cidr}: the host has another program's route, {route}: remove it, or leave this CIDR out of routes "
-        "(dev without via: it may be this host's own pods)"
+        f"{route.cidr}: the host has another program's route, {route}, where {gateways[route.cidr]} is wanted: remove "
+        "it, or leave this CIDR out of routes (dev without via: it may be this host's own pods)"
         for route in running
-        if route.proto != proto and route.cidr in wanted_cidrs
+        if route.proto != proto and route.cidr in gateways and not attached.leads(route, gateways[route.cidr])
     ]
     if faults:
         raise RouteError("\n".join(faults))
+
+
+def concerned(wanted: List[Route], running: List[Running], proto: int) -> List[Running]:
+    """The running routes that carry our number, and those of other programs that get it: the same, by the same way."""
+    cidrs = {route.cidr for route in wanted}
+    return [
+        route
+        for route in running
+        if route.proto == proto or (route.cidr in cidrs and route.metric == DEFAULT_METRIC[route.cidr.version])
+    ]
 
 
 def commands(wanted: List[Route], running: List[Running], proto: int) -> List[str]:

@@ -15,7 +15,10 @@ description:
   - Gives a host one route for each other node, from the node's pod CIDR to the node's address. It is what the reference
     CNI plugin C(bridge) needs between hosts of one network.
   - The routes carry a routing protocol number of their own. Routes with that number that are not asked for any more are
-    removed; routes of other programs are never touched. A route of another program to the same CIDR is an error.
+    removed; no route with another number ever is.
+  - A route of another program that is asked for, to the same CIDR by the same gateway, is taken over. It gets the
+    number and is like any other route of this module from then on. If its metric is another one, it stays beside the
+    module's. A route of another program to the same CIDR by another way is an error.
   - Only the main routing table is used.
   - The routes are kept in C(/etc/kubernetes/pod-routes), which C(kubernetes-pod-routes.service) sets at boot, after the
     network is online and before the kubelet starts.
@@ -248,7 +251,7 @@ def make_plan(host: Host, parameters: Dict[str, Any]) -> Plan:
     routes_file, unit_file = os.path.join(ROOT, ROUTES_FILE), os.path.join(ROOT, UNIT_FILE)
     unit = UNIT.format(ip=host.ip, path=f"/{ROUTES_FILE}").encode()
     return Plan(
-        before=[str(route) for route in running if route.proto == proto] if lines else [],
+        before=[str(route) for route in _routes.concerned(wanted, running, proto)] if lines else [],
         after=[f"{route} proto {proto}" for route in wanted] if lines else [],
         commands=lines,
         files=[

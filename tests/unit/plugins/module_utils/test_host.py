@@ -282,6 +282,24 @@ def test_programs_and_space(tree: Path) -> None:
     assert 0 <= space["free_mb"] <= space["total_mb"]
 
 
+def test_route_facts_of_many_routes_compare_none_with_all() -> None:
+    asked = 0
+
+    class Text(str):
+        __slots__ = ()
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal asked
+            asked += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    routes = [Route(Text(f"10.{n // 256}.{n % 256}.0/24"), Text("eth0"), False, 0) for n in range(2000)]
+    assert len(_host.route_facts(routes)) == 2000
+    assert asked < 10 * len(routes)
+
+
 def test_route_facts_are_unique_and_without_default() -> None:
     twice = Route("10.0.0.0/8", "tun0", False, 0)
     assert _host.route_facts([Route("0.0.0.0/0", "eth0", False, 0), twice, Route("10.0.0.0/8", "tun0", False, 9)]) == [

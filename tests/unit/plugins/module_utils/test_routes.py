@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -128,10 +130,29 @@ def test_bad_options(entries: list[tuple[str, str]], proto: int, faults: list[st
         ({"10.244.1.0/24": "10.0.0.2", "fd01::/64": "fd00::2"}, [], []),
         ({"10.244.1.0/24": "10.0.0.2"}, [own("10.244.1.0/24", "10.0.0.9")], []),
         ({"10.244.1.0/24": "10.0.0.2"}, [own("10.244.0.0/16", "10.0.0.9", protocol="12")], []),
+        # Made by somebody else, but the same way: an administrator's, DHCP's, one of a metric of its own.
+        ({"10.244.1.0/24": "10.0.0.2"}, [own("10.244.1.0/24", "10.0.0.2", protocol="12")], []),
+        ({"10.244.1.0/24": "10.0.0.2"}, [own("10.244.1.0/24", "10.0.0.2", protocol="16", metric=100)], []),
+        ({"fd01::/64": "fd00::2"}, [own("fd01::/64", "fd00:0:0::2", protocol="4")], []),
         (
             {"10.244.1.0/24": "10.0.0.2"},
-            [own("10.244.1.0/24", "10.0.0.2", protocol="12")],
-            ["10.244.1.0/24: the host has another program's route, 10.244.1.0/24 via 10.0.0.2 proto 12"],
+            [own("10.244.1.0/24", "10.0.0.3", protocol="12")],
+            ["route, 10.244.1.0/24 via 10.0.0.3 proto 12, where 10.0.0.2 is wanted: remove it"],
+        ),
+        (  # the same gateway, but through a tunnel
+            {"10.244.1.0/24": "10.0.0.2"},
+            [own("10.244.1.0/24", "10.0.0.2", protocol="12", dev="flannel.1", flags=["onlink"])],
+            ["10.244.1.0/24: the host has another program's route"],
+        ),
+        (
+            {"10.244.1.0/24": "10.0.0.2"},
+            [own("10.244.1.0/24", protocol="12", nexthops=[{"gateway": "10.0.0.2"}, {"gateway": "10.0.0.3"}])],
+            ["10.244.1.0/24 proto 12"],
+        ),
+        (
+            {"10.244.1.0/24": "10.0.0.2"},
+            [own("10.244.1.0/24", "10.0.0.2", protocol="12", type="7")],
+            ["10.244.1.0/24 via 10.0.0.2 proto 12"],
         ),
         (
             {"10.244.1.0/24": "10.0.0.2"},
@@ -188,6 +209,19 @@ COMMANDS: list[tuple[str, dict[str, str], list[dict[str, Any]], list[str]]] = [
         [own("10.244.1.0/24", "10.0.0.2"), own("10.244.1.0/24", "10.0.0.2", metric=50)],
         ["route del 10.244.1.0/24 via 10.0.0.2 metric 50 proto 77"],
     ),
+    (
+        "another program's, taken over",
+        {"10.244.1.0/24": "10.0.0.2", "fd01::/64": "fd00::2"},
+        [own("10.244.1.0/24", "10.0.0.2", protocol="12"), own("fd01::/64", "fd00::2", protocol="4")],
+        ["route replace 10.244.1.0/24 via 10.0.0.2 proto 77", "route replace fd01::/64 via fd00::2 proto 77"],
+    ),
+    ("another program's, not asked for any more", {}, [own("10.244.1.0/24", "10.0.0.2", protocol="12")], []),
+    (
+        "another program's of another metric stays beside ours",
+        {"10.244.1.0/24": "10.0.0.2"},
+        [own("10.244.1.0/24", "10.0.0.2"), own("10.244.1.0/24", "10.0.0.2", protocol="16", metric=100)],
+        [],
+    ),
     ("right, IPv6", {"fd01::/64": "fd00:0::2"}, [own("fd01::/64", "fd00::2")], []),
 ]
 
@@ -199,9 +233,39 @@ def test_commands(routes: dict[str, str], entries: list[dict[str, Any]], lines: 
     assert _routes.commands(wanted(**routes), running(LINK, LINK6, *entries), PROTO) == lines
 
 
-def test_many_routes_stay_quick() -> None:
-    entries = [
-        {"cidr": f"10.{n // 256}.{n % 256}.0/24", "via": f"192.168.{n // 250}.{n % 250 + 1}"} for n in range(5000)
+class Counted:
+    """Counts how often networks are made or compared, which is what reading and checking routes costs."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls = 0
+        for kind in (ipaddress.IPv4Network, ipaddress.IPv6Network):
+            for name in ("__init__", "__eq__", "__hash__", "__contains__", "overlaps"):
+                monkeypatch.setattr(kind, name, self.counting(getattr(kind, name)))
+
+    def counting(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any, **named: Any) -> Any:
+            self.calls += 1
+            return function(*arguments, **named)
+
+        return counted
+
+
+def work_of(number: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The work of a host with so many nodes beside it, and as many pods of its own."""
+    entries = [{"cidr": f"10.{n // 256}.{n % 256}.0/24", "via": f"192.168.0.{n % 250 + 2}"} for n in range(number)]
+    pods = [
+        {"dst": f"172.{16 + n // 65536}.{n // 256 % 256}.{n % 256}", "dev": f"veth{n}", "flags": []}
+        for n in range(number)
     ]
-    routes = _routes.parse_wanted(entries, PROTO)
-    assert len(_routes.commands(routes, [], PROTO)) == 5000
+    output = json.dumps([*pods, {"dst": "192.168.0.0/24", "dev": "eth0", "protocol": "2", "flags": []}])
+    with monkeypatch.context() as patch:
+        counted = Counted(patch)
+        routes = _routes.parse_wanted(entries, PROTO)
+        table = _routes.parse_routes(output, 4)
+        _routes.check_host(routes, table, set(), PROTO)
+        assert len(_routes.commands(routes, table, PROTO)) == number
+        return counted.calls
+
+
+def test_work_grows_with_the_routes_and_not_with_their_square(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert work_of(1600, monkeypatch) < 12 * work_of(160, monkeypatch)

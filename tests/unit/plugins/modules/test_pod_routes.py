@@ -138,6 +138,20 @@ def test_changed_and_stale_routes(host: Host, run_module: Run) -> None:
     assert result["diff"][0]["before"] == "10.244.1.0/24 via 10.0.0.2 proto 77\n10.244.2.0/24 via 10.0.0.3 proto 77\n"
 
 
+def test_takes_over_what_is_there_already(host: Host, run_module: Run) -> None:
+    host.routes["10.244.1.0/24"] = {
+        "dst": "10.244.1.0/24", "gateway": "10.0.0.2", "dev": "eth0", "protocol": "4", "flags": []
+    }  # fmt: skip
+    result = run_module(pod_routes, routes=ROUTES, _ansible_diff=True)
+    assert result["commands"] == LINES, result
+    assert result["diff"][0]["before"] == "10.244.1.0/24 via 10.0.0.2 proto 4\n"
+    assert run_module(pod_routes, routes=ROUTES)["changed"] is False
+    # It is one of ours from then on.
+    assert run_module(pod_routes, routes=ROUTES[:1])["commands"] == ["route del 10.244.1.0/24 via 10.0.0.2 proto 77"]
+    host.routes["10.244.2.0/24"]["protocol"] = "4"
+    assert run_module(pod_routes, state="absent")["commands"] == []
+
+
 @pytest.mark.parametrize(
     ("service", "calls"),
     [
