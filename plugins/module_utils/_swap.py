@@ -21,6 +21,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._files impor
 Resolve = Callable[[str], str]
 
 KINDS = ("partition", "file", "zram")
+VIRTUAL = "virtual"  # what lxcfs shows in a container: the swap of the container's host that it may use
 MARK = b"# turned off by groundwork.kubernetes.swap: "
 MASK = "/dev/null"
 
@@ -48,6 +49,11 @@ ZRAM_CONFIGURATION = "zram-generator.conf"
 GPT_GENERATOR = "systemd-gpt-auto-generator"
 GPT_SWAP = "0657fd6d-a4ab-43c4-84e5-0933c84b4f4f"
 GPT_NO_AUTO = 1 << 63
+
+ON_THE_CONTAINERS_HOST = (
+    "on the container's host, turn swap off, or let the container use none (LXC: lxc.cgroup2.memory.swap.max = 0; "
+    "Incus and LXD: limits.memory.swap=false; Proxmox: swap: 0)"
+)
 
 TAG = re.compile(r'(UUID|LABEL|PARTUUID|PARTLABEL)="?([^"]+)"?$')
 
@@ -252,10 +258,17 @@ def _unescape(field: bytes) -> str:
 
 
 def parse_swaps(content: bytes) -> List[Active]:
-    """The swap that /proc/swaps lists; the kernel escapes blanks in a path as in fstab."""
+    """The swap that /proc/swaps lists; the kernel escapes blanks in a path as in fstab.
+
+    Raises:
+        SwapError: where a line has no meaning.
+    """
     found = []
-    for line in _lines(content)[1:]:
-        name, kind, size, used, priority = line.split()
+    for line in filter(bytes.strip, _lines(content)[1:]):
+        try:
+            name, kind, size, used, priority = line.split()
+        except ValueError as error:
+            raise SwapError([f"/proc/swaps has a line of no meaning: {os.fsdecode(line.strip())!r}"]) from error
         path = _unescape(name)
         kind = b"zram" if kind_of(path) == "zram" else kind
         found.append(Active(path, kind.decode(), int(size) * 1024, int(used) * 1024, int(priority)))
@@ -455,7 +468,13 @@ def plan(state: State, allowed: Allowed, force: bool = False) -> Plan:
     """
     problems = [*allowed.faults, *state.fstab.faults]
     warnings: List[str] = []
-    swapoff = [swap for swap in state.active if not allowed(swap)]
+    swapoff = [swap for swap in state.active if not allowed(swap) and swap.kind != VIRTUAL]
+    problems += [
+        f"this host is a container that may use {swap.size >> 20} MiB of its host's swap (lxcfs lists it in "
+        f"/proc/swaps as {swap.path!r}), which cannot be turned off from within; {ON_THE_CONTAINERS_HOST}"
+        for swap in state.active
+        if swap.kind == VIRTUAL
+    ]
     staying = [source for source in (*state.fstab.entries, *state.units) if allowed(source)]
     links = [link for unit in state.units if not allowed(unit) for link in _unit_links(state.root, unit, problems)]
     links += _gpt_links(state, allowed, staying, warnings)

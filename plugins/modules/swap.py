@@ -57,7 +57,8 @@ attributes:
 notes:
   - To undo it, remove the mark from the lines of fstab, C(systemctl unmask) or C(systemctl enable) the units in
     RV(disabled), and C(swapon) the device.
-  - In a container C(/proc/swaps) shows the swap of the whole machine.
+  - In a container C(/proc/swaps) shows the swap of the whole machine, or with lxcfs what the container may use of it
+    (V(none virtual)). The latter is an error with O(state=absent), since only the container's host can turn it off.
   - C(resume=) on the kernel's command line and the swap space itself are not touched.
 seealso:
   - name: Swap memory management
@@ -97,7 +98,7 @@ active:
       type: str
       sample: /dev/dm-1
     kind:
-      description: One of partition, file and zram.
+      description: One of partition, file and zram; virtual for what lxcfs shows in a container.
       type: str
       sample: partition
     size:

@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import normal, split_addresses
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._swap import ON_THE_CONTAINERS_HOST
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import host_pki
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import WARNING, Fault, listed
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.networks import Network, networks
@@ -231,7 +232,14 @@ def swap(node: Node) -> Iterator[Fault]:
     """Swap that stays on although the kubelet would not start with it."""
     devices = node.facts["swap"]
     fails = (node.setting("kubernetes_kubelet_configuration") or {}).get("failSwapOn", True)
-    if node.runs_kubelet and devices and fails and node.setting("preflight_swap") == "allowed":
+    if node.runs_kubelet and "none" in devices and (fails or node.setting("preflight_swap") == "disabled"):
+        text = (
+            "this host is a container that may use its host's swap (lxcfs lists it in /proc/swaps as 'none'), which "
+            f"cannot be turned off from within; {ON_THE_CONTAINERS_HOST}, or set preflight_swap: allowed and "
+            "failSwapOn: false in kubernetes_kubelet_configuration"
+        )
+        yield node.fault("swap-active", text)
+    elif node.runs_kubelet and devices and fails and node.setting("preflight_swap") == "allowed":
         text = (
             f"swap is on ({', '.join(devices)}) and preflight_swap allows it, but the kubelet does not start with it; "
             "set failSwapOn: false in kubernetes_kubelet_configuration, or preflight_swap: disabled"

@@ -32,11 +32,21 @@ def same(path: str) -> str:
             HEADER + b"/var/my\\040swap file 4 4 -3\n/a\\134b file 8 0 5\n",
             [Active("/var/my swap", "file", 4096, 4096, -3), Active("/a\\b", "file", 8192, 0, 5)],
         ),
+        (
+            HEADER + b"none                                    virtual\t\t524288\t0\t0\n",  # lxcfs
+            [Active("none", "virtual", 536870912, 0, 0)],
+        ),
         (HEADER + b"/gone\\040(deleted) file 4 4 -3\n", [Active("/gone (deleted)", "file", 4096, 4096, -3)]),
     ],
 )
 def test_proc_swaps(content: bytes, expected: list[Active]) -> None:
     assert _swap.parse_swaps(content) == expected
+
+
+@pytest.mark.parametrize("line", [b"none virtual\n", b"/a b file 4 4 -3\n"])
+def test_proc_swaps_of_no_meaning(line: bytes) -> None:
+    with pytest.raises(_swap.SwapError, match="/proc/swaps has a line of no meaning"):
+        _swap.parse_swaps(HEADER + line)
 
 
 @pytest.mark.parametrize(

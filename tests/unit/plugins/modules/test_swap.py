@@ -386,6 +386,21 @@ def test_what_is_swapped_out_must_fit_into_memory(
     assert host(**options).get("failed", False) is not ok
 
 
+@pytest.mark.parametrize("options", [{}, {"force": True}, {"allow": ["partition", "file", "zram"]}])
+@pytest.mark.parametrize("check", [False, True])
+def test_swap_of_the_containers_host_is_refused(host: Host, options: dict[str, Any], check: bool) -> None:
+    host.write("etc/fstab", "/swapfile none swap sw 0 0\n")
+    host.swaps("none                                    virtual\t\t524288\t0\t0")
+    before = host.files()
+    result = host(_ansible_check_mode=check, **options)
+    assert result["failed"], result
+    assert result["msg"].startswith("this host is a container that may use 512 MiB of its host's swap (lxcfs lists it")
+    assert "on the container's host, turn swap off, or let the container use none" in result["msg"]
+    assert host.files() == before
+    assert not [call for call in host.ran if "swapoff" in call[0]]
+    assert [swap["kind"] for swap in host(state="query")["active"]] == ["virtual"]
+
+
 def test_swapoff_that_fails_is_told_after_the_others_are_off(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(swap, "GONE_PAUSE", 0)
     host.swaps(SWAP_FILE, ZRAM)
