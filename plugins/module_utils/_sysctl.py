@@ -24,7 +24,7 @@ DROP_IN_PARENTS = ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib")
 
 
 class SysctlError(Exception):
-    """The kernel refused a value."""
+    """The kernel refused a value, or to show one."""
 
 
 @dataclass(frozen=True)
@@ -159,12 +159,32 @@ def comment_out(content: bytes, lines: List[int], mark: str) -> bytes:
 
 
 def read_value(root: str, key: str) -> Optional[str]:
-    """The running value, or None where the kernel has no such key."""
+    """The running value, or None where the kernel has no such key.
+
+    Raises:
+        SysctlError: where it has the key and does not show it. Some can only be written; some show nothing until set.
+    """
     try:
-        with open(under(root, f"/proc/sys/{key}"), encoding="utf-8") as stream:
+        with open(under(root, f"/proc/sys/{key}"), encoding="utf-8", errors="surrogateescape") as stream:
             return normalize_value(stream.read())
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except IsADirectoryError as error:
+        raise SysctlError(f"sysctl: {dotted(key)} is a folder of settings: name one of them") from error
+    except OSError as error:
+        raise SysctlError(
+            f"sysctl: {dotted(key)} cannot be read ({error.strerror}), so that its value cannot be compared: leave it "
+            "out, and set it by other means if it is needed"
+        ) from error
+
+
+def read_fault(root: str, key: str) -> str:
+    """Why the kernel does not show a key that it has, or nothing."""
+    try:
+        read_value(root, key)
+    except SysctlError as error:
+        return str(error)
+    return ""
 
 
 def write_values(root: str, values: Dict[str, str]) -> None:
@@ -175,20 +195,34 @@ def write_values(root: str, values: Dict[str, str]) -> None:
     """
     done: Dict[str, str] = {}
     for key, value in values.items():
-        before = read_value(root, key)
         try:
+            before = read_value(root, key)
             _write(root, key, value)
             kept = read_value(root, key)
             if kept != value:
                 raise SysctlError(f"the kernel turned {dotted(key)} = {value} into {kept}: give a value it keeps")
         except (OSError, SysctlError) as error:
-            for earlier, old in done.items():
-                _write(root, earlier, old)
-            if isinstance(error, OSError):
-                raise SysctlError(f"the kernel refused {dotted(key)} = {value}: {error.strerror}") from error
-            raise
+            said = (
+                f"the kernel refused {dotted(key)} = {value}: {error.strerror}" if isinstance(error, OSError) else error
+            )
+            raise SysctlError("\n".join([str(said), *_put_back(root, done)])) from error
         if before is not None:
             done[key] = before
+
+
+def _put_back(root: str, values: Dict[str, str]) -> List[str]:
+    """Set values as they were; what the kernel refuses to take back."""
+    said = {key: _refusal(root, key, value) for key, value in values.items()}
+    return [f"{dotted(key)} cannot be put back to {values[key]}: {fault}" for key, fault in said.items() if fault]
+
+
+def _refusal(root: str, key: str, value: str) -> str:
+    """Set a value; why the kernel refused, or nothing."""
+    try:
+        _write(root, key, value)
+    except OSError as error:
+        return str(error.strerror)
+    return ""
 
 
 def _write(root: str, key: str, value: str) -> None:

@@ -19,6 +19,10 @@ description:
     the running values and C(/etc/sysctl.d/99-kubernetes.conf) both.
   - Finds the lines in files read after that one which set another value at boot. Files are read in the order of
     C(sysctl.d(5)) of systemd; C(/etc/sysctl.conf) counts as last, as C(sysctl --system) reads it.
+  - A line of C(modprobe.d(5)) that keeps a module from being loaded is an error. As C(modprobe) does, of the C(install)
+    lines that fit a module, or one that it needs, only the first is looked at, and it is an error only if its command
+    surely does not load the module. A C(blacklist) line is one because modules are loaded at boot by
+    C(systemd-modules-load), which heeds it.
   - All faults are reported at once, before anything is changed.
 options:
   modules:
@@ -38,6 +42,7 @@ options:
   sysctl:
     description:
       - More settings, names and values. Values are whole numbers or text.
+      - A setting that the kernel does not show is an error, such as C(net.ipv4.route.flush), which can only be written.
       - A kubelet with C(protectKernelDefaults) needs C(vm.overcommit_memory) 1, C(kernel.panic) 10 (seconds) and
         C(kernel.panic_on_oops) 1.
     type: dict
@@ -155,6 +160,7 @@ class Plan:
     wanted: Dict[str, str]
     conflicts: List[_sysctl.Setting]
     files: List[FileChange]
+    unreadable: Dict[str, str]  # key that the kernel does not show: the fault
 
     @property
     def missing(self) -> List[str]:
@@ -224,12 +230,14 @@ def make_plan(root: str, parameters: Dict[str, Any]) -> Plan:
         content = read_bytes(_sysctl.under(root, path)) or b""
         lines = [conflict.line for conflict in conflicts if conflict.path == path]
         files.append(FileChange(_sysctl.under(root, path), content, _sysctl.comment_out(content, lines, MARK)))
+    unreadable = {key: fault for key in wanted for fault in [_sysctl.read_fault(root, key)] if fault}
     return Plan(
         found={name: _kmod.find(root, name) for name in names},
-        running={key: _sysctl.read_value(root, key) for key in wanted},
+        running={key: None if key in unreadable else _sysctl.read_value(root, key) for key in wanted},
         wanted=wanted,
         conflicts=conflicts,
         files=files,
+        unreadable=unreadable,
     )
 
 
@@ -285,7 +293,9 @@ def key_faults(root: str, plan: Plan, loading: bool) -> List[str]:
     return [
         f"the running kernel has no setting {_sysctl.dotted(key)}: correct it, or add what brings it to modules"
         for key in plan.wanted
-        if _sysctl.read_value(root, key) is None and not (loading and key.startswith("net/"))
+        if key not in plan.unreadable
+        and _sysctl.read_value(root, key) is None
+        and not (loading and key.startswith("net/"))
     ]
 
 
@@ -296,6 +306,7 @@ def check(module: AnsibleModule, root: str, plan: Plan) -> None:
         SysctlError: with every fault.
     """
     faults = conflict_faults(plan, module.params["conflicts"]) + module_faults(module, root, plan)
+    faults += plan.unreadable.values()
     faults += key_faults(root, plan, loading=bool(plan.missing))
     if faults:
         raise _sysctl.SysctlError("\n".join(faults))
@@ -330,7 +341,7 @@ def main() -> None:
         check(module, ROOT, plan)
         if plan.changed and not module.check_mode:
             apply(module, ROOT, plan)
-    except _sysctl.SysctlError as error:
+    except (_sysctl.SysctlError, OSError) as error:
         module.fail_json(msg=str(error))
     result: Dict[str, Any] = {
         "changed": plan.changed,

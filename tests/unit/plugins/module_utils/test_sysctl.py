@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +163,60 @@ def test_write_values_puts_back(tmp_path: Path) -> None:
     with pytest.raises(_sysctl.SysctlError, match=r"the kernel refused vm\.nowhere\.b = 1: No such file"):
         _sysctl.write_values(root, {"vm/a": "1", "vm/nowhere/b": "1"})
     assert _sysctl.read_value(root, "vm/a") == "0"
+
+
+UNREADABLE = [
+    (errno.EACCES, "sysctl: net.ipv4.route.flush cannot be read (Permission denied), so that its value cannot be"),
+    (errno.EIO, "sysctl: net.ipv4.route.flush cannot be read (Input/output error)"),
+    (errno.EINVAL, "sysctl: net.ipv4.route.flush cannot be read (Invalid argument)"),
+]
+
+
+def fail_to_open(path_end: str, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that cannot be opened; root opens every file of a folder, but not every one of /proc/sys."""
+
+    def opened(path: str, *arguments: Any, **named: Any) -> Any:
+        if str(path).endswith(path_end):
+            raise OSError(number, os.strerror(number), path)
+        return open(path, *arguments, **named)
+
+    monkeypatch.setattr(_sysctl, "open", opened, raising=False)
+
+
+@pytest.mark.parametrize(("number", "said"), UNREADABLE)
+def test_a_key_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, said: str) -> None:
+    root = host(tmp_path, {"/proc/sys/net/ipv4/route/flush": "", "/proc/sys/vm/a": "0\n"})
+    fail_to_open("route/flush", number, monkeypatch)
+    assert said in _sysctl.read_fault(root, "net/ipv4/route/flush")
+    assert [_sysctl.read_fault(root, key) for key in ("vm/a", "vm/none")] == ["", ""]
+    with pytest.raises(_sysctl.SysctlError, match="cannot be read"):
+        _sysctl.write_values(root, {"vm/a": "1", "net/ipv4/route/flush": "1"})
+    assert _sysctl.read_value(root, "vm/a") == "0"
+
+
+def test_a_folder_of_keys_and_bytes_that_are_no_text(tmp_path: Path) -> None:
+    root = host(tmp_path, {"/proc/sys/vm/a": "0\n"})
+    (tmp_path / "proc/sys/vm/b").write_bytes(b"\xff\n")
+    assert _sysctl.read_fault(root, "vm") == "sysctl: vm is a folder of settings: name one of them"
+    assert _sysctl.read_fault(root, "vm/b") == ""
+
+
+def test_what_cannot_be_put_back_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = host(tmp_path, {"/proc/sys/vm/a": "0\n"})
+    write = _sysctl._write
+
+    def write_once(root: str, key: str, value: str) -> None:
+        if value == "0":
+            raise OSError(errno.EPERM, "Operation not permitted")
+        write(root, key, value)
+
+    monkeypatch.setattr(_sysctl, "_write", write_once)
+    with pytest.raises(_sysctl.SysctlError) as error:
+        _sysctl.write_values(root, {"vm/a": "1", "vm/nowhere/b": "1"})
+    assert str(error.value).splitlines() == [
+        "the kernel refused vm.nowhere.b = 1: No such file or directory",
+        "vm.a cannot be put back to 0: Operation not permitted",
+    ]
 
 
 def test_write_values_kept_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

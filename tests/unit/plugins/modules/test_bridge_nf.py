@@ -182,6 +182,10 @@ FAULTS = {
     "no such key": Fault(
         options={"sysctl": {"kernel.panik": 1}}, messages=["the running kernel has no setting kernel.panik"]
     ),
+    "a key that is a folder": Fault(
+        options={"sysctl": {"kernel": 1, "kernel.panik": 1}},
+        messages=["sysctl: kernel is a folder of settings", "the running kernel has no setting kernel.panik"],
+    ),
     "two bad options": Fault(
         options={"sysctl": {"net.ipv4.ip_forward": 0}, "modules": ["overlay", "x y"]},
         messages=["modules: 'x y' is no name", "sysctl: net.ipv4.ip_forward is what this module sets by itself"],
@@ -207,6 +211,24 @@ def test_faults_change_nothing(host: Host, run_module: Run, fault: Fault, check:
     assert result["failed"], result
     for message in fault.messages:
         assert message in result["msg"]
+    assert host.snapshot() == before
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_keys_that_cannot_be_read(host: Host, run_module: Run, monkeypatch: pytest.MonkeyPatch, check: bool) -> None:
+    host.write("/proc/sys/net/ipv4/route/flush", "")
+
+    def opened(path: str, *arguments: Any, **named: Any) -> Any:
+        if path.endswith("route/flush"):
+            raise PermissionError(13, "Permission denied", path)
+        return open(path, *arguments, **named)
+
+    monkeypatch.setattr(bridge_nf._sysctl, "open", opened, raising=False)
+    before = host.snapshot()
+    options = {"sysctl": {"net.ipv4.route.flush": 1, "kernel.panik": 1}}
+    result = run_module(bridge_nf, _ansible_check_mode=check, **options)
+    assert "sysctl: net.ipv4.route.flush cannot be read (Permission denied)" in result["msg"]
+    assert "no setting kernel.panik" in result["msg"]
     assert host.snapshot() == before
 
 
