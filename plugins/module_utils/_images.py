@@ -13,21 +13,40 @@ DEFAULT_REGISTRY = "docker.io"
 # What else follows in a tag is the packaging's: etcd:3.5.21-0, kube-apiserver:v1.36.2-hardened.1.
 VERSION_TAG = re.compile(r"^v?(\d+\.\d+\.\d+(?:-(?:alpha|beta|rc)\.\d+)?)(?![.\d])")
 MANIFEST_IMAGE = re.compile(r"""^\s*(?:- )?image:\s+['"]?([^\s'"]+)""", re.MULTILINE)
+OTHER_NAME = "index.docker.io"
 
 
 class ImageError(Exception):
     """Images could not be listed or pulled; the message says which and why."""
 
 
+def of_registry(name: str) -> str:
+    """A name that begins with a registry, with the one name of Docker's registry, which has two."""
+    registry, slash, path = name.partition("/")
+    return f"{DEFAULT_REGISTRY if registry == OTHER_NAME else registry}{slash}{path}"
+
+
+def with_registry(image: str) -> str:
+    """An image's name with its registry, as Docker and the CRI's tools complete it: nginx is docker.io/library/nginx.
+
+    The part before the first slash is a registry if it has a dot, a port or a capital letter, or is localhost.
+    """
+    first, slash, _rest = image.partition("/")
+    if not slash or not ("." in first or ":" in first or first == "localhost" or first != first.lower()):
+        image = f"{DEFAULT_REGISTRY}/{image}"
+    registry, _slash, path = of_registry(image).partition("/")
+    return f"{registry}/library/{path}" if registry == DEFAULT_REGISTRY and "/" not in path else f"{registry}/{path}"
+
+
 def full_name(image: str) -> str:
-    """An image's name with its registry and tag, as runtimes keep it: nginx is docker.io/library/nginx:latest."""
-    first, slash, rest = image.partition("/")
-    if not slash:
-        image = f"{DEFAULT_REGISTRY}/library/{image}"
-    elif not ("." in first or ":" in first or first == "localhost"):
-        image = f"{DEFAULT_REGISTRY}/{first}/{rest}"
-    last = image.rpartition("/")[2]
-    return image if "@" in last or ":" in last else f"{image}:latest"
+    """An image's name with its registry and tag, as runtimes keep it: nginx is docker.io/library/nginx:latest.
+
+    With a digest it has no tag: what a digest names does not depend on it.
+    """
+    name, at, digest = with_registry(image).partition("@")
+    folder, slash, last = name.rpartition("/")
+    last, _colon, tag = last.partition(":")
+    return f"{folder}{slash}{last}{at}{digest}" if at else f"{folder}{slash}{last}:{tag or 'latest'}"
 
 
 def base_name(image: str) -> str:
@@ -62,5 +81,9 @@ def present_images(listing: str) -> Set[str]:
 
 
 def missing_images(wanted: Iterable[str], present: Set[str]) -> List[str]:
-    """The wanted images that are not present, in the order given, each once."""
-    return [image for image in dict.fromkeys(wanted) if full_name(image) not in present]
+    """The wanted images that are not present, in the order given, each once.
+
+    Docker leaves its own registry out of the names that it lists.
+    """
+    known = {full_name(image) for image in present}
+    return [image for image in dict.fromkeys(wanted) if full_name(image) not in known]

@@ -19,7 +19,9 @@ attributes:
     details:
       - On a host without kubeadm or crictl, check mode reports a change and only the images that are named.
   idempotent:
-    details: An image that is present is not pulled again, even if its tag has moved in the registry.
+    details:
+      - An image that is present is not pulled again, even if its tag has moved in the registry.
+      - Of a name with a tag and a digest, only the digest counts.
 options:
   images:
     description: Images to have on the host.

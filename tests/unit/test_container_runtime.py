@@ -54,6 +54,8 @@ HOSTS: dict[str, dict[str, Any]] = {
                     {"url": "https://b.example.com", "ca": "/etc/ssl/b.pem", "skip_verify": False},
                 ],
             },
+            {"registry": "docker.io", "server": "https://d.example.com", "mirrors": [{"url": "https://d.example.com"}]},
+            {"registry": "index.docker.io", "mirrors": [{"url": "https://e.example.com"}]},
         ],
     },
 }
@@ -153,6 +155,15 @@ def test_mirrors(rendered: dict[str, dict[str, Any]]) -> None:
         }
     }
     assert text.index("a.example.com") < text.index("b.example.com")
+
+
+def test_dockers_registry_has_one_folder_under_both_names(rendered: dict[str, dict[str, Any]]) -> None:
+    files = rendered["override"]
+    assert tomllib.loads(files["/etc/containerd/certs.d/docker.io/hosts.toml"]) == {
+        "server": "https://d.example.com",
+        "host": {"https://d.example.com": {}, "https://e.example.com": {}},
+    }
+    assert not [path for path in files if "index.docker.io" in path]
 
 
 def test_environment_is_quoted_for_systemd(rendered: dict[str, dict[str, Any]]) -> None:

@@ -27,6 +27,18 @@ DIGEST = "@sha256:" + 64 * "a"
         ("mirror:5000/etcd", "mirror:5000/etcd:latest", "etcd"),
         ("localhost/etcd:1", "localhost/etcd:1", "etcd"),
         (f"quay.io/a/b{DIGEST}", f"quay.io/a/b{DIGEST}", "b"),
+        (f"quay.io/a/b:v1{DIGEST}", f"quay.io/a/b{DIGEST}", "b"),
+        (f"mirror:5000/b:v1{DIGEST}", f"mirror:5000/b{DIGEST}", "b"),
+        (f"nginx:1.27{DIGEST}", f"docker.io/library/nginx{DIGEST}", "nginx"),
+        ("docker.io/nginx:1", "docker.io/library/nginx:1", "nginx"),
+        ("docker.io/nginx", "docker.io/library/nginx:latest", "nginx"),
+        ("docker.io/calico/node:v1", "docker.io/calico/node:v1", "node"),
+        ("index.docker.io/nginx:1", "docker.io/library/nginx:1", "nginx"),
+        ("index.docker.io/library/nginx", "docker.io/library/nginx:latest", "nginx"),
+        (f"index.docker.io/calico/node:v1{DIGEST}", f"docker.io/calico/node{DIGEST}", "node"),
+        ("index.docker.io.example/x:1", "index.docker.io.example/x:1", "x"),
+        ("localhost:5000/nginx:1", "localhost:5000/nginx:1", "nginx"),
+        ("Mirror/nginx:1", "Mirror/nginx:1", "nginx"),
         (f"nginx{DIGEST}", f"docker.io/library/nginx{DIGEST}", "nginx"),
     ],
 )
@@ -98,3 +110,31 @@ def test_missing_images() -> None:
     present = {"docker.io/library/nginx:latest", "registry.k8s.io/etcd:1"}
     wanted = ["registry.k8s.io/pause:3", "nginx", "registry.k8s.io/etcd:1", "registry.k8s.io/pause:3"]
     assert missing_images(wanted, present) == ["registry.k8s.io/pause:3"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "listed"),
+    [
+        (f"nginx:1.27{DIGEST}", f"docker.io/library/nginx{DIGEST}"),
+        (f"registry.k8s.io/pause:3.10{DIGEST}", f"registry.k8s.io/pause{DIGEST}"),
+        ("docker.io/nginx:1", "docker.io/library/nginx:1"),
+        ("index.docker.io/nginx:1", "docker.io/library/nginx:1"),
+        ("nginx:1", "nginx:1"),  # as Docker lists it
+        ("docker.io/calico/node:v1", "calico/node:v1"),
+        (f"nginx:1{DIGEST}", f"nginx{DIGEST}"),
+    ],
+)
+def test_what_is_present_under_another_spelling_is_not_pulled(wanted: str, listed: str) -> None:
+    assert missing_images([wanted], {listed, "<none>:<none>"}) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "listed"),
+    [
+        (f"nginx:1.27{DIGEST}", "docker.io/library/nginx:1.27"),  # the tag may have moved
+        ("nginx:1.27", f"docker.io/library/nginx{DIGEST}"),
+        ("quay.io/nginx:1", "docker.io/library/nginx:1"),
+    ],
+)
+def test_what_is_another_image_is_pulled(wanted: str, listed: str) -> None:
+    assert missing_images([wanted], {listed}) == [wanted]
