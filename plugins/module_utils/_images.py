@@ -10,10 +10,10 @@ import re
 from typing import Iterable, List, Set
 
 DEFAULT_REGISTRY = "docker.io"
+OTHER_NAME = "index.docker.io"  # of the same registry
 # What else follows in a tag is the packaging's: etcd:3.5.21-0, kube-apiserver:v1.36.2-hardened.1.
 VERSION_TAG = re.compile(r"^v?(\d+\.\d+\.\d+(?:-(?:alpha|beta|rc)\.\d+)?)(?![.\d])")
 MANIFEST_IMAGE = re.compile(r"""^\s*(?:- )?image:\s+['"]?([^\s'"]+)""", re.MULTILINE)
-OTHER_NAME = "index.docker.io"
 
 
 class ImageError(Exception):

@@ -10,9 +10,10 @@ import hashlib
 import ipaddress
 import json
 import re
-from typing import Any, ClassVar, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import yaml
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._images import of_registry, with_registry
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._manifest import (
     ManifestError,
     Object,
@@ -20,36 +21,9 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._manifest im
     check,
     flatten,
 )
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.manifest_yaml import load_all
 
 CONTAINER_LISTS = ("containers", "initContainers", "ephemeralContainers")
-DEFAULT_REGISTRY = "docker.io"
-
-
-class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Reads plain values as kubectl does: no dates, no numbers to base 60, and a lone '=' is text."""
-
-    yaml_implicit_resolvers: ClassVar[Dict[str, Any]] = {
-        first: [(tag, regexp) for tag, regexp in resolvers if tag.rpartition(":")[2] in ("bool", "merge", "null")]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:int",
-    re.compile(r"[-+]?(?:0b[01]+|0o?[0-7]+|0x[0-9a-fA-F]+|[1-9][0-9]*|0)$"),
-    list("-+0123456789"),
-)
-Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
-    ),
-    list("-+.0123456789"),
-)
-Loader.add_constructor(
-    "tag:yaml.org,2002:int",
-    lambda loader, node: int(re.sub(r"^([-+]?)0o?(?=[0-7])", r"\g<1>0o", loader.construct_scalar(node)), 0),
-)
 
 
 def checksum_of(data: bytes) -> str:
@@ -77,12 +51,14 @@ def parse(data: bytes, source: str) -> List[Object]:
     """The objects of a manifest.
 
     Raises:
-        ManifestError: if it is no YAML, or one of its objects is incomplete.
+        ManifestError: if it is no YAML, one of its values is not clear, or one of its objects is incomplete.
     """
     try:
-        documents = list(yaml.load_all(data.decode("utf-8"), Loader=Loader))
+        documents, faults = load_all(data.decode("utf-8"))
     except (UnicodeDecodeError, yaml.YAMLError, ValueError) as error:
         raise ManifestError(f"{source} is no YAML: {error}") from error
+    if faults:
+        raise ManifestError("\n".join(f"{source} {fault}" for fault in faults))
     return check(flatten(documents))
 
 
@@ -99,22 +75,15 @@ def containers(node: Any) -> Iterator[Dict[str, Any]]:
             yield from containers(item)
 
 
-def full_name(image: str) -> str:
-    """An image's name with its registry, which may be left out for Docker's."""
-    first, slash, _rest = image.partition("/")
-    if slash and ("." in first or ":" in first or first == "localhost"):
-        return image
-    return f"{DEFAULT_REGISTRY}/{image}" if slash else f"{DEFAULT_REGISTRY}/library/{image}"
-
-
 def mirrored(image: str, mirrors: Mapping[str, str]) -> str:
     """The name under which a mirror has an image; the image itself if none does."""
-    name = full_name(image)
-    fitting = [prefix for prefix in mirrors if name.startswith(prefix.rstrip("/") + "/")]
+    name = with_registry(image)
+    places = {of_registry(prefix.rstrip("/")): mirror.rstrip("/") for prefix, mirror in mirrors.items()}
+    fitting = [prefix for prefix in places if name.startswith(prefix + "/")]
     if not fitting:
         return image
     longest = max(fitting, key=len)
-    return mirrors[longest].rstrip("/") + name[len(longest.rstrip("/")) :]
+    return places[longest] + name[len(longest) :]
 
 
 def set_images(objects: Sequence[Object], mirrors: Mapping[str, str]) -> None:

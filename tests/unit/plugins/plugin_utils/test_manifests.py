@@ -44,6 +44,36 @@ def test_wrong_checksum(checksum: str, said: str) -> None:
         ("0644", 0o644),
         ("0o644", 0o644),
         ("0x1f", 31),
+        ("0X1F", 31),
+        ("0O17", 0o17),
+        ("0b11", 3),
+        ("+0x1f", 31),
+        ("-0o7", -7),
+        ("08", 8.0),
+        ("0o8", "0o8"),
+        ("0b12", "0b12"),
+        ("18446744073709551615", 18446744073709551615),
+        ("18446744073709551616", 18446744073709551616.0),
+        ("0x1ffffffffffffffffff", "0x1ffffffffffffffffff"),
+        ("1e45678", "1e45678"),
+        ("-1e45678", "-1e45678"),
+        (".1e400", ".1e400"),
+        ("1e-400", 0.0),
+        ("1e+", "1e+"),
+        ("12:30:45", "12:30:45"),
+        ("2001-01-01T00:00:00Z", "2001-01-01T00:00:00Z"),
+        ("2001_db8", "2001_db8"),
+        ("100_000m", "100_000m"),
+        ("_1", "_1"),
+        ("._5", "._5"),
+        ("1_2_x", "1_2_x"),
+        ("'1_000'", "1_000"),
+        ("yes", True),
+        ("off", False),
+        ("y", True),
+        ("N", False),
+        ("yes_", "yes_"),
+        ("Null", None),
         ("-5", -5),
         ("0", 0),
         ("1e3", 1000.0),
@@ -61,6 +91,68 @@ def test_plain_values_are_what_kubectl_makes_of_them(text: str, value: Any) -> N
     parsed = parse(f"{{apiVersion: v1, kind: X, metadata: {{name: x}}, value: {text}}}".encode(), "x.yml")
     assert parsed[0]["value"] == value
     assert type(parsed[0]["value"]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1_000", "1000"),
+        ("-1_000", "-1000"),
+        ("1_0.5", "10.5"),
+        ("0x_1f", "0x1f"),
+        ("1_2e3", "12e3"),
+        ("1__0", "10"),
+        ("1_", "1"),
+        ("+_1", "+1"),
+        ("0_8", "08"),
+        (".1_0", ".10"),
+    ],
+)
+def test_a_number_with_underscores_is_a_fault(text: str, number: str) -> None:
+    data = f"apiVersion: v1\nkind: X\nmetadata: {{name: x, labels: {{a: {text}}}}}\n".encode()
+    with pytest.raises(ManifestError) as error:
+        parse(data, "x.yml")
+    assert str(error.value) == (
+        f"x.yml line 3: {text} is not clear, kubectl reads it as the number {number}: "
+        f'quote it ("{text}") if it is text, else write {number}'
+    )
+
+
+def test_all_values_that_are_not_clear_are_told() -> None:
+    data = (
+        b"# one\n{apiVersion: v1, kind: X, metadata: {name: x}, a: .inf}\n---\nb: [1_0, .nan]\n1_1: c\n~: d\n[e]: f\n"
+    )
+    with pytest.raises(ManifestError) as error:
+        parse(data, "x.yml")
+    lines = str(error.value).splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [
+        "x.yml line 2", "x.yml line 4", "x.yml line 4", "x.yml line 5", "x.yml line 6", "x.yml line 7"
+    ]  # fmt: skip
+    assert lines[0] == 'x.yml line 2: .inf is not clear, Kubernetes has no such number: quote it (".inf") if it is text'
+    assert lines[-1] == "x.yml line 7: a key is null, a list or a mapping: quote it if it is text"
+
+
+def test_keys_are_text() -> None:
+    text = b"{apiVersion: v1, kind: X, metadata: {name: x}, data: {1: a, y: b, 0777: c, 1.50: d, 1e3: e, false: f}}"
+    [item] = parse(text, "x.yml")
+    assert item["data"] == {"1": "a", "true": "b", "511": "c", "1.5": "d", "1000": "e", "false": "f"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff{A}\n---\n\ufeff{B}\n",
+        "\ufeff---\n{A}\n---\n\ufeff# of Windows\n{B}\n",
+        "{A}\n\ufeff---\n{B}\n",
+        "{A}\r\n---\r\n\ufeff{B}\r\n",
+        "{A}\n...\n\ufeff---\n{B}\n",
+    ],
+)
+def test_a_byte_order_mark_may_begin_each_document(text: str) -> None:
+    for kind in "AB":
+        text = text.replace(f"{{{kind}}}", f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: '\ufeffx'}}")
+    objects = parse(text.encode(), "x.yml")
+    assert [(item["kind"], item["metadata"]["name"]) for item in objects] == [("A", "\ufeffx"), ("B", "\ufeffx")]
 
 
 def test_documents_comments_and_anchors() -> None:
@@ -97,12 +189,24 @@ MIRRORS = {"quay.io": "mirror:5000/quay.io", "quay.io/calico/": "mirror:5000/cal
         ("nginx", "mirror:5000/hub/library/nginx"),
         ("calico/node:v1", "mirror:5000/hub/calico/node:v1"),
         ("docker.io/calico/node:v1", "mirror:5000/hub/calico/node:v1"),
+        ("docker.io/nginx:1", "mirror:5000/hub/library/nginx:1"),
+        ("index.docker.io/nginx:1", "mirror:5000/hub/library/nginx:1"),
+        ("index.docker.io/calico/node:v1", "mirror:5000/hub/calico/node:v1"),
+        ("nginx:1@sha256:0", "mirror:5000/hub/library/nginx:1@sha256:0"),
         ("localhost/x", "localhost/x"),
         ("mirror:5000/x", "mirror:5000/x"),
     ],
 )
 def test_mirrors(image: str, expected: str) -> None:
     assert mirrored(image, MIRRORS) == expected
+
+
+@pytest.mark.parametrize("image", ["nginx:1", "docker.io/nginx:1", "index.docker.io/library/nginx:1"])
+@pytest.mark.parametrize("registry", ["index.docker.io", "index.docker.io/library/", "docker.io/library"])
+def test_mirrors_of_dockers_registry_under_either_name(image: str, registry: str) -> None:
+    folder = registry.rstrip("/").partition("/")[2]
+    assert mirrored(image, {registry: "mirror:5000/hub/" + folder}) == "mirror:5000/hub/library/nginx:1"
+    assert mirrored("quay.io/nginx:1", {registry: "mirror:5000"}) == "quay.io/nginx:1"
 
 
 @pytest.mark.parametrize(
