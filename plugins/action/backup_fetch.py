@@ -23,6 +23,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
     SEALED,
     Keep,
+    Listed,
     named_archives,
     surplus,
 )
@@ -35,6 +36,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies impo
     parse_listing,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._encryption import DESCRIPTION
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import Owner
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore import describe
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._shelf import remove_archive
 
@@ -44,6 +46,8 @@ OPTIONS: dict[str, Any] = {
     "copy": {"type": "str"},
     "copy_config": {"type": "path"},
     "cluster": {"type": "str", "default": ""},
+    "cluster_uid": {"type": "str", "default": ""},
+    "adopt_unidentified": {"type": "bool", "default": False},
     "sha256": {"type": "str"},
     "directory": {"type": "path", "required": True},
     "identity": {"type": "path"},
@@ -129,6 +133,7 @@ class ActionModule(ActionBase):
             if opened:
                 self.require_private()
             if not there:
+                self.require_own(target)
                 self.require_room(source, 2 if opened else 1)
                 if name.endswith(SEALED) and not opened:
                     self.fetch(self.on_host(options["path"] + DESCRIPTION), target + DESCRIPTION)
@@ -196,17 +201,36 @@ class ActionModule(ActionBase):
 
     def choose(self, target: str, names: list[str]) -> str:
         """Which of the archives is meant."""
-        cluster = self.options["cluster"]
-        if self.options["path"]:
-            wanted = os.path.basename(self.options["path"])
-            found = [name for name in (wanted, wanted + SEALED) if name in names]
-        else:
-            wanted = f"archive of the cluster {cluster}"
-            found = [item.name for item in named_archives(names, cluster) if not item.bad]
+        if not self.options["path"]:
+            return self.newest(target, names)
+        wanted = os.path.basename(self.options["path"])
+        found = [name for name in (wanted, wanted + SEALED) if name in names]
         if found:
             return found[0]
-        there = [item.name for item in named_archives(names) if not item.bad][:3]
-        raise FetchError(f"copy: {target} has no {wanted}. It has {', '.join(there) or 'no archives at all'}")
+        raise FetchError(
+            f"copy: {target} has no {wanted}. It has {some(named_archives(names)) or 'no archives at all'}"
+        )
+
+    def newest(self, target: str, names: list[str]) -> str:
+        """The newest archive of the cluster; where its identity is not known, there must be no other of its name."""
+        cluster, uid = self.options["cluster"], self.options["cluster_uid"]
+        named = [item for item in named_archives(names, cluster) if not item.bad]
+        identities = sorted({item.uid for item in named} - {""})
+        if not uid and len(identities) > 1:
+            newest = some([next(item for item in named if item.uid == one) for one in identities])
+            raise FetchError(
+                f"copy: {target} has archives of several clusters with the name {cluster}, {newest}: name the one that "
+                "is meant, by the beginning of the UID of its namespace kube-system as in the names (cluster_uid)"
+            )
+        owner = Owner(cluster, uid or "".join(identities), self.options["adopt_unidentified"])
+        found = [item.name for item in named if owner.owns(item.uid)]
+        if found:
+            return found[0]
+        whose = f"archive of the cluster {cluster}{f' with the identity {uid}' if uid else ''}"
+        there = f"It has {some(named_archives(names)) or 'no archives at all'}"
+        if any(not item.uid for item in named):
+            there += ". One that carries no cluster's identity must be named, or adopted"
+        raise FetchError(f"copy: {target} has no {whose}. {there}")
 
     def require_key(self, archive: str) -> None:
         """Refuse to fetch what cannot be decrypted here."""
@@ -232,6 +256,15 @@ class ActionModule(ActionBase):
             faults.append(f"age is not installed on the machine that runs Ansible, where {archive} is to be decrypted")
         if faults:
             raise FetchError(*faults)
+
+    def require_own(self, target: str) -> None:
+        """Refuse to overwrite what may be another cluster's, where archives are kept."""
+        kept = self.options["keep"] is not None and not self.options["adopt_unidentified"]
+        if kept and self.options["sha256"] and os.path.exists(target) and not named_archives([target])[0].uid:
+            raise FetchError(
+                f"directory: {target} is there and is another one. It carries no cluster's identity, so it was not "
+                "overwritten: give each cluster a folder of its own"
+            )
 
     def require_private(self) -> None:
         """Refuse to decrypt where others can look."""
@@ -294,18 +327,25 @@ class ActionModule(ActionBase):
         return int(done["rc"]), str(done["stdout"]), str(done["stderr"])
 
     def tidy(self, new: str) -> list[str]:
-        """Remove what the rule does not keep; the new archive stays."""
+        """Remove what the rule does not keep of the same cluster; the new archive stays."""
         keep, folder = self.options["keep"], self.folder
         if keep is None or not os.path.isdir(folder):
             return []
         paths = [os.path.join(folder, entry) for entry in os.listdir(folder)]
-        items = [item for item in named_archives({*paths, new}, named_archives([new])[0].cluster) if not item.bad]
+        [made] = named_archives([new])
+        owner = Owner(made.cluster, made.uid, self.options["adopt_unidentified"])
+        items = [item for item in named_archives({*paths, new}, made.cluster) if not item.bad and owner.owns(item.uid)]
         rule = Keep(**{rule: keep.get(rule) or 0 for rule in RULES})
         gone = set(surplus([item.time for item in items], rule))
         removed = sorted(item.path for item in items if item.time in gone and item.path != new)
         for path in removed if not self._task.check_mode else []:
             remove_archive(path)
         return removed
+
+
+def some(items: list[Listed]) -> str:
+    """The newest few of some archives."""
+    return ", ".join([item.name for item in items if not item.bad][:3])
 
 
 def age() -> str | None:

@@ -83,6 +83,16 @@ options:
     description: Whether an archive of another cluster is taken.
     type: bool
     default: false
+  cluster_uid:
+    description:
+      - The identity of the cluster whose archives are meant, the UID of its namespace C(kube-system), or the beginning
+        of it that is in an archive's name. Without it, what etcd tells, or the one that all archives of the name carry.
+    type: str
+    default: ''
+  adopt:
+    description: Whether archives of the name that carry no identity are the cluster's.
+    type: bool
+    default: false
   save:
     description: Whether what runs now is to be saved.
     type: bool
@@ -107,9 +117,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The plan, C(faults), C(warnings), C(summary) in sentences, C(id), C(action), C(archive), C(places) where hosts
-      have it, C(copy_to), C(initial_cluster), C(client_urls), C(external), C(stages) by host, C(prepare), C(save),
-      C(stop) and C(revisions_lost).
+    - The plan, C(faults), C(warnings), C(summary) in sentences, C(id), C(action), C(archive), C(cluster_uid) as far as
+      it is known, C(places) where hosts have it, C(copy_to), C(initial_cluster), C(client_urls), C(external),
+      C(stages) by host, C(prepare), C(save), C(stop) and C(revisions_lost).
     - C(bring) tells which archive must come to the controller first, by C(remote), C(host) and C(path). All are empty
       where none must. C(archive) is then known once O(brought) is given.
   type: dict

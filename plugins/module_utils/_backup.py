@@ -38,7 +38,10 @@ MEMBER_LIMIT = 10_000
 TIME_IN_NAME = "%Y%m%dT%H%M%SZ"
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 SEALED = ".age"
-NAME = re.compile(r"(?P<cluster>[\w.-]+)-(?P<time>\d{8}T\d{6}Z)\.tar(?P<sealed>\.age)?(?P<bad>\.bad)?")
+NAME = re.compile(
+    r"(?P<cluster>[\w.-]+)-(?P<time>\d{8}T\d{6}Z)(-(?P<uid>[0-9a-f]{8}))?\.tar(?P<sealed>\.age)?(?P<bad>\.bad)?"
+)
+SHORT = 8  # so much of a cluster's UID is in a name
 CLUSTER = re.compile(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", re.ASCII)
 
 
@@ -99,6 +102,7 @@ class Manifest:
     parts: List[Part] = field(default_factory=list)
     tool_version: str = TOOL_VERSION
     format: int = FORMAT
+    cluster_uid: str = ""  # of its namespace kube-system; archives of older releases have none
 
     def as_dict(self) -> Dict[str, Any]:
         """The form in which it is written, and returned by modules."""
@@ -125,6 +129,7 @@ class Listed:
     time: datetime
     bad: bool
     sealed: bool = False
+    uid: str = ""  # the beginning of the cluster's
 
     @property
     def name(self) -> str:
@@ -135,9 +140,9 @@ class Listed:
 PERIODS = {"hourly": "%Y%m%d%H", "daily": "%Y%m%d", "weekly": "%G-%V", "monthly": "%Y%m"}
 
 
-def archive_name(cluster: str, moment: datetime) -> str:
-    """The name of a cluster's archive; names sort by time."""
-    return f"{cluster}-{moment.strftime(TIME_IN_NAME)}.tar"
+def archive_name(cluster: str, moment: datetime, uid: str = "") -> str:
+    """The name of a cluster's archive; names sort by time, and clusters of one name do not meet."""
+    return "-".join(filter(None, (cluster, moment.strftime(TIME_IN_NAME), uid[:SHORT]))) + ".tar"
 
 
 def parse_time(text: str, form: str = TIME) -> datetime:
@@ -162,7 +167,8 @@ def named_archives(paths: Iterable[str], cluster: str = "") -> List[Listed]:
             moment = parse_time(match["time"], TIME_IN_NAME)
         except ValueError:
             continue
-        found.append(Listed(path, match["cluster"], moment, bool(match["bad"]), bool(match["sealed"])))
+        sealed, uid = bool(match["sealed"]), match["uid"] or ""
+        found.append(Listed(path, match["cluster"], moment, bool(match["bad"]), sealed, uid))
     return sorted(found, key=lambda item: (item.time, item.path), reverse=True)
 
 
@@ -471,7 +477,8 @@ def parse_manifest(data: Any) -> Manifest:
         parse_time(manifest.created)
     except (KeyError, TypeError, ValueError) as error:
         raise BackupError("manifest", f"has a manifest that cannot be read: {error}") from error
-    wrong = [name for name in ("cluster", "host", "kubernetes_version") if not isinstance(getattr(manifest, name), str)]
+    texts = ("cluster", "cluster_uid", "host", "kubernetes_version")
+    wrong = [name for name in texts if not isinstance(getattr(manifest, name), str)]
     wrong += [
         f"etcd.{name}" for name in ("revision", "total_keys") if not isinstance(getattr(manifest.etcd, name), int)
     ]
@@ -483,11 +490,14 @@ def parse_manifest(data: Any) -> Manifest:
 
 
 def disagreement(state: EtcdState, revision: int, keys: int, sample_keys: int, sample_sha256: str) -> str:
-    """How the etcd that a trial restore brought up differs from the snapshot and from its source, or nothing."""
-    if revision != state.revision:
+    """How the etcd that a trial restore brought up differs from the snapshot and from its source, or nothing.
+
+    All was counted at the snapshot's revision. The etcd may have gone on since, as leases end in it too.
+    """
+    if revision < state.revision:
         return f"came up at revision {revision}, but the snapshot has {state.revision}"
     if state.keys is not None and keys != state.keys:
-        return f"came up with {keys} keys, but the member that gave it had {state.keys} at revision {revision}"
+        return f"came up with {keys} keys, but the member that gave it had {state.keys} at revision {state.revision}"
     if keys > state.total_keys:
         return f"came up with {keys} keys, but the snapshot has {state.total_keys}"
     if state.sample_keys is not None and (sample_keys, sample_sha256) != (state.sample_keys, state.sample_sha256):

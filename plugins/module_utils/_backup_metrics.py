@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import parse_time
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import UID, Owner
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._shelf import Shelf
 
 Value = Tuple[str, str, float, Dict[str, str]]
+IDENTITY, LABEL = "cluster_info", "cluster_uid"
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,11 @@ class LastRun:
     newest_anywhere: Optional[int] = None
 
 
-def metrics(cluster: str, shelf: Shelf, run: LastRun, copies: Dict[str, Any]) -> str:
+def metrics(owner: Owner, shelf: Shelf, run: LastRun, copies: Dict[str, Any]) -> str:
     """The text.
 
     Args:
-        cluster: its name.
+        owner: the cluster.
         shelf: the archives on this host.
         run: what came of the last run.
         copies: what is known of the copies, by their names.
@@ -50,7 +53,15 @@ def metrics(cluster: str, shelf: Shelf, run: LastRun, copies: Dict[str, Any]) ->
         ("last_run_duration_seconds", "Duration of the last run", round(run.seconds, 3), {}),
         ("archives", "Good archives on this host", len(shelf.good), {}),
         ("bad_archives", "Archives on this host that failed their proof", len(shelf.bad), {}),
+        (
+            "unidentified_archives",
+            "Archives of the cluster's name on this host that carry no cluster's identity, and do not count",
+            len(shelf.unidentified),
+            {},
+        ),
     ]
+    if owner.uid:
+        values.append((IDENTITY, "The identity of the cluster, the UID of kube-system", 1, {LABEL: owner.uid}))
     if run.newest_anywhere is not None:
         text = "When the newest proven backup of any host was made"
         values.append(("newest_on_any_host_timestamp_seconds", text, run.newest_anywhere, {}))
@@ -77,7 +88,7 @@ def metrics(cluster: str, shelf: Shelf, run: LastRun, copies: Dict[str, Any]) ->
     for name, known in sorted(copies.items()):
         text = "When an archive was last copied to this place and verified"
         values.append(("copy_last_success_timestamp_seconds", text, known.get("time", 0), {"copy": name}))
-    return _render(cluster, values)
+    return _render(owner.cluster, values)
 
 
 def _render(cluster: str, values: List[Value]) -> str:
@@ -91,6 +102,17 @@ def _render(cluster: str, values: List[Value]) -> str:
         pairs = ",".join(f'{key}="{word}"' for key, word in {"cluster": cluster, **labels}.items())
         lines.append(f"{full}{{{pairs}}} {int(value) if isinstance(value, bool) else value}")
     return "\n".join(lines) + "\n"
+
+
+def known_uid(target: str, cluster: str) -> str:
+    """The cluster's identity as an earlier run wrote it, for a run that did not come to ask etcd."""
+    try:
+        with open(target, encoding="utf-8", errors="replace") as stream:
+            text = stream.read()
+    except OSError:
+        return ""
+    found = re.search(rf'_{IDENTITY}{{cluster="{re.escape(cluster)}",{LABEL}="({UID})"}}', text)
+    return found.group(1) if found else ""
 
 
 def write_metrics(target: str, text: str) -> None:

@@ -4,7 +4,8 @@
 """Copies of archives elsewhere, by rclone: over ssh, in an object store, or wherever else rclone reaches.
 
 A file gets its name at the other end only after it was read back from there and had the right SHA-256. So what has an
-archive's name there is whole, and a listing is enough to know what there is.
+archive's name there is whole, and a listing is enough to know what there is, and by the beginning of the cluster's
+identity in each name, whose it is.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     surplus,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._encryption import DESCRIPTION
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import Owner
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._staging import mebibytes
 
 PART = ".part"
@@ -58,6 +60,7 @@ class Copied:
     error: str = ""
     copied: List[str] = field(default_factory=list)
     removed: List[str] = field(default_factory=list)
+    unidentified: List[str] = field(default_factory=list)
 
 
 def remote_name(target: str) -> str:
@@ -87,10 +90,25 @@ def parse_listing(text: str, now: float) -> List[Remote]:
     return found
 
 
-def to_do(
-    local: Sequence[Listed], sizes: Dict[str, int], remote: Sequence[Remote], cluster: str, keep: Keep
-) -> Tuple[List[Listed], List[str]]:
-    """Which archives are to be copied, newest first, and which copies are to be removed.
+@dataclass(frozen=True)
+class ToDo:
+    """What is to be done in one place.
+
+    Attributes:
+        missing: archives on the host that are to be copied, newest first.
+        gone: names of copies that no rule keeps.
+        unidentified: names of archives there that carry no identity, and that are not adopted.
+        taken: names of the missing ones that are there, and not known to be the cluster's.
+    """
+
+    missing: List[Listed]
+    gone: List[str]
+    unidentified: List[str]
+    taken: List[str]
+
+
+def to_do(local: Sequence[Listed], sizes: Dict[str, int], remote: Sequence[Remote], owner: Owner, keep: Keep) -> ToDo:
+    """Which archives are to be copied, and which copies are to be removed.
 
     The rule that holds on the host holds for the copies: it looks at both, and what it keeps is to be there.
 
@@ -98,11 +116,12 @@ def to_do(
         local: good archives on the host.
         sizes: of the same, by name.
         remote: what is at the other end.
-        cluster: whose; copies of others are left alone.
+        owner: whose; copies of others are left alone.
         keep: the rule.
     """
     there = {item.name: item.size for item in remote}
-    copies = [item for item in named_archives(there, cluster) if not item.bad]
+    named = [item for item in named_archives(there, owner.cluster) if not item.bad]
+    copies = [item for item in named if owner.owns(item.uid)]
     gone = set(surplus([item.time for item in [*local, *copies]], keep))
     missing = [item for item in local if item.time not in gone and there.get(item.name) != sizes[item.name]]
     # An archive whose description is not there yet is copied again.
@@ -111,9 +130,12 @@ def to_do(
         for item in local
         if item.sealed and item.time not in gone and item not in missing and item.name + DESCRIPTION not in there
     ]
-    return sorted(missing, key=lambda item: item.time, reverse=True), [
-        item.path for item in copies if item.time in gone
-    ]
+    return ToDo(
+        sorted(missing, key=lambda item: item.time, reverse=True),
+        [item.path for item in copies if item.time in gone],
+        [item.path for item in named if not item.uid and not owner.adopt],
+        sorted(item.name for item in missing if item.name in there and not owner.owns(item.uid)),
+    )
 
 
 class Rclone:
@@ -135,27 +157,33 @@ class Rclone:
             found.append(f"copy_config: {self.config} can be read by others than its owner: set its mode to 0600")
         return found
 
-    def bring(self, target: str, local: Sequence[Listed], cluster: str, keep: Keep) -> Copied:
+    def bring(self, target: str, local: Sequence[Listed], owner: Owner, keep: Keep) -> Copied:
         """Copy what is missing in one place, then remove what the rule no longer keeps there."""
         result = Copied(remote_name(target), target)
         try:
             remote = self.listing(target)
             sizes = {item.name: os.path.getsize(item.path) for item in local}
-            missing, gone = to_do(local, sizes, remote, cluster, keep)
-            self.require_space(target, sum(sizes[item.name] for item in missing))
-            for item in missing:
+            plan = to_do(local, sizes, remote, owner, keep)
+            result.unidentified = plan.unidentified
+            if plan.taken:
+                raise CopyError(
+                    f"{target} has another {', '.join(plan.taken)}, which carries no cluster's identity: it was not "
+                    "overwritten. Give each cluster a folder of its own"
+                )
+            self.require_space(target, sum(sizes[item.name] for item in plan.missing))
+            for item in plan.missing:
                 if item.sealed:
                     self.put(item.path + DESCRIPTION, target)
                 self.put(item.path, target)
                 result.copied.append(item.name)
             there = {item.name for item in remote}
-            for archive in gone:
+            for archive in plan.gone:
                 self._run("deletefile", inside(target, archive))
                 result.removed.append(archive)
                 if archive + DESCRIPTION in there:
                     self._run("deletefile", inside(target, archive + DESCRIPTION))
             for part in remote:
-                if part.age > ABANDONED and _of_killed_run(part.name, cluster, result.copied):
+                if part.age > ABANDONED and _of_killed_run(part.name, owner, result.copied):
                     self._run("deletefile", inside(target, part.name))
         except CopyError as error:
             result.ok, result.error = False, str(error)
@@ -217,9 +245,10 @@ def inside(target: str, name: str) -> str:
     return target + name if target.endswith(":") else f"{target.rstrip('/')}/{name}"
 
 
-def _of_killed_run(name: str, cluster: str, copied: Sequence[str]) -> bool:
+def _of_killed_run(name: str, owner: Owner, copied: Sequence[str]) -> bool:
     archive = re.sub(rf"({re.escape(DESCRIPTION)})?{re.escape(PART)}$", "", name)
-    return name.endswith(PART) and archive not in copied and bool(named_archives([archive], cluster))
+    found = [item for item in named_archives([archive], owner.cluster) if owner.owns(item.uid)]
+    return name.endswith(PART) and archive not in copied and bool(found)
 
 
 def last_words(stderr: str) -> str:
@@ -229,9 +258,9 @@ def last_words(stderr: str) -> str:
     return words or "no message"
 
 
-def copies_name(cluster: str) -> str:
-    """The name of the file in which is noted what came of the copies."""
-    return f"{cluster}.copies.json"
+def copies_name(stem: str) -> str:
+    """The name of the file in which is noted what came of a cluster's copies."""
+    return f"{stem}.copies.json"
 
 
 def remembered(path: str) -> Dict[str, Any]:

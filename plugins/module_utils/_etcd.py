@@ -340,9 +340,10 @@ class Etcd:
         """Take back all alarms, of whatever kind."""
         self._etcdctl(endpoints, "alarm", "disarm", read=False)
 
-    def read_key(self, endpoints: Sequence[str], key: str) -> str:
-        """The value of a key, or nothing where it is not set; needs the quorum."""
-        records = parse_json(self._etcdctl(endpoints, "get", key)).get("kvs") or [{}]
+    def read_key(self, endpoints: Sequence[str], key: str, local: bool = False) -> str:
+        """The value of a key, or nothing where it is not set; needs the quorum, unless a member may say what it has."""
+        flags = ["--consistency=s"] if local else []
+        records = parse_json(self._etcdctl(endpoints, "get", key, *flags)).get("kvs") or [{}]
         return base64.b64decode(records[0].get("value", "")).decode(errors="replace")
 
     def write_key(self, endpoints: Sequence[str], key: str, value: str) -> None:

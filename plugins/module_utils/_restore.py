@@ -129,7 +129,10 @@ def write_journal(path: str, journal: Journal) -> None:
 
 def identity(manifest: Manifest) -> str:
     """What tells an archive from all others: its manifest has the SHA-256 of each of its parts."""
-    text = json.dumps(manifest.as_dict(), sort_keys=True)
+    known = manifest.as_dict()
+    if not manifest.cluster_uid:  # as releases before it was known have named the archive
+        del known["cluster_uid"]
+    text = json.dumps(known, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:IDENTITY_LENGTH]
 
 
@@ -174,6 +177,7 @@ def describe(path: str, cluster: str, now: datetime) -> Dict[str, Any]:
         "message": "" if passed else f"{path} {manifest.proof.reason or 'failed its proof'}",
         "identity": identity(manifest),
         "cluster": manifest.cluster,
+        "cluster_uid": manifest.cluster_uid,
         "created": manifest.created,
         "age": int((now - parse_time(manifest.created)).total_seconds()),
         "size": os.path.getsize(path),

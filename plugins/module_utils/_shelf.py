@@ -1,7 +1,7 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A folder of archives: which of a cluster's count, which are to go, and who works there now."""
+"""A folder of archives: which of them are a cluster's and count, which are to go, and who works there now."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._encryption 
     DESCRIPTION,
     read_sealed_archive,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import Owner
 
 DRAFTS = ".groundwork-backup-"
 
@@ -47,28 +48,47 @@ def look_into(item: Listed, cluster: str = "", quick: bool = True) -> Manifest:
 
 
 class Shelf:
-    """The archives of one cluster in a folder."""
+    """The archives of a cluster's name in a folder; those that are not its own are only named.
 
-    def __init__(self, directory: str, cluster: str) -> None:
+    Attributes:
+        good: its archives that count, newest first, with what they say.
+        bad: its archives that failed their proof.
+        damaged: what is wrong with archives of its own that do not count.
+        newest: what the newest of its own says, good or bad.
+        unidentified: archives that carry no identity, and that are not adopted.
+        others: archives of other clusters of the same name.
+    """
+
+    def __init__(self, directory: str, owner: Owner) -> None:
         """Read the manifests of all archives."""
         self.good: List[Tuple[Listed, Manifest]] = []
+        self.bad: List[Listed] = []
         self.damaged: List[str] = []
-        self.newest: Optional[Manifest] = None  # of all, bad ones among them
-        listed = list_archives(directory, cluster)
-        self.bad = [item for item in listed if item.bad]
-        for item in listed:
-            try:
-                manifest = look_into(item, cluster)
-            except BackupError as error:
-                self.damaged += [] if item.bad else [str(error)]
-                continue
-            self.newest = self.newest or manifest
-            if item.bad:
-                continue
-            if manifest.proof.passed:
-                self.good.append((item, manifest))
-            else:
-                self.damaged.append(f"{item.path} failed its proof: {manifest.proof.reason}")
+        self.unidentified: List[str] = []
+        self.others: List[str] = []
+        self.newest: Optional[Manifest] = None
+        for item in list_archives(directory, owner.cluster):
+            self._place(item, owner)
+
+    def _place(self, item: Listed, owner: Owner) -> None:
+        manifest, fault = None, ""
+        try:
+            manifest = look_into(item, owner.cluster)
+        except BackupError as error:
+            fault = str(error)
+        uid = (manifest.cluster_uid if manifest else "") or item.uid
+        if not owner.owns(uid):
+            (self.others if uid else self.unidentified).append(item.path)
+            return
+        self.newest = self.newest or manifest
+        if item.bad:
+            self.bad.append(item)
+        elif manifest is None:
+            self.damaged.append(fault)
+        elif manifest.proof.passed:
+            self.good.append((item, manifest))
+        else:
+            self.damaged.append(f"{item.path} failed its proof: {manifest.proof.reason}")
 
     def surplus(self, keep: Keep, keep_bad: int, new: Optional[Listed]) -> List[str]:
         """The archives that no rule keeps; a new one counts even before it is there, and stays."""
@@ -87,12 +107,12 @@ def remove_archive(path: str) -> None:
         os.unlink(path + DESCRIPTION)
 
 
-def remove_orphans(directory: str) -> None:
-    """Remove descriptions whose archive is not there: a run was killed before it came."""
-    for name in os.listdir(directory):
-        path = os.path.join(directory, name[: -len(DESCRIPTION)])
-        if name.endswith(DESCRIPTION) and named_archives([path]) and not os.path.lexists(path):
-            os.unlink(path + DESCRIPTION)
+def remove_orphans(directory: str, owner: Owner) -> None:
+    """Remove descriptions of a cluster whose archive is not there: a run was killed before it came."""
+    names = [name[: -len(DESCRIPTION)] for name in os.listdir(directory) if name.endswith(DESCRIPTION)]
+    for item in named_archives([os.path.join(directory, name) for name in names], owner.cluster):
+        if owner.owns(item.uid) and not os.path.lexists(item.path):
+            os.unlink(item.path + DESCRIPTION)
 
 
 def try_lock(handle: int) -> bool:

@@ -98,7 +98,9 @@ def bound_to(process: int) -> List[str]:
     return ["setpriv", "--pdeathsig", "KILL", "sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', str(process)]
 
 
-def run_trial(module: AnsibleModule, etcd: Etcd, server: Tool, snapshot: str, *, folder: str, prefix: str) -> Outcome:
+def run_trial(
+    module: AnsibleModule, etcd: Etcd, server: Tool, snapshot: str, *, folder: str, prefix: str, revision: int
+) -> Outcome:
     """Restore a snapshot into a folder, start it, and read it; the member is gone at the end.
 
     Args:
@@ -108,6 +110,7 @@ def run_trial(module: AnsibleModule, etcd: Etcd, server: Tool, snapshot: str, *,
         snapshot: the file.
         folder: an empty folder that the caller removes.
         prefix: below which a sample is read.
+        revision: the snapshot's. Only what there was then is counted: leases end in the member, too.
 
     Raises:
         TrialError: if the snapshot is no good.
@@ -123,7 +126,8 @@ def run_trial(module: AnsibleModule, etcd: Etcd, server: Tool, snapshot: str, *,
         raise TrialError(f"cannot be restored: {error.reason}") from error
     process = _start(server, folder)
     try:
-        return _ask(etcd, process, folder, prefix, time.monotonic() + module.params["prove_timeout"])
+        deadline = time.monotonic() + module.params["prove_timeout"]
+        return _ask(etcd, process, folder, prefix=prefix, revision=revision, deadline=deadline)
     finally:
         process.kill()
         process.wait()
@@ -152,14 +156,20 @@ def _start(server: Tool, folder: str) -> subprocess.Popen[bytes]:
         )
 
 
-def _ask(etcd: Etcd, process: subprocess.Popen[bytes], folder: str, prefix: str, deadline: float) -> Outcome:
+def _ask(
+    etcd: Etcd, process: subprocess.Popen[bytes], folder: str, *, prefix: str, revision: int, deadline: float
+) -> Outcome:
     while True:
         # etcdctl waits for a socket that is not there yet until its time is up; so only ask once there is one.
         said = "it opened no socket"
         if os.path.exists(os.path.join(folder, "client:0")):
             try:
-                everything = etcd.sample(CLIENT, "", limit=1, private=folder)
-                return Outcome(everything.count, everything.revision, etcd.sample(CLIENT, prefix, private=folder))
+                now = etcd.sample(CLIENT, "", limit=1, private=folder)
+                if now.revision < revision:  # it cannot be asked of what it does not have
+                    return Outcome(now.count, now.revision, etcd.sample(CLIENT, prefix, private=folder))
+                everything = etcd.sample(CLIENT, "", limit=1, revision=revision, private=folder)
+                sample = etcd.sample(CLIENT, prefix, revision=revision, private=folder)
+                return Outcome(everything.count, now.revision, sample)
             except CommandError as error:
                 said = error.reason
         if process.poll() is not None:

@@ -18,8 +18,13 @@ description:
     records must be those of the member that gave the snapshot.
   - The private etcd listens on unix sockets in a folder that only root can enter, runs with the lowest priority, and is
     gone at the end, whatever happens.
-  - An archive is a plain tar file, mode 0600, named C(<cluster>-<UTC time>.tar). It appears whole or not at all. One
-    that fails its proof is kept with C(.bad) after its name, and the module fails.
+  - An archive is a plain tar file, mode 0600, named C(<cluster>-<UTC time>-<identity>.tar). It appears whole or not at
+    all. One that fails its proof is kept with C(.bad) after its name, and the module fails.
+  - The identity of a cluster is the UID of its namespace C(kube-system), read from etcd, or from the API where etcd has
+    it encrypted. The manifest has the whole of it, the name its first eight characters. Archives of other clusters are
+    left alone even where they have the same name, as are archives without an identity, unless O(adopt_unidentified).
+  - An etcd without Kubernetes has no identity, nor have its archives. They all stay, and O(keep) and O(unless_newer)
+    do not apply, until O(adopt_unidentified) tells that those of the name O(cluster) are this one's.
   - Where it is to be encrypted, it is proven first. The plain archive only ever lies in a folder that root alone can
     enter, on the file system of O(directory), and is gone at the end. What a killed run left there, the next one
     removes. The encrypted one is named C(.tar.age). Beside it, C(.tar.age.json) tells without any key what it is.
@@ -63,7 +68,7 @@ options:
   cluster:
     description:
       - The cluster's name. With O(state=saved) it is required, and archives of other clusters in the folder are left
-        alone.
+        alone, also those of the same name.
       - With O(state=verified), an archive of another cluster is refused.
     type: str
   host:
@@ -73,6 +78,17 @@ options:
     description: The version of Kubernetes, for the manifest.
     type: str
     default: ''
+  adopt_unidentified:
+    description:
+      - Whether archives of the name O(cluster) that carry no cluster's identity are this cluster's, on the host and in
+        O(copies). Such are those of an etcd without Kubernetes.
+      - Without it, they are named, never counted and never removed.
+    type: bool
+    default: false
+  kubeconfig:
+    description: An administrator's kubeconfig, for the cluster's identity where etcd has it encrypted.
+    type: path
+    default: /etc/kubernetes/admin.conf
   include:
     description:
       - Files and folders of the host that go into the archive, as absolute paths or as shell patterns.
@@ -107,8 +123,8 @@ options:
     type: path
   unless_newer:
     description:
-      - Makes nothing where the newest good archive in O(directory) is younger than so many minutes, and was proven as
-        O(prove) asks for.
+      - Makes nothing where a good archive of this cluster in O(directory) is younger than so many minutes, was proven
+        as O(prove) asks for, and still has all of its bytes.
       - V(0) always makes one.
     type: int
     default: 0
@@ -117,6 +133,8 @@ options:
       - With O(unless_newer), backups of all hosts that do the same count. So several hosts can have the same timer, and
         one of them makes the backup, whichever is there.
       - They queue for a lock in etcd, below the key C(/groundwork/backup/), where the newest backup is noted as well.
+      - Whether the archive of another host is still there is not known. So this is for timers, not for what precedes a
+        change that could lose data. What is noted of this host itself counts only as far as it has the archive.
     type: bool
     default: false
   turn_timeout:
@@ -127,7 +145,8 @@ options:
     description:
       - Where archives are copied to, as folders that rclone knows, C(remote:path). Messages and metrics name the place
         by the remote.
-      - After a run, each place has the good archives that O(keep) keeps of all that are there and on this host.
+      - After a run, each place has the good archives that O(keep) keeps of all of this cluster that are there and on
+        this host.
       - Each file is uploaded under another name, read back, compared by its SHA-256, and then renamed.
       - A copy that fails does not hinder the others. The archive on the host stays, and the module fails.
       - The host needs C(rclone).
@@ -150,7 +169,9 @@ options:
     type: int
     default: 120
   sample_prefix:
-    description: Below which prefix records are compared in a trial restore.
+    description:
+      - Below which prefix Kubernetes has its records. There the cluster's identity is read, and records are compared in
+        a trial restore.
     type: str
     default: /registry/
   scratch_directory:
@@ -162,7 +183,8 @@ options:
     description:
       - Which good archives of O(cluster) stay. One stays if any rule keeps it.
       - A rule that is left out keeps none. The newest good archive always stays, and so does the new one.
-      - Archives whose manifest cannot be read, or says that the proof failed, are not counted and not removed.
+      - Archives whose manifest cannot be read, or says that the proof failed, are not counted and not removed. Nor are
+        those that are not this cluster's.
     type: dict
     default: {last: 7, daily: 7, weekly: 4, monthly: 6}
     suboptions:
@@ -230,7 +252,7 @@ EXAMPLES = r"""
 - name: Prove an archive, with a trial restore
   groundwork.kubernetes.backup:
     state: verified
-    path: /var/backups/kubernetes/kubernetes-20261122T020000Z.tar
+    path: /var/backups/kubernetes/kubernetes-20261122T020000Z-1f0c6a52.tar
     cluster: kubernetes
 """
 
@@ -249,16 +271,17 @@ path:
   description: The archive. Where none was due, the newest good one on this host, or empty.
   returned: success, and when an archive failed its proof or could not be copied
   type: str
-  sample: /var/backups/kubernetes/kubernetes-20261122T020000Z.tar
+  sample: /var/backups/kubernetes/kubernetes-20261122T020000Z-1f0c6a52.tar
 manifest:
   description:
-    - What the archive says of itself, C(cluster), C(host), C(created), C(kubernetes_version), C(tool_version),
-      C(format), C(etcd) with its version, revision and numbers of keys, C(proof), and C(parts) with their sizes and
-      SHA-256.
+    - What the archive says of itself, C(cluster), C(cluster_uid), C(host), C(created), C(kubernetes_version),
+      C(tool_version), C(format), C(etcd) with its version, revision and numbers of keys, C(proof), and C(parts) with
+      their sizes and SHA-256.
   returned: when there is an archive, so not for a save in check mode
   type: dict
   sample:
     cluster: kubernetes
+    cluster_uid: 1f0c6a52-7f3e-4f0e-9a53-0d5f3f6a2b11
     created: "2026-11-22T02:00:00Z"
 proof:
   description:
@@ -303,9 +326,14 @@ copies:
       description: Archives that were copied, newest first.
       type: list
       elements: str
-      sample: [kubernetes-20261122T020000Z.tar.age]
+      sample: [kubernetes-20261122T020000Z-1f0c6a52.tar.age]
     removed:
       description: Copies that were removed by the rule.
+      type: list
+      elements: str
+      sample: []
+    unidentified:
+      description: Archives of the cluster's name there that carry no identity, and were left alone.
       type: list
       elements: str
       sample: []
@@ -319,15 +347,28 @@ removed:
   returned: state=saved and success
   type: list
   elements: str
-  sample: [/var/backups/kubernetes/kubernetes-20261115T020000Z.tar]
+  sample: [/var/backups/kubernetes/kubernetes-20261115T020000Z-1f0c6a52.tar]
 kept:
   description: Good archives of the cluster that stay, newest first, with the new one.
   returned: state=saved and success
   type: list
   elements: str
-  sample: [/var/backups/kubernetes/kubernetes-20261122T020000Z.tar]
+  sample: [/var/backups/kubernetes/kubernetes-20261122T020000Z-1f0c6a52.tar]
 damaged:
   description: What is wrong with archives of the cluster that are not counted.
+  returned: state=saved and success
+  type: list
+  elements: str
+  sample: []
+unidentified:
+  description:
+    - Archives of the cluster's name that carry no identity. They do not count, and stay, unless O(adopt_unidentified).
+  returned: state=saved and success
+  type: list
+  elements: str
+  sample: []
+others:
+  description: Archives of other clusters of the same name, which were left alone.
   returned: state=saved and success
   type: list
   elements: str
@@ -362,7 +403,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     BackupError,
     EtcdState,
     Keep,
-    Listed,
     Manifest,
     Proof,
     archive_name,
@@ -376,6 +416,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_metrics import (
     LastRun,
+    known_uid,
     metrics,
     write_metrics,
 )
@@ -405,11 +446,14 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import
     ToolMissingError,
     verify_snapshot,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import KUBECONFIG_OPTION
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import Owner, cluster_uid
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._shelf import (
     BusyError,
     Shelf,
     drafts,
     exclusive,
+    look_into,
     remove_archive,
     remove_orphans,
 )
@@ -440,6 +484,8 @@ ARGUMENTS: Dict[str, Any] = {
     "cluster": {"type": "str"},
     "host": {"type": "str"},
     "kubernetes_version": {"type": "str", "default": ""},
+    "adopt_unidentified": {"type": "bool", "default": False},
+    "kubeconfig": KUBECONFIG_OPTION,
     "include": {
         "type": "list",
         "elements": "str",
@@ -498,6 +544,8 @@ class BackupModule:
         self.keep = Keep(**{rule: (self.options["keep"] or {}).get(rule, 0) for rule in RULES})
         self.rclone = Rclone(module, self.options["copy_config"])
         self.newest_anywhere: Optional[int] = None
+        self.owner = Owner(self.cluster, adopt=self.options["adopt_unidentified"])
+        self.asked = False
 
     def run(self) -> Dict[str, Any]:
         """Do what the state asks for."""
@@ -580,7 +628,9 @@ class BackupModule:
             os.mkdir(trial, 0o700)
             try:
                 prefix = state.sample_prefix or self.options["sample_prefix"]
-                found = run_trial(self.module, self.etcd, server, database, folder=trial, prefix=prefix)
+                found = run_trial(
+                    self.module, self.etcd, server, database, folder=trial, prefix=prefix, revision=state.revision
+                )
                 keys = found.keys
                 reason = disagreement(state, found.revision, keys, found.sample.count, found.sample.sha256)
             except TrialError as error:
@@ -618,7 +668,6 @@ class BackupModule:
         """Make an archive, if nothing is missing and none is new enough."""
         if not CLUSTER.fullmatch(self.cluster):
             raise FailedError(f"cluster: {self.cluster!r} is no name of letters, digits, '.', '_' and '-'")
-        self.refuse_newer_here()
         missing: List[str] = []
         files = collect(self.options["include"], missing)
         extra = self.files_of_others(files, missing)
@@ -630,6 +679,8 @@ class BackupModule:
             raise FailedError("; ".join(missing))
 
         source = self.etcd.source(self.options["allow_unhealthy"])
+        self.ask_identity(source)
+        self.refuse_newer_here()
         self.server(source.version)
         turn = Turn(self.etcd, self.cluster, self.options["endpoints"]) if self.options["take_turns"] else None
         self.refuse_newer_elsewhere(turn)
@@ -692,11 +743,16 @@ class BackupModule:
         return found
 
     def refuse_newer_here(self) -> None:
-        """End the run if an archive in the folder is new enough."""
+        """End the run if an archive in the folder is new enough, and whole."""
         minutes = self.options["unless_newer"]
-        for item, manifest in Shelf(self.directory, self.cluster).good if minutes else []:
+        for item, manifest in self.shelf().good if minutes else []:
             age = (now() - item.time).total_seconds()
             if 0 <= age < minutes * 60 and manifest.proof.level in ("restore", self.options["prove"]):
+                try:
+                    look_into(item, self.cluster, quick=False)
+                except BackupError as error:
+                    self.module.warn(f"{error}: it does not count")
+                    continue
                 raise NotDueError(f"{item.path} was proven {int(age // 60)} minutes ago")
 
     def refuse_newer_elsewhere(self, turn: Optional[Turn]) -> None:
@@ -705,7 +761,8 @@ class BackupModule:
             return
         record = turn.newest()
         self.newest_anywhere = record.time if record else None
-        if record and recent(record, self.options["unless_newer"] * 60, time.time()):
+        # An archive of this host would have been found in the folder: it is gone, with the disk perhaps.
+        if record and record.host != self.host and recent(record, self.options["unless_newer"] * 60, time.time()):
             minutes = max(int(time.time() - record.time) // 60, 0)
             raise NotDueError(f"{record.host} made a proven backup {minutes} minutes ago")
 
@@ -722,7 +779,7 @@ class BackupModule:
 
     def not_due(self, reason: str) -> Dict[str, Any]:
         """What a run returns that made nothing."""
-        shelf = Shelf(self.directory, self.cluster)
+        shelf = self.shelf()
         paths = [item.path for item, _manifest in shelf.good]
         return {
             "changed": False,
@@ -731,8 +788,28 @@ class BackupModule:
             "path": paths[0] if paths else "",
             "removed": [],
             "kept": paths,
-            "damaged": shelf.damaged,
+            **self.not_counted(shelf),
         }
+
+    def shelf(self) -> Shelf:
+        """The archives in the folder."""
+        return Shelf(self.directory, self.owner)
+
+    def not_counted(self, shelf: Shelf) -> Dict[str, Any]:
+        """What else is in the folder."""
+        if shelf.unidentified:
+            self.module.warn(
+                f"{', '.join(shelf.unidentified[:3])}{' and others' if shelf.unidentified[3:] else ''} carry no "
+                "cluster's identity, so they do not count, and stay. If they are this cluster's, set "
+                "adopt_unidentified (backup_adopt_unidentified of the role)"
+            )
+        return {"damaged": shelf.damaged, "unidentified": shelf.unidentified, "others": shelf.others}
+
+    def ask_identity(self, source: EndpointStatus) -> None:
+        """Find out which cluster this is."""
+        prefix, kubeconfig = self.options["sample_prefix"], self.options["kubeconfig"]
+        uid = cluster_uid(self.module, self.etcd, source.endpoint, prefix, kubeconfig)
+        self.owner, self.asked = replace(self.owner, uid=uid), True
 
     def unfit(self, version: str) -> List[str]:
         """Why the tools on this host cannot prove a snapshot."""
@@ -766,14 +843,14 @@ class BackupModule:
     def next_path(self) -> str:
         """A name that no archive has."""
         while True:
-            plain = os.path.join(self.directory, archive_name(self.cluster, now()))
+            plain = os.path.join(self.directory, archive_name(self.cluster, now(), self.owner.uid))
             if not any(os.path.lexists(plain + seal + bad) for seal in ("", SEALED) for bad in ("", BAD)):
                 return plain + SEALED if self.options["encrypt_to"] else plain
             time.sleep(0.2)
 
     def make(self, source: EndpointStatus, files: List[str], extra: List[Tuple[str, bytes]]) -> Dict[str, Any]:
         """Save, prove, archive, read back, encrypt, and only then give the archive its name."""
-        remove_orphans(self.directory)
+        remove_orphans(self.directory, self.owner)
         with drafts(self.options["scratch_directory"] or self.directory) as scratch, drafts(self.directory) as folder:
             path = self.next_path()
             database = os.path.join(scratch, DATABASE)
@@ -781,13 +858,14 @@ class BackupModule:
             state, proof = self.proven(database, scratch, source, self.server(source.version))
             manifest = Manifest(
                 cluster=self.cluster,
+                cluster_uid=self.owner.uid,
                 host=self.host,
                 created=path_time(path).strftime(TIME),
                 kubernetes_version=self.options["kubernetes_version"],
                 etcd=state,
                 proof=proof,
             )
-            draft = os.path.join(folder, archive_name(self.cluster, path_time(path)))
+            draft = os.path.join(folder, archive_name(self.cluster, path_time(path), self.owner.uid))
             manifest = write_archive(draft, manifest, database, files, extra)
             os.unlink(database)
             reason, fault = proof.reason, "proof"
@@ -799,7 +877,7 @@ class BackupModule:
             final = path + BAD if reason else path
             sha256 = self.publish(draft, final, manifest)
         if reason:
-            for extra_path in Shelf(self.directory, self.cluster).surplus(self.keep, self.options["keep_bad"], None):
+            for extra_path in self.shelf().surplus(self.keep, self.options["keep_bad"], None):
                 if extra_path.endswith(BAD):
                     remove_archive(extra_path)
             raise FailedError(f"{final} {reason}. It does not count as a backup", path=final, fault=fault)
@@ -860,15 +938,16 @@ class BackupModule:
         wanted = self.options["copies"]
         if not wanted:
             return []
-        local = [item for item, _manifest in Shelf(self.directory, self.cluster).good]
-        done = [self.rclone.bring(target, local, self.cluster, self.keep) for target in wanted]
+        local = {item.path: item for item, _manifest in self.shelf().good}
+        [local[path]] = named_archives([path])  # also one without an identity
+        done = [self.rclone.bring(target, list(local.values()), self.owner, self.keep) for target in wanted]
         remember(self.copies_file, done, os.path.basename(path), int(time.time()))
         return [asdict(copy) for copy in done]
 
     @property
     def copies_file(self) -> str:
         """Where it is noted what came of the copies."""
-        return os.path.join(self.directory, copies_name(self.cluster))
+        return os.path.join(self.directory, copies_name(self.owner.stem))
 
     def proven(
         self, database: str, scratch: str, source: EndpointStatus, server: Optional[Tool]
@@ -894,8 +973,8 @@ class BackupModule:
 
     def outcome(self, path: str) -> Dict[str, Any]:
         """What a save returns: which archives go, and which stay."""
-        shelf = Shelf(self.directory, self.cluster)
-        new = Listed(path, self.cluster, path_time(path), bad=False, sealed=path.endswith(SEALED))
+        shelf = self.shelf()
+        [new] = named_archives([path])
         removed = shelf.surplus(self.keep, self.options["keep_bad"], new)
         others = [item.path for item, _manifest in shelf.good if item.path != path]
         return {
@@ -905,7 +984,7 @@ class BackupModule:
             "path": path,
             "removed": removed,
             "kept": sorted({path, *others} - set(removed), reverse=True),
-            "damaged": shelf.damaged,
+            **self.not_counted(shelf),
             "diff": {
                 "before": {"archives": sorted([*others, *(item.path for item in shelf.bad)])},
                 "after": {"archives": sorted({path, *others, *(item.path for item in shelf.bad)} - set(removed))},
@@ -917,8 +996,10 @@ class BackupModule:
         target = self.options["metrics_file"]
         if not target or not CLUSTER.fullmatch(self.cluster):
             return
+        if not self.asked:
+            self.owner = replace(self.owner, uid=known_uid(target, self.cluster))
         run = LastRun(ok, skipped, time.monotonic() - self.start, int(time.time()), self.newest_anywhere)
-        text = metrics(self.cluster, Shelf(self.directory, self.cluster), run, remembered(self.copies_file))
+        text = metrics(self.owner, self.shelf(), run, remembered(self.copies_file))
         try:
             write_metrics(target, text)
         except OSError as error:

@@ -35,7 +35,8 @@ options:
   path:
     description:
       - The archive on the host. This, or O(copy), is required.
-      - With O(copy), its name there. C(.age) at its end may be left out. Without it, the newest of O(cluster).
+      - With O(copy), its name there. C(.age) at its end may be left out. Without it, the newest of O(cluster) that
+        carries its identity.
     type: path
   copy:
     description: A folder that rclone knows, C(remote:path), as in M(groundwork.kubernetes.backup).
@@ -47,6 +48,19 @@ options:
     description: With O(copy), whose newest archive is meant.
     type: str
     default: ''
+  cluster_uid:
+    description:
+      - With O(copy), the identity of the cluster, the UID of its namespace C(kube-system), or its first eight
+        characters as they are in the names of archives.
+      - Without it, the archives of O(cluster) there must all be of one cluster.
+    type: str
+    default: ''
+  adopt_unidentified:
+    description:
+      - Whether archives of the cluster's name that carry no identity are its own, for the newest one in O(copy), and
+        for O(keep). Without it, they must be named with O(path), and are never removed.
+    type: bool
+    default: false
   sha256:
     description: Its SHA-256, as M(groundwork.kubernetes.backup) returned it.
     type: str
@@ -63,7 +77,8 @@ options:
     type: path
   keep:
     description:
-      - Which archives of the cluster stay in the folder, as in M(groundwork.kubernetes.backup). The newest always does.
+      - Which archives of the same cluster stay in the folder, as in M(groundwork.kubernetes.backup). The newest always
+        does.
       - Without it, all stay.
     type: dict
 requirements:
@@ -102,12 +117,12 @@ dest:
   description: The archive on the controller.
   returned: success
   type: str
-  sample: /home/me/backups/kubernetes-20261122T020000Z.tar
+  sample: /home/me/backups/kubernetes-20261122T020000Z-1f0c6a52.tar
 source:
   description: Where it came from.
   returned: success
   type: str
-  sample: offsite:example-backups/kubernetes/example-20261122T020000Z.tar.age
+  sample: offsite:example-backups/kubernetes/example-20261122T020000Z-1f0c6a52.tar.age
 archive:
   description: What it says of itself, in the form of M(groundwork.kubernetes.restore_info).
   returned: success, and not in check mode

@@ -26,9 +26,22 @@ options:
     type: path
     required: true
   cluster:
-    description: Only this cluster's. Without it, all clusters'.
+    description: Only archives of this name. Without it, of any.
     type: str
     default: ''
+  cluster_uid:
+    description:
+      - Only archives of the cluster with this identity, the UID of its namespace C(kube-system). Clusters can have the
+        same name. Where it is given but empty, the cluster is not known, and no archive is taken for its own.
+      - Without it, archives of all.
+    type: str
+  kubeconfig:
+    description: An administrator's kubeconfig on the host, with which the API is asked for the cluster's identity.
+    type: path
+  adopt_unidentified:
+    description: With O(cluster_uid) or O(kubeconfig), whether archives without an identity are the cluster's, too.
+    type: bool
+    default: false
   verify:
     description:
       - Reads every archive in full and compares every part with its SHA-256, so the time it takes grows with the
@@ -61,11 +74,17 @@ backups:
     path:
       description: The archive.
       type: str
-      sample: /var/backups/kubernetes/kubernetes-20261122T020000Z.tar
+      sample: /var/backups/kubernetes/kubernetes-20261122T020000Z-1f0c6a52.tar
     cluster:
-      description: Whose it is, by its name.
+      description: The cluster's name, by that of the archive.
       type: str
       sample: kubernetes
+    cluster_uid:
+      description:
+        - The UID of the cluster's namespace C(kube-system). Where the archive cannot be read, the beginning that is in
+          its name. Empty where it carries none.
+      type: str
+      sample: 1f0c6a52-7f3e-4f0e-9a53-0d5f3f6a2b11
     created:
       description: When it was made, in UTC, by its name.
       type: str
@@ -110,14 +129,28 @@ backups:
       description: What its snapshot holds. Empty where it cannot be read.
       type: dict
       sample: {version: 3.6.8, revision: 48211, keys: 1843}
+unidentified:
+  description: With O(cluster_uid) or O(kubeconfig), archives that carry no identity and were left out.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+others:
+  description: With O(cluster_uid) or O(kubeconfig), archives of other clusters that were left out.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 copies:
-  description: What the last runs of M(groundwork.kubernetes.backup) say of copies, by cluster and name of the place.
+  description:
+    - What the last runs of M(groundwork.kubernetes.backup) say of copies, by cluster and name of the place. A cluster
+      is its name and the beginning of its identity.
   returned: success
   type: dict
   sample:
-    kubernetes:
+    kubernetes-1f0c6a52:
       offsite: {target: "offsite:my-bucket/kubernetes", ok: true, error: "", time: 1795312805,
-        archive: kubernetes-20261122T020000Z.tar}
+        archive: kubernetes-20261122T020000Z-1f0c6a52.tar}
 """
 
 import os
@@ -135,11 +168,15 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies impo
     copies_name,
     remembered,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import Owner, ask_api
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._shelf import look_into
 
 ARGUMENTS: Dict[str, Any] = {
     "directory": {"type": "path", "required": True},
     "cluster": {"type": "str", "default": ""},
+    "cluster_uid": {"type": "str"},
+    "kubeconfig": {"type": "path"},
+    "adopt_unidentified": {"type": "bool", "default": False},
     "verify": {"type": "bool", "default": True},
 }
 
@@ -149,6 +186,7 @@ def look_at(item: Listed, verify: bool, now: datetime) -> Dict[str, Any]:
     found: Dict[str, Any] = {
         "path": item.path,
         "cluster": item.cluster,
+        "cluster_uid": item.uid,
         "created": item.time.strftime(TIME),
         "age": int((now - item.time).total_seconds()),
         "size": os.path.getsize(item.path),
@@ -164,6 +202,7 @@ def look_at(item: Listed, verify: bool, now: datetime) -> Dict[str, Any]:
     except BackupError as error:
         return {**found, "fault": error.fault, "message": str(error)}
     known = manifest.as_dict()
+    found["cluster_uid"] = manifest.cluster_uid or item.uid
     found.update({name: known[name] for name in ("proof", "host", "kubernetes_version", "etcd")})
     if item.bad or not manifest.proof.passed:
         reason = manifest.proof.reason or "is set aside as bad"
@@ -173,16 +212,30 @@ def look_at(item: Listed, verify: bool, now: datetime) -> Dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS, mutually_exclusive=[("cluster_uid", "kubeconfig")], supports_check_mode=True
+    )
     now = datetime.now(timezone.utc)
     try:
         listed = list_archives(module.params["directory"], module.params["cluster"])
-        backups = [look_at(item, module.params["verify"], now) for item in listed]
-        clusters = sorted({item.cluster for item in listed})
-        copies = {name: remembered(os.path.join(module.params["directory"], copies_name(name))) for name in clusters}
+        found = [look_at(item, module.params["verify"], now) for item in listed]
+        uid = module.params["cluster_uid"]
+        if module.params["kubeconfig"]:
+            uid, reason = ask_api(module, module.params["kubeconfig"])
+            if reason:
+                module.warn(
+                    f"the API does not tell which cluster this is, so no archive is taken for its own: {reason}"
+                )
+        owner = Owner("", uid or "", module.params["adopt_unidentified"])
+        backups = [item for item in found if uid is None or owner.owns(item["cluster_uid"])]
+        rest = [item for item in found if item not in backups]
+        stems = sorted({Owner(item["cluster"], item["cluster_uid"]).stem for item in backups})
+        copies = {stem: remembered(os.path.join(module.params["directory"], copies_name(stem))) for stem in stems}
     except OSError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, backups=backups, copies=copies)
+    unidentified = [item["path"] for item in rest if not item["cluster_uid"]]
+    others = [item["path"] for item in rest if item["cluster_uid"]]
+    module.exit_json(changed=False, backups=backups, unidentified=unidentified, others=others, copies=copies)
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ EXAMPLES = r"""
   groundwork.kubernetes.restore:
     state: staged
     id: 20261122T081500Z
-    path: /var/backups/kubernetes/kubernetes-20261122T020000Z.tar
+    path: /var/backups/kubernetes/kubernetes-20261122T020000Z-1f0c6a52.tar
     cluster: kubernetes
     name: cp-1
     initial_cluster: {cp-1: ["https://192.0.2.11:2380"]}
@@ -107,7 +107,7 @@ EXAMPLES = r"""
   groundwork.kubernetes.restore:
     state: switched
     id: 20261122T081500Z
-    path: /var/backups/kubernetes/kubernetes-20261122T020000Z.tar
+    path: /var/backups/kubernetes/kubernetes-20261122T020000Z-1f0c6a52.tar
     cluster: kubernetes
     name: cp-1
     initial_cluster: {cp-1: ["https://192.0.2.11:2380"]}

@@ -55,7 +55,7 @@ seealso:
 EXAMPLES = r"""
 - name: Put the authorities of a cluster on a new control plane
   groundwork.kubernetes.restore_files:
-    path: /var/backups/kubernetes/kubernetes-20261122T020000Z.tar
+    path: /var/backups/kubernetes/kubernetes-20261122T020000Z-1f0c6a52.tar
     cluster: kubernetes
     include: [/etc/kubernetes/pki/ca.*, /etc/kubernetes/pki/sa.*, /etc/kubernetes/pki/*/ca.*]
 """

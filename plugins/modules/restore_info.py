@@ -27,7 +27,7 @@ attributes:
     support: full
 options:
   cluster:
-    description: The cluster's name. Backups of other clusters are not listed.
+    description: The cluster's name. Backups of other names are not listed.
     type: str
     required: true
   archive:
@@ -117,7 +117,9 @@ data:
   returned: success
   type: dict
 live:
-  description: What the member answers now, C(healthy), C(revision), C(version) and C(error).
+  description:
+    - What the member answers now, C(healthy), C(revision), C(version), C(error), and C(cluster_uid), the UID of the
+      namespace C(kube-system), empty where it is not known.
   returned: success
   type: dict
 stopped:
@@ -142,7 +144,8 @@ encryption_keys:
 archives:
   description:
     - Archives of the cluster that passed their proof when they were made, newest first, with C(path), C(identity),
-      C(created), C(age) in seconds, C(size), C(host), C(authority), C(encryption_keys), C(cluster) and C(etcd).
+      C(created), C(age) in seconds, C(size), C(host), C(authority), C(encryption_keys), C(cluster), C(cluster_uid) and
+      C(etcd). Clusters can share a name, so the newest 20 of each identity.
   returned: success
   type: list
   elements: dict
@@ -151,7 +154,7 @@ encrypted:
   returned: success
   type: list
   elements: str
-  sample: [/var/backups/kubernetes/kubernetes-20261122T020000Z.tar.age]
+  sample: [/var/backups/kubernetes/kubernetes-20261122T020000Z-1f0c6a52.tar.age]
 archive:
   description: The same of O(archive), with C(fault) and C(message) where it is no good. Empty where it is not there.
   returned: success
@@ -163,17 +166,17 @@ problem:
   sample: ''
 """
 
-import glob
 import hashlib
 import os
 import shutil
+from collections import Counter
 from datetime import datetime, timezone
 from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
-    SEALED,
     TIME_IN_NAME,
+    Listed,
     list_archives,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import (
@@ -184,6 +187,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import read_bytes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._images import image_version, manifest_image
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import cluster_uid
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore import (
     DATABASE,
     JOURNAL,
@@ -337,7 +341,7 @@ class Host:
 
     def live(self, member: LocalMember) -> Dict[str, Any]:
         """What the member answers; nothing is waited for where nobody has its data open."""
-        silent = {"healthy": False, "revision": 0, "version": ""}
+        silent = {"healthy": False, "revision": 0, "version": "", "cluster_uid": ""}
         if not in_use(member.data_dir):
             return {**silent, "error": "it does not run"}
         self.module.params.update(member.certificates)
@@ -353,23 +357,32 @@ class Host:
             "revision": status.revision,
             "version": status.version,
             "error": health.error,
+            "cluster_uid": cluster_uid(self.module, etcd, endpoint),
         }
 
-    def archives(self) -> List[Dict[str, Any]]:
-        """The good archives of the cluster."""
-        listed = [
-            item for folder in self.options["directories"] for item in list_archives(folder, self.options["cluster"])
+    def listed(self, sealed: bool) -> List[Listed]:
+        """Archives of the cluster's name, newest first."""
+        found = [
+            item
+            for folder in self.options["directories"]
+            for item in list_archives(folder, self.options["cluster"])
+            if not item.bad and item.sealed is sealed
         ]
-        plain = [item for item in listed if not item.bad and not item.path.endswith(SEALED)]
-        newest = sorted(plain, key=lambda item: item.time, reverse=True)
-        found = [describe(item.path, self.options["cluster"], self.now) for item in newest[:LISTED]]
+        return sorted(found, key=lambda item: (item.time, item.name), reverse=True)
+
+    def archives(self) -> List[Dict[str, Any]]:
+        """The good archives of the cluster's name; another cluster's shall not crowd out its own."""
+        seen: Counter[str] = Counter()
+        newest = []
+        for item in self.listed(sealed=False):
+            seen[item.uid] += 1
+            newest += [item] if seen[item.uid] <= LISTED else []
+        found = [describe(item.path, self.options["cluster"], self.now) for item in newest]
         return [item for item in found if not item["fault"]]
 
     def encrypted(self) -> List[str]:
-        """Encrypted archives of the cluster."""
-        name = f"{glob.escape(self.options['cluster'])}-{'[0-9]' * 8}T{'[0-9]' * 6}Z.tar{SEALED}"
-        found = [path for folder in self.options["directories"] for path in glob.glob(os.path.join(folder, name))]
-        return sorted(found, key=os.path.basename, reverse=True)
+        """Encrypted archives of the cluster's name."""
+        return [item.path for item in self.listed(sealed=True)]
 
     def archive(self) -> Dict[str, Any]:
         """The archive that is asked for."""

@@ -23,6 +23,13 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore imp
     SWITCHED,
     version_fault,
 )
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.restore_identity import (
+    Identities,
+    listed,
+    live_uid,
+    uid_in,
+    uid_of,
+)
 
 Info = Mapping[str, Any]
 CONTROLLER = "localhost"
@@ -50,6 +57,9 @@ class Request:
         brought: what backup_fetch returned when it brought an archive to the controller; empty before.
         rollback: whether an earlier restore is to be undone.
         other_cluster: whether an archive of another cluster is taken.
+        cluster_uid: the identity of the cluster whose archives are meant, or its beginning; empty: what etcd tells,
+            else the one that all archives of the name carry.
+        adopt: whether archives of the name without an identity are the cluster's.
         save: whether what runs now is to be saved.
         rebuild: whether an empty host is made the first of a cluster again.
         check: whether it is check mode, which needs no confirmation.
@@ -69,6 +79,8 @@ class Request:
     brought: Info = field(default_factory=dict)
     rollback: bool = False
     other_cluster: bool = False
+    cluster_uid: str = ""
+    adopt: bool = False
     save: bool = True
     rebuild: bool = False
     check: bool = False
@@ -82,6 +94,8 @@ class Planner:
         self.faults = [of_role(fault) for fault in request.brought.get("faults", [])]
         self.warnings: list[str] = []
         self.members = [host for host in request.members if host in hosts]
+        told = request.cluster_uid or ("" if request.other_cluster else live_uid(hosts))
+        self.identities = Identities(request.cluster, told, request.adopt, listed(hosts))
         self.journals = {host: hosts[host]["journal"] for host in self.members if hosts[host]["journal"]}
         self.bring = {"remote": "", "host": "", "path": ""}
         brought = request.brought.get("archive")
@@ -121,6 +135,7 @@ class Planner:
             "action": action,
             "id": identifier,
             "archive": archive,
+            "cluster_uid": self.identities.told,
             "bring": self.bring,
             "places": places,
             "copy_to": [host for host in self.members if host not in places] if prepare else [],
@@ -280,14 +295,15 @@ class Planner:
             found = [(host, path) for host, info in self.hosts.items() for path in info["encrypted"]]
         if self.request.archive_host:
             found = [(host, path) for host, path in found if host == self.request.archive_host]
-        newest = max(found, key=lambda item: os.path.basename(item[1]), default=None)
+        if self.request.archive:
+            return max(found, key=lambda item: os.path.basename(item[1]), default=None)
         journal = self.unfinished()[0]
-        if self.request.archive or not newest:
-            return newest
         if journal:
             begun = os.path.basename(journal["path"])
             return next((item for item in found if plain(os.path.basename(item[1])) == begun), None)
-        return newest if is_newer(newest[1], self.choose(None)) else None
+        own = [item for item in found if self.identities.owns(uid_in(item[1]))]
+        newest = max(own, key=lambda item: os.path.basename(item[1]), default=None)
+        return newest if newest and is_newer(newest[1], self.choose(None)) else None
 
     def is_same(self, journal: Info) -> bool:
         """Whether the archive that is asked for is that of a journal."""
@@ -319,6 +335,8 @@ class Planner:
             known = list(self.hosts.get(self.request.archive_host, {}).get("archives", []))
         if journal:
             known = [item for item in known if item["identity"] == journal["identity"]]
+        else:
+            known = [item for item in known if self.identities.owns(uid_of(item))]
         return dict(max(known, key=lambda item: str(item["created"]), default={}))
 
     def no_archive(self, journal: Info | None) -> str:
@@ -333,7 +351,7 @@ class Planner:
                 f"the restore {journal['id']} was interrupted, and its archive, {journal['path']}, is on no host any "
                 "more: name it (restore_archive), or roll back (restore_rollback)"
             )
-        return (
+        return self.identities.no_archive() or (
             f"no good backup of {self.request.cluster} was found on {', '.join(self.hosts)}: name one "
             "(restore_archive), on a host or on the machine that runs Ansible (restore_archive_host: localhost)"
         )
@@ -361,6 +379,10 @@ class Planner:
                 f"{path} is of a cluster with another certificate authority than {', '.join(foreign)}: service "
                 "accounts, nodes and certificates would not fit. restore_other_cluster allows it"
             )
+        foreign_uid = self.identities.fault(path, uid_of(archive)) if ours else ""
+        self.faults += [foreign_uid] if foreign_uid else []
+        newer = [item for item, _uid in self.identities.listed if is_newer(item, archive)]
+        self.warnings += self.identities.warnings(path, uid_of(archive), newer)
         self.judge_keys(archive, path)
         for host in self.members:
             info = self.hosts[host]
@@ -389,7 +411,8 @@ class Planner:
 
     def judge_encrypted(self, archive: Info) -> None:
         """Nobody shall get an older backup without knowing of a newer one that is encrypted."""
-        found = [path for info in self.hosts.values() for path in info["encrypted"]]
+        sealed = [path for info in self.hosts.values() for path in info["encrypted"]]
+        found = [path for path in sealed if self.identities.owns(uid_in(path))]
         newest = max(found, key=os.path.basename, default="")
         if newest and is_newer(newest, archive):
             self.faults.append(
@@ -460,6 +483,7 @@ def is_newer(path: str, archive: Info) -> bool:
 
 def of_role(fault: str) -> str:
     """A fault of backup_fetch, with the names of the role's variables for its options."""
+    fault = fault.replace("(cluster_uid)", "(restore_cluster_uid)")
     return f"restore_{fault}" if fault.startswith(("identity:", "copy:")) else fault
 
 
@@ -480,6 +504,7 @@ def summary(plan: Mapping[str, Any], request: Request) -> list[str]:
         lines += [
             f"backup: {path}, made {archive['created']} ({age(archive['age'])} ago)" if archive["age"]
             else f"backup: {path}, made {archive['created']}",
+            f"it is of the cluster with the identity {uid_of(archive) or 'not known'}",
             f"it has revision {archive['etcd']['revision']}, {archive['etcd']['keys']} keys",
         ]  # fmt: skip
     if plan["revisions_lost"] is not None:

@@ -29,6 +29,7 @@ from real_etcd import BINARIES, COLLECTIONS, Member, Run, needs_etcd
 pytestmark = needs_etcd
 KEYS = 5000
 CLUSTER = "test"
+UID = "1f0c6a52-7f3e-4f0e-9a53-0d5f3f6a2b11"
 RUNNER = f"""
 import json, sys
 sys.path.insert(0, {str(COLLECTIONS)!r})
@@ -46,6 +47,8 @@ def member(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Member]:
     running.fill(KEYS)
     running.ctl("put", "/registry/pods/000001", "changed")
     running.ctl("del", "/registry/pods/000002")
+    running.ctl("del", "/registry/pods/000003")
+    running.identify(UID)
     running.ctl("put", "/other", "1")
     yield running
     running.kill()
@@ -253,9 +256,9 @@ def test_a_snapshot_that_fails_its_proof_is_set_aside(
 
 def test_old_archives_are_removed_by_the_rule(run: Run, options: dict[str, Any], archive: Path) -> None:
     for day in range(1, 6):
-        shutil.copy(archive, archive.with_name(f"{CLUSTER}-2026010{day}T000000Z.tar"))
+        shutil.copy(archive, archive.with_name(f"{CLUSTER}-2026010{day}T000000Z-{UID[:8]}.tar"))
     other = archive.with_name("other-20260101T000000Z.tar")
-    damaged = archive.with_name(f"{CLUSTER}-20251231T000000Z.tar")
+    damaged = archive.with_name(f"{CLUSTER}-20251231T000000Z-{UID[:8]}.tar")
     shutil.copy(archive, other)
     damaged.write_bytes(b"")
 
@@ -264,7 +267,12 @@ def test_old_archives_are_removed_by_the_rule(run: Run, options: dict[str, Any],
     left = sorted(os.listdir(archive.parent))
     assert result["damaged"] == [f"{damaged} is empty"]
     assert {Path(path).name for path in result["kept"]} == set(left) - {other.name, damaged.name}
-    assert {"other-20260101T000000Z.tar", damaged.name, archive.name, f"{CLUSTER}-20260105T000000Z.tar"} <= set(left)
+    assert {
+        "other-20260101T000000Z.tar",
+        damaged.name,
+        archive.name,
+        f"{CLUSTER}-20260105T000000Z-{UID[:8]}.tar",
+    } <= set(left)
     assert len(result["removed"]) == 4
     assert len(left) == 5
 

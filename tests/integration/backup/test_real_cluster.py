@@ -55,6 +55,7 @@ def leader(cluster: Cluster) -> int:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     running = Cluster(tmp_path_factory.mktemp("etcd"))
     running.members[0].fill(3000, size=3000)
+    running.members[0].identify("1f0c6a52-7f3e-4f0e-9a53-0d5f3f6a2b11")
     yield running
     running.stop()
 

@@ -23,14 +23,11 @@ import pytest
 import yaml
 from conftest import PORT
 from object_store import ObjectStore
+from real_etcd import Member
 from ssh_server import SshServer
-from test_real_encryption import BINARIES, RUNNER, Keys
+from test_real_encryption import BINARIES, RUNNER, UID, Keys
 
 ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "tests" / "integration" / "backup"))
-
-from test_real_backup import Member  # noqa: E402
-
 pytestmark = pytest.mark.skipif(
     not (BINARIES / "etcd").is_file(), reason="GROUNDWORK_ETCD_DIR names no folder with the binaries of etcd"
 )
@@ -129,10 +126,12 @@ class Place:
 @pytest.fixture(scope="module")
 def member(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Member]:
     running = Member(tmp_path_factory.mktemp("etcd"))
+    running.start()
     running.fill(KEYS)
+    running.ctl("del", "/registry/pods/000001")
+    running.identify(UID)
     yield running
-    running.process.kill()
-    running.process.wait()
+    running.kill()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -24,15 +25,20 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     Listed,
     Manifest,
     Proof,
+    archive_name,
     list_archives,
     write_archive,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies import Copied, Rclone
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import Owner
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._shelf import Shelf
 from object_store import ObjectStore
 from ssh_server import SshServer
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
 KEEP = Keep(last=3)
+OWNER = Owner("test", "1f0c6a52-7f3e-4f0e-9a53-0d5f3f6a2b11")
+OTHER = Owner("test", "2ab4c9d0-11aa-4bbb-8ccc-d0d1d2d3d4d5")
 
 
 class Host:
@@ -52,25 +58,26 @@ class Host:
             lines += [f"[{name}]", *(f"{key} = {value}" for key, value in settings.items())]
         self.config.write_text("\n".join(lines) + "\n")
 
-    def archive(self, days: int, content: bytes = b"x" * 5000, name: str = "test") -> Listed:
-        moment = START - timedelta(days=days)
+    def archive(self, days: int, content: bytes = b"x" * 5000, owner: Owner = OWNER) -> Listed:
+        moment, name = START - timedelta(days=days), owner.cluster
         database = self.archives.parent / "database"
         database.write_bytes(content)
         manifest = Manifest(
-            name, "cp-1", moment.strftime("%Y-%m-%dT%H:%M:%SZ"), "", EtcdState("", "", 1, 1), Proof("", True)
-        )
-        path = self.archives / f"{name}-{moment:%Y%m%dT%H%M%SZ}.tar"
+            name, "cp-1", moment.strftime("%Y-%m-%dT%H:%M:%SZ"), "", EtcdState("", "", 1, 1), Proof("", True),
+            cluster_uid=owner.uid,
+        )  # fmt: skip
+        path = self.archives / archive_name(name, moment, owner.uid)
         write_archive(str(path), manifest, str(database), [])
         return next(item for item in list_archives(str(self.archives)) if item.path == str(path))
 
-    def copy(self, target: str, keep: Keep = KEEP) -> Copied:
+    def copy(self, target: str, keep: Keep = KEEP, owner: Owner = OWNER) -> Copied:
         """What the module does with one place."""
         os.environ["PATH"] = f"{self.tools}/usr/bin:{os.environ['PATH']}"
         with patch_module_args({}):
             rclone = Rclone(AnsibleModule(argument_spec={}), str(self.config))
         assert rclone.faults() == []
-        local = [item for item in list_archives(str(self.archives), "test") if not item.bad]
-        return rclone.bring(target, local, "test", keep)
+        local = [item for item, _manifest in Shelf(str(self.archives), owner).good]
+        return rclone.bring(target, local, owner, keep)
 
     def rclone(self, *command: str) -> str:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
@@ -114,8 +121,8 @@ def test_archives_are_copied_kept_and_removed(place: Place) -> None:
     host, target, _stop, _start = place
     for days in (3, 2, 1):
         host.archive(days)
-    other = host.archive(9, name="other")
-    bad = host.archives / "test-20261120T000000Z.tar.bad"
+    other = host.archive(9, owner=Owner("other", OWNER.uid))
+    bad = host.archives / "test-20261120T000000Z-1f0c6a52.tar.bad"
     bad.write_bytes(b"bad")
 
     first = host.copy(target)
@@ -129,12 +136,50 @@ def test_archives_are_copied_kept_and_removed(place: Place) -> None:
 
     # One that is gone from the host stays as a copy as long as the rule keeps it; the oldest one goes.
     newest = host.archive(0)
-    oldest = "test-20261119T120000Z.tar"
+    oldest = "test-20261119T120000Z-1f0c6a52.tar"
     os.unlink(host.archives / oldest)
-    os.unlink(host.archives / "test-20261120T120000Z.tar")
+    os.unlink(host.archives / "test-20261120T120000Z-1f0c6a52.tar")
     last = host.copy(target)
     assert (last.ok, last.copied, last.removed) == (True, [newest.name], [oldest])
-    assert sorted(host.there(target)) == ["test-20261120T120000Z.tar", "test-20261121T120000Z.tar", newest.name]
+    assert sorted(host.there(target)) == [
+        "test-20261120T120000Z-1f0c6a52.tar",
+        "test-20261121T120000Z-1f0c6a52.tar",
+        newest.name,
+    ]
+
+
+def test_two_clusters_with_one_name_and_one_place(place: Place) -> None:
+    """Their archives lie in one folder on the host and in one at the other end; each keeps its own, by its own rule."""
+    host, target, _stop, _start = place
+    nobody = Owner("test")
+    for days in (5, 4, 3):
+        host.archive(days)
+        host.archive(days, content=b"y" * 7000, owner=OTHER)  # made in the same seconds
+    old = host.archive(9, owner=nobody)
+    assert host.copy(target).ok
+    assert host.copy(target, owner=OTHER).ok
+    host.rclone("copyto", old.path, f"{target}/{old.name}")
+    part = f"test-20260101T000000Z-{OTHER.uid[:8]}.tar.part"
+    stale = host.archives.parent / "stale"
+    stale.write_text("half of it")
+    os.utime(stale, (0, 0))
+    host.rclone("copyto", str(stale), f"{target}/{part}")
+    theirs = {name: digest for name, digest in host.there(target).items() if OTHER.uid[:8] in name}
+    assert (len(theirs), len(host.there(target))) == (4, 8)
+
+    host.archive(1)
+    last = host.copy(target, Keep(last=1))
+
+    mine = archive_name("test", START - timedelta(days=1), OWNER.uid)
+    assert (last.ok, last.copied, len(last.removed), last.unidentified) == (True, [mine], 3, [old.name])
+    left = host.there(target)
+    assert set(left) == {*theirs, old.name, mine}
+    assert {name: left[name] for name in theirs} == theirs
+    # The second one is not disturbed by what the first one did, and goes by its own rule.
+    assert (host.copy(target, owner=OTHER).copied, host.there(target).keys() >= {mine}) == ([], True)
+    # What carries no identity is adopted only by one who is told.
+    adopted = host.copy(target, Keep(last=1), owner=replace(OWNER, adopt=True))
+    assert (adopted.removed, adopted.unidentified) == ([old.name], [])
 
 
 def test_a_place_that_is_gone_is_an_error_and_is_caught_up_with(place: Place) -> None:
@@ -162,7 +207,7 @@ def test_what_a_killed_run_left_does_not_count(place: Place) -> None:
     half.write_bytes(Path(item.path).read_bytes()[:3000])
     os.utime(half, (0, 0))
     host.rclone("copyto", str(half), f"{target}/{item.name}.part")
-    host.rclone("copyto", str(half), f"{target}/test-20260101T000000Z.tar.part")
+    host.rclone("copyto", str(half), f"{target}/test-20260101T000000Z-1f0c6a52.tar.part")
     host.rclone("copyto", str(half), f"{target}/somebody-elses.part")
 
     assert host.copy(target).ok

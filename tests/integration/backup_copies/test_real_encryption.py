@@ -23,6 +23,7 @@ from ssh_server import SshServer
 
 pytestmark = needs_etcd
 KEYS = 500
+UID = "1f0c6a52-7f3e-4f0e-9a53-0d5f3f6a2b11"
 RUNNER = f"""
 import json, os, signal, sys
 sys.path.insert(0, {str(COLLECTIONS)!r})
@@ -66,6 +67,8 @@ def member(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Member]:
     running = Member(tmp_path_factory.mktemp("etcd"))
     running.start()
     running.fill(KEYS)
+    running.ctl("del", "/registry/pods/000001")
+    running.identify(UID)
     yield running
     running.kill()
 
@@ -274,5 +277,5 @@ def test_the_module_copies_and_fails_loudly_when_it_cannot(
     text = metrics.read_text()
     assert 'groundwork_backup_last_run_success{cluster="test"} 0' in text
     assert 'groundwork_backup_copy_success{cluster="test",copy="nowhere"} 0' in text
-    copies = run(__module="backup_info", directory=options["directory"])["copies"]["test"]
+    copies = run(__module="backup_info", directory=options["directory"])["copies"][f"test-{UID[:8]}"]
     assert (copies["here"]["ok"], copies["nowhere"]["ok"], copies["nowhere"]["time"]) == (True, False, 0)

@@ -12,7 +12,7 @@ import pytest
 
 CONTENT = bytes(range(256)) * (17 * 4096) + b"end"  # more than one piece
 SUM = hashlib.sha256(CONTENT).hexdigest()
-NAME = "test-20261122T120000Z.tar"
+NAME = "test-20261122T120000Z-1f0c6a52.tar"
 Fetch = Callable[..., dict[str, Any]]
 # Of rclone and age, as much as is asked of them; tests/integration/backup_copies has the real ones.
 RCLONE = """#!/usr/bin/env python3
@@ -68,14 +68,15 @@ def test_an_archive_comes_whole_and_once(fetch: Fetch, tmp_path: Path) -> None:
 
 def test_the_rule_holds_on_the_controller(fetch: Fetch, tmp_path: Path) -> None:
     (tmp_path / "to").mkdir()
-    old = [f"test-2026112{day}T000000Z.tar" for day in (0, 1)]
-    for name in [*old, "other-20261101T000000Z.tar", f"{old[0]}.age", f"{old[0]}.age.json"]:
+    old = [f"test-2026112{day}T000000Z-1f0c6a52.tar" for day in (0, 1)]
+    others = [f"test-20261101T000000Z{uid}.tar" for uid in ("", "-2ab4c9d0")] + ["other-20261101T000000Z.tar"]
+    for name in [*old, *others, f"{old[0]}.age", f"{old[0]}.age.json"]:
         (tmp_path / "to" / name).touch()
 
     result = fetch(path=str(tmp_path / f"{NAME}.age"), keep={"last": 2})
 
     assert result["removed"] == [str(tmp_path / "to" / name) for name in (old[0], f"{old[0]}.age")]
-    left = {old[1], "other-20261101T000000Z.tar", f"{NAME}.age", f"{NAME}.age.json"}
+    left = {old[1], *others, f"{NAME}.age", f"{NAME}.age.json"}
     assert {path.name for path in (tmp_path / "to").iterdir()} == left
 
 
@@ -138,7 +139,49 @@ def test_the_newest_of_a_copy_is_decrypted_here(fetch: Fetch, copy: dict[str, st
     assert [path.name for path in (tmp_path / "to").iterdir()] == [NAME]
 
 
-@pytest.mark.parametrize("wanted", [NAME, f"{NAME}.age", "test-20261121T120000Z.tar"])
+THEIRS, OLD = "test-20261123T120000Z-2ab4c9d0.tar", "test-20261124T120000Z.tar"
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "came"),
+    [
+        ([OLD], {}, NAME),  # one without an identity counts only if that is told
+        ([OLD], {"adopt_unidentified": True}, OLD),
+        ([THEIRS], {"cluster_uid": "1f0c6a52-7f3e-4f0e-9a53-0d5f3f6a2b11"}, NAME),
+        ([THEIRS], {"cluster_uid": "2ab4c9d0"}, THEIRS),
+        (
+            [THEIRS],
+            {},
+            f"archives of several clusters with the name test, {NAME}.age, {THEIRS}: name the one that is meant",
+        ),
+        ([], {"cluster_uid": "2ab4c9d0"}, "no archive of the cluster test with the identity 2ab4c9d0. It has other-"),
+    ],
+)
+def test_the_newest_is_that_of_the_cluster(
+    fetch: Fetch, copy: dict[str, str], names: list[str], options: dict[str, Any], came: str
+) -> None:
+    tmp_path = Path(copy["copy_config"]).parent
+    for name in names:
+        (tmp_path / "there" / name).write_bytes(b"x")
+    result = fetch(**copy, **options, identity=key(tmp_path))
+    assert came in (result.get("dest") or result["msg"])
+    assert result.get("failed", False) is (".tar" not in came[-4:])
+
+
+def test_what_carries_no_identity_is_not_overwritten_where_archives_are_kept(fetch: Fetch, tmp_path: Path) -> None:
+    (tmp_path / OLD).write_bytes(CONTENT)
+    (tmp_path / "to").mkdir(0o700)
+    (tmp_path / "to" / OLD).write_bytes(b"another")
+    options = {"path": str(tmp_path / OLD), "keep": {"last": 1}}
+    assert (
+        "another one. It carries no cluster's identity, so it was not overwritten"
+        in fetch(**options, sha256=SUM)["msg"]
+    )
+    assert (tmp_path / "to" / OLD).read_bytes() == b"another"
+    assert fetch(**options, sha256=SUM, adopt_unidentified=True)["changed"]
+
+
+@pytest.mark.parametrize("wanted", [NAME, f"{NAME}.age", NAME.replace("22T", "21T")])
 def test_one_that_is_named(fetch: Fetch, copy: dict[str, str], tmp_path: Path, wanted: str) -> None:
     result = fetch(**copy, path=wanted, identity=key(tmp_path))
     assert os.path.basename(result["dest"]) == wanted.replace(".age", "")

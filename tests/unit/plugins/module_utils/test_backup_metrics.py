@@ -13,12 +13,15 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_metrics import (
     LastRun,
+    known_uid,
     metrics,
     write_metrics,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import Owner
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._shelf import Shelf
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
+OWNER = Owner("test", "1f0c6a52-7f3e-4f0e-9a53-0d5f3f6a2b11")
 STATE = EtcdState("3.5.30", "", 6, 11)
 
 
@@ -30,13 +33,14 @@ def values(text: str) -> dict[str, str]:
 def test_a_shelf_with_archives(tmp_path: Path) -> None:
     path = tmp_path / "test-20261122T120000Z.tar"
     path.write_bytes(b"x" * 4096)
-    shelf = Shelf(str(tmp_path / "none"), "test")
+    shelf = Shelf(str(tmp_path / "none"), OWNER)
     good = Manifest("test", "cp-1", "2026-11-22T12:00:00Z", "", STATE, Proof("restore", passed=True, seconds=1.5))
     shelf.good = [(Listed(str(path), "test", START, bad=False), good)]
+    shelf.unidentified = ["/x.tar"]
     shelf.newest = Manifest("test", "cp-1", "2026-11-22T13:00:00Z", "", STATE, Proof("restore", False, seconds=2.5))
     copies = {"b": {"ok": False, "time": 0}, "a": {"ok": True, "time": 7}}
 
-    text = metrics("test", shelf, LastRun(False, False, 1.23456, 99, 50), copies)
+    text = metrics(OWNER, shelf, LastRun(False, False, 1.23456, 99, 50), copies)
 
     assert values(text) == {
         'last_run_success{cluster="test"}': "0",
@@ -45,6 +49,8 @@ def test_a_shelf_with_archives(tmp_path: Path) -> None:
         'last_run_duration_seconds{cluster="test"}': "1.235",
         'archives{cluster="test"}': "1",
         'bad_archives{cluster="test"}': "0",
+        'unidentified_archives{cluster="test"}': "1",
+        f'cluster_info{{cluster="test",cluster_uid="{OWNER.uid}"}}': "1",
         'newest_on_any_host_timestamp_seconds{cluster="test"}': "50",
         'last_proof_success{cluster="test"}': "0",
         'last_proof_duration_seconds{cluster="test"}': "2.5",
@@ -57,15 +63,22 @@ def test_a_shelf_with_archives(tmp_path: Path) -> None:
         'copy_last_success_timestamp_seconds{cluster="test",copy="b"}': "0",
     }
     # Each metric is described once, before its first value.
-    assert text.count("# HELP") == text.count("# TYPE") == 14
+    assert text.count("# HELP") == text.count("# TYPE") == 16
 
 
 def test_a_host_that_never_made_one(tmp_path: Path) -> None:
-    text = metrics("test", Shelf(str(tmp_path / "none"), "test"), LastRun(True, True, 0.1, 99), {})
+    text = metrics(OWNER, Shelf(str(tmp_path / "none"), OWNER), LastRun(True, True, 0.1, 99), {})
     found = values(text)
     assert (found['last_run_success{cluster="test"}'], found['last_run_skipped{cluster="test"}']) == ("1", "1")
     assert "last_success" not in text
     assert "any_host" not in text
+
+
+def test_the_identity_is_known_to_a_run_that_did_not_ask(tmp_path: Path) -> None:
+    path = tmp_path / "x.prom"
+    assert known_uid(str(path), "test") == ""
+    path.write_text(metrics(OWNER, Shelf(str(tmp_path), OWNER), LastRun(True, True, 0.1, 99), {}))
+    assert (known_uid(str(path), "test"), known_uid(str(path), "tes.")) == (OWNER.uid, "")
 
 
 def test_they_appear_in_one_step(tmp_path: Path) -> None:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import Keep, Listed, named_archives
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
+    Keep,
+    Listed,
+    archive_name,
+    named_archives,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies import (
     Copied,
     Rclone,
@@ -22,12 +28,16 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies impo
     remembered,
     to_do,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import Owner
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
 
 
-def archive(days: int, seal: str = "", cluster: str = "test") -> str:
-    return f"{cluster}-{START - timedelta(days=days):%Y%m%dT%H%M%SZ}.tar{seal}"
+OWNER, OTHER = Owner("test", "1f0c6a52-7f3e-4f0e-9a53-0d5f3f6a2b11"), "2ab4c9d0"
+
+
+def archive(days: int, seal: str = "", cluster: str = "test", uid: str = OWNER.uid) -> str:
+    return archive_name(cluster, START - timedelta(days=days), uid) + seal
 
 
 def local(*names: str) -> list[Listed]:
@@ -47,6 +57,8 @@ def local(*names: str) -> list[Listed]:
         ([archive(5)], {archive(0): 10, archive(1): 10}, [], []),
         # Others' archives, bad ones and what is none are left alone.
         ([archive(0)], {archive(9, cluster="other"): 1, archive(8) + ".bad": 1, "notes": 1}, [archive(0)], []),
+        # So are those of a cluster of the same name, and those that carry no identity.
+        ([archive(0)], {archive(days, uid=uid): 9 for days in (0, 8, 9) for uid in (OTHER, "")}, [archive(0)], []),
         # An encrypted one needs its description.
         ([archive(0, ".age")], {archive(0, ".age"): 10}, [archive(0, ".age")], []),
         ([archive(0, ".age")], {archive(0, ".age"): 10, archive(0, ".age.json"): 1}, [], []),
@@ -56,13 +68,35 @@ def test_what_is_to_do(here: list[str], there: dict[str, int], missing: list[str
     items = local(*here)
     sizes = {item.name: 10 for item in items}
     remote = [Remote(name, size, 0) for name, size in there.items()]
-    found = to_do(items, sizes, remote, "test", Keep(last=2))
-    assert ([item.name for item in found[0]], found[1]) == (missing, gone)
+    found = to_do(items, sizes, remote, OWNER, Keep(last=2))
+    assert ([item.name for item in found.missing], found.gone, found.taken) == (missing, gone, [])
 
 
 def test_the_last_copy_never_goes() -> None:
     remote = [Remote(archive(days), 1, 0) for days in range(5)]
-    assert to_do([], {}, remote, "test", Keep())[1] == [archive(days) for days in range(1, 5)]
+    assert to_do([], {}, remote, OWNER, Keep()).gone == [archive(days) for days in range(1, 5)]
+
+
+@pytest.mark.parametrize(("adopt", "gone", "unidentified"), [(False, [], [1, 2]), (True, [2], [])])
+def test_copies_without_an_identity_are_adopted_only_if_told(
+    adopt: bool, gone: list[int], unidentified: list[int]
+) -> None:
+    remote = [Remote(archive(days, uid=""), 10, 0) for days in (1, 2)]
+    [new] = local(archive(0))
+    found = to_do([new], {new.name: 10}, remote, replace(OWNER, adopt=adopt), Keep(last=2))
+    assert found.gone == [archive(days, uid="") for days in gone]
+    assert found.unidentified == [archive(days, uid="") for days in unidentified]
+
+
+def test_what_carries_no_identity_is_not_overwritten(
+    program: Program, bring: Callable[..., Copied], tmp_path: Path
+) -> None:
+    name = archive(0, uid="")
+    program.files = {name: "another one"}
+    result = bring(name, owner=Owner("test"))
+    assert f"has another {name}, which carries no cluster's identity: it was not overwritten" in result.error
+    assert program.files == {name: "another one"}
+    assert bring(name, owner=Owner("test", adopt=True)).copied == [name]
 
 
 class Program:
@@ -116,12 +150,12 @@ def program() -> Program:
 
 @pytest.fixture
 def bring(program: Program, tmp_path: Path) -> Callable[..., Copied]:
-    def call(*names: str, keep: Keep | None = None) -> Copied:
+    def call(*names: str, keep: Keep | None = None, owner: Owner = OWNER) -> Copied:
         for name in names:
             (tmp_path / name).write_text(f"content of {name}")
         items = named_archives([str(tmp_path / name) for name in names])
         rclone = Rclone(program, "/etc/rclone.conf")  # type: ignore[arg-type]
-        return rclone.bring("away:bucket/x", items, "test", keep or Keep(last=2))
+        return rclone.bring("away:bucket/x", items, owner, keep or Keep(last=2))
 
     return call
 
@@ -187,7 +221,7 @@ def test_too_little_room_is_foreseen_where_it_is_told(program: Program, bring: C
 
 
 def test_what_killed_runs_left_goes(program: Program, bring: Callable[..., Copied]) -> None:
-    others = ["x.part", archive(1, cluster="other") + ".part"]
+    others = ["x.part", *(archive(1, **of) + ".part" for of in ({"cluster": "other"}, {"uid": OTHER}, {"uid": ""}))]
     program.files = dict.fromkeys([archive(0) + ".part", archive(3, ".age.json.part"), *others], "x")
     assert bring(archive(0)).ok
     assert sorted(program.files) == sorted([archive(0), *others])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -23,11 +24,22 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     write_archive,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies import Copied, Rclone
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import Owner
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._turn import Turn
 from ansible_collections.groundwork.kubernetes.plugins.modules import backup, backup_info
 
 Result = dict[str, Any]
 Answer = tuple[int, str, str]
+UID, OTHER = "1f0c6a52-7f3e-4f0e-9a53-0d5f3f6a2b11", "2ab4c9d0-11aa-4bbb-8ccc-d0d1d2d3d4d5"
+
+
+def record(uid: str) -> bytes:
+    """As much of a namespace in protobuf as is looked at."""
+    return (
+        b"k8s\0\n\x0f\n\x02v1\x12\tNamespace\x12\x99\x01\n\x92\x01\n\x0bkube-system\x12\0\x1a\0\x22\0*$"
+        + uid.encode()
+        + b"2\0"
+    )
 
 
 class Host:
@@ -40,6 +52,7 @@ class Host:
         self.member_version = "3.5.30"
         self.database_size = 20480
         self.warnings: list[str] = []
+        self.namespace = record(UID)
         self.failing_saves = 0
         (root / "bin").mkdir()
         (root / "ca.key").touch()
@@ -58,7 +71,9 @@ class Host:
             return 0, f"{name} Version: {self.versions[name]}\nGit SHA: x\n", ""
         words = tuple(word for word in command[1:] if not word.startswith("--"))
         status = {"header": {"revision": 6}, "version": self.member_version, "dbSize": self.database_size}
+        kvs = [{"value": base64.b64encode(self.namespace).decode()}] if self.namespace else []
         answers: dict[tuple[str, ...], Any] = {
+            ("get", "/registry/namespaces/kube-system"): {"header": {"revision": 9}, "kvs": kvs},
             ("endpoint", "health"): [{"endpoint": "https://127.0.0.1:2379", "health": True}],
             ("endpoint", "status"): [{"Endpoint": "https://127.0.0.1:2379", "Status": status}],
             ("snapshot", "save"): {},
@@ -187,7 +202,7 @@ def test_old_archives_go_after_the_new_one_is_there(host: Host) -> None:
 
 def test_a_clock_that_went_back_does_not_lose_the_new_archive(host: Host) -> None:
     first = host.run(prove="status")["path"]
-    future = host.root / "backups" / "test-29990101T000000Z.tar"
+    future = host.root / "backups" / f"test-29990101T000000Z-{UID[:8]}.tar"
     os.rename(first, future)
 
     result = host.run(prove="status", keep={"last": 1})
@@ -227,14 +242,86 @@ def test_none_is_made_where_one_is_new_enough(host: Host) -> None:
     assert 'last_run_skipped{cluster="test"} 1' in (host.root / "x.prom").read_text()
     # It is not proven as well as it is to be now, is too old, and is another cluster's.
     assert host.run(unless_newer=5, _ansible_check_mode=True)["made"]
-    os.rename(first["path"], str(host.root / "backups" / "test-20200101T000000Z.tar"))
+    os.rename(first["path"], str(host.root / "backups" / f"test-20200101T000000Z-{UID[:8]}.tar"))
     assert host.run(prove="status", unless_newer=5)["made"]
     assert host.run(prove="status", unless_newer=5, cluster="other")["made"]
 
 
+def test_one_that_lost_bytes_is_not_relied_on(host: Host) -> None:
+    first = Path(host.run(prove="status")["path"])
+    data = bytearray(first.read_bytes())
+    data[9000] ^= 1
+    first.write_bytes(data)
+
+    assert host.run(prove="status", unless_newer=5)["made"]
+    assert f"{first} is damaged" in host.warnings[0]
+
+
+def test_two_clusters_of_one_name_share_a_folder(host: Host) -> None:
+    options = {"prove": "status", "keep": {"last": 1}, "keep_bad": 0}
+    old = host.root / "backups" / "test-20260101T000000Z.tar"
+    os.rename(host.run(**options)["path"], old)  # it carries its identity all the same
+    theirs = [str(old), host.run(prove="status")["path"]]
+    description = host.root / "backups" / f"test-20260102T000000Z-{UID[:8]}.tar.age.json"
+    theirs.append(str(description).replace(".age.json", ".bad"))
+    for path in (theirs[-1], description):
+        Path(path).touch()
+
+    host.namespace = record(OTHER)
+    for _time in range(2):
+        result = host.run(**options, metrics_file=str(host.root / "x.prom"))
+    assert result["kept"] == [result["path"]]
+    assert len(result["removed"]) == 1
+    assert (sorted(result["others"]), result["damaged"]) == (sorted(theirs), [])
+    assert all(os.path.exists(path) for path in [*theirs, description])
+    assert 'archives{cluster="test"} 1' in (host.root / "x.prom").read_text()
+    assert host.run(**options, unless_newer=5)["reason"].startswith(result["path"])
+
+    told = host.run_module(backup_info, directory=str(host.root / "backups"), cluster_uid=OTHER, verify=False)
+    assert [item["path"] for item in told["backups"]] == [result["path"]]
+    assert (len(told["others"]), told["unidentified"]) == (3, [])
+    told = host.run_module(backup_info, directory=str(host.root / "backups"), cluster_uid="", verify=False)
+    assert (told["backups"], len(told["others"])) == ([], 4)
+
+
+def test_archives_without_an_identity_are_kept_named_and_adopted_only_if_told(host: Host) -> None:
+    host.namespace = b""  # an etcd without Kubernetes
+    options = {"prove": "status", "keep": {"last": 1}}
+    first = host.run(**options)
+    assert (os.path.basename(first["path"]).count("-"), first["manifest"]["cluster_uid"]) == (1, "")
+    second = host.run(**options, unless_newer=5)
+    assert (second["made"], second["removed"], second["kept"]) == (True, [], [second["path"]])
+    assert first["path"] in second["unidentified"]
+    assert "carry no cluster's identity, so they do not count, and stay" in host.warnings[-1]
+
+    host.namespace = record(UID)
+    third = host.run(**options)
+    assert (third["removed"], third["unidentified"]) == ([], [second["path"], first["path"]])
+    fourth = host.run(**options, adopt_unidentified=True)
+    assert fourth["removed"] == sorted([first["path"], second["path"], third["path"]])
+    assert fourth["unidentified"] == []
+
+
+def test_a_record_that_cannot_be_read_makes_no_archive_its_own(host: Host) -> None:
+    options = {"prove": "status", "keep": {"last": 1}, "kubeconfig": "/nowhere/admin.conf"}
+    mine = host.run(**options)["path"]
+    host.namespace = b"k8s:enc:aescbc:v1:key:x"
+    result = host.run(**options)
+    assert (result["made"], result["removed"], result["others"]) == (True, [], [mine])
+    assert "the API does not tell which cluster it is" in host.warnings[0]
+
+
+def test_a_failed_run_still_tells_what_there_is(host: Host) -> None:
+    target = host.root / "x.prom"
+    host.run(prove="status", metrics_file=str(target))
+    assert host.run(include=["/nowhere/x"], metrics_file=str(target))["failed"]
+    assert 'archives{cluster="test"} 1' in target.read_text()
+
+
 def test_hosts_that_take_turns(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: dict[str, str] = {}
-    monkeypatch.setattr(_etcd.Etcd, "read_key", lambda _etcd, _endpoints, key: kept.get(key, ""))
+    kept["/registry/namespaces/kube-system"] = record(UID).decode(errors="replace")
+    monkeypatch.setattr(_etcd.Etcd, "read_key", lambda _etcd, _endpoints, key, local=False: kept.get(key, ""))
     monkeypatch.setattr(_etcd.Etcd, "write_key", lambda _etcd, _endpoints, key, value: kept.update({key: value}))
     held: list[str] = []
 
@@ -255,6 +342,8 @@ def test_hosts_that_take_turns(host: Host, monkeypatch: pytest.MonkeyPatch) -> N
     assert second["reason"] == "cp-1 made a proven backup 0 minutes ago"
     assert held == ["/groundwork/backup/test/turn 9"] * 2
     assert json.loads(kept["/groundwork/backup/test/newest"])["host"] == "cp-2"
+    # What is noted of the host itself is of no use where its disk was lost.
+    assert host.run(**options, directory=str(host.root / "anew"), host="cp-2")["made"]
 
 
 def test_a_failed_run_is_told_to_prometheus(host: Host) -> None:
@@ -300,7 +389,7 @@ def test_what_is_needed_to_encrypt_and_copy_is_missing(host: Host, monkeypatch: 
 def test_a_copy_that_fails_is_loud_and_the_archive_stays(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Rclone, "faults", lambda _rclone: [])
 
-    def bring(_rclone: Rclone, target: str, local: list[Listed], _cluster: str, _keep: Keep) -> Copied:
+    def bring(_rclone: Rclone, target: str, local: list[Listed], _owner: Owner, _keep: Keep) -> Copied:
         copied = [item.name for item in local]
         return Copied("good", target, copied=copied) if "good" in target else Copied("bad", target, False, "is gone")
 
@@ -314,7 +403,7 @@ def test_a_copy_that_fails_is_loud_and_the_archive_stays(host: Host, monkeypatch
     text = (host.root / "x.prom").read_text()
     assert 'copy_success{cluster="test",copy="bad"} 0' in text
     assert 'last_run_success{cluster="test"} 0' in text
-    told = host.run_module(backup_info, directory=str(host.root / "backups"))["copies"]["test"]
+    told = host.run_module(backup_info, directory=str(host.root / "backups"))["copies"][f"test-{UID[:8]}"]
     assert (told["bad"]["error"], told["good"]["archive"]) == ("is gone", os.path.basename(result["path"]))
 
 
@@ -331,13 +420,12 @@ def test_another_member_is_asked_when_one_fails(host: Host) -> None:
 def test_descriptions_without_an_archive_go(host: Host) -> None:
     folder = host.root / "backups"
     folder.mkdir()
-    for name in ["test-20261101T000000Z.tar.age.json", "test.copies.json", "notes.json"]:
+    theirs = [f"test-20261101T000000Z-{OTHER[:8]}.tar.age.json", "test-20261101T000000Z.tar.age.json"]
+    others = sorted([*theirs, "test.copies.json", "notes.json"])
+    for name in [f"test-20261101T000000Z-{UID[:8]}.tar.age.json", *others]:
         (folder / name).touch()
     host.run(prove="status")
-    assert sorted(path.name for path in folder.iterdir() if path.suffix == ".json") == [
-        "notes.json",
-        "test.copies.json",
-    ]
+    assert sorted(path.name for path in folder.iterdir() if path.suffix == ".json") == others
 
 
 def test_metrics_that_cannot_be_written_are_a_warning(host: Host) -> None:

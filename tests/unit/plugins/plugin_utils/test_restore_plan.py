@@ -10,6 +10,8 @@ from ansible_collections.groundwork.kubernetes.plugins.filter.restore_plan impor
 
 ID = "20261122T081500Z"
 OLD, NEW = "a" * 16, "b" * 16
+UID, OTHER = "1f0c6a52-7f3e-4f0e-9a53-0d5f3f6a2b11", "2ab4c9d0-11aa-4bbb-8ccc-d0d1d2d3d4d5"
+ENCRYPTED_PATH = "/x/example-20261122T020000Z-1f0c6a52.tar.age"
 HOSTS = ("cp-1", "cp-2", "cp-3")
 
 
@@ -17,7 +19,7 @@ def archive(identity: str = NEW, **more: Any) -> dict[str, Any]:
     created = "2026-11-22T02:00:00Z" if identity == NEW else "2026-11-21T02:00:00Z"
     return {
         "path": f"/backups/{identity[0]}.tar", "fault": "", "message": "", "identity": identity, "cluster": "example",
-        "created": created, "age": 7200, "size": 1000, "host": "cp-1", "authority": "CA",
+        "cluster_uid": UID, "created": created, "age": 7200, "size": 1000, "host": "cp-1", "authority": "CA",
         "etcd": {"version": "3.6.8", "revision": 100, "keys": 7}, **more,
     }  # fmt: skip
 
@@ -32,7 +34,8 @@ def info(number: int, **more: Any) -> dict[str, Any]:
     return {
         "time": ID, "problem": "", "journal": {}, "member": {**member, **more.pop("member", {})},
         "data": {"present": True, "in_use": True, "size": 900, "free": 10**10, "leftovers": []},
-        "live": {"healthy": True, "revision": 150, "version": "3.6.8", "error": ""}, "stopped": [],
+        "live": {"healthy": True, "revision": 150, "version": "3.6.8", "error": "", "cluster_uid": UID},
+        "stopped": [],
         "control_plane": True, "authority": "CA", "archives": [], "archive": {}, "encrypted": [], **more,
     }  # fmt: skip
 
@@ -99,10 +102,10 @@ FAULTS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
         [info(1, archive=archive(NEW)), info(2, archive=archive(OLD))], {"archive": "/x.tar"},
         "another archive on each of cp-1, cp-2",
     ),
-    "only encrypted ones": ([info(1, encrypted=["/x/example-20261122T020000Z.tar.age"])], {}, "is encrypted: name"),
+    "only encrypted ones": ([info(1, encrypted=[ENCRYPTED_PATH])], {}, "is encrypted: name"),
     "a newer one is encrypted": (
-        [info(1, archives=[archive(path="/x/example-20261121T020000Z.tar")],
-              encrypted=["/x/example-20261122T020000Z.tar.age"])], {}, "the newest backup, /x/example-20261122T020000Z",
+        [info(1, archives=[archive(path="/x/example-20261121T020000Z-1f0c6a52.tar")],
+              encrypted=[ENCRYPTED_PATH])], {}, f"the newest backup, {ENCRYPTED_PATH}",
     ),
     "limited": (
         [info(1, archives=[archive()])], {"members": ["cp-1", "cp-2"]}, "cp-2 did not take part. A restore gives all",
@@ -169,6 +172,77 @@ def test_all_faults_are_named_at_once() -> None:
 def test_another_cluster_can_be_allowed() -> None:
     given = {"archive": "/x.tar", "other_cluster": True}
     assert plan(info(1, archive=archive(cluster="other", authority="X")), **given)["faults"] == []
+
+
+SILENT = {"live": {"healthy": False, "revision": 0, "version": "", "error": "", "cluster_uid": ""}}
+FOREIGN = {"cluster_uid": OTHER, "path": f"/backups/example-20261123T020000Z-{OTHER[:8]}.tar"}
+OLDER = {"cluster_uid": "", "path": "/backups/example-20261123T020000Z.tar"}
+SEALED_FOREIGN = f"/backups/example-20261124T020000Z-{OTHER[:8]}.tar.age"
+CHOSEN: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str, str]] = {
+    "a newer one of another cluster": (
+        [info(1, archives=[archive(OLD), archive(NEW, **FOREIGN)])], {}, OLD, "",
+    ),
+    "one of another cluster, sealed": (
+        [info(1, archives=[archive(OLD)], encrypted=[SEALED_FOREIGN])], {}, OLD, "",
+    ),
+    "none but of another cluster": (
+        [info(1, archives=[archive(NEW, **FOREIGN)])], {}, "", f"example, whose identity is {UID}, was found, but",
+    ),
+    "of another cluster, since this one began anew": (
+        [info(1, archives=[archive(NEW, **FOREIGN)])], {"cluster_uid": OTHER[:8]}, NEW, "",
+    ),
+    "named, and of another cluster": (
+        [info(1, archive=archive(NEW, **FOREIGN))], {"archive": FOREIGN["path"]}, NEW,
+        "set restore_cluster_uid to 2ab4c9d0",
+    ),
+    "the same, and allowed": (
+        [info(1, archive=archive(NEW, **FOREIGN))], {"archive": FOREIGN["path"], "other_cluster": True}, NEW, "",
+    ),
+    "etcd is silent, and all are of one": ([info(1, archives=[archive(OLD)], **SILENT)], {}, OLD, ""),
+    "etcd is silent, and there are two": (
+        [info(1, archives=[archive(OLD), archive(NEW, **FOREIGN)], **SILENT)], {}, "",
+        "restore_cluster_uid to the beginning of the UID of its namespace kube-system, 1f0c6a52 or 2ab4c9d0",
+    ),
+    "the same, and one is told": (
+        [info(1, archives=[archive(OLD), archive(NEW, **FOREIGN)], **SILENT)], {"cluster_uid": UID}, OLD, "",
+    ),
+    "none has an identity": (
+        [info(1, archives=[archive(NEW, **OLDER)], **SILENT)], {}, "", "name one without an identity",
+    ),
+    "none has an identity, and they are adopted": (
+        [info(1, archives=[archive(NEW, **OLDER)], **SILENT)], {"adopt": True}, NEW, "",
+    ),
+    "without an identity, and named": (
+        [info(1, archive=archive(NEW, **OLDER))], {"archive": OLDER["path"]}, NEW, "",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CHOSEN)
+def test_archives_of_clusters_with_one_name(case: str) -> None:
+    hosts, options, identity, message = CHOSEN[case]
+    made = plan(*hosts, **options)
+    assert made["archive"].get("identity", "") == identity
+    assert [message in fault for fault in made["faults"]] == ([True] if message else [])
+
+
+def test_what_carries_no_identity_is_named() -> None:
+    made = plan(info(1, archives=[archive(OLD), archive(NEW, **OLDER)]))
+    assert made["warnings"] == [f"{OLDER['path']} is newer, but carries no cluster's identity: name it to restore it"]
+    named = plan(info(1, archive=archive(NEW, **OLDER)), archive=OLDER["path"])
+    assert "only its name tells that it is this cluster's" in named["warnings"][0]
+    assert f"it is of the cluster with the identity {UID}" in made["summary"]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "options", "uid"),
+    [([info(1)], {}, UID), ([info(1, **SILENT)], {}, ""), ([info(1)], {"cluster_uid": OTHER}, OTHER)],
+)
+def test_a_copy_is_searched_for_the_same_cluster(
+    hosts: list[dict[str, Any]], options: dict[str, Any], uid: str
+) -> None:
+    made = plan(*hosts, **options, copy="offsite", copies=["offsite"])
+    assert (made["cluster_uid"], made["bring"]["remote"]) == (uid, "offsite")
 
 
 RESUMED: dict[str, tuple[list[str], bool, bool]] = {
@@ -250,9 +324,9 @@ def test_rebuilding(case: str) -> None:
 COPY = {"copy": "offsite", "copies": ["store", "offsite"]}
 KEY = {"identity": "/home/me/key.txt"}
 NOTHING = {"remote": "", "host": "", "path": ""}
-SEALED = "/backups/example-20261122T020000Z.tar.age"
-NAMED = {"path": "/backups/example-20261121T020000Z.tar"}
-JOURNAL_PATH = "/var/lib/groundwork/restore/example-20261122T020000Z.tar"
+SEALED = "/backups/example-20261122T020000Z-1f0c6a52.tar.age"
+NAMED = {"path": "/backups/example-20261121T020000Z-1f0c6a52.tar"}
+JOURNAL_PATH = "/var/lib/groundwork/restore/example-20261122T020000Z-1f0c6a52.tar"
 ENCRYPTED = {"path": SEALED, "fault": "encrypted", "message": f"{SEALED} is encrypted"}
 SOURCES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], dict[str, str]]] = {
     "nothing to bring": ([info(1, archives=[archive()])], KEY, {}),
@@ -268,7 +342,7 @@ SOURCES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], dict[str, str]]] 
         {"host": "cp-2", "path": SEALED},
     ),
     "only an older one is encrypted": (
-        [info(1, archives=[archive(path="/backups/example-20261123T020000Z.tar")], encrypted=[SEALED])],
+        [info(1, archives=[archive(path="/backups/example-20261123T020000Z-1f0c6a52.tar")], encrypted=[SEALED])],
         KEY,
         {},
     ),
@@ -289,7 +363,7 @@ SOURCES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], dict[str, str]]] 
     ),
     "the same, with the archive named": (
         [info(1, journal=journal("staged", path=JOURNAL_PATH), archives=[archive(path=JOURNAL_PATH)])],
-        {**COPY, **KEY, "archive": "example-20261122T020000Z.tar.age"},
+        {**COPY, **KEY, "archive": "example-20261122T020000Z-1f0c6a52.tar.age"},
         {},
     ),
     "the same, with another archive named": (
@@ -300,7 +374,7 @@ SOURCES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], dict[str, str]]] 
     "an interrupted one whose archive is gone": (
         [info(1, journal=journal("staged", path=JOURNAL_PATH), encrypted=["/backups/example-20261129T0000Z.tar.age"])],
         COPY,
-        {"remote": "offsite", "path": "example-20261122T020000Z.tar"},
+        {"remote": "offsite", "path": "example-20261122T020000Z-1f0c6a52.tar"},
     ),
     "the same, on a host and encrypted": (
         [info(1, journal=journal("staged", path=JOURNAL_PATH), encrypted=[SEALED])],
