@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import glob
-import json
 import os
 from functools import partial
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils import _kubeadm
@@ -25,6 +24,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._health impo
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import Kubeadm, KubeadmError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import Kubectl, KubectlError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._own_api import OwnApi
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile import (
     CERTIFICATE,
     CONTROL_PLANE,
@@ -35,9 +35,10 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile i
     UPLOAD,
     Plan,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._static_pods import answer, probe
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._traces import COMPONENTS, KUBECONFIGS, manifest
 
 POD_LOGS = "/var/log/pods"
-COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 HASH = "kubernetes.io/config.hash"
 
 
@@ -56,6 +57,7 @@ class ControlPlane:
         self.module, self.config, self.node = module, config, node
         self.kubeadm = Kubeadm(module, timeout)
         self.kubectl = self._kubectl(10)
+        self.api = OwnApi(module, _kubeadm.FOLDER)
 
     def apply(self, plan: Plan) -> None:
         """Do the steps of a plan, in order.
@@ -63,10 +65,10 @@ class ControlPlane:
         Raises:
             KubeadmError: if the control plane is not healthy before or after; what was there is put back.
         """
-        if not self._api_ready():
+        if not self.api.ready():
             raise KubeadmError(
-                "The API server is not ready, so the changed configuration is not applied. Repair the control plane "
-                "first; 'kubectl get --raw=/readyz?verbose' and 'crictl ps -a' tell what is wrong."
+                "The API server of this host is not ready, so the changed configuration is not applied. Repair the "
+                "control plane first; 'kubectl get --raw=/readyz?verbose' and 'crictl ps -a' tell what is wrong."
             )
         steps: Dict[str, Callable[[], None]] = {
             CERTIFICATE: self._renew_certificate,
@@ -80,14 +82,41 @@ class ControlPlane:
         for step in plan.steps:
             steps[step]()
 
+    def mend(self, missing: Sequence[str]) -> None:
+        """Let kubeadm write again what is missing, by the configuration that was applied, and prove it healthy.
+
+        Args:
+            missing: paths of kubeconfigs and of the components' manifests.
+
+        Raises:
+            KubeadmError: if it does not get healthy; what was written stays.
+        """
+        names = [os.path.splitext(os.path.basename(path))[0] for path in missing]
+        for name in (name for name in KUBECONFIGS if name in names):
+            self._phase("kubeconfig", name)
+        written = [name for name in COMPONENTS if name in names]
+        for name in written:
+            self._phase("control-plane", name.replace("kube-", "", 1))
+        for name in written:
+            log = partial(self._pod_log, name)
+            wait_for(partial(self._answers, name), f"{name} was written again, and is not healthy", log)
+        wait_for(self.api.ready, "The API server of this host is not ready", partial(self._pod_log, COMPONENTS[0]))
+
+    def _answers(self, component: str) -> bool:
+        """Whether a static pod answers what the kubelet asks of it; the API server is asked with a certificate."""
+        if component == COMPONENTS[0]:
+            return self.api.ready()
+        asked = probe((read_bytes(manifest(_kubeadm.FOLDER, component)) or b"").decode("utf-8", "replace"))
+        return not asked or not answer(asked)
+
     def server_version(self) -> str:
-        """The version of the API server, such as v1.36.5.
+        """The version of the host's API server, such as v1.36.5.
 
         Raises:
             KubeadmError: if it does not answer.
         """
         try:
-            return str(json.loads(self.kubectl.run("get", "--raw=/version"))["gitVersion"])
+            return self.api.version()
         except KubectlError as error:
             raise KubeadmError(f"The API server does not tell its version: {error}") from error
 
@@ -97,33 +126,27 @@ class ControlPlane:
     def _phase(self, *phase: str) -> None:
         self.kubeadm.run("init", "phase", *phase, f"--config={self.config}")
 
-    def _api_ready(self) -> bool:
-        try:
-            return self.kubectl.run("get", "--raw=/readyz").strip() == "ok"
-        except KubectlError:
-            return False
-
     def _renew_certificate(self) -> None:
         """Issue the API server's certificate again; it reads that by itself, so nothing restarts."""
         paths = [os.path.join(_kubeadm.FOLDER, "pki", f"apiserver.{suffix}") for suffix in ("crt", "key")]
         with undone_on_failure(self.module, paths, lambda: None):
             _kubeadm.remove_files(paths)
             self._phase("certs", "apiserver")
-            wait_for(self._api_ready, "The API server is not ready with its new certificate")
+            wait_for(self.api.ready, "The API server is not ready with its new certificate")
 
     def _write_manifests(self) -> None:
         """Write the static pods, and wait until those that changed run with what is new."""
         manifests = {name: os.path.join(_kubeadm.FOLDER, "manifests", f"{name}.yaml") for name in COMPONENTS}
         contents = {name: read_bytes(path) for name, path in manifests.items()}
         hashes = {name: self._hash(self._pod(name)) for name in COMPONENTS}
-        back = partial(wait_for, self._api_ready, "With them, too, the API server is not ready")
+        back = partial(wait_for, self.api.ready, "With them, too, the API server is not ready")
         with undone_on_failure(self.module, list(manifests.values()), back):
             self._phase("control-plane", "all")
             for name, path in manifests.items():
                 if read_bytes(path) != contents[name]:
                     anew = partial(self._runs_anew, name, hashes[name])
                     wait_for(anew, f"{name} is not ready with its new settings", partial(self._pod_log, name))
-            wait_for(self._api_ready, "The API server is not ready")
+            wait_for(self.api.ready, "The API server is not ready")
 
     def _pod(self, component: str) -> Dict[str, Any]:
         return get_object(self.kubectl, "pod", f"{component}-{self.node}", "--namespace=kube-system")

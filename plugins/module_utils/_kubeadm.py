@@ -13,23 +13,26 @@ import os
 import re
 import tempfile
 import time
-from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import read_bytes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import Attributes, install_stream
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import BINARY_FOLDERS
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._traces import (
+    CONFIG,
+    FOLDER,
+    INIT_MARKER,
+    JOIN_MARKER,
+    STAMP,
+    NodeState,
+    node_state,
+)
 
-FOLDER = "/etc/kubernetes"
-CONFIG = "/etc/kubernetes/kubeadm.yaml"
-# The configuration that was applied to the host last, in JSON.
-STAMP = "/var/lib/groundwork/kubeadm.json"
+__all__ = ["CONFIG", "FOLDER", "INIT_MARKER", "JOIN_MARKER", "STAMP"]
 # What the API server reads besides certificates.
 EXTRA_FOLDERS = ("audit", "admission", "patches", "encryption")
 ENCRYPTION_FLAG = b"--encryption-provider-config="
-INIT_MARKER = ".kubeadm-init-in-progress"
-JOIN_MARKER = ".kubeadm-join-in-progress"
 # kubeadm looks for its tools here; a session's PATH often lacks some of them.
 SYSTEM_PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
 TIMED_OUT = (124, 137)
@@ -59,31 +62,6 @@ class KubeadmError(Exception):
     """
 
     untouched = False
-
-
-@dataclass(frozen=True)
-class NodeState:
-    """What kubeadm has made of a host.
-
-    Attributes:
-        role: none, worker or control_plane.
-        interrupted: the command that was begun and never finished: init, join or nothing.
-    """
-
-    role: str
-    interrupted: str = ""
-
-
-def node_state(folder: str) -> NodeState:
-    """A host's state, told from the files of kubeadm's folder."""
-
-    def has(*names: str) -> bool:
-        return all(os.path.exists(os.path.join(folder, name)) for name in names)
-
-    interrupted = "init" if has(INIT_MARKER) else "join" if has(JOIN_MARKER) else ""
-    if has("admin.conf", "manifests/kube-apiserver.yaml"):
-        return NodeState("control_plane", interrupted)
-    return NodeState("worker" if has("kubelet.conf") else "none", interrupted)
 
 
 def reads_more(folder: str) -> bool:
@@ -143,8 +121,14 @@ def _at_work(folder: str) -> bool:
     return False
 
 
-def settled_state(module: AnsibleModule, folder: str, timeout: int) -> NodeState:
+def settled_state(module: AnsibleModule, folder: str, timeout: int, etcd_data: str = "") -> NodeState:
     """A host's state; where an earlier run was killed and its kubeadm goes on, what it comes to.
+
+    Args:
+        module: for check mode, in which nothing is waited for.
+        folder: kubeadm's.
+        timeout: seconds.
+        etcd_data: the data directory of the member of etcd that kubeadm runs here; empty if it runs none.
 
     Raises:
         KubeadmError: if that takes longer than the timeout, in seconds.
@@ -157,7 +141,7 @@ def settled_state(module: AnsibleModule, folder: str, timeout: int) -> NodeState
                 "See 'journalctl -u kubelet' on the host. End it with 'pkill kubeadm' and run again to resume."
             )
         time.sleep(SETTLE_PAUSE)
-    return node_state(folder)
+    return node_state(folder, etcd_data, applied=(os.path.join(folder, os.path.basename(CONFIG)), STAMP))
 
 
 def write_private(module: AnsibleModule, path: str, content: bytes) -> None:

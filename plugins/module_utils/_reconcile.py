@@ -24,6 +24,9 @@ CERTIFICATE, CONTROL_PLANE, KUBELET, ARGUMENTS, UPLOAD, DNS, PROXY, PROXY_RESTAR
     "restart-kube-proxy",
 )
 
+# Where kubeadm keeps the data of stacked etcd unless its configuration says otherwise.
+ETCD_DATA = "/var/lib/etcd"
+
 REBUILD = "it cannot be changed after the cluster has been initialized; set it back, or build a new cluster"
 ENDPOINT = (
     "all kubeconfigs and certificates name it, so it cannot be changed after the cluster has been initialized; set "
@@ -131,6 +134,13 @@ def _rule(path: str) -> Any:
 def find_document(documents: List[Document], kind: str) -> Document:
     """The document of a kind; an empty one if there is none."""
     return next((document for document in documents if document.get("kind") == kind), {})
+
+
+def etcd_data(documents: List[Document]) -> str:
+    """The data directory of the member of etcd that kubeadm runs; empty where it runs none, or it is not known."""
+    cluster = find_document(documents, "ClusterConfiguration")
+    etcd = cluster.get("etcd") or {}
+    return "" if not cluster or etcd.get("external") else (etcd.get("local") or {}).get("dataDir") or ETCD_DATA
 
 
 def replace_arguments(text: str, before: List[Dict[str, str]], after: List[Dict[str, str]]) -> str:

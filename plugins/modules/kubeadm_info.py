@@ -12,6 +12,7 @@ short_description: What kubeadm has made of a host
 author: groundwork.kubernetes contributors (@groundwork)
 description:
   - Tells from the files in C(/etc/kubernetes) whether a host is a control plane, a worker or neither.
+  - A host with any trace of a control plane is one, in whatever state. What it lacks is in RV(missing).
   - Tells whether an initialization or a join was begun on the host and never finished.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
 options:
@@ -22,9 +23,17 @@ options:
     type: int
     default: 900
   check_api:
-    description: Whether to ask the API server whether it is ready, with the host's administrator kubeconfig.
+    description:
+      - Whether to ask the host's own API server whether it is ready, with the host's administrator kubeconfig. Others
+        behind the endpoint are not asked.
     type: bool
     default: false
+  etcd_data_dir:
+    description:
+      - The data directory of the member of etcd that kubeadm runs on a control plane. Data in it, and the member's
+        manifest, then count as well.
+      - Leave it out where etcd is not run by kubeadm.
+    type: path
 seealso:
   - module: groundwork.kubernetes.kubeadm_init
   - module: groundwork.kubernetes.kubeadm_join
@@ -43,7 +52,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 role:
-  description: What the host is, V(none), V(worker) or V(control_plane).
+  description:
+    - What the host is, V(none), V(worker) or V(control_plane).
+    - A host with C(admin.conf) alone is none, as people copy that to workers.
   returned: success
   type: str
   sample: worker
@@ -52,6 +63,26 @@ interrupted:
   returned: success
   type: str
   sample: ''
+traces:
+  description: The files of a control plane that the host has, also in C(manifests.stopped).
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/kubernetes/admin.conf, /etc/kubernetes/manifests/kube-apiserver.yaml]
+missing:
+  description: What a control plane has and this one lacks. Empty where RV(interrupted) is not.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/kubernetes/manifests/kube-apiserver.yaml]
+faults:
+  description:
+    - Why what is missing must be put right by people. If there is none, M(groundwork.kubernetes.kubeadm_init) writes
+      again what is missing.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 reads_more:
   description:
     - Whether the host has files in C(audit), C(admission), C(patches) or C(encryption) of C(/etc/kubernetes), or an API
@@ -60,7 +91,7 @@ reads_more:
   type: bool
   sample: false
 api_ready:
-  description: Whether the API server that the host's administrator kubeconfig names says that it is ready.
+  description: Whether the host's own API server says that it is ready.
   returned: when O(check_api=true)
   type: bool
 """
@@ -69,31 +100,28 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils import _kubeadm
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import Kubectl, KubectlError
-
-
-def api_ready(module: AnsibleModule) -> bool:
-    """Whether the API server answers and is ready."""
-    try:
-        return Kubectl(module, f"{_kubeadm.FOLDER}/admin.conf", timeout=10).run("get", "--raw=/readyz").strip() == "ok"
-    except KubectlError:
-        return False
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._own_api import OwnApi
 
 
 def main() -> None:
     """Look at the host's files and, if asked to, at the API server."""
     module = AnsibleModule(
-        {"check_api": {"type": "bool", "default": False}, "timeout": {"type": "int", "default": 900}},
+        {
+            "check_api": {"type": "bool", "default": False},
+            "etcd_data_dir": {"type": "path"},
+            "timeout": {"type": "int", "default": 900},
+        },
         supports_check_mode=True,
     )
+    params = module.params
     try:
-        state = _kubeadm.settled_state(module, _kubeadm.FOLDER, module.params["timeout"])
+        state = _kubeadm.settled_state(module, _kubeadm.FOLDER, params["timeout"], params["etcd_data_dir"] or "")
     except _kubeadm.KubeadmError as error:
         module.fail_json(msg=str(error))
-    result: Dict[str, Any] = {"role": state.role, "interrupted": state.interrupted}
+    result: Dict[str, Any] = state.describe()
     result["reads_more"] = _kubeadm.reads_more(_kubeadm.FOLDER)
-    if module.params["check_api"]:
-        result["api_ready"] = state.role == "control_plane" and api_ready(module)
+    if params["check_api"]:
+        result["api_ready"] = state.role == "control_plane" and OwnApi(module, _kubeadm.FOLDER).ready()
     module.exit_json(changed=False, **result)
 
 

@@ -18,6 +18,9 @@ description:
     Certificates and kubeconfigs are issued again, by the authorities that are there. Data of etcd is never removed.
   - On a control plane that runs, a changed configuration is applied, one component after the other.
     Each is proven healthy before the next. If one does not come up, its former settings are put back.
+  - Where manifests of its components or their kubeconfigs are missing, kubeadm writes them again, by the configuration
+    that is in O(config) before this module changes it, and they are proven healthy. What cannot be written again, such
+    as the manifest of etcd, is named, and nothing is changed.
   - Settings that cannot be changed any more are refused before anything is changed.
   - A control plane that was initialized by other means is left alone at first.
     Its configuration is taken to be the one that is given, and later changes of that are applied.
@@ -87,10 +90,16 @@ action:
   description:
     - What was done, or would be in check mode.
     - V(initialize), V(resume) an interrupted initialization, V(reconcile) what runs with a changed configuration,
-      V(adopt) what was initialized by other means, V(write) the file only, or V(none).
+      V(adopt) what was initialized by other means, V(mend) what is missing only, V(write) the file only, or V(none).
   returned: success
   type: str
   sample: initialize
+mended:
+  description: The files that were missing, and were written again, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/kubernetes/manifests/kube-apiserver.yaml]
 changes:
   description: The fields that differ from what was applied before.
   returned: success
@@ -125,16 +134,17 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._files impor
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import (
     Kubeadm,
     KubeadmError,
-    NodeState,
     list_option,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile import (
     NOTHING,
     Document,
     Plan,
+    etcd_data,
     find_document,
     make_plan,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._traces import NodeState
 
 ADOPTED = (
     "This control plane was initialized by other means. Its configuration is taken to be the one given, without having "
@@ -146,16 +156,34 @@ def choose_action(state: NodeState) -> str:
     """What a host's state calls for.
 
     Raises:
-        KubeadmError: if the host is something else than a control plane.
+        KubeadmError: if the host is something else than a control plane, or one that people have to put right first.
     """
     if state.interrupted == "init":
         return "resume"
-    if state.interrupted == "join" or state.role == "worker":
+    if state.interrupted == "join":
         raise KubeadmError(
-            "This host has joined a cluster already, or began to, so no cluster can be initialized on it. "
-            "Remove it from that cluster and run 'kubeadm reset' on it first."
+            "This host began to join a cluster and has not finished, so no cluster is initialized on it. Run again "
+            "with a control plane of that cluster, and the join is resumed. If all of its control planes are lost, "
+            "restore a backup (docs/restore.md)."
         )
+    if state.role == "worker":
+        raise KubeadmError(
+            "This host is a node of a cluster already, so no cluster is initialized on it. If it was a control plane, "
+            "put back what was moved away: its manifests, kubeconfigs and etcd's data. If it is a worker, take it out "
+            "of the group of the control planes."
+        )
+    if state.faults:
+        raise KubeadmError("\n".join(["This control plane lacks something. Nothing was changed.", *_lines(state)]))
     return "none" if state.role == "control_plane" else "initialize"
+
+
+def diff_of_mended(path: str) -> Dict[str, str]:
+    """A file that kubeadm writes again, without what is in it."""
+    return {"before_header": path, "after_header": path, "before": "", "after": "written again by kubeadm\n"}
+
+
+def _lines(state: NodeState) -> List[str]:
+    return [f"- {fault}." for fault in state.faults]
 
 
 class Initialization:
@@ -170,7 +198,10 @@ class Initialization:
         self.module = module
         params = module.params
         self.documents: Optional[List[Document]] = params["documents"]
-        self.action = choose_action(_kubeadm.settled_state(module, _kubeadm.FOLDER, params["timeout"]))
+        data = etcd_data(self.documents or [])
+        state = _kubeadm.settled_state(module, _kubeadm.FOLDER, params["timeout"], data)
+        self.action = choose_action(state)
+        self.mended = list(state.missing)
         self.file = self._plan_config()
         self.stamp = plan_file(_kubeadm.STAMP, self._stamp_content())
         self.plan = NOTHING
@@ -180,6 +211,8 @@ class Initialization:
             else:
                 self.plan = self._plan_changes(json.loads(self.stamp.before))
                 self.action = "reconcile"
+        elif self.action == "none" and self.mended:
+            self.action = "mend"
         elif self.action == "none" and self.file.changed:
             self.action = "write"
 
@@ -221,6 +254,9 @@ class Initialization:
         Raises:
             KubeadmError: if something fails.
         """
+        if self.mended:
+            # By what was applied before: a new configuration is only given to a control plane that is healthy.
+            self.control_plane().mend(self.mended)
         self._write(self.file)
         if self.action in ("initialize", "resume"):
             self._initialize()
@@ -256,9 +292,10 @@ class Initialization:
         return {
             "changed": self.action != "none",
             "action": self.action,
+            "mended": self.mended,
             "changes": self.plan.paths,
             "steps": self.plan.steps,
-            "diff": diffs([self.file]),
+            "diff": diffs([self.file]) + [diff_of_mended(path) for path in self.mended],
         }
 
 

@@ -15,9 +15,11 @@ description:
   - While C(kubeadm join) works there is a marker file, C(/etc/kubernetes/.kubeadm-join-in-progress).
     Where an earlier run was interrupted, it is still there. This module then stops the kubelet, removes the files
     that the interrupted join has written, and joins afresh. Images, volumes and the network's files stay.
+  - A control plane that has joined is waited for until its own API server is ready.
   - A join that fails because the kubelet took longer than kubeadm waits for is taken back and made once more.
   - With O(control_plane_config) the host joins as a control plane. Where that was interrupted, C(kubeadm reset) runs
-    first and etcd's data on the host is removed, so the host's member must have been removed from etcd before.
+    first and etcd's data on the host is removed, so the host's member must have been removed from etcd before. A member
+    that still works is left alone, and the module fails.
   - On a worker that has joined, a changed configuration or changed arguments of the kubelet are applied.
     The kubelet is proven healthy then. If it does not come up, its former settings are put back.
   - A worker that has joined by other means is left alone at first.
@@ -117,29 +119,35 @@ from typing import List
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils import _kubeadm
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import FileChange, plan_file, read_bytes
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._health import Kubelet
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._health import Kubelet, wait_for
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import (
     Kubeadm,
     KubeadmError,
-    NodeState,
     list_option,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import Kubectl
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._own_api import OwnApi
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile import (
     ARGUMENTS,
     KUBELET,
     NOTHING,
     Document,
     Plan,
+    etcd_data,
     find_document,
     make_plan,
     replace_arguments,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._static_pods import answer, probe
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._traces import (
+    ETCD,
+    NodeState,
+    kubeconfig,
+    manifest,
+)
 
 # What a worker's join writes, and its preflight checks refuse to find.
 WORKER_FILES = ("kubelet.conf", "bootstrap-kubelet.conf", "pki/ca.crt")
-# Where kubeadm keeps the data of stacked etcd unless its configuration says otherwise.
-ETCD_DATA = "/var/lib/etcd"
 # The API server calls a node ready for up to 50 seconds after its kubelet has stopped.
 STALE_NODE = 'status "Ready" already exists'
 STALE_NODE_WAIT = 120
@@ -161,8 +169,8 @@ def choose_action(state: NodeState) -> str:
     """
     if state.interrupted == "init":
         raise KubeadmError(
-            "An initialization was begun on this host and never finished. Finish it by running the play of the "
-            "control planes on this host again, or run 'kubeadm reset' on it."
+            "An initialization was begun on this host and never finished, so it joins no cluster. Finish it by running "
+            "the play of the control planes on this host again."
         )
     if state.interrupted == "join":
         return "resume"
@@ -188,8 +196,9 @@ class Join:
         if self.action == "resume" and state.role == "control_plane" and not self.as_control_plane:
             raise KubeadmError(
                 "The join of this host as a control plane was begun and never finished. Run the play of the control "
-                "planes again, or remove its member from etcd and run 'kubeadm reset' on it."
+                "planes on this host again."
             )
+        self._refuse_other_roles(state)
         self.stamp = self._plan_stamp()
         self.applied: List[Document] = json.loads(self.stamp.before or "[]")
         self.plan: Plan = NOTHING
@@ -202,6 +211,22 @@ class Join:
             self.plan = make_plan(self.applied, self.documents)
         if self.plan.refused:
             raise KubeadmError(self.plan.refusal)
+
+    def _refuse_other_roles(self, state: NodeState) -> None:
+        if state.interrupted:
+            return
+        if self.as_control_plane and state.role == "worker":
+            raise KubeadmError(
+                "This host is a node of a cluster already, so it does not join as a control plane. If it was one, put "
+                "back what was moved away: its manifests, kubeconfigs and etcd's data. If it is a worker, take it out "
+                "of the group of the control planes."
+            )
+        if not self.as_control_plane and kubeconfig(_kubeadm.FOLDER, "kubelet") in state.missing:
+            raise KubeadmError(
+                f"This host is to be a worker, and has {', '.join(state.traces)} of a control plane. If it is one, put "
+                "back what is missing and move the host to the group of the control planes. If its cluster is gone, "
+                "move these files away."
+            )
 
     def _plan_stamp(self) -> FileChange:
         if self.module.params["documents"] is None:
@@ -225,6 +250,10 @@ class Join:
                         self.module, _kubeadm.CONFIG, self.module.params["control_plane_config"].encode()
                     )
                 self._write_stamp()
+            if self.as_control_plane:
+                # Not within: a control plane that has joined is not taken back because it is slow.
+                api = OwnApi(self.module, _kubeadm.FOLDER)
+                wait_for(api.ready, "The host has joined, and its API server is not ready")
             return
         if KUBELET in self.plan.steps or ARGUMENTS in self.plan.steps:
             self._reconfigure()
@@ -246,14 +275,24 @@ class Join:
         _kubeadm.remove_files([os.path.join(_kubeadm.FOLDER, name) for name in WORKER_FILES])
 
     def _reset(self) -> None:
-        """Take back what an interrupted join of a control plane has done, but for its member of etcd."""
+        """Take back what an interrupted join of a control plane has done, but for its member of etcd.
+
+        Raises:
+            KubeadmError: if that member still works, so that it was not removed.
+        """
+        data = etcd_data(self.documents)
+        asked = probe((read_bytes(manifest(_kubeadm.FOLDER, ETCD)) or b"").decode("utf-8", "replace"))
+        if asked and not answer(asked):
+            raise KubeadmError(
+                f"The interrupted join of this host is not taken back, as its member of etcd still works ({asked}). "
+                "Remove the member first; the play of the control planes does so."
+            )
         registration = find_document(self.documents, "InitConfiguration").get("nodeRegistration") or {}
         socket_option = [f"--cri-socket={registration['criSocket']}"] if registration.get("criSocket") else []
         kubeadm = Kubeadm(self.module, self.module.params["timeout"])
         kubeadm.run("reset", "--force", "--skip-phases=remove-etcd-member", *socket_option)
-        etcd = find_document(self.documents, "ClusterConfiguration").get("etcd") or {}
-        if not etcd.get("external"):
-            shutil.rmtree(os.path.join((etcd.get("local") or {}).get("dataDir") or ETCD_DATA, "member"), True)
+        if data:
+            shutil.rmtree(os.path.join(data, "member"), True)
 
     def _join(self) -> None:
         """Run kubeadm join; wait until the API server has noticed that the kubelet of the node before has stopped."""

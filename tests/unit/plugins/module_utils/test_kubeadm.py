@@ -11,14 +11,12 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm imp
     INIT_MARKER,
     JOIN_MARKER,
     KubeadmError,
-    NodeState,
     cut_off_files,
     explain,
     failed_checks,
     in_progress,
     issued_files,
     list_option,
-    node_state,
     reads_more,
     remove_files,
 )
@@ -45,29 +43,6 @@ def write(folder: Path, *names: str, content: str = "x") -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
-
-
-@pytest.mark.parametrize(
-    ("files", "expected"),
-    [
-        ([], NodeState("none")),
-        (["manifests/kube-apiserver.yaml"], NodeState("none")),
-        (["kubelet.conf"], NodeState("worker")),
-        (["kubelet.conf", "admin.conf"], NodeState("worker")),
-        (["kubelet.conf", "admin.conf", "manifests/kube-apiserver.yaml"], NodeState("control_plane")),
-        ([INIT_MARKER], NodeState("none", "init")),
-        ([INIT_MARKER, "admin.conf", "manifests/kube-apiserver.yaml"], NodeState("control_plane", "init")),
-        ([JOIN_MARKER], NodeState("none", "join")),
-        ([JOIN_MARKER, "kubelet.conf"], NodeState("worker", "join")),
-    ],
-)
-def test_node_state(tmp_path: Path, files: list[str], expected: NodeState) -> None:
-    write(tmp_path, *files)
-    assert node_state(str(tmp_path)) == expected
-
-
-def test_node_state_without_the_folder(tmp_path: Path) -> None:
-    assert node_state(str(tmp_path / "missing")) == NodeState("none")
 
 
 @pytest.mark.parametrize(

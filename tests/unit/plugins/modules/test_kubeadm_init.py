@@ -22,6 +22,9 @@ DOCUMENTS: list[dict[str, Any]] = [
 ]
 TIMEOUT = ["/bin/timeout", "--kill-after=30", "900", "/bin/kubeadm"]
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+KUBECONFIGS = ("admin", "controller-manager", "scheduler")
+OWN = "--server=https://192.0.2.11:6443"
+ADDRESS = "    - --advertise-address=192.0.2.11\n"
 Result = dict[str, Any]
 
 
@@ -60,9 +63,14 @@ class Host:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content)
 
+    def joined(self, content: str) -> None:
+        """What kubeadm writes on a control plane."""
+        self.write(*(f"kubernetes/{name}.conf" for name in ("kubelet", *KUBECONFIGS)), content=content)
+        self.write(*(f"kubernetes/manifests/{name}.yaml" for name in (*COMPONENTS, "etcd")), content=content)
+
     def initialized(self) -> None:
-        self.write("kubernetes/admin.conf", "kubernetes/kubelet.conf", "kubelet/config.yaml", content="before")
-        self.write(*(f"kubernetes/manifests/{name}.yaml" for name in COMPONENTS), content="before")
+        self.joined("before")
+        self.write("kubelet/config.yaml", content="before")
         self.write("kubernetes/pki/apiserver.crt", "kubernetes/pki/apiserver.key", content="before")
         self.write("kubernetes/kubeadm.yaml", content=CONTENT)
         self.write("groundwork/kubeadm.json", content=json.dumps(DOCUMENTS, indent=1, sort_keys=True))
@@ -75,7 +83,13 @@ class Host:
             if part in line:
                 return rc, "", err
         if line.startswith("init --config"):
-            self.write("kubernetes/admin.conf", *(f"kubernetes/manifests/{name}.yaml" for name in COMPONENTS))
+            self.joined("x")
+        for name in COMPONENTS:
+            if f"control-plane {name[len('kube-') :]}" in line:
+                self.write(f"kubernetes/manifests/{name}.yaml", content=ADDRESS)
+        for name in KUBECONFIGS:
+            if f"kubeconfig {name}" in line:
+                self.write(f"kubernetes/{name}.conf", content="again")
         if "control-plane all" in line:
             self.write("kubernetes/manifests/kube-apiserver.yaml", content="after")
         if "certs apiserver" in line:
@@ -225,17 +239,126 @@ def test_resume(host: Host) -> None:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        (["kubernetes/kubelet.conf"], "This host has joined a cluster already"),
-        ([f"kubernetes/{_kubeadm.JOIN_MARKER}"], "or began to"),
+        (["kubernetes/kubelet.conf"], "This host is a node of a cluster already"),
+        (["kubernetes/kubelet.conf", "kubernetes/admin.conf"], "put back what was moved away"),
+        ([f"kubernetes/{_kubeadm.JOIN_MARKER}"], "This host began to join a cluster"),
     ],
 )
-def test_host_of_another_cluster(host: Host, files: list[str], message: str) -> None:
+def test_host_of_a_cluster(host: Host, files: list[str], message: str) -> None:
     host.write(*files)
     result = host()
     assert result["failed"]
     assert message in result["msg"]
+    assert "kubeadm reset" not in result["msg"]
     assert host.ran == []
     assert not host.config.exists()
+
+
+def of(*names: str) -> list[str]:
+    """Files of kubeadm's folder."""
+    return [f"kubernetes/{name}" for name in names]
+
+
+@pytest.mark.parametrize(
+    ("gone", "commands"),
+    [
+        (of("manifests/kube-apiserver.yaml"), [f"init phase control-plane apiserver {CONFIG}"]),
+        (of("admin.conf"), [f"init phase kubeconfig admin {CONFIG}"]),
+        (
+            of("manifests/kube-scheduler.yaml", "manifests/kube-controller-manager.yaml", "scheduler.conf"),
+            [
+                f"init phase kubeconfig scheduler {CONFIG}",
+                f"init phase control-plane controller-manager {CONFIG}",
+                f"init phase control-plane scheduler {CONFIG}",
+            ],
+        ),
+    ],
+)
+def test_what_is_missing_is_written_again(host: Host, gone: list[str], commands: list[str]) -> None:
+    host.initialized()
+    host.write("kubernetes/pki/ca.key")
+    for name in gone:
+        (host.root / name).unlink()
+    paths = sorted(str(host.root / name) for name in gone)
+    checked = host(_ansible_check_mode=True, _ansible_diff=True)
+    assert (checked["changed"], checked["action"], sorted(checked["mended"])) == (True, "mend", paths)
+    assert sorted(part["after_header"] for part in checked["diff"] if "written again" in part["after"]) == paths
+    assert host.ran == []
+    result = host(content=None, documents=None)
+    assert (result["changed"], result["action"], sorted(result["mended"])) == (True, "mend", paths)
+    assert host.ran == commands
+    assert all((host.root / name).exists() for name in gone)
+    again = host()
+    assert (again["changed"], again["mended"]) == (False, [])
+
+
+def test_what_is_missing_is_written_by_the_configuration_that_was_applied(host: Host) -> None:
+    host.initialized()
+    (host.kubernetes / "manifests/kube-apiserver.yaml").unlink()
+    seen: list[str] = []
+    kubeadm = host.kubeadm
+
+    def watch(arguments: list[str]) -> tuple[int, str, str]:
+        seen.append(host.config.read_text())
+        return kubeadm(arguments)
+
+    host.kubeadm = watch  # type: ignore[method-assign]
+    documents = changed("ClusterConfiguration", apiServer={"extraArgs": [{"name": "v", "value": "4"}]})
+    result = host(documents=documents, content="other\n")
+    assert (result["action"], len(result["mended"])) == ("reconcile", 1)
+    assert host.ran[0] == f"init phase control-plane apiserver {CONFIG}"
+    assert seen[:2] == [CONTENT, "other\n"]
+
+
+@pytest.mark.parametrize(
+    ("gone", "message"),
+    [
+        (of("manifests/etcd.yaml"), "/manifests/etcd.yaml is missing, and a member of etcd is not started on a guess"),
+        (of("kubelet.conf"), "/kubelet.conf is missing: put it back"),
+        (of("admin.conf", "scheduler.conf"), "cannot be issued again, as"),
+        ([*of("manifests/kube-scheduler.yaml"), "groundwork/kubeadm.json"], "which would tell how, is not there"),
+    ],
+)
+def test_what_cannot_be_written_again_is_named(host: Host, gone: list[str], message: str) -> None:
+    host.initialized()
+    for name in gone:
+        (host.root / name).unlink()
+    result = host(documents=changed("KubeletConfiguration", maxPods=200), content="other\n")
+    assert result["failed"]
+    assert result["msg"].startswith("This control plane lacks something. Nothing was changed.\n- ")
+    assert message in result["msg"]
+    assert "kubeadm reset" not in result["msg"]
+    assert host.ran == []
+    assert host.config.read_text() == CONTENT
+
+
+def test_what_is_written_again_is_proven_healthy(host: Host) -> None:
+    host.initialized()
+    host.broken.add("api")
+    host.write("pods/kube-system_kube-apiserver-cp1_uid/kube-apiserver/1.log", content="cannot reach etcd\n")
+    (host.kubernetes / "manifests/kube-apiserver.yaml").unlink()
+    result = host()
+    assert result["failed"]
+    assert "kube-apiserver was written again, and is not healthy" in result["msg"]
+    assert "cannot reach etcd" in result["msg"]
+
+
+def test_the_hosts_own_api_server_is_asked(host: Host) -> None:
+    host.initialized()
+    host.write("kubernetes/manifests/kube-apiserver.yaml", content=ADDRESS)
+    asked: list[str] = []
+    kubectl = host.kubectl
+
+    def watch(arguments: list[str]) -> tuple[int, str, str]:
+        asked.append(" ".join(arguments))
+        # Behind the endpoint another one is ready, and this host's is not.
+        return (1, "", "connection refused") if OWN in arguments else kubectl(arguments)
+
+    host.kubectl = watch  # type: ignore[method-assign]
+    result = host(documents=changed("KubeletConfiguration", maxPods=200))
+    assert "The API server of this host is not ready" in result["msg"]
+    assert asked == [f"get --raw=/readyz {OWN}"]
+    assert host.ran == []
 
 
 def test_configuration_that_is_not_there(host: Host) -> None:
@@ -353,7 +476,7 @@ def test_settings_that_break_the_api_server_are_put_back(host: Host) -> None:
     assert json.loads(host.stamp.read_text()) == DOCUMENTS
     assert host.ran == [f"init phase control-plane all {CONFIG}"]
     assert sorted(path.name for path in (host.kubernetes / "manifests").iterdir()) == [
-        f"{name}.yaml" for name in COMPONENTS
+        f"{name}.yaml" for name in ("etcd", *COMPONENTS)
     ]
 
     host.broken.clear()

@@ -28,6 +28,10 @@ DOCUMENTS: list[dict[str, Any]] = [
     {"kind": "KubeletConfiguration", "cgroupDriver": "systemd"},
 ]
 FLAGS = 'KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix:///x --v=1"\n'
+PLANE = (
+    *("admin.conf", "controller-manager.conf", "scheduler.conf", "manifests/kube-controller-manager.yaml"),
+    *("manifests/kube-scheduler.yaml", "manifests/kube-apiserver.yaml", "manifests/etcd.yaml"),
+)
 Result = dict[str, Any]
 
 
@@ -44,6 +48,7 @@ class Host:
     api: tuple[int, str, str] = (0, "ok", "")
     stored: str = "after"
     broken: bool = False
+    plane: bool = False
 
     @property
     def marker(self) -> Path:
@@ -117,7 +122,7 @@ class Host:
         self.ran.append(["kubeadm", "join", *arguments[len(TIMEOUT) + 1 :]])
         rc, err = self.answers.pop(0) if self.answers else (0, "")
         if rc == 0:
-            self.write("kubelet.conf", "pki/ca.crt")
+            self.write("kubelet.conf", "pki/ca.crt", *(PLANE if self.plane else ()))
         return rc, "", err
 
     def __call__(self, **options: Any) -> Result:
@@ -259,7 +264,8 @@ def test_refused(host: Host, files: list[str], message: str) -> None:
 def plane(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What a host gets that joins as a control plane."""
     monkeypatch.setattr(_kubeadm, "CONFIG", str(host.folder / "kubeadm.yaml"))
-    (tmp_path / "etcd" / "member").mkdir(parents=True)
+    (tmp_path / "etcd").mkdir()
+    host.plane = True
     documents = [
         {"kind": "InitConfiguration", "nodeRegistration": {"name": "cp2", "criSocket": "unix:///x"}},
         {"kind": "ClusterConfiguration", "etcd": {"local": {"dataDir": str(tmp_path / "etcd")}}},
@@ -274,12 +280,51 @@ def test_control_plane(host: Host, plane: dict[str, Any], tmp_path: Path) -> Non
     assert config.read_text() == plane["control_plane_config"]
     assert config.stat().st_mode & 0o777 == 0o600
     assert json.loads(host.stamp.read_text()) == plane["documents"]
-    assert (tmp_path / "etcd" / "member").exists()
-    host.write("admin.conf", "manifests/kube-apiserver.yaml")
     assert host(**plane)["changed"] is False
 
 
+def test_control_plane_whose_api_server_does_not_come_up(host: Host, plane: dict[str, Any]) -> None:
+    host.api = (1, "", "connection refused")
+    assert "The host has joined, and its API server is not ready" in host(**plane)["msg"]
+    # It has joined all the same, so that no later run takes it back.
+    assert not host.marker.exists()
+    assert host(**plane)["changed"] is False
+
+
+@pytest.mark.parametrize("files", [("kubelet.conf",), ("kubelet.conf", "admin.conf")])
+def test_a_node_does_not_join_as_control_plane(host: Host, plane: dict[str, Any], files: tuple[str, ...]) -> None:
+    host.write(*files)
+    result = host(**plane)
+    assert "put back what was moved away" in result["msg"]
+    assert "kubeadm reset" not in result["msg"]
+    assert host.ran == []
+
+
+def test_a_control_plane_without_kubelet_conf_does_not_join_as_worker(host: Host) -> None:
+    host.write(*PLANE)
+    assert "is to be a worker, and has" in host(documents=DOCUMENTS)["msg"]
+    assert host.ran == []
+
+
+def test_a_member_that_works_is_not_reset(
+    host: Host, plane: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.write(_kubeadm.JOIN_MARKER, *PLANE)
+    (tmp_path / "etcd" / "member").mkdir(parents=True)
+    (host.folder / "manifests/etcd.yaml").write_text(
+        "    livenessProbe:\n      httpGet:\n        host: 127.0.0.1\n        path: /health\n        port: 2381\n"
+    )
+    monkeypatch.setattr(kubeadm_join, "answer", lambda _probe: "")
+    result = host(**plane)
+    assert "its member of etcd still works (http://127.0.0.1:2381/health)" in result["msg"]
+    assert host.ran == []
+    assert (tmp_path / "etcd" / "member").exists()
+    monkeypatch.setattr(kubeadm_join, "answer", lambda _probe: "connection refused")
+    assert host(**plane)["action"] == "resume"
+
+
 def test_control_plane_that_was_cut_off(host: Host, plane: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "etcd" / "member").mkdir(parents=True)
     host.write(_kubeadm.JOIN_MARKER, "admin.conf", "manifests/kube-apiserver.yaml", "manifests/etcd.yaml")
     result = host(**plane)
     assert (result["action"], host.ran[0]) == (
@@ -293,6 +338,7 @@ def test_control_plane_that_was_cut_off(host: Host, plane: dict[str, Any], tmp_p
 
 def test_data_of_external_etcd_stays(host: Host, plane: dict[str, Any], tmp_path: Path) -> None:
     host.write(_kubeadm.JOIN_MARKER)
+    (tmp_path / "etcd" / "member").mkdir(parents=True)
     plane["documents"][1]["etcd"]["external"] = {"endpoints": ["https://192.0.2.1:2379"]}
     assert host(**plane)["action"] == "resume"
     assert (tmp_path / "etcd" / "member").exists()
@@ -416,18 +462,18 @@ def test_config_is_needed_to_join(host: Host) -> None:
 @pytest.mark.parametrize(
     ("files", "options", "api", "expected"),
     [
-        ([], {}, (0, "ok", ""), {"role": "none", "interrupted": ""}),
+        ([], {}, (0, "ok", ""), {"role": "none", "interrupted": "", "missing": [], "faults": []}),
         (["kubelet.conf"], {}, (0, "ok", ""), {"role": "worker", "interrupted": ""}),
         ([_kubeadm.JOIN_MARKER], {}, (0, "ok", ""), {"role": "none", "interrupted": "join"}),
         (["kubelet.conf"], {"check_api": True}, (0, "ok", ""), {"role": "worker", "api_ready": False}),
         (
-            ["admin.conf", "manifests/kube-apiserver.yaml"],
+            ["kubelet.conf", *PLANE],
             {"check_api": True},
             (0, "ok", ""),
-            {"role": "control_plane", "api_ready": True},
+            {"role": "control_plane", "api_ready": True, "missing": []},
         ),
         (
-            ["admin.conf", "manifests/kube-apiserver.yaml"],
+            ["kubelet.conf", *PLANE],
             {"check_api": True},
             (1, "", "connection refused"),
             {"role": "control_plane", "api_ready": False},
@@ -442,3 +488,12 @@ def test_info(
     result = host.run_module(kubeadm_info, **options)
     assert result["changed"] is False
     assert {key: result[key] for key in expected} == expected
+
+
+def test_info_asks_the_hosts_own_api_server(host: Host) -> None:
+    """Others behind the endpoint of admin.conf answer, and this host's API server is moved aside."""
+    host.write("kubelet.conf", *PLANE)
+    (host.folder / "manifests/kube-apiserver.yaml").unlink()
+    result = host.run_module(kubeadm_info, check_api=True, etcd_data_dir=str(host.folder.parent / "etcd"))
+    assert (result["role"], result["api_ready"]) == ("control_plane", False)
+    assert result["missing"] == [str(host.folder / "manifests/kube-apiserver.yaml")]
