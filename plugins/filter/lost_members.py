@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, FrozenSet, List, Optional, Sequence
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import normal, url_hosts
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.etcd_plan import answers
 
 DOCUMENTATION = r"""
 name: lost_members
@@ -16,10 +18,9 @@ author: groundwork.kubernetes contributors (@groundwork)
 version_added: 0.1.0
 short_description: The members of etcd that stand for hosts which are gone or begin anew
 description:
-  - A member whose host is not among O(known) is lost if it is not healthy. A healthy one is left alone, for the
-    inventory may be incomplete.
-  - A member whose host is about to join is lost in any case. It is what an earlier life of the host, or an interrupted
-    join, has left.
+  - A member that answers is not lost, whatever is on its host or in the inventory, unless O(named) has it or the host's
+    join was interrupted.
+  - A member that does not answer is lost if its host begins anew, or is none of O(known).
   - A member that has never started has no name. It is told by the addresses of its peer URLs.
 options:
   _input:
@@ -33,10 +34,24 @@ options:
     elements: str
     required: true
   joining:
-    description: Names and addresses of the hosts that are about to join.
+    description: Names and addresses of the hosts that have nothing of a control plane and are about to join.
     type: list
     elements: str
     default: []
+  resuming:
+    description: Names and addresses of the hosts whose join was begun and never finished, so that it is taken back.
+    type: list
+    elements: str
+    default: []
+  named:
+    description: Names or addresses of members that are given up, even if they answer.
+    type: list
+    elements: str
+    default: []
+  complete:
+    description: Whether O(known) has all hosts. If not, no member is lost because its host is not there.
+    type: bool
+    default: true
 """
 
 EXAMPLES = r"""
@@ -47,28 +62,70 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The members that are lost.
-  type: list
-  elements: dict
+  description: The members that are C(lost), and C(faults) that must be put right before anything is removed.
+  type: dict
 """
 
 
-def _names(member: Dict[str, Any]) -> List[str]:
-    """What a member may be known by: its name and the addresses of its peer URLs."""
-    return [name for name in (member["name"], *url_hosts(member["peer_urls"])) if name]
+@dataclass(frozen=True)
+class Hosts:
+    """Names and addresses of hosts, by what is to become of them."""
+
+    known: FrozenSet[str]
+    joining: FrozenSet[str]
+    resuming: FrozenSet[str]
+    named: FrozenSet[str]
+    complete: bool
+
+    def judge(self, member: Dict[str, Any]) -> Optional[str]:
+        """Why a member must not be removed; nothing if it is lost, None if it stays."""
+        places = set(url_hosts(member["peer_urls"])) - {None, ""}
+        own = {member["name"], *places} - {"", None}
+        called = f"{member['name'] or 'a member without a name'} ({', '.join(member['peer_urls'])})"
+        begins = self.joining | self.resuming
+        if own & self.named:
+            if own & (self.known - begins):
+                return (
+                    f"control_plane_lost_nodes names {called}, whose host is a control plane of the inventory: take it "
+                    "out of the inventory, or out of the variable"
+                )
+            return ""
+        if places & self.resuming:
+            return ""
+        if own & begins and answers(member):
+            return (
+                f"etcd's member {called} works, and the host of that name or address has nothing of a control plane: "
+                "two hosts share a name or address, or it runs from other folders. Give the new host a name and an "
+                "address of its own. If the member is given up all the same: "
+                f"control_plane_lost_nodes: [{member['name']}]"
+            )
+        gone = self.complete and not own & self.known and not answers(member)
+        return "" if own & begins or gone else None
 
 
-def lost_members(members: Any, known: List[str], joining: List[str] | None = None) -> List[Dict[str, Any]]:
-    """Members of hosts that are gone or begin anew."""
+def _set(names: Sequence[str]) -> FrozenSet[str]:
+    return frozenset(normal(str(name)) for name in names)
+
+
+def lost_members(
+    members: Any,
+    known: Sequence[str],
+    joining: Sequence[str] = (),
+    *,
+    resuming: Sequence[str] = (),
+    named: Sequence[str] = (),
+    complete: bool = True,
+) -> Dict[str, List[Any]]:
+    """Members of hosts that are gone or begin anew, and what stands against it."""
     try:
-        known_ones, joining_ones = set(map(normal, known)), set(map(normal, joining or []))
-        return [
-            member
-            for member in members
-            if set(_names(member)) & joining_ones or (not member["healthy"] and not set(_names(member)) & known_ones)
-        ]
+        hosts = Hosts(_set(known), _set(joining), _set(resuming), _set(named), complete)
+        judged = [(member, hosts.judge(member)) for member in members]
     except (KeyError, TypeError, ValueError) as error:
         raise AnsibleFilterError(f"lost_members needs the members that etcd_info returns: {error!r}") from error
+    return {
+        "lost": [member for member, fault in judged if fault == ""],
+        "faults": [fault for _member, fault in judged if fault],
+    }
 
 
 class FilterModule:

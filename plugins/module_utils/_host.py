@@ -26,6 +26,7 @@ from urllib.request import getproxies_environment
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import is_bypassed
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._images import image_version, manifest_image
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._traces import FOLDER, node_state
 
 PROGRAM_FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
 LISTENING = "0A"
@@ -379,8 +380,13 @@ class HostReader:
             "ufw": bool(re.search(r"^ENABLED=yes", self.read("/etc/ufw/ufw.conf"), re.MULTILINE)),
         }
 
-    def cluster(self, etcd_data_dir: str) -> Dict[str, Any]:
-        """What a cluster left or keeps on the host."""
+    def cluster(self, etcd_data_dir: str, stacked_etcd: bool = False) -> Dict[str, Any]:
+        """What a cluster left or keeps on the host.
+
+        Args:
+            etcd_data_dir: where etcd keeps its data.
+            stacked_etcd: whether it is kubeadm's, so that its data belongs to a control plane.
+        """
         authority = self.path("/etc/kubernetes/pki/ca.crt")
         fingerprint = ""
         if os.path.exists(authority):
@@ -389,6 +395,7 @@ class HostReader:
         return {
             "kubelet_conf": self.exists("/etc/kubernetes/kubelet.conf"),
             "admin_conf": self.exists("/etc/kubernetes/admin.conf"),
+            "node": node_state(FOLDER, etcd_data_dir if stacked_etcd else "", self.exists).describe(),
             # Data that an initialization which has begun is to go on with does not count.
             "etcd_data": self.exists(os.path.join(etcd_data_dir, "member"))
             and not self.exists("/etc/kubernetes/.kubeadm-init-in-progress"),

@@ -13,6 +13,7 @@ import json
 from typing import List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import in_url
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import read_bytes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import Kubectl, KubectlError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._static_pods import flags
@@ -29,7 +30,7 @@ def own_server(text: str) -> List[str]:
     if not address:
         # All certificates of kubeadm have this name.
         return [f"--server=https://127.0.0.1:{port}", "--tls-server-name=kubernetes"]
-    return [f"--server=https://[{address}]:{port}" if ":" in address else f"--server=https://{address}:{port}"]
+    return [f"--server=https://{in_url(address)}:{port}"]
 
 
 class OwnApi:

@@ -127,7 +127,8 @@ def _faults(
     if manifest(folder, ETCD) in away:
         faults.append(
             f"{manifest(folder, ETCD)} is missing, and a member of etcd is not started on a guess: put it back from "
-            "where it was moved to. If the member is lost for good, set the host up anew (docs/repair-a-control-plane.md)"
+            "where it was moved to. If the member is lost for good, set the host up anew "
+            "(docs/repair-a-control-plane.md)"
         )
     if kubeconfig(folder, "kubelet") in away:
         faults.append(

@@ -53,6 +53,10 @@ options:
     description: Where etcd keeps its data, to see whether there is any.
     type: path
     default: /var/lib/etcd
+  stacked_etcd:
+    description: Whether that data is of a member that kubeadm runs, so that it belongs to a control plane.
+    type: bool
+    default: false
   pki_folders:
     description:
       - Folders with certificates (C(.crt)), private keys (C(.key)) and public keys (C(.pub)) in PEM form.
@@ -147,7 +151,8 @@ host:
     cluster:
       description: >-
         Whether C(kubelet_conf), C(admin_conf) and C(etcd_data) exist, C(ca_sha256) of the CA's file, and
-        C(api_server_version) (empty where none runs here, or where its image is named by digest alone).
+        C(api_server_version) (empty where none runs here, or where its image is named by digest alone). C(node) is what
+        M(groundwork.kubernetes.kubeadm_info) tells.
       type: dict
     programs:
       description: Path by name for each of O(programs); empty for a missing one.
@@ -201,6 +206,7 @@ OPTIONS: Dict[str, Any] = {
     "connect": {"type": "list", "elements": "str", "default": []},
     "connect_timeout": {"type": "float", "default": 3},
     "etcd_data_dir": {"type": "path", "default": "/var/lib/etcd"},
+    "stacked_etcd": {"type": "bool", "default": False},
     "pki_folders": {"type": "list", "elements": "path", "default": []},
     "fsync_folder": {"type": "path"},
 }
@@ -259,7 +265,7 @@ def read_host(module: AnsibleModule, reader: HostReader) -> Dict[str, Any]:
             "active": "NetworkManager" in active,
             "spares_cni": reader.network_manager_spares_cni(),
         },
-        "cluster": reader.cluster(options["etcd_data_dir"]),
+        "cluster": reader.cluster(options["etcd_data_dir"], options["stacked_etcd"]),
         "programs": reader.programs(options["programs"]),
         "connections": connection_facts(connect_all(options["connect"], options["connect_timeout"])),
         "pki": read_folders(options["pki_folders"], public_half(module)),

@@ -244,7 +244,8 @@ class Initialization:
 
     def control_plane(self) -> ControlPlane:
         """The control plane on this host."""
-        registration = find_document(self.documents or [], "InitConfiguration").get("nodeRegistration") or {}
+        documents: List[Document] = self.documents or json.loads(self.stamp.before or "[]")
+        registration = find_document(documents, "InitConfiguration").get("nodeRegistration") or {}
         name = registration.get("name") or socket.gethostname().lower()
         return ControlPlane(self.module, self.module.params["config"], name, self.module.params["timeout"])
 

@@ -27,6 +27,8 @@ options:
       - V(present) sets what is named on nodes that are registered.
       - V(absent) removes the Node object, so that the cluster forgets the host and moves its pods. The host itself is
         left as it is. A kubelet that still runs on it registers it again when it restarts.
+      - A node whose kubelet reports is not removed, unless O(force). The module watches the node's lease for up to half
+        a minute, and fails if it is renewed.
     type: str
     choices: [present, absent]
     default: present
@@ -90,6 +92,10 @@ options:
       taints: *taints
       taints_absent: *taints_absent
       unschedulable: *unschedulable
+  force:
+    description: With O(state=absent), whether a node is removed although its kubelet reports.
+    type: bool
+    default: false
 seealso:
   - module: groundwork.kubernetes.node_info
   - name: Taints and tolerations
@@ -132,6 +138,12 @@ nodes:
   type: list
   elements: dict
   sample: [{name: worker-1, labels: {kubernetes.io/os: linux}, taints: [], unschedulable: true, ready: true}]
+reporting:
+  description: Names of the nodes that are not removed, as their kubelets report.
+  returned: failure, with O(state=absent), because of them
+  type: list
+  elements: str
+  sample: [worker-1]
 changed_nodes:
   description: Names of the nodes that were changed.
   returned: success
@@ -151,6 +163,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl imp
     Kubectl,
     KubectlError,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._lease import reporting
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._node import (
     EFFECTS,
     NodeError,
@@ -192,6 +205,7 @@ ARGUMENTS: Dict[str, Any] = {
     "name": {"type": "str"},
     **SETTINGS,
     "nodes": {"type": "list", "elements": "dict", "options": {"name": KEY, **SETTINGS}},
+    "force": {"type": "bool", "default": False},
     "kubeconfig": KUBECONFIG_OPTION,
 }
 
@@ -272,6 +286,13 @@ def remove(module: AnsibleModule, wishes: List[Wish]) -> Dict[str, Any]:
     kubectl: Optional[Kubectl] = None if missing else Kubectl(module, module.params["kubeconfig"])
     nodes = read(kubectl, wishes) if kubectl and wishes else {}
     gone = [wish.name for wish in wishes if wish.name in nodes]
+    alive = reporting(kubectl, [nodes[name] for name in gone]) if kubectl and not module.params["force"] else []
+    if alive:
+        module.fail_json(
+            msg=f"The kubelet of {', '.join(alive)} reports, so the host lives and its Node is not removed. Nothing "
+            "was changed. Stop the kubelet if the host is to leave the cluster (kubectl drain it first), or set force",
+            reporting=alive,
+        )
     result: Dict[str, Any] = {"changed": bool(gone), "changed_nodes": gone, "nodes": []}
     if module._diff:
         result["diff"] = [diff(name, summary(nodes[name]), {}) for name in gone]

@@ -23,7 +23,10 @@ options:
     elements: path
     required: true
   mentions:
-    description: Files that name, by their whole path, what is used. If one of them does not exist, nothing is removed.
+    description:
+      - Files that name, by their whole path, what is used.
+      - If one of them does not exist or is empty, as after a power cut, it is not known what is used. Then nothing is
+        removed.
     type: list
     elements: path
     required: true
@@ -64,7 +67,7 @@ NAMED_BY_CONTENT = re.compile(r"([a-z][a-z-]*-)?[0-9a-f]{16}(\.yaml)?")
 def unused(folders: List[str], mentions: List[str], keep: List[str]) -> List[str]:
     """The files and folders that can go."""
     texts = [read_bytes(path) for path in mentions]
-    if None in texts:
+    if not all((text or b"").strip(b"\0 \t\r\n") for text in texts):
         return []
     used = b"\n".join(text for text in texts if text is not None)
     found = [

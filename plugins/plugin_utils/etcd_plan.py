@@ -26,13 +26,25 @@ LARGEST = 7
 
 @dataclass(frozen=True)
 class Host:
-    """A host that is to be a member. seen tells whether it takes part in this run."""
+    """A host that is to be a member.
+
+    Attributes:
+        name: in the inventory.
+        member: of the member.
+        address: where it is reached.
+        seen: whether it takes part in this run.
+        data: whether a member's data is there.
+        enabled: whether its service is set up to start at boot.
+        version: of the program that is there.
+        bootstrap: what a member begins with, as long as it is no part of its cluster yet.
+    """
 
     name: str
     member: str
     address: str
     seen: bool = False
     data: bool = False
+    enabled: bool = False
     version: str = ""
     bootstrap: Mapping[str, str] = field(default_factory=dict)
 
@@ -180,6 +192,13 @@ def _begin(plan: Plan, hosts: List[Host], members: List[Mapping[str, Any]]) -> N
             f"no host of this run has data of etcd, or not all have begun, and {', '.join(unseen)} did not take part: "
             "run without --limit, or take hosts that are gone out of the inventory"
         )
+    missing = [host.name for host in fresh if host.enabled and not host.bootstrap]
+    if missing:
+        plan.faults.append(
+            f"{', '.join(missing)}: a member of etcd has run there (etcd.service is enabled), and its data is not in "
+            "the data directory. No new cluster is begun in its place: mount the data's disk, correct etcd_data_dir, "
+            "or restore a backup. If the data is given up, disable etcd.service there"
+        )
     for host in beginning:
         planned = host.bootstrap.get("ETCD_INITIAL_CLUSTER", "")
         if fresh and _placed(planned) != _placed(plan.initial_cluster):
@@ -211,7 +230,7 @@ def _change(plan: Plan, hosts: List[Host], new: List[Host], members: List[Mappin
     for one in members:
         if one["id"] in owned:
             continue
-        if one.get("healthy"):
+        if answers(one):
             plan.faults.append(
                 f"the member {_called(one)} runs, but its host is not among the members of the inventory: put it back, "
                 f"or remove the member (etcdctl member remove {one['id']})"
@@ -224,7 +243,7 @@ def _change(plan: Plan, hosts: List[Host], new: List[Host], members: List[Mappin
 def _join(plan: Plan, host: Host, found: List[Mapping[str, Any]]) -> None:
     """A host without data becomes a member; what is left of an earlier one under its name or address goes."""
     for one in found:
-        if one.get("healthy"):
+        if answers(one):
             plan.faults.append(
                 f"{host.name} has no data of etcd, and yet {_called(one)} answers: two hosts share a name or address"
             )
@@ -250,6 +269,11 @@ def _keep(plan: Plan, host: Host, found: List[Mapping[str, Any]]) -> None:
             )
         elif one.get("learner"):
             plan.join.append(host.name)
+
+
+def answers(member: Mapping[str, Any]) -> bool:
+    """Whether a member lives: it tells its version even where it is not healthy."""
+    return bool(member.get("healthy") or member.get("version"))
 
 
 def _find(host: Host, members: List[Mapping[str, Any]]) -> List[Mapping[str, Any]]:
@@ -295,6 +319,7 @@ def read_hosts(
                 address,
                 seen=info is not None,
                 data=bool(info and info["data"]),
+                enabled=bool(info and (info.get("service") or {}).get("enabled")),
                 version=str(info["version"]) if info else "",
                 bootstrap=dict(info["bootstrap"]) if info else {},
             )

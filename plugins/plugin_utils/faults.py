@@ -58,6 +58,7 @@ FAULTS: dict[str, str] = {
     "cgroup-v1": "cgroup version 1, which the kubelet refuses",
     "clock-skew": "clocks differ between hosts",
     "clock-unsynchronised": "nothing keeps the clock right",
+    "control-plane-incomplete": "a control plane lacks something that no run can write again",
     "cpu-too-few": "too few CPUs",
     "disk-full": "too little free space",
     "disk-slow": "synchronous writes are too slow for etcd",

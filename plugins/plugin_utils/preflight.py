@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import normal, split_addresses
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._swap import ON_THE_CONTAINERS_HOST
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import host_pki
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import control_plane, host_pki
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import WARNING, Fault, listed
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.networks import Network, networks
 
@@ -397,7 +397,7 @@ def firewalls(node: Node) -> Iterator[Fault]:
 def leftovers(node: Node) -> Iterator[Fault]:
     """etcd's data on a host where kubeadm is to start etcd anew."""
     stacked = CONTROL_PLANE in node.roles and ETCD in node.roles and not node.setting("external_etcd")
-    if stacked and node.facts["cluster"]["etcd_data"] and not node.in_cluster:
+    if stacked and node.facts["cluster"]["etcd_data"] and not node.in_cluster and control_plane.only_data(node):
         folder = node.setting("etcd_data_dir") or "/var/lib/etcd"
         text = (
             f"{folder} holds data though the host is in no cluster; move it away, or restore the cluster from it first"
@@ -567,7 +567,7 @@ def clusters(nodes: Sequence[Node]) -> Iterator[Fault]:
         groups = "; ".join(listed(names) for names in sorted(by_authority.values()))
         text = (
             f"hosts carry different clusters (their /etc/kubernetes/pki/ca.crt differ): {groups}; take the strangers "
-            "out of the inventory, or reset them"
+            "out of the inventory"
         )
         yield Fault("foreign-cluster", text)
 
@@ -636,6 +636,7 @@ CLUSTER_CHECKS: list[Callable[[Sequence[Node]], Iterator[Fault]]] = [
     clocks,
     mtus,
     clusters,
+    control_plane.incomplete,
     authorities,
     api_endpoint,
 ]

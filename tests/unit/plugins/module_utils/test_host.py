@@ -250,14 +250,29 @@ def test_security(tree: Path, tmp_path: Path) -> None:
 def test_cluster(tree: Path, tmp_path: Path) -> None:
     found = HostReader(str(tree)).cluster("/var/lib/etcd")
     assert found.pop("ca_sha256") == hashlib.sha256(b"authority").hexdigest()
+    assert found.pop("node")["role"] == "control_plane"
     assert found == {"kubelet_conf": True, "admin_conf": False, "etcd_data": True, "api_server_version": "1.36.5"}
     assert HostReader(str(tmp_path / "nothing")).cluster("/var/lib/etcd") == {
         "kubelet_conf": False,
         "admin_conf": False,
+        "node": {"role": "none", "interrupted": "", "traces": [], "missing": [], "faults": []},
         "etcd_data": False,
         "ca_sha256": "",
         "api_server_version": "",
     }
+
+
+def test_a_control_plane_that_lacks_something(tree: Path) -> None:
+    (tree / "etc/kubernetes/manifests.stopped").mkdir(parents=True)
+    (tree / "etc/kubernetes/manifests.stopped/etcd.yaml").touch()
+    node = HostReader(str(tree)).cluster("/var/lib/etcd", stacked_etcd=True)["node"]
+    assert (node["role"], "/var/lib/etcd/member" in node["traces"]) == ("control_plane", True)
+    assert "run the playbook restore again" in node["faults"][0]
+    # Of external etcd, neither counts.
+    (tree / "etc/kubernetes/manifests.stopped/etcd.yaml").unlink()
+    assert HostReader(str(tree)).cluster("/var/lib/etcd")["node"]["traces"] == [
+        "/etc/kubernetes/manifests/kube-apiserver.yaml"
+    ]
 
 
 def test_cgroup(tree: Path) -> None:

@@ -9,7 +9,6 @@ import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils import _kubeadm
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import (
     INIT_MARKER,
-    JOIN_MARKER,
     KubeadmError,
     cut_off_files,
     explain,

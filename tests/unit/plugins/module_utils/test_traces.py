@@ -1,4 +1,4 @@
-"""What a host is, from real files: any trace of a control plane counts, and nothing follows from a file that is missing."""
+"""What a host is, from real files: any trace of a control plane counts."""
 
 from __future__ import annotations
 

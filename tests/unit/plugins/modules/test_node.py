@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _api
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _api, _lease
 from ansible_collections.groundwork.kubernetes.plugins.modules import node, node_info
 
 Run = Callable[..., dict[str, Any]]
@@ -34,6 +34,7 @@ class Server:
         self.nodes = {name: make(name) for name in ("w1", "w2")}
         self.calls: list[list[str]] = []
         self.conflicts = 0
+        self.leases: dict[str, list[str]] = {}  # the times that a lease has, one for each look; the last one stays
 
     def run_command(self, argv: list[str]) -> tuple[int, str, str]:
         assert argv[:3] == ["/usr/bin/kubectl", f"--kubeconfig={self.kubeconfig}", "--request-timeout=60s"]
@@ -41,6 +42,9 @@ class Server:
         self.calls.append(call)
         if call == ["get", "nodes", "--output=json"]:
             return 0, json.dumps({"items": list(self.nodes.values())}), ""
+        if call[:2] == ["get", "leases"]:
+            assert call[3:] == ["--namespace=kube-node-lease", "--output=json"]
+            return self.lease(call[2])
         if call[:2] == ["delete", "nodes"]:
             for gone in call[2:-2]:
                 del self.nodes[gone]
@@ -54,6 +58,12 @@ class Server:
                 return 1, "", 'Error from server (Conflict): Operation cannot be fulfilled on nodes "w1"'
             self.merge(self.nodes[name], json.loads(call[4].partition("=")[2]))
         return 0, json.dumps(self.nodes[name]), ""
+
+    def lease(self, name: str) -> tuple[int, str, str]:
+        times = self.leases.get(name)
+        if not times:
+            return 1, "", f'Error from server (NotFound): leases "{name}" not found'
+        return 0, json.dumps({"spec": {"renewTime": times.pop(0) if len(times) > 1 else times[0]}}), ""
 
     def merge(self, target: dict[str, Any], patch: dict[str, Any]) -> None:
         for key, value in patch.items():
@@ -77,6 +87,8 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
         AnsibleModule, "run_command", lambda _self, argv, data=None, binary_data=True: played.run_command(argv)
     )
     monkeypatch.setattr(_api, "INTERVAL", 0)
+    monkeypatch.setattr(_lease, "WATCH", 0.2)
+    monkeypatch.setattr(_lease, "PAUSE", 0.01)
     return played
 
 
@@ -244,6 +256,7 @@ def test_info_survives_a_short_silence_of_the_server(
 
 
 def test_absent(run_module: Run, server: Server) -> None:
+    server.leases["w2"] = ["10:00:00"]
     options = {"kubeconfig": server.kubeconfig, "state": "absent", "nodes": [{"name": "w2"}, {"name": "w9"}]}
     foreseen = run_module(node, **options, _ansible_check_mode=True, _ansible_diff=True)
     assert (foreseen["changed"], foreseen["changed_nodes"]) == (True, ["w2"])
@@ -253,3 +266,46 @@ def test_absent(run_module: Run, server: Server) -> None:
     assert server.calls[-1] == ["delete", "nodes", "w2", "--ignore-not-found", "--wait=false"]
     assert set(server.nodes) == {"w1"}
     assert run_module(node, **options)["changed"] is False
+
+
+@pytest.mark.parametrize(
+    ("status", "times", "alive"),
+    [
+        ("True", ["10:00:00"], False),  # it stopped, and the cluster has not noticed
+        ("True", ["10:00:00", "10:00:00", "10:00:10"], True),
+        ("False", ["10:00:00", "10:00:10"], True),  # not ready, and it says so itself
+        ("False", ["10:00:00"], False),
+        ("Unknown", ["10:00:00"], False),
+        ("Unknown", ["10:00:00", "10:00:10"], True),  # it has just come back
+        ("True", [], True),  # without a lease only the condition is known
+        ("Unknown", [], False),
+    ],
+)
+def test_a_node_whose_kubelet_reports_stays(
+    run_module: Run, server: Server, status: str, times: list[str], alive: bool
+) -> None:
+    server.nodes["w2"]["status"]["conditions"][0]["status"] = status
+    for check in (True, False):
+        server.leases["w2"] = list(times)
+        options = {"name": "w2", "state": "absent", "kubeconfig": server.kubeconfig, "_ansible_check_mode": check}
+        result = run_module(node, **options)
+        assert bool(result.get("failed")) == alive
+        assert result.get("reporting", []) == (["w2"] if alive else [])
+    assert ("w2" in server.nodes) == alive
+    assert run_module(node, name="w2", state="absent", force=True, kubeconfig=server.kubeconfig)["changed"] == alive
+    assert "w2" not in server.nodes
+
+
+def test_nothing_is_removed_where_the_server_does_not_tell(
+    run_module: Run, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[list[str]] = []
+
+    def played(_self: AnsibleModule, argv: list[str], **_options: Any) -> tuple[int, str, str]:
+        calls.append(argv[3:])
+        return (1, "", "connection refused") if "leases" in argv else server.run_command(argv)
+
+    monkeypatch.setattr(AnsibleModule, "run_command", played)
+    result = run_module(node, name="w2", state="absent", kubeconfig=server.kubeconfig)
+    assert "connection refused" in result["msg"]
+    assert [call[0] for call in calls] == ["get", "get"]

@@ -43,6 +43,11 @@ def test_what_nothing_names_is_removed(run_module: Run, options: dict[str, Any],
         assert not run_module(unused_files, **options, _ansible_check_mode=check)["changed"]
 
 
-def test_nothing_is_removed_where_it_is_not_known_what_is_used(run_module: Run, options: dict[str, Any]) -> None:
-    options["mentions"].append("/none")
+@pytest.mark.parametrize("content", [None, b"", b"\n", b"\0" * 512])
+def test_nothing_is_removed_where_it_is_not_known_what_is_used(
+    run_module: Run, options: dict[str, Any], tmp_path: Path, content: bytes | None
+) -> None:
+    if content is not None:
+        (tmp_path / "other").write_bytes(content)
+    options["mentions"].append(str(tmp_path / "other"))
     assert run_module(unused_files, **options)["removed"] == []

@@ -19,13 +19,13 @@ def initial(*numbers: int) -> str:
 
 
 def hosts(states: str, **changes: Any) -> list[Host]:
-    """Hosts as letters: d with data, e empty, b begun and not finished, u and U not in this run."""
+    """Hosts as letters: d with data, e empty, b begun and not finished, l that lost its data, u not in this run."""
     found = []
     for number, state in enumerate(states, 1):
         bootstrap = {**NEW, "ETCD_INITIAL_CLUSTER": initial(*range(1, len(states) + 1))} if state == "b" else {}
         host = Host(
-            f"h{number}", f"h{number}", f"10.0.0.{number}", seen=state in "deb", data=state in "db",
-            version=V if state in "db" else "", bootstrap=bootstrap,
+            f"h{number}", f"h{number}", f"10.0.0.{number}", seen=state in "debl", data=state in "db",
+            enabled=state in "dbl", version=V if state in "db" else "", bootstrap=bootstrap,
         )  # fmt: skip
         found.append(replace(host, **changes.get(host.name, {})))
     return found
@@ -84,6 +84,7 @@ def did(plan: Plan) -> dict[str, Any]:
         ("dde", cluster(member(1), member(2), dead(3)), {"join": ["h3"], "replaced": {"h3": ["3"]}}),
         ("dde", cluster(member(1), member(2), dead(9, name="h3")), {"join": ["h3"], "replaced": {"h3": ["9"]}}),
         ("dde", cluster(member(1), member(2), dead(3, name="old")), {"join": ["h3"], "replaced": {"h3": ["3"]}}),
+        ("ddl", cluster(member(1), member(2), dead(3)), {"join": ["h3"], "replaced": {"h3": ["3"]}}),
         # Gone with its host, one of them before it had started.
         ("ddd", cluster(member(1), member(2), member(3), dead(7)), {"gone": ["7"]}),
         ("dde", cluster(member(1), member(2), dead(7), unstarted(8)), {"gone": ["7", "8"], "join": ["h3"]}),
@@ -102,6 +103,8 @@ def test_what_is_done(states: str, seen: dict[str, Any] | None, expected: dict[s
         ("ee", None, "2 members survive no more losses than 1 would, and are one more that can fail: use 1 or 3"),
         ("dddd", cluster(*(member(n) for n in range(1, 5))), "4 members survive no more losses than 3 would"),
         ("e" * 9, None, "9 members are too many"),
+        ("lll", None, "h1, h2, h3: a member of etcd has run there (etcd.service is enabled), and its data is not in"),
+        ("l", None, "No new cluster is begun in its place: mount the data's disk"),
         ("euu", None, "no host of this run has data of etcd, or not all have begun, and h2, h3 did not take part"),
         ("bue", None, "and h2 did not take part"),
         (
@@ -124,6 +127,17 @@ def test_what_is_done(states: str, seen: dict[str, Any] | None, expected: dict[s
             "ddd",
             cluster(member(1), member(2), member(3), member(7)),
             "the member h7 (https://10.0.0.7:2380) runs, but its host",
+        ),
+        # One that answers and is not healthy lives all the same.
+        (
+            "ddd",
+            cluster(member(1), member(2), member(3), member(7, healthy=False)),
+            "the member h7 (https://10.0.0.7:2380) runs, but its host",
+        ),
+        (
+            "dde",
+            cluster(member(1), member(2), member(3, healthy=False)),
+            "h3 has no data of etcd, and yet h3 (https://10.0.0.3:2380) answers",
         ),
     ],
 )

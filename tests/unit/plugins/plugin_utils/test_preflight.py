@@ -93,6 +93,14 @@ JOINED = {
     }
 }
 WORKER = {"roles": ["worker"]}
+
+
+def carrying(role: str = "control_plane", kubelet_conf: bool = True, **more: list[str]) -> dict[str, Any]:
+    """Facts of a host of the cluster in this state."""
+    state = {"role": role, "interrupted": "", "traces": [], "missing": [], "faults": [], **more}
+    return {"cluster": {**JOINED["cluster"], "kubelet_conf": kubelet_conf, "node": state}}
+
+
 ETCD_ONLY = {"roles": ["etcd"], "external_etcd": True, "etcd_hosts": True}
 BALANCER = {"roles": ["load_balancer"]}
 UNSET = {"kubernetes_node_ip": None}
@@ -620,6 +628,39 @@ ACROSS = [
         "a new host that cannot reach the API",
         [node(facts=JOINED), other(facts=connection("api:6443", "timeout"), settings={**API, **WORKER})],
         ["warning endpoint-unreachable b"],
+    ),
+    (
+        "a control plane that lacks what can be written again",
+        [node(facts=JOINED), other(facts=carrying(traces=["x", "y"], missing=["kube-apiserver.yaml"]))],
+        [],
+    ),
+    (
+        "a control plane that lacks what cannot",
+        [node(facts=JOINED), other(facts=carrying(traces=["x", "y"], missing=["e"], faults=["etcd.yaml is missing"]))],
+        ["error control-plane-incomplete b"],
+    ),
+    (
+        "a control plane without kubelet.conf, and etcd's data that must not be moved away",
+        [
+            node(facts=JOINED),
+            other(facts=carrying(kubelet_conf=False, traces=["x", "y"], missing=["k"], faults=["k is missing"])),
+        ],
+        ["error control-plane-incomplete b"],
+    ),
+    (
+        "etcd's data and nothing else",
+        [node(), other(facts=carrying(kubelet_conf=False, traces=["data"], missing=["k"], faults=["holds data"]))],
+        ["error etcd-leftover b"],
+    ),
+    (
+        "a node among the control planes",
+        [node(facts=JOINED), other(facts=carrying("worker"))],
+        ["error control-plane-incomplete b"],
+    ),
+    (
+        "a worker",
+        [node(facts=JOINED), other(facts=carrying("worker"), settings=WORKER)],
+        [],
     ),
     (
         "a new host that can",
