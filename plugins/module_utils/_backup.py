@@ -11,7 +11,6 @@ encryption, without a change of what is inside. An encrypted one is described by
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import io
 import json
@@ -180,44 +179,6 @@ def surplus(times: Sequence[datetime], keep: Keep) -> List[datetime]:
         newest_of = {moment.strftime(form): moment for moment in reversed(newest_first)}
         kept.update(sorted(newest_of.values(), reverse=True)[: max(getattr(keep, rule), 0)])
     return [moment for moment in newest_first if moment not in kept]
-
-
-def collect(patterns: Sequence[str], faults: List[str]) -> List[str]:
-    """The files that a list of files, folders and patterns means; links to files count as files.
-
-    Args:
-        patterns: absolute paths; only one with ``*``, ``?`` or ``[`` may match nothing.
-        faults: gets a message for everything that cannot be backed up.
-    """
-    found: List[str] = []
-    for pattern in patterns:
-        if not os.path.isabs(pattern):
-            faults.append(f"include: {pattern} is not an absolute path")
-            continue
-        paths = sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern]
-        for path in paths:
-            found += _files_of(os.path.normpath(path), faults)
-    return sorted(set(found))
-
-
-def _files_of(path: str, faults: List[str]) -> List[str]:
-    if not os.path.lexists(path):
-        faults.append(f"include: {path} does not exist")
-        return []
-    if not os.path.isdir(path):
-        if os.path.isfile(path):
-            return [path]
-        faults.append(f"include: {path} is neither a file nor a folder")
-        return []
-    found: List[str] = []
-    for folder, folders, files in os.walk(path):
-        for name in folders:
-            inner = os.path.join(folder, name)
-            if os.path.islink(inner):
-                faults.append(f"include: {inner} is a link to a folder: name what it leads to instead")
-        for name in files:
-            found += _files_of(os.path.join(folder, name), faults)
-    return found
 
 
 class _Hashing:

@@ -21,6 +21,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
     CHUNK,
+    CLUSTER,
     Keep,
     Listed,
     named_archives,
@@ -66,6 +67,17 @@ class Copied:
 def remote_name(target: str) -> str:
     """The remote of a folder, by which people know the place."""
     return target.partition(":")[0]
+
+
+def target_faults(targets: Sequence[str]) -> List[str]:
+    """What is wrong with the names of places."""
+    names = [remote_name(target) for target in targets]
+    found = [
+        f"copies: {target!r} is no remote:path"
+        for target, name in zip(targets, names)
+        if ":" not in target or not CLUSTER.fullmatch(name)
+    ]
+    return found + [f"copies: {name} is there twice" for name in sorted(set(names)) if names.count(name) > 1]
 
 
 def file_sha256(path: str) -> str:

@@ -90,6 +90,15 @@ class Shelf:
         else:
             self.damaged.append(f"{item.path} failed its proof: {manifest.proof.reason}")
 
+    @property
+    def warning(self) -> str:
+        """What to do about archives that carry no identity."""
+        named = ", ".join(self.unidentified[:3]) + (" and others" if self.unidentified[3:] else "")
+        return (
+            f"{named} carry no cluster's identity, so they do not count, and stay. If they are this cluster's, set "
+            "adopt_unidentified (backup_adopt_unidentified of the role)"
+        )
+
     def surplus(self, keep: Keep, keep_bad: int, new: Optional[Listed]) -> List[str]:
         """The archives that no rule keeps; a new one counts even before it is there, and stays."""
         items = {item.path: item for item, _manifest in self.good}

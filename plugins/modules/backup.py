@@ -382,7 +382,6 @@ fault:
   sample: damaged
 """
 
-import base64
 import os
 import shutil
 import signal
@@ -407,13 +406,13 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     Proof,
     archive_name,
     archive_size,
-    collect,
     disagreement,
     extract_database,
     named_archives,
     read_archive,
     write_archive,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_files import collect, decode_files
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_metrics import (
     LastRun,
     known_uid,
@@ -426,7 +425,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies impo
     file_sha256,
     remember,
     remembered,
-    remote_name,
+    target_faults,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._encryption import (
     DESCRIPTION,
@@ -670,7 +669,7 @@ class BackupModule:
             raise FailedError(f"cluster: {self.cluster!r} is no name of letters, digits, '.', '_' and '-'")
         missing: List[str] = []
         files = collect(self.options["include"], missing)
-        extra = self.files_of_others(files, missing)
+        extra = decode_files(self.options["extra_files"], files, missing)
         missing += self.missing()
         if missing and self.module.check_mode:
             self.module.warn(f"{'; '.join(missing)}: a backup would be made once that is there")
@@ -704,22 +703,6 @@ class BackupModule:
             raise FailedError(message, **kept, fault="copy")
         return result
 
-    def files_of_others(self, files: List[str], missing: List[str]) -> List[Tuple[str, bytes]]:
-        """Files that are not on this host, with their contents."""
-        found = []
-        for path, text in sorted(self.options["extra_files"].items()):
-            if not os.path.isabs(path) or os.path.normpath(path) != path:
-                missing.append(f"extra_files: {path} is not an absolute path in its shortest form")
-                continue
-            try:
-                content = base64.b64decode(text, validate=True)
-            except (ValueError, TypeError):
-                missing.append(f"extra_files: the content of {path} is not in base64")
-                continue
-            if path not in files:
-                found.append((path, content))
-        return found
-
     def missing(self) -> List[str]:
         """What this host lacks for a backup, besides the files."""
         options = self.options
@@ -733,13 +716,7 @@ class BackupModule:
             found += self.age.faults(options["encrypt_to"])
         if options["copies"]:
             found += self.rclone.faults()
-        names = [remote_name(target) for target in options["copies"]]
-        found += [
-            f"copies: {target!r} is no remote:path"
-            for target, name in zip(options["copies"], names)
-            if ":" not in target or not CLUSTER.fullmatch(name)
-        ]
-        found += [f"copies: {name} is there twice" for name in sorted(set(names)) if names.count(name) > 1]
+        found += target_faults(options["copies"])
         return found
 
     def refuse_newer_here(self) -> None:
@@ -788,21 +765,17 @@ class BackupModule:
             "path": paths[0] if paths else "",
             "removed": [],
             "kept": paths,
-            **self.not_counted(shelf),
+            **self.left_out(shelf),
         }
 
     def shelf(self) -> Shelf:
         """The archives in the folder."""
         return Shelf(self.directory, self.owner)
 
-    def not_counted(self, shelf: Shelf) -> Dict[str, Any]:
+    def left_out(self, shelf: Shelf) -> Dict[str, Any]:
         """What else is in the folder."""
         if shelf.unidentified:
-            self.module.warn(
-                f"{', '.join(shelf.unidentified[:3])}{' and others' if shelf.unidentified[3:] else ''} carry no "
-                "cluster's identity, so they do not count, and stay. If they are this cluster's, set "
-                "adopt_unidentified (backup_adopt_unidentified of the role)"
-            )
+            self.module.warn(shelf.warning)
         return {"damaged": shelf.damaged, "unidentified": shelf.unidentified, "others": shelf.others}
 
     def ask_identity(self, source: EndpointStatus) -> None:
@@ -984,7 +957,7 @@ class BackupModule:
             "path": path,
             "removed": removed,
             "kept": sorted({path, *others} - set(removed), reverse=True),
-            **self.not_counted(shelf),
+            **self.left_out(shelf),
             "diff": {
                 "before": {"archives": sorted([*others, *(item.path for item in shelf.bad)])},
                 "after": {"archives": sorted({path, *others, *(item.path for item in shelf.bad)} - set(removed))},

@@ -102,14 +102,14 @@ def test_each_keeps_its_own(
     second.append(backup(1, keep={"last": 1}, keep_bad=0, **more))
 
     assert [result.get("made") for result in second] == [True, False, True], second
+    after = {path.name: path.read_bytes() for path in (tmp_path / "backups").iterdir()}
+    assert {name: after.get(name) for name in before} == before
     assert second[1]["reason"].startswith(f"{second[0]['path']} was proven")
     last = second[2]
     assert (last["removed"], last["kept"]) == ([second[0]["path"]], [last["path"]])
     assert sorted(last["others"]) == sorted(result["path"] for result in first)
     [copied] = last["copies"]
     assert copied["removed"] == [os.path.basename(second[0]["path"])]
-    after = {path.name: path.read_bytes() for path in (tmp_path / "backups").iterdir()}
-    assert {name: after[name] for name in before} == before
     now = rclone(tmp_path, tools, "hashsum", "sha256", "--download", target)
     assert set(there.splitlines()) <= set(now.splitlines())
     own = {line.split()[-1] for line in now.splitlines()} - {line.split()[-1] for line in there.splitlines()}

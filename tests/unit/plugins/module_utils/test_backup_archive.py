@@ -23,14 +23,15 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     Proof,
     archive_name,
     archive_size,
-    collect,
     disagreement,
     list_archives,
+    named_archives,
     read_archive,
     read_manifest,
     surplus,
     write_archive,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_files import collect
 
 ROOT = Path(__file__).resolve().parents[4]
 START = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)  # a Sunday
@@ -108,6 +109,30 @@ def test_names(tmp_path: Path) -> None:
     assert found == [("a-20261123T120000Z.tar.bad", True), ("a-20261122T120000Z.tar", False)]
     assert {item.cluster for item in list_archives(str(tmp_path))} == {"a", "a-b"}
     assert list_archives(str(tmp_path / "none")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "cluster", "uid"),
+    [
+        ("a-20261122T120000Z.tar", "a", ""),
+        ("a-20261122T120000Z-1f0c6a52.tar", "a", "1f0c6a52"),
+        ("a-20261122T120000Z-1f0c6a52.tar.age.bad", "a", "1f0c6a52"),
+        # What looks like an identity may be the end of a name.
+        ("a-1f0c6a52-20261122T120000Z.tar", "a-1f0c6a52", ""),
+        ("a-20261122T120000Z-1f0c6a52-20261122T120000Z.tar", "a-20261122T120000Z-1f0c6a52", ""),
+    ],
+)
+def test_whose_a_name_says_it_is(name: str, cluster: str, uid: str) -> None:
+    [item] = named_archives([f"/x/{name}"])
+    assert (item.cluster, item.uid, item.time) == (cluster, uid, START)
+    assert name.startswith(archive_name(cluster, START, uid and "1f0c6a52-7f3e-4f0e-9a53-0d5f3f6a2b11"))
+
+
+@pytest.mark.parametrize(
+    "name", ["a-20261122T120000Z-1f0c6a5.tar", "a-20261122T120000Z-1F0C6A52.tar", "a-1f0c6a52.tar"]
+)
+def test_names_of_no_archive(name: str) -> None:
+    assert named_archives([name]) == []
 
 
 def test_the_version_is_the_collections() -> None:
@@ -311,6 +336,8 @@ def test_every_shorter_archive_is_refused(archive: Path) -> None:
         (5, 9, (3, "a"), "came up at revision 5, but the snapshot has 6"),
         (6, 8, (3, "a"), "came up with 8 keys, but the member that gave it had 9 at revision 6"),
         (6, 9, (3, "b"), "came up with other records below /registry/ than the member that gave it"),
+        # Leases that end in it let it go on; what counts is what it had before.
+        (7, 9, (3, "a"), ""),
         (6, 9, (2, "a"), "came up with other records below /registry/ than the member that gave it"),
     ],
 )
