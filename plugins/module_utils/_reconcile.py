@@ -154,7 +154,8 @@ def replace_arguments(text: str, before: List[Dict[str, str]], after: List[Dict[
     variable, _equals, value = text.strip().partition("=")
     gone = {item["name"] for item in [*before, *after]}
     kept = [word for word in value.strip('"').split() if word.lstrip("-").partition("=")[0] not in gone]
-    return '{}="{}"\n'.format(variable, " ".join([*kept, *(f"--{item['name']}={item['value']}" for item in after)]))
+    new = [f"--{item['name']}={item['value']}" for item in after if item["value"] is not None]
+    return '{}="{}"\n'.format(variable, " ".join([*kept, *new]))
 
 
 def _disabled(cluster: Document, addon: str) -> bool:

@@ -76,11 +76,13 @@ def environment(settings: Mapping[str, Any], base: Mapping[str, Any], version: s
     found: Dict[str, Any] = {}
     for name, value in {**wanted, **own}.items():
         flag = _flag(name, known_by)
-        if flag and (name in own or value not in ("", [])):
+        if flag and (name in own or value not in ("", [], None)):
             found[flag] = value
         elif name in own:
             faults.append(f"{written[name]}: etcd {version} has no such flag{_where(name)}")
     for gate, value in {**gates, **own_gates}.items():
+        if value is None:
+            continue
         flag = _gate(gate, known_by)
         if flag == GATES:
             found.setdefault(GATES, {})[gate] = value
@@ -88,6 +90,8 @@ def environment(settings: Mapping[str, Any], base: Mapping[str, Any], version: s
             found[flag] = value
         elif gate in own_gates:
             faults.append(f"{GATES}.{gate}: etcd {version} has neither this feature gate nor a flag for it")
+    valueless = [*_valueless(own), *(f"{GATES}.{gate}" for gate in _valueless(own_gates))]
+    faults += [f"{written.get(name, name)}: it has no value; give it one, or remove it" for name in valueless]
     for name, value in found.items():
         if "\n" in _text(value):
             faults.append(f"{name}: the value may have no line break")
@@ -105,6 +109,11 @@ def _elections(found: Mapping[str, Any]) -> List[str]:
     return []
 
 
+def _valueless(settings: Mapping[str, Any]) -> List[str]:
+    """The names that have no value, or one that is missing in a list."""
+    return [name for name, value in settings.items() if value is None or (isinstance(value, list) and None in value)]
+
+
 def _canonical_name(given: str) -> str:
     """A flag's name as 3.6 has it."""
     name = given.lstrip("-").replace("_", "-")
@@ -119,7 +128,9 @@ def _canonical(settings: Mapping[str, Any], faults: List[str]) -> Tuple[Dict[str
     by_flag = {flag: gate for gate, (flag, _since) in data()["gates"].items()}
     for given, value in settings.items():
         name = _canonical_name(given)
-        if name == GATES:
+        if name == GATES and value is None:
+            flags[name] = value
+        elif name == GATES:
             gates.update(_pairs(value, faults))
         elif name in by_flag:
             gates[by_flag[name]] = value

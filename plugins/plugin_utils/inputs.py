@@ -24,6 +24,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import (
     kubeadm_inputs,
     network_inputs,
     node_inputs,
+    settings_inputs,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import (
     ERROR,
@@ -434,6 +435,7 @@ HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
     runtime,
     hardening,
     kubeadm_inputs.kubeadm_fields,
+    settings_inputs.settings,
 ]
 
 # Across hosts

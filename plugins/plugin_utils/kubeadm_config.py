@@ -136,15 +136,36 @@ def _as_text(values: Any, only: str = "") -> Any:
     }
 
 
-def _write_text(by_kind: Dict[str, Document]) -> None:
-    """Turn into text what YAML reads as a number or a boolean and Kubernetes as text."""
+def _write_text(by_kind: Dict[str, Document]) -> List[str]:
+    """Turn into text what YAML reads as a number or a boolean and Kubernetes as text; the faults of what is neither."""
+    faults = []
     for path in (*TEXT_IN_ITEMS, *TEXT_IN_MAPS):
         parent, last = _find(by_kind.get(path.partition(".")[0], {}), path)
         value = parent.get(last)
         if path in TEXT_IN_MAPS and isinstance(value, dict):
             parent[last] = _as_text(value)
+            faults += [f"{path}.{key} has no value; give it one, or remove it" for key in value if value[key] is None]
         elif path in TEXT_IN_ITEMS and isinstance(value, list):
             parent[last] = [_as_text(item, "value") for item in value]
+            if path.endswith(".extraEnvs"):
+                faults += _valueless(path, value)
+    return faults
+
+
+def _valueless(path: str, items: List[Any]) -> List[str]:
+    """The faults of named items whose value is none, or more than one."""
+    odd = {
+        str(item["name"]): item["value"]
+        for item in items
+        if isinstance(item, dict) and "name" in item and "value" in item
+        if item["value"] is None or isinstance(item["value"], (dict, list))
+    }
+    return [
+        f"{path}: {name} has no value; give it one, or remove it"
+        if value is None
+        else f"{path}: {name} is a list or a map; give it one value"
+        for name, value in odd.items()
+    ]
 
 
 def _convert_arguments(document: Document, path: str, as_list: bool) -> List[str]:
@@ -157,6 +178,9 @@ def _convert_arguments(document: Document, path: str, as_list: bool) -> List[str
         isinstance(item, dict) and set(item) == {"name", "value"} for item in arguments
     ):
         return [f"{path} must be a list of items with name and value, such as {{name: v, value: '2'}}"]
+    odd = _valueless(path, arguments)
+    if odd:
+        return odd
     pairs = [{"name": str(item["name"]), "value": text_of(item["value"])} for item in arguments]
     if as_list:
         parent[last] = pairs
@@ -237,7 +261,7 @@ def convert(documents: List[Any], version: str) -> List[Document]:
         for document in converted:
             document.pop("skipPhases", None)
 
-    _write_text(by_kind)
+    faults += _write_text(by_kind)
 
     for kind in KUBEADM_KINDS:
         if kind in by_kind:

@@ -21,8 +21,12 @@ CONFIGURATIONS = {
     CONTROL_PLANE: {
         "control_plane_init_configuration": "InitConfiguration",
         "control_plane_cluster_configuration": "ClusterConfiguration",
+        "kubernetes_kubelet_configuration": "KubeletConfiguration",
     },
-    WORKER: {"worker_join_configuration": "JoinConfiguration"},
+    WORKER: {
+        "worker_join_configuration": "JoinConfiguration",
+        "kubernetes_kubelet_configuration": "KubeletConfiguration",
+    },
 }
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile import RULES, STEPS, make_plan
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile import (
+    RULES,
+    STEPS,
+    make_plan,
+    replace_arguments,
+)
 
 APPLIED: dict[str, dict[str, Any]] = {
     "InitConfiguration": {"nodeRegistration": {"name": "cp1", "kubeletExtraArgs": [{"name": "v", "value": "1"}]}},
@@ -154,3 +159,21 @@ def test_rules_only_name_steps_that_exist() -> None:
 def test_another_spelling_of_an_address_is_no_change(path: str, before: Any, after: Any) -> None:
     plan = make_plan(documents(path, before), documents(path, after))
     assert (plan.paths, plan.refused, plan.steps) == ([], [], [])
+
+
+FLAGS = 'KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix:///run/c.sock --v=2"\n'
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ([], [], "--container-runtime-endpoint=unix:///run/c.sock --v=2"),
+        ([{"name": "v", "value": "2"}], [], "--container-runtime-endpoint=unix:///run/c.sock"),
+        ([], [{"name": "v", "value": "4"}], "--container-runtime-endpoint=unix:///run/c.sock --v=4"),
+        ([], [{"name": "a", "value": ""}], "--container-runtime-endpoint=unix:///run/c.sock --v=2 --a="),
+        ([], [{"name": "a", "value": None}], "--container-runtime-endpoint=unix:///run/c.sock --v=2"),
+        ([{"name": "v", "value": None}], [], "--container-runtime-endpoint=unix:///run/c.sock"),
+    ],
+)
+def test_arguments_of_the_kubelet(before: list[Any], after: list[Any], expected: str) -> None:
+    assert replace_arguments(FLAGS, before, after) == f'KUBELET_KUBEADM_ARGS="{expected}"\n'

@@ -57,6 +57,11 @@ def test_names_by_version(settings: dict[str, Any], version: str, expected: dict
     assert variables(settings, version) == expected
 
 
+def test_what_is_empty_in_the_base_is_left_out() -> None:
+    base = {"wal-dir": "", "listen-metrics-urls": [], "heartbeat-interval": None, "feature-gates": {"New": None}}
+    assert variables({"pre-vote": ""}, V37, base) == {"ETCD_PRE_VOTE": ""}
+
+
 def test_nothing_experimental_is_left_in_37() -> None:
     everything = {f"experimental-{name}": "1" for name in data()["renamed"]}
     everything.update({flag: True for flag, _since in data()["gates"].values()})
@@ -73,6 +78,12 @@ def test_nothing_experimental_is_left_in_37() -> None:
         ({"experimental-max-learners": 2}, V35, "experimental-max-learners: etcd 3.5.30 has no such flag"),
         ({"enable-v2": True}, V36, "enable-v2: etcd 3.6.15 has no such flag, only 3.4 to 3.5 have it"),
         ({"debug": True}, V35, "debug: etcd 3.5.30 has no such flag, only 3.4 has it"),
+        ({"max-request-bytes": None}, V34, "max-request-bytes: it has no value; give it one, or remove it"),
+        ({"--max_request_bytes": None}, V34, "--max_request_bytes: it has no value"),
+        ({"cipher-suites": ["A", None]}, V36, "cipher-suites: it has no value"),
+        ({"feature-gates": None}, V36, "feature-gates: it has no value"),
+        ({"feature-gates": {"SomethingNew": None}}, V37, "feature-gates.SomethingNew: it has no value"),
+        ({"experimental-initial-corrupt-check": None}, V35, "feature-gates.InitialCorruptCheck: it has no value"),
         ({"log-format": "json"}, V34, "log-format: etcd 3.4.23 has no such flag"),
         ({"feature-gates": {"CompactHashCheck": True}}, V34, "feature-gates.CompactHashCheck: etcd 3.4.23 has neither"),
         (

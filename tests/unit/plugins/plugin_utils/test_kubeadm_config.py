@@ -263,6 +263,41 @@ def test_convert(documents: Documents, version: str, expected: Documents) -> Non
             ["ClusterConfiguration.apiServer.extraArgs has v more than once"],
             id="arguments repeated",
         ),
+        *(
+            pytest.param(documents, version, faults, id=f"values that are none, {version}")
+            for version in (V1BETA2, V1BETA4)
+            for documents, faults in [
+                (
+                    [{"kind": INIT, "nodeRegistration": {"kubeletExtraArgs": [{"name": "v", "value": None}]}}],
+                    ["InitConfiguration.nodeRegistration.kubeletExtraArgs: v has no value; give it one, or remove it"],
+                ),
+                (
+                    [{"kind": CLUSTER, "etcd": {"local": {"extraArgs": [{"name": "a", "value": ["b", "c"]}]}}}],
+                    ["ClusterConfiguration.etcd.local.extraArgs: a is a list or a map; give it one value"],
+                ),
+                (
+                    [{"kind": "KubeletConfiguration", "evictionHard": {"memory.available": None, "b": "1"}}],
+                    ["KubeletConfiguration.evictionHard.memory.available has no value; give it one, or remove it"],
+                ),
+            ]
+        ),
+        pytest.param(
+            [
+                {
+                    "kind": CLUSTER,
+                    "apiServer": {
+                        "extraEnvs": [
+                            {"name": "A", "value": None},
+                            {"name": "B"},
+                            {"name": "C", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}},
+                        ]
+                    },
+                }
+            ],
+            V1BETA4,
+            ["ClusterConfiguration.apiServer.extraEnvs: A has no value; give it one, or remove it"],
+            id="a variable without a value",
+        ),
         pytest.param(
             [
                 {"kind": CLUSTER, "scheduler": {"extraEnvs": []}, "encryptionAlgorithm": "RSA-4096"},
