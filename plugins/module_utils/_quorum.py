@@ -270,6 +270,8 @@ def _quorum_after(
 ) -> str:
     """Why the quorum would not hold; empty if it would."""
     voters = len(cluster.voters)
+    # What else was known of it when it was found may be out of date.
+    counts = target is not None and any(member.id == target.id for member in cluster.voters)
     others = sum(member.healthy for member in cluster.without(target) if not member.learner)
     if operation in ("add", "promote"):
         # A learner that is promoted answers already; a voting member that is added does not yet.
@@ -281,12 +283,12 @@ def _quorum_after(
         )
     elif operation == "remove":
         needed = majority(voters - 1)
-        lost = target in cluster.voters and (voters == 1 or others < needed)
+        lost = counts and (voters == 1 or others < needed)
         why = f"without {target} {others} of {voters - 1} voting members would answer, and {needed} are needed"
         if voters == 1:
             why = f"{target} is the only voting member: the cluster would be gone with it"
     else:
-        lost = target in cluster.voters and others < cluster.quorum and not allow_downtime
+        lost = counts and others < cluster.quorum and not allow_downtime
         why = (
             f"while {target} is away {others} of {voters} voting members answer, and {cluster.quorum} are needed: use "
             "three or more members, or allow the downtime (allow_downtime)"

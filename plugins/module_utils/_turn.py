@@ -11,18 +11,13 @@ lose: a host makes the backup unless another one has just made it.
 from __future__ import annotations
 
 import json
-import os
-import select
-import subprocess
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Iterator, List, Optional, Sequence
+from typing import ContextManager, Optional, Sequence
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import Etcd, EtcdError, explain
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._trial import bound_to
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import Etcd
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._lock import held
 
 PREFIX = "/groundwork/backup/"
-LEASE = 60  # after so many seconds the turn of a host that is gone passes on
 TOLERANCE = 300  # how many seconds another host's clock may be ahead
 
 
@@ -64,38 +59,10 @@ class Turn:
         """Tell the others of a new backup."""
         self.etcd.write_key(self.endpoints, self.record_key, json.dumps(asdict(record), sort_keys=True))
 
-    @contextmanager
-    def taken(self, patience: int) -> Iterator[None]:
-        """Wait for this host's turn, and keep it; it also ends when this process is killed.
-
-        Args:
-            patience: for so many seconds.
+    def taken(self, patience: int) -> ContextManager[None]:
+        """Wait for this host's turn for so many seconds, and keep it.
 
         Raises:
             EtcdError: if it does not come.
         """
-        command = [*bound_to(os.getpid()), *self.etcd.lock_command(self.endpoints, self.lock_name, LEASE)]
-        environment = {**os.environ, "ETCDCTL_API": "3", "LC_ALL": "C"}
-        # run_command waits for the end of a program; this one holds the lock meanwhile.
-        process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        try:
-            _await_key(process, command, patience)
-            yield
-        finally:
-            process.terminate()  # etcdctl gives the lock back before it ends
-            try:
-                process.communicate(timeout=LEASE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
-
-
-def _await_key(process: subprocess.Popen[bytes], command: List[str], patience: int) -> None:
-    out = process.stdout
-    if out is None or not select.select([out], [], [], patience)[0]:
-        raise EtcdError(f"another host has been making a backup for {patience} seconds and has not finished")
-    if not out.readline().strip():
-        _out, err = process.communicate()
-        raise EtcdError(f"{' '.join(command)} ended without the lock: {explain(err.decode(errors='replace'))}")
+        return held(self.etcd, self.endpoints, self.lock_name, patience, "making a backup")

@@ -16,6 +16,9 @@ description:
   - A member answers nothing while it is defragmented, seconds for each gigabyte. So it is done to one member at a
     time, only if M(groundwork.kubernetes.etcd_guard) would allow it, and each must catch up before the next one.
   - The leader comes last, after it has handed leadership to another member.
+  - Runs on several hosts, such as those of timers that go off together, take turns by a lock in etcd. Who has waited
+    asks the guard again, and leaves a member alone that another run has seen to. Without the lock nothing is
+    defragmented, and the module fails.
   - One run covers the whole cluster, from one host. With O(member), each host can see to its own member.
   - It does not compact. Kubernetes' API server compacts every five minutes.
 extends_documentation_fragment:
@@ -56,6 +59,8 @@ options:
         database of each member that had raised it is then below nine tenths of its quota.
       - Members before etcd 3.6 do not tell their quota. For these it is nine tenths of the size before.
       - Fails if it is not so. Then compact the history, delete keys, or raise the quota first.
+      - etcd gives no lock while the alarm is raised, so run it on one host only. Without this option nothing is
+        defragmented meanwhile.
       - Not together with O(member), as C(etcdctl alarm disarm) takes back the alarms of all members.
     type: bool
     default: false
@@ -64,6 +69,10 @@ options:
       - Seconds that defragmenting one member may take.
       - Without it, 60 and one for each 5 MB of the database.
     type: int
+  turn_timeout:
+    description: Seconds to wait for a run on another host to finish a member.
+    type: int
+    default: 3600
 notes:
   - The member's file system needs free space for what is in use of its database. etcd keeps the old file until the new
     one is whole.
@@ -155,12 +164,14 @@ reasons:
 """
 
 import time
-from typing import Any, Dict, List, Optional
+from contextlib import ExitStack, contextmanager
+from typing import Any, Dict, Iterator, List, Optional
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils import _defrag
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._diff import diff_lines
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import CommandError, EtcdError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd_module import GUARD_OPTIONS, EtcdModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._lock import held
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._members import (
     RefusedError,
     move_leader,
@@ -183,8 +194,10 @@ ARGUMENTS: Dict[str, Any] = {
     "member": {"type": "str"},
     "disarm": {"type": "bool", "default": False},
     "defragment_timeout": {"type": "int"},
+    "turn_timeout": {"type": "int", "default": 3600},
     **GUARD_OPTIONS,
 }
+LOCK = "/groundwork/etcd/defrag"
 
 
 def kinds(cluster: Cluster) -> List[str]:
@@ -202,16 +215,13 @@ class DefragModule(EtcdModule):
             raise RefusedError("It is not safe to defragment", objections(before, None, "defragment"))
         only = self.only(before)
         full = self.options["disarm"] and bool(_defrag.full(before))
-        limits = _defrag.Limits(self.options["threshold"], self.options["min_unused"], self.options["force"] or full)
+        waived = self.options["force"] or full
+        limits = _defrag.Limits(self.options["threshold"], self.options["min_unused"], waived)
         due = _defrag.due(before, limits, only)
         self.result.update(defragmented=[], won=0, disarmed=False)
         self.result["members"] = [_defrag.describe(member, before.leader_id) for member in before.members]
         self.report(before)
-        for member in due:
-            reasons = self.objections(before, member)
-            if reasons:
-                raise RefusedError(f"It is not safe to defragment {member}", reasons)
-        after = self.planned(before, due) if self.module.check_mode else self.done(before, due)
+        after = self.planned(before, due) if self.module.check_mode else self.done(before, due, limits)
         if full:
             self.disarm(before, after)
         self.result["diff"] = self.diff()
@@ -240,34 +250,81 @@ class DefragModule(EtcdModule):
         now = find(cluster, member.hex_id)
         if now is None or not now.healthy:
             return [f"{member} is not healthy ({now.error if now else 'it is no longer a member'})"]
-        return objections(cluster, member, "defragment", allow_downtime=self.options["allow_downtime"])
+        return objections(cluster, now, "defragment", allow_downtime=self.options["allow_downtime"])
+
+    def require_safe(self, cluster: Cluster, due: List[Member]) -> None:
+        """Begin with no member while something speaks against one that is still to come.
+
+        Raises:
+            RefusedError: with the reasons.
+        """
+        for member in due:
+            reasons = self.objections(cluster, member)
+            if reasons and not self.result["changed"]:
+                raise RefusedError(f"It is not safe to defragment {member}", reasons)
+            if reasons:
+                self.result["reasons"] = reasons
+                raise EtcdError(f"It is no longer safe to defragment {member}: {'. '.join(reasons)}. {self.so_far()}")
+
+    def so_far(self) -> str:
+        """What was done until now."""
+        return f"Defragmented before: {', '.join(self.result['defragmented']) or 'none'}."
+
+    @contextmanager
+    def turn(self, cluster: Cluster, member: Member) -> Iterator[None]:
+        """Keep other hosts from defragmenting members meanwhile.
+
+        Raises:
+            EtcdError: if that is not possible.
+        """
+        others = [one for one in cluster.without(member) if one.healthy and not one.learner]
+        full = bool(_defrag.full(cluster))
+        if full and others and not self.options["disarm"]:
+            raise EtcdError(
+                f"{member} is not defragmented, as etcd gives no lock while the alarm NOSPACE is raised: use "
+                f"disarm=true, on one host. {self.so_far()}"
+            )
+        if full or not others:  # who is alone meets nobody
+            yield
+            return
+        # The member itself answers nothing meanwhile, so the others keep the lock.
+        urls = [url for one in others for url in one.client_urls]
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(held(self.etcd, urls, LOCK, self.options["turn_timeout"], "defragmenting"))
+            except EtcdError as error:
+                raise EtcdError(f"{member} is not defragmented, as {error}. {self.so_far()}") from error
+            yield
 
     def planned(self, cluster: Cluster, due: List[Member]) -> Cluster:
         """What check mode says: databases shrink to what is in use."""
+        self.require_safe(cluster, due)
         for member in due:
             self.note(member, member.db_in_use, 0.0)
         return cluster
 
-    def done(self, cluster: Cluster, due: List[Member]) -> Cluster:
+    def done(self, cluster: Cluster, due: List[Member], limits: _defrag.Limits) -> Cluster:
         """Defragment members one after the other; the cluster as it is then."""
-        for member in due:
-            # The cluster was read when the member before had caught up, so the guard judges what is true now.
-            reasons = self.objections(cluster, member)
-            if reasons:
-                self.result["reasons"] = reasons
-                before = ", ".join(self.result["defragmented"]) or "none"
-                raise EtcdError(
-                    f"It is no longer safe to defragment {member}: {'. '.join(reasons)}. Defragmented before: {before}."
-                )
-            if member.id == cluster.leader_id and successor(cluster) is not None:
-                self.result["changed"] = True
-                self.result["leader"] = move_leader(self.etcd, cluster, self.options["wait_timeout"]).name
-            seconds = self.defragment(member)
-            where = member.client_urls[0]
-            cluster = wait_caught_up(self.etcd, where, self.options["wait_timeout"], self.options["max_lag"])
-            found = find(cluster, member.hex_id) or member
-            self.note(member, found.db_size, seconds)
-            self.report(cluster)
+        for number, member in enumerate(due):
+            with self.turn(cluster, member):
+                # Read when the turn came, so the guard judges what is true now.
+                cluster = read_cluster(self.etcd)
+                self.require_safe(cluster, due[number:])
+                if limits.exceeded(find(cluster, member.hex_id) or member):
+                    cluster = self.done_one(cluster, member)
+        return cluster
+
+    def done_one(self, cluster: Cluster, member: Member) -> Cluster:
+        """Defragment a member, not as the leader, and await it; the cluster as it is then."""
+        if member.id == cluster.leader_id and successor(cluster) is not None:
+            self.result["changed"] = True
+            self.result["leader"] = move_leader(self.etcd, cluster, self.options["wait_timeout"]).name
+        seconds = self.defragment(member)
+        where = member.client_urls[0]
+        cluster = wait_caught_up(self.etcd, where, self.options["wait_timeout"], self.options["max_lag"])
+        found = find(cluster, member.hex_id) or member
+        self.note(member, found.db_size, seconds)
+        self.report(cluster)
         return cluster
 
     def defragment(self, member: Member) -> float:

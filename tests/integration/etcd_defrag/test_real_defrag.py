@@ -8,17 +8,28 @@ GROUNDWORK_ETCD_DIR names the folder with the binaries: etcd and etcdctl.
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.modules import etcd_defrag, etcd_info
-from real_etcd import BINARIES, Cluster, Run, needs_etcd
+from real_etcd import BINARIES, COLLECTIONS, Cluster, Run, needs_etcd
 
 pytestmark = needs_etcd
 VALUE = "x" * 50_000
 NAMES = ["m0", "m1", "m2"]
+RUNNER = f"""
+import json, sys
+sys.path.insert(0, {str(COLLECTIONS)!r})
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.groundwork.kubernetes.plugins.modules import etcd_defrag
+with patch_module_args(json.load(sys.stdin)):
+    etcd_defrag.main()
+"""
 WASTE = {"threshold": 30, "min_unused": 1_000_000}
 
 
@@ -115,6 +126,79 @@ def test_one_member(run: Run, cluster: Wasteful) -> None:
     assert "m9 is not a member" in run(etcd_defrag, cluster, member="m9")["msg"]
 
 
+def start(**options: Any) -> subprocess.Popen[str]:
+    """Begin a run as another host would."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUNNER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdin
+    process.stdin.write(json.dumps(options))
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def noted(folder: Path) -> Path:
+    """A folder of programs whose etcdctl notes when a defragmentation begins and ends."""
+    folder.mkdir()
+    for path in BINARIES.iterdir():
+        (folder / path.name).symlink_to(path)
+    (folder / "etcdctl").unlink()
+    (folder / "etcdctl").write_text(
+        f"""#!/bin/sh
+case " $* " in
+    *" defrag "*)
+        echo begin >> {folder}.log
+        {BINARIES}/etcdctl "$@"
+        rc=$?
+        sleep 1
+        echo end >> {folder}.log
+        exit $rc ;;
+    *) exec {BINARIES}/etcdctl "$@" ;;
+esac
+"""
+    )
+    (folder / "etcdctl").chmod(0o755)
+    return folder
+
+
+def test_hosts_whose_timers_go_off_together_take_turns(run: Run, cluster: Wasteful, tmp_path: Path) -> None:
+    cluster.waste()
+    own = {"bin_dir": str(noted(tmp_path / "noted")), **WASTE}
+    runs = [start(member=one.name, endpoints=[one.client], **own) for one in cluster.members]
+    done = [json.loads(one.communicate()[0]) for one in runs]
+    assert [one.get("defragmented") for one in done] == [["m0"], ["m1"], ["m2"]], done
+    assert (tmp_path / "noted.log").read_text().split() == ["begin", "end"] * 3
+    assert run(etcd_defrag, cluster, force=True, turn_timeout=5)["changed"]
+
+
+def test_the_lock_of_a_host_that_is_gone_passes_on(run: Run, cluster: Wasteful) -> None:
+    cluster.waste()
+    holder = subprocess.Popen(
+        [f"{BINARIES}/etcdctl", f"--endpoints={cluster.members[1].client}", "lock", "--ttl=5", etcd_defrag.LOCK],
+        env={"ETCDCTL_API": "3"}, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert holder.stdout
+        assert holder.stdout.readline()
+        own = {"member": "m0", "endpoints": [cluster.members[0].client], **WASTE}
+        taken = run(etcd_defrag, cluster, **own, turn_timeout=1)
+        assert "another host has been defragmenting for 1 seconds" in taken["msg"]
+        assert (taken["failed"], taken["changed"]) == (True, False)
+        waiting = start(bin_dir=str(BINARIES), **own)
+        time.sleep(4)
+        assert waiting.poll() is None
+        holder.kill()
+        assert json.loads(waiting.communicate()[0]).get("defragmented") == ["m0"]
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
 def test_a_dead_member_stands_in_the_way(run: Run, cluster: Wasteful) -> None:
     cluster.waste()
     dead, other, leader = run(etcd_info, cluster)["order"]
@@ -156,6 +240,7 @@ def test_a_full_cluster_writes_again(run: Run, tmp_path: Path) -> None:
 
         cluster.compact()
         assert not run(etcd_defrag, cluster)["changed"]
+        assert "no lock while the alarm NOSPACE" in run(etcd_defrag, cluster, force=True)["msg"]
         planned = run(etcd_defrag, cluster, disarm=True, _ansible_check_mode=True)
         assert (planned["changed"], planned["disarmed"], planned["alarms"]) == (True, True, ["NOSPACE"])
         assert cluster.ctl("put", "/k", VALUE, check=False).returncode != 0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _turn
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _lock
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import EtcdError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._turn import Record, Turn, parse_record, recent
 
@@ -107,7 +107,7 @@ def test_the_lock_is_given_back_after_a_failure(tmp_path: Path) -> None:
 def test_a_lock_that_does_not_come(
     script: str, patience: int, message: str, monkeypatch: pytest.MonkeyPatch, refuse: Callable[..., str]
 ) -> None:
-    monkeypatch.setattr(_turn, "LEASE", 5)
+    monkeypatch.setattr(_lock, "LEASE", 5)
     assert message in refuse(turn(script), patience)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,14 @@ Result = dict[str, Any]
 Answer = tuple[int, str, str]
 ID = 10618452829079870490  # beyond what a double holds
 MIB = 1024 * 1024
+# An etcdctl that holds a lock until it is told to end, then gives it back.
+LOCK = """#!/bin/sh
+echo "$1 $*" | sed 's/ .* / /' >> {root}/asked
+touch {root}/held
+trap 'rm {root}/held; exit 0' TERM
+echo key
+while :; do sleep 0.02; done
+"""
 
 
 def client(number: int) -> str:
@@ -50,11 +59,19 @@ class Cluster:
     dies: dict[int, int] = field(default_factory=dict)  # who is dead once another one was defragmented
     changes: list[list[str]] = field(default_factory=list)
     ran: list[list[str]] = field(default_factory=list)
+    lock: str = LOCK
 
     def run(self, **options: Any) -> Result:
-        (self.root / "etcdctl").touch(0o755)
+        (self.root / "etcdctl").write_text(self.lock.format(root=self.root))
+        (self.root / "etcdctl").chmod(0o755)
         endpoints = options.pop("endpoints", [client(number) for number in sorted(self.sizes)])
         return self.run_module(etcd_defrag, bin_dir=str(self.root), endpoints=endpoints, **options)
+
+    @property
+    def locks(self) -> list[str]:
+        """The endpoints and the names of the locks that were asked for."""
+        asked = self.root / "asked"
+        return asked.read_text().splitlines() if asked.exists() else []
 
     @property
     def order(self) -> list[str]:
@@ -87,6 +104,8 @@ class Cluster:
             self.alarms = {}
         else:
             assert words == ["defrag"]
+            alone, full = len(set(self.sizes) - self.learners) == 1, 1 in self.alarms.values()
+            assert (self.root / "held").exists() is not (alone or full)
             if self.fault:
                 return 1, "", f"Error: {self.fault}"
             number = self.number(endpoints.partition("=")[2])
@@ -111,13 +130,14 @@ class Cluster:
 
     def status(self, asked: list[str]) -> list[dict[str, Any]]:
         found = []
+        index = 50 + len(self.ran)  # it grows all the time
         for url in asked:
             number = self.number(url)
             status = {
                 "header": {"member_id": ID + number, "revision": 9}, "version": self.version,
                 "leader": ID + self.leader,
-                "dbSize": self.sizes[number] * MIB, "dbSizeInUse": self.in_use[number] * MIB, "raftIndex": 50,
-                "raftAppliedIndex": 50, "raftTerm": 2, **({"isLearner": True} if number in self.learners else {}),
+                "dbSize": self.sizes[number] * MIB, "dbSizeInUse": self.in_use[number] * MIB, "raftIndex": index,
+                "raftAppliedIndex": index, "raftTerm": 2, **({"isLearner": True} if number in self.learners else {}),
                 **({"dbSizeQuota": self.quota * MIB} if self.quota else {}),
             }  # fmt: skip
             if number not in self.dead and url not in self.extra_urls.values():
@@ -136,6 +156,74 @@ def etcd(tmp_path: Path, run_module: Callable[..., Result], monkeypatch: pytest.
     monkeypatch.setattr(AnsibleModule, "run_command", lambda module, command, **options: found.command(command))
     monkeypatch.setattr(_members, "PAUSE", 0)
     return found
+
+
+def test_hosts_take_turns_by_a_lock_that_the_other_members_keep(etcd: Cluster) -> None:
+    etcd.run(_ansible_check_mode=True)
+    assert etcd.locks == []
+    etcd.run()
+    urls = [f"--endpoints={client(one)},{client(two)}" for one, two in ((1, 3), (1, 2), (2, 3))]
+    assert etcd.locks == [f"{url} /groundwork/etcd/defrag" for url in urls]
+    assert not (etcd.root / "held").exists()
+    etcd.run()
+    assert len(etcd.locks) == 3
+
+
+@pytest.mark.parametrize(
+    ("lock", "alarms", "said"),
+    [
+        ("#!/bin/sh\necho 'Error: no quorum' >&2; exit 1\n", {}, "ended without the lock: Error: no quorum. Defrag"),
+        (
+            "#!/bin/sh\nexec sleep 20\n",
+            {},
+            "as the turn did not come: another host has been defragmenting for 1 seconds",
+        ),
+        (LOCK, {3: 1}, "as etcd gives no lock while the alarm NOSPACE is raised: use disarm=true"),
+    ],
+    ids=["refused", "taken", "full"],
+)
+def test_without_the_lock_nothing_is_defragmented(etcd: Cluster, lock: str, alarms: dict[int, int], said: str) -> None:
+    etcd.lock, etcd.alarms = lock, alarms
+    result = etcd.run(member="m2", turn_timeout=1)
+    assert result["failed"]
+    assert result["msg"].startswith("m2 (https://10.0.0.2:2380) is not defragmented, as ")
+    assert said in result["msg"]
+    assert result["msg"].endswith("Defragmented before: none.")
+    assert (etcd.changes, result["changed"]) == ([], False)
+
+
+@pytest.mark.parametrize(
+    ("options", "state", "defragmented", "said"),
+    [
+        ({}, {"sizes": {1: 500, 2: 100, 3: 300}}, ["m3", "m1"], ""),
+        ({"force": True}, {"sizes": {1: 500, 2: 100, 3: 300}}, ["m2", "m3", "m1"], ""),
+        ({"member": "m2"}, {"dead": {3}}, [], "It is not safe to defragment m2"),
+    ],
+    ids=["another run was there", "forced", "the guard speaks"],
+)
+def test_what_has_changed_when_the_turn_comes(
+    etcd: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    options: dict[str, Any],
+    state: dict[str, Any],
+    defragmented: list[str],
+    said: str,
+) -> None:
+    waited = etcd_defrag.held
+
+    @contextmanager
+    def held(*arguments: Any) -> Iterator[None]:
+        with waited(*arguments):
+            if not etcd.order:
+                for name, value in state.items():
+                    setattr(etcd, name, value)
+            yield
+
+    monkeypatch.setattr(etcd_defrag, "held", held)
+    result = etcd.run(**options)
+    assert result["defragmented"] == defragmented
+    assert said in result.get("msg", "")
 
 
 VERSIONS = pytest.mark.parametrize("version", ["3.4.23", "3.5.30", "3.6.15"])
@@ -174,7 +262,7 @@ def test_all_members_the_leader_last(etcd: Cluster, version: str) -> None:
 )
 def test_the_command(etcd: Cluster, options: dict[str, int], timeout: int) -> None:
     etcd.run(member="m2", cacert="/ca.crt", cert="/c.crt", key="/c.key", **options)
-    assert etcd.ran[5] == [
+    assert next(words for words in etcd.ran if words[-1] == "defrag") == [
         "etcdctl", f"--endpoints={client(2)}", "--cacert=/ca.crt", "--cert=/c.crt", "--key=/c.key", "--dial-timeout=2s",
         f"--command-timeout={timeout}s", "defrag",
     ]  # fmt: skip
