@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
+from datetime import datetime, timezone
+from typing import List, Optional, Sequence, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 
 PROPERTIES = (
-    "LoadState,ActiveState,UnitFileState,FragmentPath,DropInPaths,NeedDaemonReload,ReloadResult,"
-    "ExecMainStartTimestampMonotonic,StateChangeTimestampMonotonic"
+    "LoadState,ActiveState,UnitFileState,FragmentPath,DropInPaths,NeedDaemonReload,ReloadResult,InvocationID,"
+    "ExecMainStartTimestamp,ExecMainStartTimestampMonotonic,StateChangeTimestamp,StateChangeTimestampMonotonic"
 )
 RUNNING = ("active", "activating", "reloading", "refreshing")
 # Units that start at boot, or have no [Install] section so that nothing can be enabled.
@@ -23,7 +25,10 @@ ENABLED = ("enabled", "static", "alias", "indirect", "generated", "transient")
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit, with times in seconds since the epoch.
+    """A unit, with times in seconds since the epoch, each the earlier one of what two clocks say.
+
+    systemd's monotonic clock stands still while a machine is paused, so what it tells may be too late afterwards. The
+    wall clock may have been set. The earlier time is the side on which no restart is missed.
 
     fragment: its unit file, and drop_ins those that are laid over it, as systemd has read them.
     needs_reload: whether systemd would read its files anew. Since version 255 it says so of every unit when any unit
@@ -31,6 +36,7 @@ class Unit:
     started_at: when its main process was started; None where it never was.
     changed_at: when its state last changed. A reload changes it twice, whether it succeeds or not.
     reload_failed: whether the last reload did not succeed.
+    invocation: systemd's id of its last start.
     """
 
     load_state: str
@@ -42,6 +48,7 @@ class Unit:
     changed_at: Optional[float] = None
     reload_failed: bool = False
     drop_ins: Tuple[str, ...] = ()
+    invocation: str = ""
 
     @property
     def exists(self) -> bool:
@@ -95,15 +102,22 @@ def parse_unit(text: str, now: float, monotonic: float) -> Unit:
     """Read what systemctl show prints.
 
     Args:
-        text: lines of 'Property=value'.
+        text: lines of 'Property=value', with times in UTC.
         now: the time, in seconds since the epoch.
         monotonic: the same moment on the clock that systemd's monotonic timestamps use, in seconds.
     """
     properties = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
     def moment(name: str) -> Optional[float]:
-        value = int(properties.get(name) or 0) / 1e6
-        return now - (monotonic - value) if value else None
+        value = int(properties.get(f"{name}Monotonic") or 0) / 1e6
+        if not value:
+            return None
+        shown = re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?= UTC)", properties.get(name, ""))
+        if not shown:
+            return now - (monotonic - value)
+        wall = datetime.strptime(shown.group(), "%Y-%m-%d %H:%M:%S").replace(tzinfo=timezone.utc)
+        # The fraction of its second is not shown.
+        return min(now - (monotonic - value), wall.timestamp() + 1)
 
     return Unit(
         load_state=properties.get("LoadState", ""),
@@ -111,23 +125,24 @@ def parse_unit(text: str, now: float, monotonic: float) -> Unit:
         file_state=properties.get("UnitFileState", ""),
         fragment=properties.get("FragmentPath", ""),
         needs_reload=properties.get("NeedDaemonReload") == "yes",
-        started_at=moment("ExecMainStartTimestampMonotonic"),
-        changed_at=moment("StateChangeTimestampMonotonic"),
+        started_at=moment("ExecMainStartTimestamp"),
+        changed_at=moment("StateChangeTimestamp"),
         drop_ins=tuple(properties.get("DropInPaths", "").split()),
         reload_failed=properties.get("ReloadResult", "success") != "success",
+        invocation=properties.get("InvocationID", ""),
     )
 
 
 def plan(
-    unit: Unit, wish: Wish, written: Dict[str, float], reloadable: Optional[Dict[str, float]] = None
+    unit: Unit, wish: Wish, changed: Sequence[str], reloadable: Optional[Sequence[str]] = None
 ) -> Tuple[List[str], List[str]]:
     """The systemctl commands that are due, and why a restart or a reload is.
 
     Args:
         unit: as it is.
         wish: as it should be.
-        written: when each of the files was written that the service reads at its start, in seconds since the epoch.
-        reloadable: the same for files that it also reads when it is told to reload.
+        changed: files that the service reads at its start, and that are others now.
+        reloadable: the same of files that it also reads when it is told to reload; None where it has none.
     """
     steps: List[str] = []
     if wish.enabled is not None and wish.enabled != (unit.file_state in ENABLED):
@@ -137,19 +152,14 @@ def plan(
     if not unit.running:
         return steps + ["start"] * (wish.state == "started"), []
     reasons = ["what the service is made of changed"] if wish.restart else []
-    reasons += [f"{path} was written after the service was started" for path in newer(written, unit.started_at)]
+    reasons += [f"{path} has changed since the service was started" for path in changed]
     if reasons:
         return [*steps, "restart"], reasons
     reasons = ["what the service reads changed"] if wish.reload else []
-    if reloadable:
+    if reloadable is not None:
         reasons += ["the last reload failed"] * unit.reload_failed
-        reasons += [f"{path} was written after it was last read" for path in newer(reloadable, read_at(unit))]
+        reasons += [f"{path} has changed since it was last read" for path in reloadable]
     return steps + ["reload"] * bool(reasons), reasons
-
-
-def newer(written: Dict[str, float], moment: Optional[float]) -> List[str]:
-    """The files that were written after a moment; none where the moment is not known."""
-    return [] if moment is None else sorted(path for path, time in written.items() if time > moment)
 
 
 def read_at(unit: Unit) -> Optional[float]:
@@ -171,7 +181,9 @@ class Systemd:
 
     def read(self) -> Unit:
         """The unit as it is now."""
-        rc, out, err = self.module.run_command([self.systemctl, "show", self.name, f"--property={PROPERTIES}"])
+        rc, out, err = self.module.run_command(
+            [self.systemctl, "show", self.name, f"--property={PROPERTIES}"], environ_update={"TZ": "UTC"}
+        )
         if rc != 0:
             raise ServiceError(f"systemctl cannot show {self.name}: {(err or out).strip()}")
         return parse_unit(out, now=time.time(), monotonic=time.monotonic())
@@ -200,8 +212,3 @@ class Systemd:
         """How often systemd has started the service again because it ended by itself."""
         _rc, out, _err = self.module.run_command([self.systemctl, "show", self.name, "--property=NRestarts", "--value"])
         return int(out.strip() or 0)
-
-
-def written_times(paths: List[str]) -> Dict[str, float]:
-    """When each file was last written; a file that does not exist is left out."""
-    return {path: os.stat(path).st_mtime for path in paths if os.path.exists(path)}

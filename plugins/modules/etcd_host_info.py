@@ -159,8 +159,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._service imp
     ENABLED,
     ServiceError,
     Systemd,
-    written_times,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._started import Started
 
 ARGUMENTS: Dict[str, Any] = {
     "data_dir": {"type": "path"},
@@ -184,7 +184,7 @@ def member(module: AnsibleModule) -> Dict[str, Any]:
     folders: List[str] = [data_dir, *([wal_dir] if wal_dir else [])]
     tool = Etcd(module).tool("etcd") if os.path.exists(os.path.join(options["bin_dir"], "etcd")) else None
     unit = Systemd(module, options["unit"]).read()
-    written = written_times(options["files"]) if unit.running and unit.started_at is not None else {}
+    started = Started(options["unit"], unit.invocation)
     return {
         "data": has_data(data_dir, wal_dir),
         "folders": unfit_folders(folders, user_id(options["user"])),
@@ -193,7 +193,7 @@ def member(module: AnsibleModule) -> Dict[str, Any]:
         "service": {
             "active": unit.active_state == "active",
             "enabled": unit.file_state in ENABLED,
-            "stale": sorted(path for path, time in written.items() if time > (unit.started_at or 0)),
+            "stale": started.changed(options["files"], unit.started_at) if unit.running else [],
         },
     }
 

@@ -37,7 +37,7 @@ options:
     description:
       - With V(started), the service is enabled and runs. It does not wait, since a new cluster serves only when most of
         its members run. A running member is left alone.
-      - With V(restarted), a member whose files are newer than its process is restarted behind the guard, and awaited.
+      - With V(restarted), a member whose files have changed since its start is restarted behind the guard, and awaited.
       - With V(ready), waits until the member is healthy and has caught up, and fails with the service's last messages
         if it does not.
     type: str
@@ -93,7 +93,7 @@ reasons:
   returned: always
   type: list
   elements: str
-  sample: [/etc/etcd/etcd.env was written after the service was started]
+  sample: [/etc/etcd/etcd.env has changed since the service was started]
 lag:
   description: How many entries of the log the member is behind the leader.
   returned: when it was awaited
@@ -128,8 +128,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._service imp
     Unit,
     Wish,
     plan,
-    written_times,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._started import Started
 
 ARGUMENTS: Dict[str, Any] = {
     "member": {"type": "str", "required": True},
@@ -169,7 +169,9 @@ class MemberService(EtcdModule):
         unit = self.reload()
         serves = unit.active_state == "active"
         wish = Wish("started", enabled=True, restart=self.options["restart"] or "daemon-reload" in self.actions)
-        steps, self.result["reasons"] = plan(unit, wish, written_times(self.options["files"]))
+        started = Started(self.systemd.name, unit.invocation)
+        changed = started.changed(self.options["files"], unit.started_at)
+        steps, self.result["reasons"] = plan(unit, wish, changed)
         if serves and self.options["state"] == "started":
             steps = [step for step in steps if step != "restart"]
         before = f"{unit.active_state} {unit.file_state}"
@@ -180,6 +182,10 @@ class MemberService(EtcdModule):
                 self.act(step, "--no-block")
             else:
                 self.act(step)
+        if not self.module.check_mode:
+            current = self.systemd.read() if steps else unit
+            if current.running:
+                started.note(current.invocation)
         if self.actions:
             after = ", ".join(self.actions)
             self.result["diff"] = [{"before": f"{self.systemd.name} {before}\n", "after": f"{after}\n"}]
@@ -230,8 +236,7 @@ class MemberService(EtcdModule):
         """Wait until the old process is gone, so that it is not the one that is found healthy."""
         end = time.monotonic() + self.options["wait_timeout"]
         while not self.module.check_mode:
-            started_at = self.systemd.read().started_at
-            if started_at is not None and started_at > (unit.started_at or 0) + 0.5:
+            if self.systemd.read().invocation not in ("", unit.invocation):
                 return
             if time.monotonic() >= end:
                 raise ServiceError(f"{self.systemd.name} was not started again within {self.options['wait_timeout']} s")

@@ -281,7 +281,7 @@ class ScheduleModule:
             wish = Wish("started", enabled=True, restart=False)
         else:
             wish = Wish("stopped", enabled=False if timer.exists else None, restart=False)
-        steps, _reasons = plan(timer, wish, {})
+        steps, _reasons = plan(timer, wish, [])
         # That systemd reads its files anew is enough for a timer that runs to follow its new calendar.
         reload = ["daemon-reload"] * bool(written or (present and not timer.exists))
         actions = [*reload, *steps] if present else [*steps, *reload]

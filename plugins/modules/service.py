@@ -15,9 +15,12 @@ description:
     it instead where that is enough.
   - Whether a restart or a reload is due is read from the host, not remembered by the run. So a run that was interrupted
     between the change of a file and the restart is made good by the next one, which a handler would not do.
+  - What a service was started with is noted in C(/run/groundwork/services), so that neither a clock that was set nor a
+    paused machine hides a change. For a service that something else has started, the times of the files are compared
+    with that of the start by the wall clock and by the monotonic clock. If either speaks for a restart, it is done.
   - Reloads systemd's units when systemd says that they have changed, or when the unit or a drop-in of it is new. A
-    service is restarted when its unit file or one of its drop-ins is newer than its start, or when one was added or
-    removed.
+    service is restarted when its unit file or one of its drop-ins has changed since its start, or when one was added
+    or removed.
   - In check mode a unit that does not exist yet counts as one that would be started, as an earlier task would write it.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
 options:
@@ -37,7 +40,7 @@ options:
   files:
     description:
       - The files that the service reads at its start, such as its program, unit and configuration.
-      - It is restarted when one of them was written after it was started.
+      - It is restarted when one of them was changed or removed after it was started.
     type: list
     elements: path
     default: []
@@ -101,9 +104,10 @@ reasons:
   returned: success
   type: list
   elements: str
-  sample: [/etc/containerd/config.toml was written after the service was started]
+  sample: [/etc/containerd/config.toml has changed since the service was started]
 """
 
+import os
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
@@ -112,8 +116,9 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._service imp
     Systemd,
     Wish,
     plan,
-    written_times,
+    read_at,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._started import Started
 
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
@@ -132,12 +137,18 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
         raise ServiceError(f"the host has no unit {name}")
     wish = Wish(params["state"], params["enabled"], params["restart"] or remade, params["reload"])
     made_of = [*params["files"], *unit.paths]
-    steps, reasons = plan(unit, wish, written_times(made_of), written_times(params["reload_files"]))
+    started = Started(name, unit.invocation)
+    changed = started.changed(made_of, unit.started_at)
+    reread = started.changed(params["reload_files"], read_at(unit))
+    steps, reasons = plan(unit, wish, changed, reread if any(map(os.path.exists, params["reload_files"])) else None)
     # That systemd reads its files anew changes nothing for a unit that is not there or goes on as it is.
     actions: List[str] = ["daemon-reload"] * (stale and (bool(steps) or (unit.exists and not unit.running))) + steps
     if not module.check_mode:
         for step in steps:
             systemd.act(step)
+        after = systemd.read() if steps else unit
+        if after.running:
+            started.note(after.invocation, params["reload_files"] if "reload" in steps else [])
     result: Dict[str, Any] = {"changed": bool(actions), "actions": actions, "reasons": reasons}
     if module._diff and actions:
         result["diff"] = {

@@ -6,10 +6,12 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _started
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._service import Unit, Wish, parse_unit, plan
 from ansible_collections.groundwork.kubernetes.plugins.modules import service
 
@@ -21,7 +23,8 @@ case $1 in
 show) cat {folder}/unit ;;
 daemon-reload) sed -i s/NeedDaemonReload=yes/NeedDaemonReload=no/ {folder}/unit
   if [ -e {folder}/after_reload ]; then mv {folder}/after_reload {folder}/unit; fi ;;
-*) if [ -e {folder}/broken ]; then echo 'Job failed.' >&2; exit 1; fi ;;
+*) if [ -e {folder}/broken ]; then echo 'Job failed.' >&2; exit 1; fi
+  if [ "$1" != reload ]; then sed -i "s/^InvocationID=.*/InvocationID=$$/" {folder}/unit; fi ;;
 esac
 """
 JOURNALCTL = """#!/bin/sh
@@ -76,6 +79,7 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSystemd:
         (folder / name).write_text(text.replace("{folder}", str(folder)))
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setattr(_started, "FOLDER", str(tmp_path / "run"))
     return FakeSystemd(folder)
 
 
@@ -124,7 +128,111 @@ def test_restarts_when_a_file_is_newer(
     systemd.unit(show())
     result = run_module(service, name="x", state="started", files=[str(path), str(tmp_path / "missing")])
     assert systemd.calls() == ["restart x.service"] * restarted
-    assert result["reasons"] == [f"{path} was written after the service was started"] * restarted
+    assert result["reasons"] == [f"{path} has changed since the service was started"] * restarted
+
+
+def wall(seconds: float) -> str:
+    """A moment on the wall clock as systemd shows it."""
+    return datetime.fromtimestamp(time.time() - seconds, tz=timezone.utc).strftime("%a %Y-%m-%d %H:%M:%S UTC")
+
+
+@pytest.mark.parametrize(
+    ("shown", "age", "restarted"),
+    [
+        # The machine was paused for an hour since: the monotonic clock puts the start after the file.
+        (4600, 2000, True),
+        (4600, 4700, False),
+        # The clock was far ahead at the start, and set back since.
+        (-9000, 500, True),
+        (-9000, 2000, False),
+        (1000, 999, True),
+        (1000, 1002, False),
+    ],
+)
+def test_clocks_that_disagree(
+    run_module: Run, systemd: FakeSystemd, tmp_path: Path, *, shown: int, age: int, restarted: bool
+) -> None:
+    path = tmp_path / "config"
+    path.write_text("x")
+    os.utime(path, (time.time() - age, time.time() - age))
+    systemd.unit(show(ExecMainStartTimestamp=wall(shown), InvocationID="1"))
+    result = run_module(service, name="x", state="started", files=[str(path)])
+    assert systemd.calls() == ["restart x.service"] * restarted
+    assert result["changed"] is restarted
+    assert run_module(service, name="x", state="started", files=[str(path)])["changed"] is False
+
+
+def test_a_file_from_the_future_restarts_once(run_module: Run, systemd: FakeSystemd, tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text("x")
+    os.utime(path, (time.time() + 9000, time.time() + 9000))
+    systemd.unit(show(InvocationID="1"))
+    assert [run_module(service, name="x", files=[str(path)])["actions"] for _ in range(2)] == [["restart"], []]
+
+
+def change(path: Path, how: str) -> None:
+    if how == "removed":
+        path.unlink()
+    elif how == "a package's older file":
+        path.with_suffix(".new").write_text("y")
+        os.utime(path.with_suffix(".new"), (1, 1))
+        path.with_suffix(".new").rename(path)
+    elif how == "written as it was":
+        path.write_text("x")
+    else:
+        os.utime(path, (1, 1))
+
+
+@pytest.mark.parametrize("option", ["files", "reload_files"])
+@pytest.mark.parametrize(
+    ("how", "due"),
+    [("removed", True), ("a package's older file", True), ("written as it was", False), ("touched", False)],
+)
+def test_what_the_service_was_started_with_is_remembered(
+    run_module: Run, systemd: FakeSystemd, tmp_path: Path, *, how: str, due: bool, option: str
+) -> None:
+    path, other = tmp_path / "config", tmp_path / "other"
+    path.write_text("x")
+    other.write_text("x")
+    os.utime(path, (time.time() - 2000, time.time() - 2000))
+    systemd.unit(show(InvocationID="1"))
+    options = {"name": "x", "state": "started", option: [str(path), str(other)]}
+    run_module(service, **options)
+    assert run_module(service, **options)["changed"] is False
+    change(path, how)
+    systemd.calls()
+    assert run_module(service, **options, _ansible_check_mode=True)["changed"] is due
+    result = run_module(service, **options)
+    assert systemd.calls() == [f"{'restart' if option == 'files' else 'reload'} x.service"] * due
+    since = "the service was started" if option == "files" else "it was last read"
+    assert result["reasons"] == [f"{path} has changed since {since}"] * due
+    assert run_module(service, **options)["changed"] is False
+
+
+def test_a_start_by_somebody_else_is_not_the_one_that_was_noted(
+    run_module: Run, systemd: FakeSystemd, tmp_path: Path
+) -> None:
+    path = tmp_path / "config"
+    path.write_text("x")
+    os.utime(path, (time.time() - 2000, time.time() - 2000))
+    systemd.unit(show(InvocationID="1"))
+    run_module(service, name="x", files=[str(path)])
+    path.write_text("y")
+    os.utime(path, (time.time() - 1500, time.time() - 1500))
+    systemd.unit(show(InvocationID="2"))
+    assert run_module(service, name="x", files=[str(path)])["changed"] is False
+    systemd.unit(show(InvocationID="3", ExecMainStartTimestamp=wall(1800)))
+    assert run_module(service, name="x", files=[str(path)])["changed"] is True
+
+
+def test_a_failed_restart_is_still_due(run_module: Run, systemd: FakeSystemd, tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text("x")
+    systemd.unit(show(InvocationID="1"))
+    (systemd.folder / "broken").touch()
+    assert run_module(service, name="x", files=[str(path)])["failed"]
+    (systemd.folder / "broken").unlink()
+    assert run_module(service, name="x", files=[str(path)])["actions"] == ["restart"]
 
 
 def test_a_reload_of_another_unit_is_no_change(run_module: Run, systemd: FakeSystemd) -> None:
@@ -172,9 +280,9 @@ def test_first_drop_in_is_loaded(run_module: Run, systemd: FakeSystemd, tmp_path
 RELOADS: list[tuple[dict[str, Any], int, str | None]] = [
     # state of the unit, age of the file, why it is reloaded
     ({}, 2000, None),
-    ({}, 500, "{path} was written after it was last read"),
+    ({}, 500, "{path} has changed since it was last read"),
     ({"StateChangeTimestampMonotonic": 400}, 500, None),
-    ({"StateChangeTimestampMonotonic": 600}, 500, "{path} was written after it was last read"),
+    ({"StateChangeTimestampMonotonic": 600}, 500, "{path} has changed since it was last read"),
     ({"StateChangeTimestampMonotonic": 400, "ReloadResult": "exit-code"}, 500, "the last reload failed"),
 ]
 
@@ -244,4 +352,4 @@ def test_start_time_is_on_the_wall_clock() -> None:
 
 def test_service_that_never_ran_has_no_start_time() -> None:
     unit = Unit("loaded", "activating", "enabled", "", False, None)
-    assert plan(unit, Wish("started", True, restart=False), {"/f": 5.0}) == ([], [])
+    assert plan(unit, Wish("started", True, restart=False), []) == ([], [])
