@@ -77,13 +77,25 @@ def _group_id(group: Optional[str]) -> Optional[int]:
         raise ValueError(f"the host has no group {group!r}") from None
 
 
-def make_folder(path: str) -> None:
-    """Create a folder and its parents with mode 0755, whatever the umask is."""
+def label(module: AnsibleModule, draft: str, final: str) -> None:
+    """Give a draft the SELinux context of its final place, so that it is never seen there with another one."""
+    module.set_context_if_different(draft, module.selinux_default_context(final), False)
+
+
+def make_folder(path: str, module: Optional[AnsibleModule] = None) -> None:
+    """Create a folder and its parents with mode 0755, whatever the umask is.
+
+    Args:
+        path: the folder.
+        module: for the SELinux context, before anything is in it; without one the parent's is inherited.
+    """
     if not path or os.path.isdir(path):
         return
-    make_folder(os.path.dirname(path))
+    make_folder(os.path.dirname(path), module)
     os.mkdir(path)
     os.chmod(path, 0o755)  # noqa: S103 (what every folder of programs and settings has)
+    if module:
+        label(module, path, path)
 
 
 def install_stream(module: AnsibleModule, source: BinaryIO, path: str, attributes: Attributes) -> None:
@@ -98,7 +110,7 @@ def install_stream(module: AnsibleModule, source: BinaryIO, path: str, attribute
         attributes: what the file has from the moment that it is there.
     """
     folder, name = os.path.split(path)
-    make_folder(folder)
+    make_folder(folder, module)
     draft = os.path.join(folder, f".{name}.groundwork")
     if os.path.lexists(draft):
         os.unlink(draft)
@@ -109,8 +121,8 @@ def install_stream(module: AnsibleModule, source: BinaryIO, path: str, attribute
             stream.flush()
             os.fsync(stream.fileno())
         attributes.apply(draft)
+        label(module, draft, path)
         os.rename(draft, path)
     finally:
         if os.path.lexists(draft):
             os.unlink(draft)
-    module.set_default_selinux_context(path, False)

@@ -11,6 +11,9 @@ import tempfile
 from types import TracebackType
 from typing import Iterator, List, Optional, Type
 
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import label
+
 DRAFT_PREFIX = ".groundwork-draft-"
 STAGE = ".groundwork-stage"
 # What may be in a folder that counts as empty: the rest of an interrupted run, and a file system's own folder.
@@ -63,8 +66,8 @@ def is_empty(folder: str) -> bool:
 class DraftFile:
     """A file written under a hidden name beside its final one; unless published, it is gone at the end."""
 
-    def __init__(self, final: str) -> None:
-        self.final = final
+    def __init__(self, module: AnsibleModule, final: str) -> None:
+        self.module, self.final = module, final
         self.folder = os.path.dirname(final) or "."
         self._drafts = ""
         self.path = ""
@@ -77,6 +80,7 @@ class DraftFile:
     def publish(self, mode: int) -> None:
         """Give the file its final name in one step, on disk to stay."""
         os.chmod(self.path, mode)
+        label(self.module, self.path, self.final)
         fsync_path(self.path)
         os.replace(self.path, self.final)
         fsync_path(self.folder)
@@ -104,15 +108,20 @@ class StagedFolder:
     commit() was called.
     """
 
-    def __init__(self, target: str, mode: int, uid: int = -1, gid: int = -1) -> None:
+    def __init__(
+        self, module: AnsibleModule, target: str, mode: int, uid: int = -1, gid: int = -1, *, final: str = ""
+    ) -> None:
         """What to fill.
 
         Args:
+            module: for the SELinux contexts.
             target: the folder; made where it is absent.
             mode: its permissions.
             uid: the owner of the folder and of all in it; -1: who owns the folder now.
             gid: likewise the group.
+            final: the folder to which the content will be moved in the end; empty for the target.
         """
+        self.module, self.final = module, final or target
         self.target, self.mode, self.uid, self.gid = target, mode, uid, gid
         self.stage = os.path.join(target, STAGE)
         self.content = os.path.join(self.stage, "content")
@@ -126,6 +135,7 @@ class StagedFolder:
             folder = os.path.dirname(folder)
         for path in self._made:
             os.mkdir(path, self.mode if path == self.target else 0o755)
+            label(self.module, path, path)
         shutil.rmtree(self.stage, ignore_errors=True)
         os.mkdir(self.stage, 0o700)
         return self
@@ -134,8 +144,10 @@ class StagedFolder:
         owner = os.stat(self.target)
         uid, gid = (owner.st_uid if self.uid < 0 else self.uid), (owner.st_gid if self.gid < 0 else self.gid)
         for folder, _folders, files in os.walk(self.content):
+            final = os.path.normpath(os.path.join(self.final, os.path.relpath(folder, self.content)))
             for path in [*(os.path.join(folder, name) for name in files), folder]:
                 os.chown(path, uid, gid, follow_symlinks=False)
+                label(self.module, path, final if path == folder else os.path.join(final, os.path.basename(path)))
                 fsync_path(path)
         os.chown(self.target, uid, gid)
         os.chmod(self.target, self.mode)

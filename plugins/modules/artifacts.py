@@ -397,7 +397,7 @@ def make_plan(items: List[Dict[str, Any]], installer: Installer) -> Plan:
 def act(plan: Plan, installer: Installer) -> Dict[str, Tuple[List[str], str]]:
     """Do what is planned. Returns the changed files and the checksum of each artifact that was downloaded."""
     done: Dict[str, Tuple[List[str], str]] = {}
-    make_folder(installer.state_dir)
+    make_folder(installer.state_dir, installer.module)
     with _only_one(installer.state_dir):
         digests = collect(
             [artifact.name for artifact in plan.missing],

@@ -445,6 +445,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import
     ToolMissingError,
     verify_snapshot,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import label
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import KUBECONFIG_OPTION
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import Owner, cluster_uid
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._shelf import (
@@ -874,9 +875,11 @@ class BackupModule:
                 stream.write(describe_sealed(final, sealed, recipients, manifest))
                 stream.flush()
                 os.fsync(stream.fileno())
+            label(self.module, beside, final + DESCRIPTION)
             os.replace(beside, final + DESCRIPTION)  # alone it counts for nothing, and the archive comes at once
         else:
             sha256 = file_sha256(draft)
+        label(self.module, draft, final)
         os.replace(draft, final)
         fsync_path(self.directory)
         return sha256

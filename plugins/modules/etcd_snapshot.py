@@ -300,7 +300,7 @@ class SnapshotModule:
         folder = os.path.dirname(self.path)
         for draft in abandoned_drafts(folder, before=time.time() - self.options["save_timeout"] - 3600):
             shutil.rmtree(draft, ignore_errors=True)
-        with DraftFile(self.path) as draft_file:
+        with DraftFile(self.module, self.path) as draft_file:
             try:
                 self.etcd.save(source.endpoint, draft_file.path, self.options["save_timeout"])
             except CommandError as error:
@@ -348,8 +348,12 @@ class SnapshotModule:
 
         if not self.module.check_mode:
             with ExitStack() as stack:
-                log = [stack.enter_context(StagedFolder(wal_dir, 0o700, plan.uid, plan.gid))] if wal_dir else []
-                data = stack.enter_context(StagedFolder(data_dir, 0o700, plan.uid, plan.gid))
+                log = (
+                    [stack.enter_context(StagedFolder(self.module, wal_dir, 0o700, plan.uid, plan.gid))]
+                    if wal_dir
+                    else []
+                )
+                data = stack.enter_context(StagedFolder(self.module, data_dir, 0o700, plan.uid, plan.gid))
                 self.restore_into(data, log, plan.arguments)
                 write_stamp(data.content, stamp)
                 # The data comes last: where there is a member, there is its write-ahead log.

@@ -320,7 +320,7 @@ class Restore:
             )
         )
         shutil.rmtree(self.folders.new, ignore_errors=True)
-        with StagedFolder(self.folders.new, 0o700, uid, gid) as folder:
+        with StagedFolder(self.module, self.folders.new, 0o700, uid, gid, final=self.data_dir) as folder:
             database = os.path.join(folder.stage, SNAPSHOT)
             try:
                 extract_database(path, database)

@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._staging import (
@@ -16,6 +17,9 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._staging imp
     is_empty,
     require_space,
 )
+from ansible_collections.groundwork.kubernetes.tests.unit.plugins.labels import Labels
+
+MODULE: Any = Labels()
 
 
 def tree(folder: Path) -> list[str]:
@@ -58,7 +62,7 @@ def test_is_empty(tmp_path: Path, entries: list[str], empty: bool) -> None:
 def test_a_draft_is_published(tmp_path: Path) -> None:
     final = tmp_path / "a.db"
     final.write_text("old")
-    with DraftFile(str(final)) as draft:
+    with DraftFile(MODULE, str(final)) as draft:
         Path(draft.path).write_text("new")
         assert final.read_text() == "old"
         draft.publish(0o600)
@@ -67,8 +71,30 @@ def test_a_draft_is_published(tmp_path: Path) -> None:
     assert tree(tmp_path) == ["a.db"]
 
 
+def test_a_draft_is_labelled_before_it_is_in_place(tmp_path: Path) -> None:
+    final, module = tmp_path / "a.db", Labels()
+    final.write_text("old")
+    with DraftFile(module, str(final)) as draft:  # type: ignore[arg-type]
+        Path(draft.path).write_text("new")
+        draft.publish(0o600)
+    assert module.noted == [(draft.path, str(final), "old")]
+
+
+@pytest.mark.parametrize("final", ["", "/var/lib/etcd"])
+def test_a_folder_is_labelled_before_it_is_in_place(tmp_path: Path, final: str) -> None:
+    target, module = tmp_path / "data", Labels()
+    with StagedFolder(module, str(target), 0o700, final=final) as staged:  # type: ignore[arg-type]
+        fill(staged)
+        assert module.noted == [(str(target), str(target), None)]
+        StagedFolder.commit(staged)
+    place = final or str(target)
+    assert sorted(module.noted[1:]) == [
+        (f"{staged.content}{name}", f"{place}{name}", None) for name in ("", "/member", "/member/db")
+    ]
+
+
 def test_a_draft_that_is_not_published_is_gone(tmp_path: Path) -> None:
-    with DraftFile(str(tmp_path / "a.db")) as draft:
+    with DraftFile(MODULE, str(tmp_path / "a.db")) as draft:
         Path(draft.path + ".part").write_text("half")
     assert tree(tmp_path) == []
 
@@ -88,7 +114,7 @@ def test_a_folder_appears_filled(tmp_path: Path, exists: bool) -> None:
     target = tmp_path / "deep" / "data"
     if exists:
         (target / ".groundwork-stage" / "content" / "old").mkdir(parents=True)
-    with StagedFolder(str(target), 0o700) as staged:
+    with StagedFolder(MODULE, str(target), 0o700) as staged:
         fill(staged)
         assert not (target / "member").exists()
         StagedFolder.commit(staged)
@@ -102,7 +128,7 @@ def test_a_folder_that_is_not_committed_is_as_it_was(tmp_path: Path, exists: boo
     if exists:
         target.mkdir(parents=True)
     before = tree(tmp_path)
-    with StagedFolder(str(target), 0o700) as staged:
+    with StagedFolder(MODULE, str(target), 0o700) as staged:
         fill(staged)
     assert tree(tmp_path) == before
 
@@ -111,7 +137,7 @@ def test_of_two_folders_both_appear_or_none(tmp_path: Path) -> None:
     wal, data = tmp_path / "wal", tmp_path / "data"
     (data / "member").mkdir(parents=True)
     (data / "member" / "kept").touch()
-    with StagedFolder(str(wal), 0o700) as log, StagedFolder(str(data), 0o700) as staged:
+    with StagedFolder(MODULE, str(wal), 0o700) as log, StagedFolder(MODULE, str(data), 0o700) as staged:
         Path(log.content).mkdir()
         (Path(log.content) / "0.wal").touch()
         fill(staged)
