@@ -52,7 +52,10 @@ class EtcdModule:
             supports_check_mode=True,
             **rules,
         )
-        job = cls(module)
+        try:
+            job = cls(module)
+        except cls.errors as error:
+            module.fail_json(msg=str(error))
         try:
             job.run()
         except RefusedError as error:

@@ -221,6 +221,14 @@ def objections(
     return found + ([lost] if lost and not found else [])
 
 
+def faults(cluster: Cluster) -> List[str]:
+    """What is wrong with a cluster, whatever is to be done to it; nothing where it is healthy."""
+    if not cluster.has_quorum:
+        return [_no_quorum(cluster), *_alarms(cluster, None, "")]
+    sick = [member for member in cluster.members if not member.healthy]
+    return [f"{member} is not healthy: {member.error or 'not started'}" for member in sick] + _alarms(cluster, None, "")
+
+
 def _no_quorum(cluster: Cluster) -> str:
     if cluster.error:
         why = f"the list of members cannot be read ({cluster.error})"

@@ -25,6 +25,15 @@ options:
     description: Seconds to wait for the cluster to have its quorum. That it does not come is an answer, too.
     type: int
     default: 0
+  healthy_timeout:
+    description: Seconds to wait for the cluster to be healthy. That it is not is an answer, too.
+    type: int
+    default: 0
+  api_server:
+    description:
+      - The manifest of the host's API server, such as V(/etc/kubernetes/manifests/kube-apiserver.yaml).
+      - O(endpoints), O(cacert), O(cert) and O(key) are then those that the API server uses.
+    type: path
 seealso:
   - module: groundwork.kubernetes.etcd_guard
   - module: groundwork.kubernetes.etcd_member
@@ -42,7 +51,11 @@ EXAMPLES = r"""
 - name: Stop if anything is wrong
   ansible.builtin.assert:
     that: etcd.healthy
-    fail_msg: "{{ etcd.members | rejectattr('healthy') | map(attribute='error') | join(', ') or etcd.alarms }}"
+    fail_msg: "{{ etcd.faults | join('; ') }}"
+
+- name: Look at the etcd of an API server, wherever that runs
+  groundwork.kubernetes.etcd_info:
+    api_server: /etc/kubernetes/manifests/kube-apiserver.yaml
 """
 
 RETURN = r"""
@@ -51,6 +64,12 @@ healthy:
   returned: success
   type: bool
   sample: true
+faults:
+  description: What is wrong, with the members' names. Empty if RV(healthy).
+  returned: success
+  type: list
+  elements: str
+  sample: ["node3 (https://192.0.2.13:2380) is not healthy: context deadline exceeded"]
 has_quorum:
   description: Whether enough members answer, and one of them leads.
   returned: success
@@ -173,15 +192,44 @@ members:
 import time
 from typing import Any, Dict
 
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import EtcdError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd_module import EtcdModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._members import PAUSE, read_cluster
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._quorum import Cluster, order
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._quorum import Cluster, faults, order
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._static_pods import flags
 
-ARGUMENTS: Dict[str, Any] = {"quorum_timeout": {"type": "int", "default": 0}}
+ARGUMENTS: Dict[str, Any] = {
+    "quorum_timeout": {"type": "int", "default": 0},
+    "healthy_timeout": {"type": "int", "default": 0},
+    "api_server": {"type": "path"},
+}
+FLAGS = {"cacert": "etcd-cafile", "cert": "etcd-certfile", "key": "etcd-keyfile"}
+
+
+def client_of(manifest: str) -> Dict[str, Any]:
+    """The options of etcd's client that the API server with this manifest uses.
+
+    Raises:
+        EtcdError: if the manifest does not tell them.
+    """
+    try:
+        with open(manifest, encoding="utf-8") as stream:
+            found = flags(stream.read())
+    except (OSError, UnicodeDecodeError) as error:
+        raise EtcdError(f"api_server: {manifest} cannot be read ({error}): is there an API server here?") from error
+    if not found.get("etcd-servers"):
+        raise EtcdError(f"api_server: {manifest} has no option --etcd-servers: set endpoints, cacert, cert and key")
+    return {"endpoints": found["etcd-servers"].split(","), **{name: found.get(flag) for name, flag in FLAGS.items()}}
 
 
 class InfoModule(EtcdModule):
     """One look at the cluster."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        if module.params["api_server"]:
+            module.params.update(client_of(module.params["api_server"]))
+        super().__init__(module)
 
     def run(self) -> None:
         """Tell how it is."""
@@ -189,6 +237,7 @@ class InfoModule(EtcdModule):
         alarms = {alarm for member in cluster.members for alarm in member.alarms}
         self.result.update(
             healthy=cluster.healthy,
+            faults=faults(cluster),
             has_quorum=cluster.has_quorum,
             quorum=cluster.quorum,
             voters=len(cluster.voters),
@@ -200,11 +249,14 @@ class InfoModule(EtcdModule):
         )
 
     def read(self) -> Cluster:
-        """The cluster, as soon as it has its quorum, or as it is when the time is over."""
-        end = time.monotonic() + self.options["quorum_timeout"]
+        """The cluster, as soon as it is as it should be, or as it is when the time is over."""
+        begun = time.monotonic()
         while True:
             cluster = read_cluster(self.etcd)
-            if cluster.has_quorum or time.monotonic() >= end:
+            timeout = 0 if cluster.healthy else self.options["healthy_timeout"]
+            if not cluster.has_quorum:
+                timeout = max(timeout, self.options["quorum_timeout"])
+            if time.monotonic() >= begun + timeout:
                 return cluster
             time.sleep(PAUSE)
 

@@ -10,6 +10,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._quorum impo
     Cluster,
     Member,
     QuorumError,
+    faults,
     find,
     lag,
     majority,
@@ -266,3 +267,29 @@ def test_the_successor_is_furthest_and_may_vote() -> None:
     assert chosen is not None
     assert chosen.name == "m3"
     assert successor(cluster("hl")) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (cluster("hhh"), []),
+        (cluster("hhl"), []),
+        (cluster("hhd"), ["m3 (https://10.0.0.3:2380) is not healthy: deadline"]),
+        (cluster("hhv"), ["the member at https://10.0.0.3:2380 is not healthy: not started"]),
+        (cluster("hdd"), ["the cluster has no quorum: 1 of 3 voting members healthy, 2 needed."]),
+        (
+            cluster("hhh", leader=0),
+            ["the cluster has no quorum: 3 of 3 voting members healthy, 2 needed, and no member"],
+        ),
+        (cluster("h", error="refused"), ["the cluster has no quorum: the list of members cannot be read (refused)."]),
+        (cluster("hhh", stray_alarms=("CORRUPT",)), ["a member that is gone has left the alarm CORRUPT"]),
+        (
+            replace(cluster("hd"), members=(replace(MEMBER, name="m1", peer_urls=("u",), alarms=("NOSPACE",)),)),
+            ["the cluster has no quorum", "m1 (u) has raised the alarm NOSPACE"],
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_cluster(found: Cluster, said: list[str]) -> None:
+    lines = faults(found)
+    assert [line[: len(start)] for line, start in zip(lines, said, strict=True)] == said
+    assert (not lines) is found.healthy
