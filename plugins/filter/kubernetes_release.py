@@ -60,6 +60,9 @@ _value:
       description: Name of the ConfigMap in kube-system that holds the kubelets' configuration.
       type: str
       sample: kubelet-config
+    kubelet_patches:
+      description: Whether kubeadm's patches may change the kubelet's configuration.
+      type: bool
     super_admin_kubeconfig:
       description: Whether kubeadm writes super-admin.conf.
       type: bool

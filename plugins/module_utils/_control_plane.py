@@ -24,6 +24,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._health impo
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import Kubeadm, KubeadmError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import Kubectl, KubectlError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubelet_config import KubeletConfig
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._own_api import OwnApi
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile import (
     CERTIFICATE,
@@ -45,7 +46,9 @@ HASH = "kubernetes.io/config.hash"
 class ControlPlane:
     """One control plane of a cluster, on the host where the module runs."""
 
-    def __init__(self, module: AnsibleModule, config: str, node: str, timeout: int) -> None:
+    def __init__(
+        self, module: AnsibleModule, config: str, node: str, timeout: int, kubelet_config: KubeletConfig
+    ) -> None:
         """Find the programs.
 
         Args:
@@ -53,8 +56,10 @@ class ControlPlane:
             config: the file with kubeadm's configuration.
             node: the name of the host's node.
             timeout: seconds that kubeadm may take for a step.
+            kubelet_config: what this host's kubelet has beside the cluster's configuration.
         """
         self.module, self.config, self.node = module, config, node
+        self.kubelet_config = kubelet_config
         self.kubeadm = Kubeadm(module, timeout)
         self.kubectl = self._kubectl(10)
         self.api = OwnApi(module, _kubeadm.FOLDER)
@@ -167,9 +172,24 @@ class ControlPlane:
         with open(max(logs, key=os.path.getmtime), encoding="utf-8", errors="replace") as stream:
             return stream.read().splitlines()[-LOG_LINES:]
 
+    def patch_kubelet(self) -> None:
+        """Give the kubelet what this host has beside the cluster's configuration, unless it has it already.
+
+        Raises:
+            KubeadmError: if it does not make the node ready with it; the former settings are put back.
+        """
+        kubelet = Kubelet(self.module, self.kubectl, self.node)
+        with kubelet.reconfigured():
+            if self.kubelet_config.merge_patch():
+                kubelet.restart()
+
     def _configure_kubelet(self) -> None:
-        with Kubelet(self.module, self.kubectl, self.node).reconfigured():
+        kubelet = Kubelet(self.module, self.kubectl, self.node)
+        with kubelet.reconfigured():
             self._phase("kubelet-start")
+            patch = self.kubelet_config
+            if patch.patch and not patch.patched_by_kubeadm and patch.merge_patch():
+                kubelet.restart()
 
     def _restart_proxy(self) -> None:
         """Restart kube-proxy, which reads its configuration only when it starts."""

@@ -68,6 +68,8 @@ def undone_on_failure(module: AnsibleModule, paths: List[str], afterwards: Calla
         for path, content in before.items():
             if content is not None:
                 _kubeadm.write_private(module, path, content)
+            else:
+                _kubeadm.remove_files([path])
         outcome = "The former settings have been put back."
         try:
             afterwards()
@@ -94,13 +96,16 @@ class Kubelet:
         self.arguments = os.path.join(KUBELET_FOLDER, "kubeadm-flags.env")
 
     @contextlib.contextmanager
-    def reconfigured(self) -> Iterator[None]:
+    def reconfigured(self, *more: str) -> Iterator[None]:
         """Proves that the kubelet, restarted in the work, makes the node ready; else puts its settings back.
+
+        Args:
+            *more: further files to put back then.
 
         Raises:
             KubeadmError: if it does not.
         """
-        with undone_on_failure(self.module, [self.config, self.arguments], self._recover):
+        with undone_on_failure(self.module, [self.config, self.arguments, *more], self._recover):
             yield
             # The lease's time is the kubelet's own, so it is compared with the clock of the same host.
             since = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -50,6 +50,7 @@ COMMON_OPTIONS: Dict[str, Dict[str, Any]] = {
     "ignore_preflight_errors": {"type": "list", "elements": "str", "default": []},
     "skip_phases": {"type": "list", "elements": "str", "default": []},
     "documents": {"type": "list", "elements": "dict"},
+    "kubelet_patch": {"type": "dict", "default": {}},
     "timeout": {"type": "int", "default": 900},
 }
 

@@ -26,6 +26,8 @@ CERTIFICATE, CONTROL_PLANE, KUBELET, ARGUMENTS, UPLOAD, DNS, PROXY, PROXY_RESTAR
 
 # Where kubeadm keeps the data of stacked etcd unless its configuration says otherwise.
 ETCD_DATA = "/var/lib/etcd"
+# How a host's part of the kubelet's configuration is remembered beside the documents.
+PATCH_KIND = "KubeletPatch"
 
 REBUILD = "it cannot be changed after the cluster has been initialized; set it back, or build a new cluster"
 ENDPOINT = (
@@ -66,6 +68,7 @@ RULES: Dict[str, Any] = {
     "JoinConfiguration.nodeRegistration.name": REJOIN,
     "JoinConfiguration.patches": [KUBELET],
     "KubeletConfiguration": [KUBELET, UPLOAD],
+    PATCH_KIND: [KUBELET],
     "KubeProxyConfiguration": [PROXY, PROXY_RESTART],
 }
 
@@ -122,7 +125,10 @@ def _spelled_alike(value: Any) -> Any:
 
 
 def _by_kind(documents: List[Document]) -> Dict[str, Document]:
-    return {str(document.get("kind")): document for document in documents}
+    return {
+        str(document.get("kind")): {key: value for key, value in document.items() if key != "kind"}
+        for document in documents
+    }
 
 
 def _rule(path: str) -> Any:

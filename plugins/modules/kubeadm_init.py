@@ -22,7 +22,7 @@ description:
     that is in O(config) before this module changes it, and they are proven healthy. What cannot be written again, such
     as the manifest of etcd, is named, and nothing is changed.
   - Settings that cannot be changed any more are refused before anything is changed.
-  - A control plane that was initialized by other means is left alone at first.
+  - A control plane that was initialized by other means is left alone at first, but for O(kubelet_patch).
     Its configuration is taken to be the one that is given, and later changes of that are applied.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
 options:
@@ -38,6 +38,14 @@ options:
         If left out, changes of the configuration are not applied to a control plane that runs.
     type: list
     elements: dict
+  kubelet_patch:
+    description:
+      - What this host's C(KubeletConfiguration) differs from the cluster's in O(documents), as the filter
+        P(groundwork.kubernetes.kubelet_patch#filter) gives it. A key that is null is taken out.
+      - Where kubeadm's folder of patches holds it as C(kubeletconfiguration#host+merge.json), kubeadm applies it, from
+        Kubernetes 1.25 on. Else it is merged into the file that kubeadm has written, and the kubelet restarts.
+    type: dict
+    default: {}
   config:
     description: The file that holds kubeadm's configuration. It can only be read by root.
     type: path
@@ -123,7 +131,7 @@ import socket
 from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _kubeadm
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _health, _kubeadm
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._control_plane import ControlPlane
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import (
     FileChange,
@@ -135,6 +143,11 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm imp
     Kubeadm,
     KubeadmError,
     list_option,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubelet_config import (
+    KubeletConfig,
+    stamp_text,
+    with_patch,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile import (
     NOTHING,
@@ -202,6 +215,10 @@ class Initialization:
         state = _kubeadm.settled_state(module, _kubeadm.FOLDER, params["timeout"], data)
         self.action = choose_action(state)
         self.mended = list(state.missing)
+        self.wanted = with_patch(self.documents or [], params["kubelet_patch"])
+        self.kubelet_config = KubeletConfig(
+            module, os.path.join(_health.KUBELET_FOLDER, "config.yaml"), self.documents or [], params["kubelet_patch"]
+        )
         self.file = self._plan_config()
         self.stamp = plan_file(_kubeadm.STAMP, self._stamp_content())
         self.plan = NOTHING
@@ -219,7 +236,7 @@ class Initialization:
     def _stamp_content(self) -> Optional[bytes]:
         if self.documents is None:
             return read_bytes(_kubeadm.STAMP)
-        return json.dumps(self.documents, indent=1, sort_keys=True).encode()
+        return stamp_text(self.wanted)
 
     def _plan_config(self) -> FileChange:
         path, content = self.module.params["config"], self.module.params["content"]
@@ -231,13 +248,12 @@ class Initialization:
         return FileChange(path, before, before)
 
     def _plan_changes(self, applied: List[Document]) -> Plan:
-        documents = self.documents or []
-        was, wanted = (find_document(found, "ClusterConfiguration") for found in (copy.deepcopy(applied), documents))
+        was, wanted = (find_document(found, "ClusterConfiguration") for found in (copy.deepcopy(applied), self.wanted))
         version = wanted.get("kubernetesVersion")
         if was.get("kubernetesVersion") != version and self.control_plane().server_version() == version:
             # An upgrade has been made in between.
             find_document(applied, "ClusterConfiguration")["kubernetesVersion"] = version
-        plan = make_plan(applied, documents)
+        plan = make_plan(applied, self.wanted)
         if plan.refused:
             raise KubeadmError(plan.refusal)
         return plan
@@ -247,7 +263,8 @@ class Initialization:
         documents: List[Document] = self.documents or json.loads(self.stamp.before or "[]")
         registration = find_document(documents, "InitConfiguration").get("nodeRegistration") or {}
         name = registration.get("name") or socket.gethostname().lower()
-        return ControlPlane(self.module, self.module.params["config"], name, self.module.params["timeout"])
+        params = self.module.params
+        return ControlPlane(self.module, params["config"], name, params["timeout"], self.kubelet_config)
 
     def apply(self) -> None:
         """Do what was decided.
@@ -261,9 +278,14 @@ class Initialization:
         self._write(self.file)
         if self.action in ("initialize", "resume"):
             self._initialize()
-            return
+        patch = self.kubelet_config
         if self.plan.steps:
             self.control_plane().apply(self.plan)
+        elif self.action == "adopt" and patch.patch:
+            # kubeadm has not written this host's configuration, so the patch is not in it even where kubeadm knows it.
+            self.control_plane().patch_kubelet()
+        elif self.action in ("initialize", "resume") and patch.patch and not patch.patched_by_kubeadm:
+            self.control_plane().patch_kubelet()
         # The stamp comes last: what is interrupted before is done again by the next run.
         self._write(self.stamp)
 
@@ -286,7 +308,10 @@ class Initialization:
                 _kubeadm.remove_files(_kubeadm.cut_off_files(_kubeadm.FOLDER))
             skipped = list_option("skip-phases", sorted({"preflight", *skip}))
             kubeadm.run("init", config, *skipped, "--skip-token-print")
-            self._write(self.stamp)
+            # What kubeadm does not apply is not remembered before it is done.
+            applied = self.wanted if self.kubelet_config.patched_by_kubeadm else self.documents
+            if applied is not None:
+                self._write(plan_file(_kubeadm.STAMP, stamp_text(applied)))
 
     def result(self) -> Dict[str, Any]:
         """What the module returns."""

@@ -22,7 +22,7 @@ description:
     that still works is left alone, and the module fails.
   - On a worker that has joined, a changed configuration or changed arguments of the kubelet are applied.
     The kubelet is proven healthy then. If it does not come up, its former settings are put back.
-  - A worker that has joined by other means is left alone at first.
+  - A worker that has joined by other means is left alone at first, but for O(kubelet_patch).
     Its configuration is taken to be the one that is given, and later changes of that are applied.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
 options:
@@ -48,6 +48,16 @@ options:
       - Must not hold C(discovery), which is a secret and of no use after the join.
     type: list
     elements: dict
+  kubelet_patch:
+    description:
+      - What this host's C(KubeletConfiguration) differs from the cluster's in O(documents), as the filter
+        P(groundwork.kubernetes.kubelet_patch#filter) gives it. A key that is null is taken out.
+      - From Kubernetes 1.25 on kubeadm applies it, where O(documents) name C(/etc/kubernetes/patches/kubelet) as the
+        folder of patches, into which this module writes it, or for a control plane a folder that holds it as
+        C(kubeletconfiguration#host+merge.json).
+      - Else it is merged into the file that kubeadm has written, and the kubelet restarts.
+    type: dict
+    default: {}
   skip_phases:
     description:
       - Phases of C(kubeadm join) to leave out. C(kubeadm join --help) lists them.
@@ -117,7 +127,7 @@ import time
 from typing import List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _kubeadm
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _health, _kubeadm
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import FileChange, plan_file, read_bytes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._health import Kubelet, wait_for
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import (
@@ -126,6 +136,16 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm imp
     list_option,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import Kubectl
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubelet_config import (
+    PATCH_FILE,
+    PATCH_FOLDER,
+    KubeletConfig,
+    kubelet_patches,
+    shown,
+    stamp_text,
+    with_patch,
+    without,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._own_api import OwnApi
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile import (
     ARGUMENTS,
@@ -177,6 +197,12 @@ def choose_action(state: NodeState) -> str:
     return "join" if state.role == "none" else "none"
 
 
+NOT_STORED = (
+    "The cluster does not store the kubelet's configuration as it is wanted yet ({}). Run the play of the control "
+    "planes first. If it has run, see whether the kubelet of this version has such fields."
+)
+
+
 class Join:
     """The configuration given, the one that was applied, and what is to be done about it."""
 
@@ -199,6 +225,10 @@ class Join:
                 "planes on this host again."
             )
         self._refuse_other_roles(state)
+        patch = module.params["kubelet_patch"]
+        self.wanted = with_patch(self.documents, patch)
+        path = os.path.join(_health.KUBELET_FOLDER, "config.yaml")
+        self.kubelet_config = KubeletConfig(module, path, self.documents, patch)
         self.stamp = self._plan_stamp()
         self.applied: List[Document] = json.loads(self.stamp.before or "[]")
         self.plan: Plan = NOTHING
@@ -208,7 +238,7 @@ class Join:
         if self.action == "none" and state.role == "worker" and self.stamp.changed:
             self.action = "adopt" if self.stamp.before is None else "reconcile"
         if self.action == "reconcile":
-            self.plan = make_plan(self.applied, self.documents)
+            self.plan = make_plan(self.applied, self.wanted)
         if self.plan.refused:
             raise KubeadmError(self.plan.refusal)
 
@@ -232,7 +262,7 @@ class Join:
         if self.module.params["documents"] is None:
             before = read_bytes(_kubeadm.STAMP)
             return FileChange(_kubeadm.STAMP, before, before)
-        return plan_file(_kubeadm.STAMP, json.dumps(self.documents, indent=1, sort_keys=True).encode())
+        return plan_file(_kubeadm.STAMP, stamp_text(self.wanted))
 
     def apply(self) -> None:
         """Do what was decided.
@@ -244,24 +274,40 @@ class Join:
             with _kubeadm.in_progress(os.path.join(_kubeadm.FOLDER, _kubeadm.JOIN_MARKER)):
                 if self.action == "resume":
                     self._clear()
+                if not self.as_control_plane:
+                    self.kubelet_config.put_patch_file(PATCH_FOLDER)
                 self._join()
                 if self.as_control_plane:
                     _kubeadm.write_private(
                         self.module, _kubeadm.CONFIG, self.module.params["control_plane_config"].encode()
                     )
-                self._write_stamp()
+                self._write_stamp(self._applied_by_join())
             if self.as_control_plane:
                 # Not within: a control plane that has joined is not taken back because it is slow.
                 api = OwnApi(self.module, _kubeadm.FOLDER)
                 wait_for(api.ready, "The host has joined, and its API server is not ready")
-            return
-        if KUBELET in self.plan.steps or ARGUMENTS in self.plan.steps:
+            if not self.kubelet_config.patch or self.kubelet_config.patched_by_kubeadm:
+                return
+            self._patch_kubelet()
+        elif self.action == "adopt" and self.kubelet_config.patch:
+            self._patch_kubelet()
+        elif KUBELET in self.plan.steps or ARGUMENTS in self.plan.steps:
             self._reconfigure()
-        self._write_stamp()
+        self._write_stamp(self.wanted)
 
-    def _write_stamp(self) -> None:
-        if self.stamp.changed and self.stamp.after is not None:
-            _kubeadm.write_private(self.module, self.stamp.path, self.stamp.after)
+    def _write_stamp(self, applied: List[Document]) -> None:
+        if self.module.params["documents"] is not None:
+            _kubeadm.write_private(self.module, self.stamp.path, stamp_text(applied))
+
+    def _applied_by_join(self) -> List[Document]:
+        """What kubeadm's join has applied; the rest is applied afterwards, or by a later run."""
+        patched = self.kubelet_config.patched_by_kubeadm
+        missing = self.kubelet_config.not_stored(patched)
+        if missing:
+            self.module.warn(NOT_STORED.format(shown(missing)))
+        applied = self.wanted if patched else self.documents
+        kind = "KubeletConfiguration"
+        return [without(document, missing) if document.get("kind") == kind else document for document in applied]
 
     def _clear(self) -> None:
         """Take back what an interrupted join has done."""
@@ -316,29 +362,53 @@ class Join:
             time.sleep(STALE_NODE_PAUSE)
             self._clear()
 
-    def _reconfigure(self) -> None:
-        """Give the kubelet what has changed, and restart it."""
-        registration = find_document(self.documents, "JoinConfiguration").get("nodeRegistration") or {}
+    def _kubelet(self) -> Kubelet:
+        kind = "InitConfiguration" if self.as_control_plane else "JoinConfiguration"
+        registration = find_document(self.documents, kind).get("nodeRegistration") or {}
         kubeconfig = os.path.join(_kubeadm.FOLDER, "kubelet.conf")
         node = registration.get("name") or socket.gethostname().lower()
-        kubelet = Kubelet(self.module, Kubectl(self.module, kubeconfig, timeout=10), node)
+        return Kubelet(self.module, Kubectl(self.module, kubeconfig, timeout=10), node)
+
+    def _patch_kubelet(self) -> None:
+        """Give the kubelet what this host has beside the cluster's configuration, unless it has it already."""
+        kubelet = self._kubelet()
+        with kubelet.reconfigured(os.path.join(PATCH_FOLDER, PATCH_FILE)):
+            if not self.as_control_plane:
+                self.kubelet_config.put_patch_file(PATCH_FOLDER)
+            if self.kubelet_config.merge_patch():
+                kubelet.restart()
+
+    def _reconfigure(self) -> None:
+        """Give the kubelet what has changed, and restart it."""
+        kubelet = self._kubelet()
         marker = os.path.join(os.path.dirname(_kubeadm.STAMP), RECONFIGURATION_MARKER)
         resumed = os.path.exists(marker)
-        with _kubeadm.in_progress(marker), kubelet.reconfigured():
+        with _kubeadm.in_progress(marker), kubelet.reconfigured(os.path.join(PATCH_FOLDER, PATCH_FILE)):
+            before = read_bytes(kubelet.config)
             if KUBELET in self.plan.steps:
-                before = read_bytes(kubelet.config)
-                kubeadm = Kubeadm(self.module, self.module.params["timeout"])
-                kubeadm.run("upgrade", "node", "phase", "kubelet-config", f"--kubeconfig={kubeconfig}")
-                if read_bytes(kubelet.config) == before and not resumed:
-                    error = KubeadmError(
-                        "The cluster does not store the kubelet's changed configuration yet. "
-                        "Run the play of the control planes first."
-                    )
-                    error.untouched = True
-                    raise error
+                self._write_kubelet_config()
             if ARGUMENTS in self.plan.steps:
                 self._write_arguments(kubelet.arguments)
-            kubelet.restart()
+            if resumed or ARGUMENTS in self.plan.steps or read_bytes(kubelet.config) != before:
+                kubelet.restart()
+
+    def _write_kubelet_config(self) -> None:
+        """Write the file from what the cluster stores and what this host has beside it."""
+        config = self.kubelet_config
+        config.put_patch_file(PATCH_FOLDER)
+        # kubeadm has this option where it knows such patches.
+        patches = [f"--patches={config.folder}"] if kubelet_patches(config.folder) else []
+        kubeconfig = f"--kubeconfig={os.path.join(_kubeadm.FOLDER, 'kubelet.conf')}"
+        Kubeadm(self.module, self.module.params["timeout"]).run(
+            "upgrade", "node", "phase", "kubelet-config", kubeconfig, *patches
+        )
+        if config.patch and not config.patched_by_kubeadm:
+            config.merge_patch()
+        missing = config.not_stored(True, find_document(self.applied, "KubeletConfiguration"))
+        if missing:
+            error = KubeadmError(NOT_STORED.format(shown(missing)))
+            error.untouched = True
+            raise error
 
     def _write_arguments(self, path: str) -> None:
         before, after = (

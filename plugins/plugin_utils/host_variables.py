@@ -18,11 +18,23 @@ from ansible.playbook.task import Task
 from ansible.template import Templar
 
 
-def raw_variables(task: Task, task_vars: Mapping[str, Any], host: str) -> dict[str, Any]:
-    """A host's variables as a task would get them on that host, before templating."""
+def raw_variables(task: Task, task_vars: Mapping[str, Any], host: str, of_play: bool = True) -> dict[str, Any]:
+    """A host's variables as a task would get them on that host, before templating.
+
+    Args:
+        task: the task that asks.
+        task_vars: its own variables.
+        host: the host's name.
+        of_play: whether the variables that the play sets count for that host.
+    """
     # The task knows the variable manager; the inventory's host objects are found through hostvars only.
     host_object = task_vars["hostvars"]._inventory.get_host(host)
-    variables: dict[str, Any] = task.get_variable_manager().get_vars(play=task.get_play(), host=host_object, task=task)
+    play = task.get_play()
+    if not of_play:
+        # Role defaults are only found through a play.
+        play = play.copy()
+        play.vars, play.vars_files = {}, []
+    variables: dict[str, Any] = task.get_variable_manager().get_vars(play=play, host=host_object, task=task)
     return variables
 
 

@@ -168,6 +168,13 @@ def _valueless(path: str, items: List[Any]) -> List[str]:
     ]
 
 
+def kubelet_text(configuration: Mapping[str, Any]) -> Document:
+    """A KubeletConfiguration with text where Kubernetes wants text."""
+    document: Document = _copy(configuration)
+    _write_text({"KubeletConfiguration": document})
+    return document
+
+
 def _convert_arguments(document: Document, path: str, as_list: bool) -> List[str]:
     """Give arguments the form that is read: a list of pairs whose values are text, or a map of them."""
     parent, last = _find(document, path)

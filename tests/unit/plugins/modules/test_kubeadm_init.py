@@ -10,7 +10,12 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _control_plane, _health, _kubeadm
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import (
+    _control_plane,
+    _health,
+    _kubeadm,
+    _kubelet_config,
+)
 from ansible_collections.groundwork.kubernetes.plugins.modules import kubeadm_init
 
 CONTENT = "kind: ClusterConfiguration\n"
@@ -84,6 +89,7 @@ class Host:
                 return rc, "", err
         if line.startswith("init --config"):
             self.joined("x")
+            self.write("kubelet/config.yaml", content="before")
         for name in COMPONENTS:
             if f"control-plane {name[len('kube-') :]}" in line:
                 self.write(f"kubernetes/manifests/{name}.yaml", content=ADDRESS)
@@ -100,6 +106,9 @@ class Host:
 
     def kubectl(self, arguments: list[str]) -> tuple[int, str, str]:
         line = " ".join(arguments)
+        if "--local" in arguments:
+            text = (self.root / "kubelet/config.yaml").read_text()
+            return 0, text if text.startswith("{") else json.dumps({"cgroupDriver": "systemd", "maxPods": 9}), ""
         api_broken = "kube-apiserver" in self.broken and self.manifest("kube-apiserver") == "after"
         if api_broken or "api" in self.broken:
             return 1, "", "connection refused"
@@ -513,3 +522,57 @@ def test_node_that_is_down_does_not_keep_kube_proxy_from_being_changed(host: Hos
     host.broken.add("rollout")
     assert host(documents=changed("KubeProxyConfiguration", mode="nftables"))["changed"]
     assert host.warnings == ["kube-proxy has not restarted on every node yet: timed out"]
+
+
+PATCH = {"podsPerCore": 5, "maxPods": None}
+REMEMBERED = {"kind": "KubeletPatch", "podsPerCore": 5, "maxPods": "(none)"}
+PATCHED = {"cgroupDriver": "systemd", "podsPerCore": 5}
+RESTART = "/bin/systemctl restart kubelet"
+
+
+def kubelet_of(host: Host) -> Any:
+    text = (host.root / "kubelet/config.yaml").read_text()
+    return json.loads(text) if text.startswith("{") else text
+
+
+def test_initialize_a_host_that_differs(host: Host) -> None:
+    assert host(kubelet_patch=PATCH, _ansible_check_mode=True)["action"] == "initialize"
+    assert host(kubelet_patch=PATCH)["action"] == "initialize"
+    assert host.ran == [PREFLIGHT, INIT, RESTART]
+    assert kubelet_of(host) == PATCHED
+    assert json.loads(host.stamp.read_text()) == [*DOCUMENTS, REMEMBERED]
+    assert (host(kubelet_patch=PATCH)["changed"], host.ran) == (False, [])
+
+
+def test_initialize_a_host_that_differs_with_kubeadms_patches(host: Host) -> None:
+    host.write(f"patches/{_kubelet_config.PATCH_FILE}")
+    documents = changed("InitConfiguration", patches={"directory": str(host.root / "patches")})
+    assert host(documents=documents, kubelet_patch=PATCH)["action"] == "initialize"
+    assert host.ran == [PREFLIGHT, INIT]
+    assert json.loads(host.stamp.read_text()) == [*documents, REMEMBERED]
+    assert host(documents=documents, kubelet_patch=PATCH)["changed"] is False
+
+
+@pytest.mark.parametrize("stamped", [True, False])
+def test_other_settings_of_a_host(host: Host, stamped: bool) -> None:
+    host.initialized()
+    if not stamped:
+        host.stamp.unlink()
+    action = "reconcile" if stamped else "adopt"
+    assert host(kubelet_patch=PATCH, _ansible_check_mode=True)["action"] == action
+    assert kubelet_of(host) == "before"
+    assert host(kubelet_patch=PATCH)["action"] == action
+    assert host.ran == [*([f"init phase kubelet-start {CONFIG}"] if stamped else []), RESTART]
+    assert kubelet_of(host) == PATCHED
+    assert host(kubelet_patch=PATCH)["changed"] is False
+    assert host()["steps"] == ["kubelet"]
+    assert kubelet_of(host) == "after"
+
+
+def test_settings_of_a_host_that_were_not_applied_are_not_remembered(host: Host) -> None:
+    host.failing["kubelet-start"] = (1, "no\n")
+    host.initialized()
+    assert host(kubelet_patch=PATCH)["failed"]
+    assert json.loads(host.stamp.read_text()) == DOCUMENTS
+    host.failing.clear()
+    assert host(kubelet_patch=PATCH)["steps"] == ["kubelet"]

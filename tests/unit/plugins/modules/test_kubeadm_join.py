@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _health, _kubeadm
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _health, _kubeadm, _kubelet_config
 from ansible_collections.groundwork.kubernetes.plugins.modules import kubeadm_info, kubeadm_join
 
 TOKEN = "abcdef.0123456789abcdef"  # noqa: S105
@@ -27,6 +27,9 @@ DOCUMENTS: list[dict[str, Any]] = [
     },
     {"kind": "KubeletConfiguration", "cgroupDriver": "systemd"},
 ]
+# What kubectl reads in the kubelet's configuration as kubeadm writes it here.
+SHARED: dict[str, Any] = {"kind": "KubeletConfiguration", "cgroupDriver": "systemd", "syncFrequency": "0s"}
+CONTENTS: dict[str, dict[str, Any]] = {"before": SHARED, "after": {**SHARED, "maxPods": 9}}
 FLAGS = 'KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix:///x --v=1"\n'
 PLANE = (
     *("admin.conf", "controller-manager.conf", "scheduler.conf", "manifests/kube-controller-manager.yaml"),
@@ -49,6 +52,8 @@ class Host:
     stored: str = "after"
     broken: bool = False
     plane: bool = False
+    joins: bool = False
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def marker(self) -> Path:
@@ -82,13 +87,36 @@ class Host:
         found = [(self.kubelet / name).read_text() for name in ("config.yaml", "kubeadm-flags.env")]
         return found == [config, flags]
 
+    @property
+    def patches(self) -> Path:
+        return self.folder.parent / "patches"
+
+    def content(self) -> dict[str, Any]:
+        text = (self.kubelet / "config.yaml").read_text()
+        return CONTENTS[text] if text in CONTENTS else json.loads(text)
+
+    def configure(self, option: str = "") -> None:
+        """What kubeadm makes of what the cluster stores and, if it is told, of the patches."""
+        self.kubelet.mkdir(exist_ok=True)
+        text = self.stored
+        if option:
+            assert option == f"--patches={self.patches}"
+            patch = json.loads((self.patches / _kubelet_config.PATCH_FILE).read_text())
+            text = json.dumps(_kubelet_config.merge(CONTENTS[text], patch))
+        (self.kubelet / "config.yaml").write_text(text)
+
     def files(self) -> list[str]:
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
 
     def kubectl(self, arguments: list[str]) -> tuple[int, str, str]:
+        if "--local" in arguments:
+            assert "--patch={}" in arguments
+            assert f"--filename={self.kubelet}/config.yaml" in arguments
+            return 0, json.dumps(self.content()), ""
         assert arguments[1].startswith(f"--kubeconfig={self.folder}/")
         if "lease" in arguments:
-            time = "2020" if self.broken and not self.kubelet_is("before", FLAGS) else "2999"
+            fine = self.kubelet_is("before", FLAGS) or (self.kubelet_is(self.stored, FLAGS) and self.joins)
+            time = "2020" if self.broken and not fine else "2999"
             return 0, json.dumps({"spec": {"renewTime": time}}), ""
         if "node" in arguments:
             return 0, json.dumps({"status": {"conditions": [{"type": "Ready", "status": "True"}]}}), ""
@@ -97,9 +125,9 @@ class Host:
     def run_command(self, arguments: list[str], **_options: Any) -> tuple[int, str, str]:
         if arguments[0] == "/bin/kubectl":
             return self.kubectl(arguments)
-        if arguments[4:] == [*UPGRADE[1:], f"--kubeconfig={self.folder}/kubelet.conf"]:
+        if arguments[4:9] == [*UPGRADE[1:], f"--kubeconfig={self.folder}/kubelet.conf"]:
             self.ran.append(UPGRADE)
-            (self.kubelet / "config.yaml").write_text(self.stored)
+            self.configure(*arguments[9:])
             return 0, "", ""
         if arguments[0] in ("/bin/journalctl", "/bin/systemctl") and arguments != STOP:
             self.ran.append(arguments)
@@ -123,6 +151,10 @@ class Host:
         rc, err = self.answers.pop(0) if self.answers else (0, "")
         if rc == 0:
             self.write("kubelet.conf", "pki/ca.crt", *(PLANE if self.plane else ()))
+            if self.joins:
+                known = (self.patches / _kubelet_config.PATCH_FILE).exists()
+                self.configure(*([f"--patches={self.patches}"] if known else []))
+                (self.kubelet / "kubeadm-flags.env").write_text(FLAGS)
         return rc, "", err
 
     def __call__(self, **options: Any) -> Result:
@@ -141,6 +173,8 @@ def host(tmp_path: Path, run_module: Callable[..., Result], monkeypatch: pytest.
     monkeypatch.setattr(_kubeadm, "PROCESSES", str(host.folder))
     monkeypatch.setattr(_kubeadm, "STAMP", str(host.stamp))
     monkeypatch.setattr(_health, "KUBELET_FOLDER", str(host.kubelet))
+    monkeypatch.setattr(kubeadm_join, "PATCH_FOLDER", str(host.patches))
+    monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text, **_options: host.warnings.append(text))
     monkeypatch.setattr(_health, "HEALTH_TIMEOUT", 0.05)
     monkeypatch.setattr(_health, "PAUSE", 0.01)
     monkeypatch.setattr(kubeadm_join, "STALE_NODE_PAUSE", 0)
@@ -412,7 +446,7 @@ def test_reconcile(
 def test_kubelet_that_does_not_come_up_is_put_back(host: Host) -> None:
     host.joined()
     host.broken = True
-    result = host(documents=changed(1, maxPods=-1))
+    result = host(documents=changed(1, maxPods=9))
     assert result["failed"]
     assert "why it stopped" in result["msg"]
     assert "The former settings have been put back." in result["msg"]
@@ -438,6 +472,123 @@ def test_reconfiguration_that_was_cut_off_is_done_again(host: Host) -> None:
     assert host(documents=changed(1, maxPods=9))["changed"]
     assert host.ran == [UPGRADE, RESTART]
     assert sorted(path.name for path in host.stamp.parent.iterdir()) == ["kubeadm.json"]
+
+
+PATCH = {"maxPods": 5, "syncFrequency": None}
+REMEMBERED = {"kind": "KubeletPatch", "maxPods": 5, "syncFrequency": "(none)"}
+PATCHED = {"kind": "KubeletConfiguration", "cgroupDriver": "systemd", "maxPods": 5}
+
+
+def with_folder(host: Host) -> list[dict[str, Any]]:
+    """The documents where kubeadm knows patches of the kubelet's configuration."""
+    return changed(0, patches={"directory": str(host.patches)})
+
+
+def test_join_of_a_host_that_differs(host: Host) -> None:
+    """Before Kubernetes 1.25 kubeadm knows no patches of the kubelet's configuration."""
+    host.joins = True
+    given = {"documents": DOCUMENTS, "kubelet_patch": PATCH}
+    assert host(**given, _ansible_check_mode=True)["action"] == "join"
+    assert host(**given)["action"] == "join"
+    assert host.ran == [["kubeadm", "join"], RESTART]
+    assert host.content() == PATCHED
+    assert json.loads(host.stamp.read_text()) == [*DOCUMENTS, REMEMBERED]
+    assert (host(**given)["changed"], host.ran) == (False, [])
+
+
+def test_join_of_a_host_that_differs_with_kubeadms_patches(host: Host) -> None:
+    host.joins = True
+    given = {"documents": with_folder(host), "kubelet_patch": PATCH}
+    assert host(**given)["action"] == "join"
+    assert host.ran == [["kubeadm", "join"]]
+    assert host.content() == PATCHED
+    assert json.loads(host.stamp.read_text()) == [*given["documents"], REMEMBERED]
+    path = host.patches / _kubelet_config.PATCH_FILE
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert host(**given)["changed"] is False
+    result = host(documents=DOCUMENTS)
+    assert result["changes"] == [
+        "JoinConfiguration.patches.directory",
+        "KubeletPatch.maxPods",
+        "KubeletPatch.syncFrequency",
+    ]
+    assert host.ran == [UPGRADE, RESTART]
+    assert not path.exists()
+    assert "maxPods" not in _kubelet_config.merge(host.content(), {"maxPods": None})
+
+
+def test_what_was_not_applied_is_not_remembered(host: Host) -> None:
+    host.joins = host.broken = True
+    given = {"documents": DOCUMENTS, "kubelet_patch": PATCH}
+    result = host(**given)
+    assert result["failed"]
+    assert "The former settings have been put back." in result["msg"]
+    assert not host.marker.exists()
+    assert json.loads(host.stamp.read_text()) == DOCUMENTS
+    host.broken = False
+    assert host(**given)["action"] == "reconcile"
+    assert host.ran == [UPGRADE, RESTART]
+    assert host.content() == PATCHED
+    assert json.loads(host.stamp.read_text()) == [*DOCUMENTS, REMEMBERED]
+
+
+def test_join_to_a_cluster_that_stores_less(host: Host) -> None:
+    host.joins, host.stored = True, "before"
+    wanted = changed(1, maxPods=9)
+    assert host(documents=wanted)["action"] == "join"
+    assert "does not store the kubelet's configuration as it is wanted yet (maxPods)" in host.warnings[0]
+    assert json.loads(host.stamp.read_text()) == DOCUMENTS
+    host.stored = "after"
+    assert host(documents=wanted)["changes"] == ["KubeletConfiguration.maxPods"]
+    assert host.ran == [UPGRADE, RESTART]
+    assert json.loads(host.stamp.read_text()) == wanted
+
+
+def test_what_was_remembered_without_being_applied_is_applied(host: Host) -> None:
+    """As a host's own settings were remembered once."""
+    host.joined()
+    host.stored = "before"
+    host.stamp.write_text(json.dumps(changed(1, maxPods=5)))
+    given = {"documents": DOCUMENTS, "kubelet_patch": PATCH}
+    for check in (True, False):
+        result = host(**given, _ansible_check_mode=check)
+        assert (result["action"], result["changed"]) == ("reconcile", True)
+    assert host.content() == PATCHED
+    assert host(**given)["changed"] is False
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_other_settings_of_a_host(host: Host, known: bool) -> None:
+    host.joined()
+    host.stored = "before"
+    documents = with_folder(host) if known else DOCUMENTS
+    for patch in (PATCH, {"maxPods": 6}, {"evictionHard": {"memory.available": "5%"}}, {}):
+        options = {"documents": documents if patch else DOCUMENTS, "kubelet_patch": patch}
+        result = host(**options)
+        assert result.get("action") == "reconcile", result["msg"]
+        assert host.ran == [UPGRADE, RESTART]
+        assert host.content() == _kubelet_config.merge(SHARED, patch)
+        assert host(**options)["changed"] is False
+
+
+def test_the_kubelet_only_restarts_for_another_configuration(host: Host) -> None:
+    host.joined()
+    host.stored = "before"
+    documents = changed(1, syncFrequency="0m")
+    assert host(documents=documents)["changes"] == ["KubeletConfiguration.syncFrequency"]
+    assert host.ran == [UPGRADE]
+    assert json.loads(host.stamp.read_text()) == documents
+
+
+def test_adopt_with_settings_of_the_host(host: Host) -> None:
+    host.joined()
+    host.stamp.unlink()
+    given = {"documents": DOCUMENTS, "kubelet_patch": PATCH}
+    assert host(**given, _ansible_check_mode=True)["action"] == "adopt"
+    assert host.ran == []
+    assert host(**given)["action"] == "adopt"
+    assert (host.ran, host.content()) == ([RESTART], PATCHED)
+    assert host(**given)["changed"] is False
 
 
 @pytest.mark.parametrize(
