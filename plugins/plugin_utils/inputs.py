@@ -528,6 +528,7 @@ CLUSTER_CHECKS: list[Callable[[Inputs], Iterator[Fault]]] = [
     api_inputs.api_address,
     node_inputs.clashes,
     agreement,
+    kubeadm_inputs.proxy_configuration,
     skew,
 ]
 

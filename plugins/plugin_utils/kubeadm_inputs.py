@@ -53,3 +53,21 @@ def kubeadm_fields(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
             named = next(variable for variable, kind in variables.items() if text.startswith(kind))
             advice = "" if ";" in text else "; correct it"
             yield host.fault("kubeadm-field", f"{named}: {text}{advice}", severity)
+
+
+def proxy_configuration(inputs: Inputs) -> Iterator[Fault]:
+    """kubernetes_proxy_configuration: kube-proxy runs on all nodes with the one configuration of the control planes."""
+    variable, planes = "kubernetes_proxy_configuration", inputs.members(CONTROL_PLANE)
+    known = [host for host in inputs.played if variable in host.values]
+    of_planes = [host.values[variable] or {} for host in known if host.name in planes]
+    if not of_planes:
+        return
+    for host in known:
+        value = host.values[variable] or {}
+        # What is only set for the control planes holds for all nodes.
+        if value != of_planes[0] and (value or host.name in planes):
+            text = (
+                f"{variable} differs from the control planes', but kube-proxy has one configuration for all "
+                "nodes; set it once for the whole cluster, in the group all"
+            )
+            yield host.fault("cluster-differs", text)

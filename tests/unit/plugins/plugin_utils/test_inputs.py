@@ -283,6 +283,30 @@ NAMES = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("planes", "worker", "faulty"),
+    [
+        ([{"a": 1}, {"a": 1}, {"a": 1}], {"a": 1}, []),
+        # What is only set for the control planes holds for all nodes.
+        ([{"a": 1}, {"a": 1}, {"a": 1}], {}, []),
+        ([{}, {}, {}], {"a": 1}, ["w1"]),
+        ([{"a": 1}, {"a": 2}, {"a": 1}], {"a": 1}, ["cp2"]),
+        ([{"a": 1}, {}, {"a": 1}], {}, ["cp2"]),
+    ],
+)
+def test_one_configuration_of_kube_proxy(
+    planes: list[dict[str, Any]], worker: dict[str, Any], faulty: list[str]
+) -> None:
+    names = ["cp1", "cp2", "cp3"]
+    endpoint = {"kubernetes_api_endpoint": "api.example.com"}
+    hosts = [
+        host(name, {**endpoint, "kubernetes_proxy_configuration": value})
+        for name, value in zip([*names, "w1"], [*planes, worker], strict=True)
+    ]
+    faults = found(hosts, {"kube_control_plane": names, "kube_node": ["w1"], "etcd": []})
+    assert [(fault.host, fault.id) for fault in faults] == [(name, "cluster-differs") for name in faulty]
+
+
 def test_kubeadm_configuration_of_a_worker() -> None:
     values = {
         "worker_join_configuration": {"discovery": {"timeout": "1m0s"}},
