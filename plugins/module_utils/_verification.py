@@ -213,11 +213,12 @@ class Verification:
         def look() -> Verdict:
             pods = self.kubectl.get("pods", "--namespace=kube-system", "--selector=component=kube-apiserver")
             servers = {name: [f"--server=https://{address}"] for name, address in verify.api_servers(pods).items()}
+            lacking = verify.without_api_server(self.nodes, pods)
             # Where kubeadm does not run them, the one behind the kubeconfig's address has to do.
             servers = servers or {"the API server": []}
             with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
                 replies = pool.map(lambda server: self._not_ready(server, path, otherwise), servers.values())
-                return verify.judge_replies(dict(zip(servers, replies)), good)
+                return verify.judge_replies({**dict(zip(servers, replies)), **lacking}, good)
 
         return self._until_passed(look)
 

@@ -127,6 +127,14 @@ def api_servers(pods: Optional[Dict[str, Any]]) -> Dict[str, str]:
     return found
 
 
+def without_api_server(nodes: List[Node], pods: Optional[Dict[str, Any]]) -> Dict[str, str]:
+    """What is wrong with nodes of the control plane on which no API server runs, where kubeadm runs them."""
+    found = {item["metadata"]["name"] for item in items(pods)}
+    planes = [node.name for node in nodes if {"control-plane", "master"} & set(node.roles)]
+    lacking = [f"kube-apiserver-{name}" for name in planes if f"kube-apiserver-{name}" not in found]
+    return dict.fromkeys(lacking, "it does not run, though its node is of the control plane") if found else {}
+
+
 def failed_parts(text: str) -> List[str]:
     """The parts that /readyz?verbose says have failed; kubectl quotes the text where the whole is not ready."""
     return [one_line(part) for part in re.findall(r"\[-\]([^\n]+)", text.replace("\\n", "\n"))]

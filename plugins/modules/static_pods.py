@@ -62,8 +62,8 @@ options:
     default: 180
 notes:
   - It is the kubelet that stops and starts, so it must run.
-  - kubeadm and other modules of this collection take a control plane whose manifests are aside for no control plane.
-    Start it again before they are used.
+  - kubeadm takes a control plane whose manifests are aside for no control plane. Start it again before it is used.
+    Modules of this collection refuse to work on it.
 seealso:
   - name: Static pods
     description: How the kubelet treats them.

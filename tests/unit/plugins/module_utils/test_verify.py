@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils import _verify as verify
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import Node, Pod
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import Node, Pod, parse_nodes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._verify import Check, Lease, Verdict
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=timezone.utc)
@@ -56,6 +56,27 @@ def test_api_servers() -> None:
         "kube-apiserver-cp1": "192.0.2.1:6443"
     }
     assert verify.api_servers(None) == {}
+
+
+@pytest.mark.parametrize(
+    ("pods", "expected"),
+    [
+        (["kube-apiserver-cp1", "kube-apiserver-cp2"], []),
+        (["kube-apiserver-cp1"], ["kube-apiserver-cp2"]),
+        ([], []),  # kubeadm does not run them
+    ],
+)
+def test_control_planes_without_an_api_server(pods: list[str], expected: list[str]) -> None:
+    labels = [("cp1", "control-plane"), ("cp2", "master"), ("w1", "worker")]
+    nodes = parse_nodes(
+        {
+            "items": [
+                {"metadata": {"name": name, "labels": {f"node-role.kubernetes.io/{role}": ""}}} for name, role in labels
+            ]
+        }
+    )
+    found = verify.without_api_server(nodes, {"items": [{"metadata": {"name": name}} for name in pods]})
+    assert list(found) == expected
 
 
 @pytest.mark.parametrize(
