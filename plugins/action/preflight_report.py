@@ -9,11 +9,17 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import faults
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.preflight import Node, find_faults, missing_packages
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.kubelet_versions import kubelet_versions
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.preflight import (
+    find_faults,
+    missing_packages,
+    read_nodes,
+)
 
 OPTIONS: dict[str, Any] = {
     "results": {"type": "dict", "required": True},
     "settings": {"type": "dict", "required": True},
+    "left_out": {"type": "list", "elements": "dict", "default": []},
     "ignore": {"type": "raw", "default": []},
 }
 
@@ -28,12 +34,10 @@ class ActionModule(ActionBase):
         """Judge, and fail with one message."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(OPTIONS)
-        nodes = [
-            Node(name, outcome["host"], options["settings"].get(name, {}))
-            for name, outcome in options["results"].items()
-            if "host" in outcome
-        ]
-        found = faults.apply_ignore(find_faults(nodes), options["ignore"])
+        nodes = read_nodes(options["results"], options["settings"])
+        left_out = {outcome["item"]: outcome["host"] for outcome in options["left_out"] if "host" in outcome}
+        found = [*find_faults(nodes), *kubelet_versions(nodes, left_out)]
+        found = faults.apply_ignore(found, options["ignore"])
         ending = (
             "No host was changed. Correct this and run again; where a fault is meant to be, add the name in its "
             "brackets to preflight_ignore."

@@ -131,6 +131,12 @@ def parse_cgroup_controllers(text: str) -> List[str]:
     return sorted(row[0] for row in rows if len(row) == 4 and row[3] == "1")
 
 
+def parse_kubelet_version(output: str) -> str:
+    """The version in what "kubelet --version" prints; empty where there is none."""
+    match = re.match(r"Kubernetes v(\S+)", output)
+    return match.group(1) if match else ""
+
+
 def parse_endpoint(target: str) -> Tuple[str, int]:
     """Host and port of a URL, of host:port or of a host alone (port 443).
 

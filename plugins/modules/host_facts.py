@@ -49,6 +49,17 @@ options:
     description: Seconds to wait for a connection.
     type: float
     default: 3
+  api_servers:
+    description:
+      - API servers of the cluster, each as C(host:port), to be asked for their versions where this host is a node.
+      - They are trusted by C(/etc/kubernetes/pki/ca.crt), and are shown the kubelet's own certificate.
+    type: list
+    elements: str
+    default: []
+  bin_dir:
+    description: A folder in which the kubelet is looked for first.
+    type: path
+    default: /usr/local/bin
   etcd_data_dir:
     description: Where etcd keeps its data, to see whether there is any.
     type: path
@@ -150,10 +161,17 @@ host:
       type: dict
     cluster:
       description: >-
-        Whether C(kubelet_conf), C(admin_conf) and C(etcd_data) exist, C(ca_sha256) of the CA's file, and
-        C(api_server_version) (empty where none runs here, or where its image is named by digest alone). C(node) is what
+        Whether C(kubelet_conf), C(admin_conf) and C(etcd_data) exist, C(ca_sha256) of the CA's file,
+        C(api_server_version) (empty where none runs here, or where its image is named by digest alone), and
+        C(kubelet_version) (empty where the host is no node, or has no kubelet that tells). C(node) is what
         M(groundwork.kubernetes.kubeadm_info) tells.
       type: dict
+    api_servers:
+      description: >-
+        C(server), C(version) and C(error) (why there is no version) for each of O(api_servers); nothing where the host
+        is no node.
+      type: list
+      elements: dict
     programs:
       description: Path by name for each of O(programs); empty for a missing one.
       type: dict
@@ -180,6 +198,7 @@ import time
 from typing import Any, Dict, Optional, Set
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._api_servers import ask_all
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import (
     HostReader,
     clock_synchronised,
@@ -189,6 +208,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import
     ipv4_addresses,
     measure_fsync,
     parse_endpoint,
+    parse_kubelet_version,
     parse_memory_mb,
     parse_swaps,
     route_facts,
@@ -205,6 +225,8 @@ OPTIONS: Dict[str, Any] = {
     "programs": {"type": "list", "elements": "str", "default": []},
     "connect": {"type": "list", "elements": "str", "default": []},
     "connect_timeout": {"type": "float", "default": 3},
+    "api_servers": {"type": "list", "elements": "str", "default": []},
+    "bin_dir": {"type": "path", "default": "/usr/local/bin"},
     "etcd_data_dir": {"type": "path", "default": "/var/lib/etcd"},
     "stacked_etcd": {"type": "bool", "default": False},
     "pki_folders": {"type": "list", "elements": "path", "default": []},
@@ -235,11 +257,21 @@ def public_half(module: AnsibleModule) -> Optional[PublicHalf]:
     return read if openssl else None
 
 
+def kubelet_version(module: AnsibleModule) -> str:
+    """The version of the kubelet's program; empty where there is none that tells."""
+    kubelet = module.get_bin_path("kubelet", opt_dirs=[module.params["bin_dir"]])
+    if not kubelet:
+        return ""
+    _rc, out, _err = module.run_command([kubelet, "--version"])
+    return parse_kubelet_version(out)
+
+
 def read_host(module: AnsibleModule, reader: HostReader) -> Dict[str, Any]:
     """Everything except the time this takes."""
     options = module.params
     routes, active = reader.routes(), active_units(module, "firewalld", "NetworkManager")
     default, fsync = default_route(routes), None
+    cluster = reader.cluster(options["etcd_data_dir"], options["stacked_etcd"])
     if options["fsync_folder"] and not module.check_mode:
         folder = options["fsync_folder"]
         while not os.path.isdir(folder):
@@ -265,7 +297,8 @@ def read_host(module: AnsibleModule, reader: HostReader) -> Dict[str, Any]:
             "active": "NetworkManager" in active,
             "spares_cni": reader.network_manager_spares_cni(),
         },
-        "cluster": reader.cluster(options["etcd_data_dir"], options["stacked_etcd"]),
+        "cluster": {**cluster, "kubelet_version": kubelet_version(module) if cluster["kubelet_conf"] else ""},
+        "api_servers": ask_all(options["api_servers"], options["connect_timeout"]) if cluster["kubelet_conf"] else [],
         "programs": reader.programs(options["programs"]),
         "connections": connection_facts(connect_all(options["connect"], options["connect_timeout"])),
         "pki": read_folders(options["pki_folders"], public_half(module)),

@@ -30,6 +30,15 @@ options:
     description: By host, the C(settings) that M(groundwork.kubernetes.validate_inputs) returned.
     type: dict
     required: true
+  left_out:
+    description:
+      - What M(groundwork.kubernetes.host_facts) returned for control planes that the run leaves out, each with the host
+        as C(item), as a loop registers it. P(groundwork.kubernetes.control_planes_to_ask#filter) tells which are
+        needed.
+      - Used to tell whether a kubelet would be newer than an API server.
+    type: list
+    elements: dict
+    default: []
   ignore:
     description:
       - Identifiers of faults to let pass on all hosts, or a mapping of hosts (V(*) for all) to such lists.

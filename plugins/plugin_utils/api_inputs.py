@@ -9,7 +9,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import Address, read_address
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import (
+    Address,
+    host_and_port,
+    read_address,
+)
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.endpoint import (
     BALANCED_BY_US,
     LOCAL,
@@ -74,6 +78,22 @@ def port_settings(host: HostInput, inputs: Inputs) -> dict[str, Any]:
     return {
         "kubernetes_api_port": host.port("kubernetes_api_port", 6443),
         "balancer_ports": sorted(inputs.balancer_ports(host)),
+    }
+
+
+def api_servers(host: HostInput, inputs: Inputs) -> dict[str, str]:
+    """The API servers that a host asks for their versions: those of control planes outside of the run, and its own.
+
+    By host, with an empty text where the address is not known. The other control planes tell of themselves.
+    """
+    played = {one.name for one in inputs.played} - {host.name}
+    known = {one.name: one for one in inputs.hosts if one.ips}
+    return {
+        name: host_and_port(str(known[name].ips[0]), known[name].port("kubernetes_api_port", 6443))
+        if name in known
+        else ""
+        for name in inputs.members(CONTROL_PLANE)
+        if name not in played
     }
 
 

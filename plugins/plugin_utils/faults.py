@@ -82,6 +82,7 @@ FAULTS: dict[str, str] = {
     "route-clash": "a route of the host overlaps a cluster network",
     "swap-active": "swap is on and the kubelet would not start",
     "version-differs": "the API server that runs has another version than the wanted one",
+    "version-unknown": "which version the API servers run is not known, and a kubelet would change",
     "systemd-missing": "systemd is not the init system",
     "virtual-ip-remote": "the API's virtual address lies in no network of a host that is to hold it",
 }

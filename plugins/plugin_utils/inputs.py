@@ -33,6 +33,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults impor
     did_you_mean,
     listed,
 )
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.kubelet_versions import older_minors
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.preflight import (
     CONTROL_PLANE,
     ETCD,
@@ -76,13 +77,10 @@ GROUP_VARIABLES = {
 }
 # What is looked at of the cluster's hosts that a run leaves out.
 OF_OTHERS = (
+    *CLUSTER_VARIABLES,
     "kubernetes_node_name",
     "kubernetes_node_ip",
-    "kubernetes_api_load_balancer",
-    "kubernetes_api_endpoint",
-    "kubernetes_api_port",
-    "kubernetes_api_local_port",
-    "endpoint_virtual_ip",
+    "kubernetes_version",
     "control_plane_cluster_configuration",
 )
 ETCD_CA_CERTIFICATE, ETCD_CA_KEY = "etcd_ca_certificate", "etcd_ca_key"
@@ -104,7 +102,6 @@ NFTABLES_SINCE, NFTABLES_UNGATED_SINCE = 29, 31
 IPVS_DEPRECATED_SINCE = 35
 POD_SECURITY_SINCE, PATCHES_SINCE = 23, 22
 AUDIT_LEVELS = ("None", "Metadata", "Request", "RequestResponse")
-SKEW_THREE_SINCE = 28
 
 
 @dataclass(frozen=True)
@@ -490,7 +487,7 @@ def members(inputs: Inputs) -> Iterator[Fault]:
 
 def agreement(inputs: Inputs) -> Iterator[Fault]:
     """What must be the same on all hosts of the cluster."""
-    hosts = [host for host in inputs.played if inputs.roles_of(host.name)]
+    hosts = [host for host in inputs.hosts if inputs.roles_of(host.name)]
     for variable in CLUSTER_VARIABLES:
         holders: dict[str, list[str]] = {}
         for host in (host for host in hosts if variable in host.values):
@@ -503,7 +500,8 @@ def agreement(inputs: Inputs) -> Iterator[Fault]:
 
 def skew(inputs: Inputs) -> Iterator[Fault]:
     """Versions of hosts against those of the control planes (https://kubernetes.io/releases/version-skew-policy/)."""
-    valid = [host for host in inputs.played if VERSION.fullmatch(host.text("kubernetes_version"))]
+    valid = [host for host in inputs.hosts if VERSION.fullmatch(host.text("kubernetes_version"))]
+    played = {host.name for host in inputs.played}
     minors = {host.name: version_tuple(host.text("kubernetes_version"))[1] for host in valid}
     planes = {name: minor for name, minor in minors.items() if name in inputs.members(CONTROL_PLANE)}
     if not planes:
@@ -512,9 +510,9 @@ def skew(inputs: Inputs) -> Iterator[Fault]:
     if newest - oldest > 1:
         text = f"kubernetes_version of control planes ranges from 1.{oldest} to 1.{newest}; they may be one minor apart"
         yield Fault("skew-unsupported", text)
-    behind = 3 if newest >= SKEW_THREE_SINCE else 2
+    behind = older_minors(newest)
     for name, minor in minors.items():
-        if name not in planes and not newest - behind <= minor <= oldest:
+        if name in played - planes.keys() and not newest - behind <= minor <= oldest:
             text = (
                 f"kubernetes_version 1.{minor} does not fit control planes of 1.{newest}; a node may be at most "
                 f"{behind} minors older and never newer"
@@ -574,6 +572,7 @@ def settings(host: HostInput, inputs: Inputs) -> dict[str, Any]:
         "runs_kubelet": runs_kubelet(roles),
         "ports": sorted({port for port, _program in wanted_ports(roles, found)}),
         "limited": not planes <= {one.name for one in inputs.played},
+        "api_servers": api_inputs.api_servers(host, inputs),
         "etcd_data_dir": folder,
         "fsync_folder": folder if ETCD in roles and (host.values.get("preflight_etcd_fsync_ms") or 0) > 0 else "",
         "external_etcd": not inputs.stacked,

@@ -642,6 +642,13 @@ CLUSTER_CHECKS: list[Callable[[Sequence[Node]], Iterator[Fault]]] = [
 ]
 
 
+def read_nodes(results: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Node]:
+    """The hosts of which host_facts told, with their settings."""
+    return [
+        Node(name, outcome["host"], settings.get(name, {})) for name, outcome in results.items() if "host" in outcome
+    ]
+
+
 def find_faults(nodes: Sequence[Node]) -> list[Fault]:
     """Every fault of every host and across hosts."""
     return [

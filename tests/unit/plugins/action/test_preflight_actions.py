@@ -164,3 +164,56 @@ def test_site_judges_load_balancers_and_misses_no_group(
     assert done.rc == 0, done.output
     assert f"hosts ({expected}):" in done.stdout.partition("play #2")[0]
     assert "Could not match" not in done.output
+
+
+OF_ONE = {"cluster": {"kubelet_conf": True, "api_server_version": "", "kubelet_version": "1.35.0"}, "api_servers": []}
+
+
+def asking(version: str) -> dict[str, Any]:
+    """The role's tasks from what was read of the hosts on, with what a worker would tell."""
+    tasks = yaml.safe_load((ROLE / "tasks" / "main.yml").read_text())
+    at = next(
+        number
+        for number, task in enumerate(tasks)
+        if "left_out" in task.get("groundwork.kubernetes.preflight_report", {})
+    )
+    settings = {
+        "kubernetes_version": version,
+        "roles": ["worker"],
+        "api_servers": {"cp1": "192.0.2.1:6443", "cp3": "192.0.2.3:6443"},
+    }
+    return {
+        "hosts": "kube_node",
+        "any_errors_fatal": True,
+        "vars_files": [str(ROLE / "defaults" / "main" / "kubernetes.yml"), str(ROLE / "vars" / "main.yml")],
+        "vars": {
+            "__preflight_inputs": {"settings": {"w1": settings, "w2": settings}},
+            "__preflight_host": {"host": OF_ONE},
+        },
+        "tasks": [
+            {**tasks[at - 1], "name": "ask"},
+            {
+                "name": "seen",
+                "ansible.builtin.debug": {
+                    "msg": tasks[at]["groundwork.kubernetes.preflight_report"]["left_out"],
+                },
+                "run_once": True,
+            },
+        ],
+    }
+
+
+@pytest.mark.parametrize(("version", "expected"), [("1.35.0", []), ("1.36.0", ["cp1", "cp3"])])
+def test_control_planes_are_asked_where_a_kubelet_would_change(
+    play: Play, tmp_path: Path, version: str, expected: list[str]
+) -> None:
+    """One that cannot be reached stays unknown, and ends nothing."""
+    inventory = {"all": {**WITH_ETCD["all"], "vars": {**WITH_ETCD["all"]["vars"], "preflight_ignore": []}}}
+    for host in ("w1", "w2"):
+        inventory = yaml.safe_load(yaml.safe_dump(inventory))
+        inventory["all"]["children"]["kube_node"]["hosts"][host] = {"__preflight_host": {"host": OF_ONE}}
+    done = play(tmp_path, asking(version), inventory=inventory)
+    assert done.rc == 0, done.output
+    seen = next(iter(done.tasks["seen"].values()))["msg"]
+    assert [result["item"] for result in seen] == expected
+    assert ["host" in result for result in seen] == [name == "cp1" for name in expected]

@@ -320,3 +320,17 @@ def test_route_facts_are_unique_and_without_default() -> None:
     assert _host.route_facts([Route("0.0.0.0/0", "eth0", False, 0), twice, Route("10.0.0.0/8", "tun0", False, 9)]) == [
         {"destination": "10.0.0.0/8", "interface": "tun0", "on_link": False}
     ]
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("Kubernetes v1.36.5\n", "1.36.5"),
+        ("Kubernetes v1.37.0-rc.1\n", "1.37.0-rc.1"),
+        ("Kubernetes v1.36.5+build1\n", "1.36.5+build1"),
+        ("error: v1.36.5\n", ""),
+        ("", ""),
+    ],
+)
+def test_kubelet_version(output: str, expected: str) -> None:
+    assert _host.parse_kubelet_version(output) == expected

@@ -77,3 +77,23 @@ def test_options_are_documented() -> None:
     for name, option in host_facts.OPTIONS.items():
         assert option["type"] == documented[name]["type"]
         assert option.get("default") == documented[name].get("default")
+
+
+def test_a_node_tells_its_kubelet_and_asks_api_servers(
+    run_module: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = {"kubelet_conf": True, "admin_conf": False, "etcd_data": False, "ca_sha256": "", "api_server_version": ""}
+    monkeypatch.setattr(host_facts.HostReader, "cluster", lambda *_: cluster)
+    kubelet = tmp_path / "kubelet"
+    kubelet.write_text("#!/bin/sh\necho Kubernetes v1.36.5\n")
+    kubelet.chmod(0o755)
+    host = run_module(host_facts, bin_dir=str(tmp_path), api_servers=["127.0.0.1:1"])["host"]
+    assert host["cluster"]["kubelet_version"] == "1.36.5"
+    (answer,) = host["api_servers"]
+    assert (answer["server"], answer["version"], bool(answer["error"])) == ("127.0.0.1:1", "", True)
+
+
+def test_a_host_that_is_no_node_asks_nobody(run_module: Run) -> None:
+    host = run_module(host_facts, api_servers=["127.0.0.1:1"])["host"]
+    assert host["api_servers"] == []
+    assert host["cluster"]["kubelet_version"] == ""

@@ -94,6 +94,7 @@ def test_every_fault_is_named_once_in_the_table_and_in_the_readme() -> None:
             "plugin_utils/faults.py",
             "plugin_utils/control_plane.py",
             "plugin_utils/api_inputs.py",
+            "plugin_utils/kubelet_versions.py",
             "plugin_utils/network_inputs.py",
             "plugin_utils/node_inputs.py",
             "plugin_utils/endpoint.py",

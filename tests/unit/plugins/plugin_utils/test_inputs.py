@@ -476,7 +476,11 @@ def test_api_address(values: dict[str, Any], balancers: list[str], expected: lis
 
 
 def test_the_api_is_judged_by_a_control_plane_that_the_run_leaves_out() -> None:
-    hosts = [HostInput("w1", VALUES), HostInput("cp1", API, limited=True), HostInput("cp2", API, limited=True)]
+    hosts = [
+        HostInput("w1", {**VALUES, **API}),
+        HostInput("cp1", API, limited=True),
+        HostInput("cp2", API, limited=True),
+    ]
     groups = {"kube_control_plane": ["cp1", "cp2", "cp3"], "kube_node": ["w1"]}
     assert [fault.id for fault in found(hosts, groups)] == []
 
@@ -527,6 +531,24 @@ CLUSTERS = [
         [host(), host("w1", {"kubernetes_version": "1.37.0"})],
         GROUPS,
         ["error skew-unsupported w1"],
+    ),
+    (
+        "a newer worker, without the control plane",
+        [host(limited=True), host("w1", {"kubernetes_version": "1.37.0"})],
+        GROUPS,
+        ["error skew-unsupported w1"],
+    ),
+    (
+        "a newer worker that is left out",
+        [host(), host("w1", {"kubernetes_version": "1.37.0"}, limited=True)],
+        GROUPS,
+        [],
+    ),
+    (
+        "different networks, without the control plane",
+        [host(limited=True), host("w1", {"kubernetes_pod_cidr": "10.245.0.0/16"})],
+        GROUPS,
+        ["error cluster-differs "],
     ),
     (
         "control planes two minors apart",
@@ -623,3 +645,25 @@ def test_specs_of_roles(tmp_path: Path) -> None:
     specs = inputs.load_specs(tmp_path)
     assert list(specs) == ["etcd"]
     assert inputs.defaults(specs) == {"etcd_version": "3.6.8", "etcd_url": None}
+
+
+@pytest.mark.parametrize(
+    ("judged", "played", "expected"),
+    [
+        ("w1", ["w1"], {"cp1": "192.0.2.11:6443", "cp2": "[2001:db8::12]:7443", "cp3": ""}),
+        ("w1", ["w1", "cp1", "cp2", "cp3"], {}),
+        ("cp1", ["w1", "cp1", "cp2", "cp3"], {"cp1": "192.0.2.11:6443"}),
+        ("cp1", ["cp1", "cp2"], {"cp1": "192.0.2.11:6443", "cp3": ""}),
+    ],
+)
+def test_the_api_servers_that_a_host_asks(judged: str, played: list[str], expected: dict[str, str]) -> None:
+    given = {
+        "w1": {},
+        "cp1": {"kubernetes_node_ip": "192.0.2.11,2001:db8::11"},
+        "cp2": {"kubernetes_node_ip": "2001:DB8:0::12", "kubernetes_api_port": 7443},
+        "cp3": {"kubernetes_node_ip": ""},
+    }
+    hosts = [host(name, values, limited=name not in played) for name, values in given.items()]
+    groups = {"kube_control_plane": ["cp1", "cp2", "cp3"], "kube_node": ["w1"]}
+    (one,) = [one for one in hosts if one.name == judged]
+    assert inputs.settings(one, Inputs(hosts, groups, SPECS))["api_servers"] == expected
