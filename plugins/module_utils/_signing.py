@@ -163,7 +163,7 @@ def _read_names(data: bytes, request: Request) -> None:
         if tag == DNS_NAME:
             request.names.append(_decoded(value, "ascii"))
         elif tag == IP_ADDRESS and len(value) in (4, 16):
-            request.addresses.append(str(ipaddress.ip_address(value)))
+            request.addresses.append(normal(str(ipaddress.ip_address(value))))
         else:
             request.others.append("a name that is neither a DNS name nor an IP address")
 

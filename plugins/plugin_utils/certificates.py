@@ -97,7 +97,7 @@ def alternative_names(certificate: x509.Certificate) -> Set[str]:
     except x509.ExtensionNotFound:
         return set()
     addresses = names.get_values_for_type(x509.IPAddress)
-    return {*names.get_values_for_type(x509.DNSName), *map(str, addresses)}
+    return {*names.get_values_for_type(x509.DNSName), *(normal(str(address)) for address in addresses)}
 
 
 def usages(certificate: x509.Certificate) -> Set[str]:

@@ -75,7 +75,8 @@ def running(nodes: Sequence[Node], left_out: Mapping[str, Facts]) -> Running:
         if version:
             found.versions[host] = version
         else:
-            found.unknown[host] = next((answer["error"] for answer in said), "") or "no node of this run could ask it"
+            silent = "no node of this run could ask it" if server else "its address is not known"
+            found.unknown[host] = next((answer["error"] for answer in said), "") or silent
     for node in nodes:
         if CONTROL_PLANE in node.roles:
             found.add(node.name, node.facts)

@@ -511,7 +511,8 @@ def shared_addresses(nodes: Sequence[Node]) -> Iterator[Fault]:
     for address, holders in shared(nodes, lambda node: node.addresses):
         text = f"{listed(holders)} share the address {address}; give each its own, or set kubernetes_node_ip on them"
         yield Fault("address-clash", text)
-    owners = {address: node.name for node in nodes for address in node.addresses}
+    others = {address: name for node in nodes for address, name in (node.setting("left_out_addresses") or {}).items()}
+    owners = {**others, **{address: node.name for node in nodes for address in node.addresses}}
     for node in nodes:
         for interface in node.facts["interfaces"]:
             if not interface["physical"] and interface["name"] != node.facts["default_interface"]:

@@ -106,6 +106,8 @@ def judge(certificate: str, **options: Any) -> list[str]:
         (MEMBER.pem, {"names": ["h1", "10.0.0.2"]}, ["it is not for 10.0.0.2", "it is also for 10.0.0.1"]),
         (MEMBER.pem, {"names": ["h1"], "exact": False}, []),
         (sign("h1", CA, names=["2001:db8::1"], uses=BOTH).pem, {"names": ["2001:0db8:0::1"]}, []),
+        (sign("h1", CA, names=["::ffff:192.0.2.9"], uses=BOTH).pem, {"names": ["::FFFF:192.0.2.9"], "exact": True}, []),
+        (sign("h1", CA, names=["192.0.2.9"], uses=BOTH).pem, {"names": ["::FFFF:192.0.2.9"], "exact": True}, []),
         (sign("h1", CA, names=NAMES, uses=["serverAuth"]).pem, {}, ["it is not good for clientAuth"]),
         (sign("h1", CA, names=NAMES).pem, {}, []),
         (sign("h1", CA, uses=BOTH).pem, {"names": []}, []),

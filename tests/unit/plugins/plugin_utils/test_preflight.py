@@ -510,6 +510,16 @@ def test_one_host(facts: dict[str, Any], settings: dict[str, Any], expected: lis
 
 API = {"api_endpoint": "api:6443"}
 ACROSS = [
+    (
+        "the address of a host that the run leaves out, at another interface",
+        [
+            other(
+                facts={"interfaces": [{**FACTS["interfaces"][0], "addresses": ["192.0.2.98", "192.0.2.77"]}]},
+                settings={"left_out_addresses": {"192.0.2.77": "cp2", "192.0.2.78": "cp3"}},
+            )
+        ],
+        ["error address-clash b"],
+    ),
     ("different hosts", [node(), other()], []),
     ("same host name", [node(), other(facts={"hostname": "a"})], ["error duplicate-hostname "]),
     ("same machine id", [node(), other(facts={"machine_id": "aaaa"})], ["error duplicate-machine-id "]),
