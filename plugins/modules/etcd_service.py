@@ -15,7 +15,8 @@ description:
     is a healthy part of the cluster.
   - A restart is refused, and says why, unless the cluster keeps its quorum without the member, as
     M(groundwork.kubernetes.etcd_guard) describes. A member that leads hands over first. The task ends when the member
-    has caught up, so a task with C(throttle=1) restarts the members of a cluster one at a time.
+    has caught up, so a play with C(serial=1) restarts the members of a cluster one at a time, and ends at the first
+    that fails. C(throttle=1) would go on with the next one.
   - A member that does not serve is restarted at once, since that costs nothing. So a fault in the settings of all
     members can be repaired.
   - Whether a restart is due is read from the host. A run that was interrupted is made good by the next one.
@@ -71,6 +72,7 @@ seealso:
 EXAMPLES = r"""
 - name: Restart the members whose settings have changed, one at a time
   hosts: etcd
+  serial: 1
   tasks:
     - name: Restart it if need be
       groundwork.kubernetes.etcd_service:
@@ -78,7 +80,6 @@ EXAMPLES = r"""
         state: restarted
         files: [/usr/local/bin/etcd, /etc/etcd/etcd.env, /etc/systemd/system/etcd.service]
         endpoints: ["https://192.0.2.11:2379", "https://192.0.2.12:2379", "https://192.0.2.13:2379"]
-      throttle: 1
 """
 
 RETURN = r"""

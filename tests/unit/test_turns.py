@@ -1,0 +1,172 @@
+"""What goes host by host ends at the first host that fails: the roles' form, and what Ansible does with it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+TASKS = [*(ROOT / "roles").glob("*/tasks/*.yml"), *(ROOT / "playbooks").glob("*.yml")]
+COLLECTION = "groundwork.kubernetes"
+# What takes a part of a running cluster away for a while, so that one host at a time may do it.
+DISRUPTIVE = {
+    f"{COLLECTION}.kubeadm_init": lambda task: not task.get("check_mode"),
+    f"{COLLECTION}.kubeadm_join": lambda task: "control_plane_config" in task[f"{COLLECTION}.kubeadm_join"],
+    f"{COLLECTION}.etcd_service": lambda task: task[f"{COLLECTION}.etcd_service"]["state"] == "restarted",
+}
+OLDER = Path(sys.executable).with_name("ansible-playbook")
+NEWER = ROOT / ".build" / "venv-newer" / "bin" / "ansible-playbook"
+
+MODULE = """
+import os
+from ansible.module_utils.basic import AnsibleModule
+
+module = AnsibleModule(
+    {name: {"type": "raw"} for name in ("documents", "kubelet_patch", "content", "skip_phases", "ignore_preflight_errors", "timeout")},
+    supports_check_mode=True,
+)
+host, wish = module.params["content"]["host"], module.params["content"]["wish"]
+with open(os.path.join(os.environ["TURNS"], "log"), "a") as log:
+    log.write(f"{'looks' if module.check_mode else 'begins'} {host}\\n")
+if not module.check_mode:
+    if wish == "fails":
+        module.fail_json(msg="no such flag")
+    with open(os.path.join(os.environ["TURNS"], "log"), "a") as log:
+        log.write(f"ends {host}\\n")
+action = "none" if wish == "none" else "reconcile"
+module.exit_json(changed=action != "none", action=action)
+"""
+FILTER = """
+class FilterModule:
+    def filters(self):
+        return {"kubeadm_skip_phases": lambda documents, version: []}
+"""
+
+
+def tasks_of(path: Path) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """Each task of a file with the blocks, and the play, around it."""
+
+    def walk(items: Any, around: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+        for item in items or []:
+            inner = [name for name in ("block", "rescue", "always", "tasks", "pre_tasks", "post_tasks") if name in item]
+            for name in inner:
+                yield from walk(item[name], [*around, item])
+            if not inner:
+                yield item, around
+
+    yield from walk(yaml.safe_load(path.read_text()), [])
+
+
+@pytest.mark.parametrize("path", TASKS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_throttled(path: Path) -> None:
+    """With throttle the next host has its turn after a failure too, whatever any_errors_fatal says."""
+    assert [
+        task.get("name") for task, around in tasks_of(path) if any("throttle" in one for one in [task, *around])
+    ] == []
+
+
+def turns(path: Path) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    for task, around in tasks_of(path):
+        if str(task.get("loop_control", {}).get("loop_var", "")).endswith("_turn"):
+            yield task, around
+
+
+def test_turns_are_passes_of_a_looped_include_of_which_each_host_has_its_own() -> None:
+    found = [(task, around) for path in TASKS for task, around in turns(path)]
+    assert len(found) >= 5
+    for task, around in found:
+        assert "ansible.builtin.include_tasks" in task, task["name"]
+        # Hosts with the same item would go through the file together.
+        assert task["loop"].startswith("{{ [inventory_hostname]"), task["name"]
+        assert any(block.get("any_errors_fatal") is True for block in around), task["name"]
+
+
+def test_what_disrupts_is_done_in_turns() -> None:
+    by_turn = {path.parent / task["ansible.builtin.include_tasks"] for path in TASKS for task, _around in turns(path)}
+    seen = set()
+    for path in TASKS:
+        for task, _around in tasks_of(path):
+            for module, disrupts in DISRUPTIVE.items():
+                if module in task and disrupts(task):
+                    assert path in by_turn, f"{path}: {task['name']}"
+                    seen.add(module)
+    assert seen == set(DISRUPTIVE)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A play that uses the role's own tasks, without any_errors_fatal, and a module that only writes down its turns."""
+    plugins = tmp_path / "ansible_collections" / "groundwork" / "kubernetes" / "plugins"
+    for path, text in ((plugins / "modules" / "kubeadm_init.py", MODULE), (plugins / "filter" / "skip.py", FILTER)):
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    tasks = ROOT / "roles" / "control_plane" / "tasks"
+    play = {
+        "hosts": "all",
+        "gather_facts": False,
+        "tasks": [
+            {"ansible.builtin.include_tasks": f"{tasks}/apply.yml"},
+            {"ansible.builtin.shell": "echo after {{ inventory_hostname }} >> {{ lookup('env', 'TURNS') }}/log"},
+        ],
+    }
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("program", "wishes", "options", "counts"),
+    [
+        (OLDER, {"a": "change", "b": "none", "c": "change"}, [], {"looks": 3, "begins": 2, "ends": 2, "after": 3}),
+        (OLDER, {"a": "change", "b": "change", "c": "none"}, ["--check"], {"looks": 5}),
+        (OLDER, {"a": "fails", "b": "fails", "c": "none"}, [], {"looks": 3, "begins": 1}),
+        (NEWER, {"a": "fails", "b": "fails", "c": "none"}, [], {"looks": 3, "begins": 1}),
+    ],
+)
+def test_turns_end_at_the_first_that_fails(
+    folder: Path, program: Path, wishes: dict[str, str], options: list[str], counts: dict[str, int]
+) -> None:
+    if not program.exists():
+        pytest.skip("there is no newer ansible-core")
+    variables = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+        "kubernetes_version": "1.36.0",
+        "control_plane_timeout": 1,
+        "__control_plane_documents": [],
+        "__control_plane_kubelet_patch": {},
+        "__control_plane_joining": [],
+        "__control_plane_ignored_checks": [],
+        "__control_plane_config": {"host": "{{ inventory_hostname }}", "wish": "{{ wish }}"},
+    }
+    hosts = {name: {"wish": wish} for name, wish in wishes.items()}
+    (folder / "inventory.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": variables}}))
+    settings = {"ANSIBLE_COLLECTIONS_PATH": str(folder), "ANSIBLE_INJECT_FACT_VARS": "false", "TURNS": str(folder)}
+    environment = {name: value for name, value in os.environ.items() if name != "ANSIBLE_CONFIG"}
+    done = subprocess.run(
+        [program, "--inventory=inventory.yml", "play.yml", *options],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**environment, **settings},
+        cwd=folder,
+    )
+    assert done.returncode == (2 if "fails" in wishes.values() else 0), done.stdout + done.stderr
+    log = [line.split() for line in (folder / "log").read_text().splitlines()]
+    assert {word: sum(word == first for first, _host in log) for word, _host in log} == counts
+    # A host begins when the one before has ended.
+    turns_taken = [line for line in log if line[0] in ("begins", "ends")]
+    for begun, ended in zip(turns_taken[::2], turns_taken[1::2], strict=False):
+        assert (begun[0], ended[0], begun[1]) == ("begins", "ends", ended[1])
+    if options == ["--check"]:
+        assert [line.count("changed=1") for line in done.stdout.partition("PLAY RECAP")[2].splitlines()[1:4]] == [
+            1,
+            1,
+            0,
+        ]
