@@ -5,20 +5,20 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from functools import partial
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any, Callable, Dict, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _kubeadm
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _attempt, _kubeadm
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._exits import StaticPod
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import read_bytes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._health import (
-    HEALTH_TIMEOUT,
-    LOG_LINES,
     Kubelet,
     get_object,
+    holds_kubelet,
     is_ready,
+    put_back_interrupted,
     undone_on_failure,
     wait_for,
 )
@@ -26,6 +26,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm imp
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import Kubectl, KubectlError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubelet_config import KubeletConfig
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._own_api import OwnApi
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._proxy import Proxy
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile import (
     CERTIFICATE,
     CONTROL_PLANE,
@@ -39,7 +40,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile i
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._static_pods import answer, probe
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._traces import COMPONENTS, KUBECONFIGS, manifest
 
-POD_LOGS = "/var/log/pods"
 HASH = "kubernetes.io/config.hash"
 
 
@@ -61,8 +61,9 @@ class ControlPlane:
         self.module, self.config, self.node = module, config, node
         self.kubelet_config = kubelet_config
         self.kubeadm = Kubeadm(module, timeout)
-        self.kubectl = self._kubectl(10)
+        self.kubectl = Kubectl(module, os.path.join(_kubeadm.FOLDER, "admin.conf"), 10)
         self.api = OwnApi(module, _kubeadm.FOLDER)
+        self.proxy = Proxy(module, self.kubectl, lambda: self._phase("addon", "kube-proxy"))
 
     def apply(self, plan: Plan) -> None:
         """Do the steps of a plan, in order.
@@ -70,6 +71,7 @@ class ControlPlane:
         Raises:
             KubeadmError: if the control plane is not healthy before or after; what was there is put back.
         """
+        self._put_back()
         if not self.api.ready():
             raise KubeadmError(
                 "The API server of this host is not ready, so the changed configuration is not applied. Repair the "
@@ -81,10 +83,11 @@ class ControlPlane:
             KUBELET: self._configure_kubelet,
             UPLOAD: lambda: self._phase("upload-config", "all"),
             DNS: lambda: self._phase("addon", "coredns"),
-            PROXY: lambda: self._phase("addon", "kube-proxy"),
-            PROXY_RESTART: self._restart_proxy,
+            PROXY: self.proxy.configure,
+            PROXY_RESTART: self.proxy.restart,
         }
         for step in plan.steps:
+            _attempt.begin(self.module, [step])
             steps[step]()
 
     def mend(self, missing: Sequence[str]) -> None:
@@ -103,9 +106,10 @@ class ControlPlane:
         for name in written:
             self._phase("control-plane", name.replace("kube-", "", 1))
         for name in written:
-            log = partial(self._pod_log, name)
-            wait_for(partial(self._answers, name), f"{name} was written again, and is not healthy", log)
-        wait_for(self.api.ready, "The API server of this host is not ready", partial(self._pod_log, COMPONENTS[0]))
+            pod = StaticPod(name, self.node)
+            wait_for(partial(self._answers, name), f"{name} was written again, and is not healthy", pod.log)
+        log = StaticPod(COMPONENTS[0], self.node).log
+        wait_for(self.api.ready, "The API server of this host is not ready", log)
 
     def _answers(self, component: str) -> bool:
         """Whether a static pod answers what the kubelet asks of it; the API server is asked with a certificate."""
@@ -125,8 +129,14 @@ class ControlPlane:
         except KubectlError as error:
             raise KubeadmError(f"The API server does not tell its version: {error}") from error
 
-    def _kubectl(self, timeout: int) -> Kubectl:
-        return Kubectl(self.module, os.path.join(_kubeadm.FOLDER, "admin.conf"), timeout)
+    def _put_back(self) -> None:
+        """Undo what an earlier run was cut off in, except for manifests with which the API server is ready."""
+        files = (_attempt.read() or _attempt.Attempt()).files
+        if not files or (self.api.ready() and not holds_kubelet(files)):
+            return
+        if put_back_interrupted(self.module):
+            message = "An earlier run was cut off. With the settings from before it, too, the API server is not ready"
+            wait_for(self.api.ready, message)
 
     def _phase(self, *phase: str) -> None:
         self.kubeadm.run("init", "phase", *phase, f"--config={self.config}")
@@ -144,13 +154,15 @@ class ControlPlane:
         manifests = {name: os.path.join(_kubeadm.FOLDER, "manifests", f"{name}.yaml") for name in COMPONENTS}
         contents = {name: read_bytes(path) for name, path in manifests.items()}
         hashes = {name: self._hash(self._pod(name)) for name in COMPONENTS}
+        pods = {name: StaticPod(name, self.node) for name in COMPONENTS}
         back = partial(wait_for, self.api.ready, "With them, too, the API server is not ready")
         with undone_on_failure(self.module, list(manifests.values()), back):
             self._phase("control-plane", "all")
             for name, path in manifests.items():
                 if read_bytes(path) != contents[name]:
                     anew = partial(self._runs_anew, name, hashes[name])
-                    wait_for(anew, f"{name} is not ready with its new settings", partial(self._pod_log, name))
+                    pod = pods[name]
+                    wait_for(anew, f"{name} is not ready with its new settings", pod.log, pod.hopeless)
             wait_for(self.api.ready, "The API server is not ready")
 
     def _pod(self, component: str) -> Dict[str, Any]:
@@ -164,20 +176,13 @@ class ControlPlane:
         pod = self._pod(component)
         return self._hash(pod) not in ("", before) and is_ready(pod)
 
-    def _pod_log(self, component: str) -> List[str]:
-        """The end of a static pod's newest log, which can be read while the API server does not answer."""
-        logs = glob.glob(os.path.join(POD_LOGS, f"kube-system_{component}-{self.node}_*", component, "*.log"))
-        if not logs:
-            return []
-        with open(max(logs, key=os.path.getmtime), encoding="utf-8", errors="replace") as stream:
-            return stream.read().splitlines()[-LOG_LINES:]
-
     def patch_kubelet(self) -> None:
         """Give the kubelet what this host has beside the cluster's configuration, unless it has it already.
 
         Raises:
             KubeadmError: if it does not make the node ready with it; the former settings are put back.
         """
+        self._put_back()
         kubelet = Kubelet(self.module, self.kubectl, self.node)
         with kubelet.reconfigured():
             if self.kubelet_config.merge_patch():
@@ -190,16 +195,3 @@ class ControlPlane:
             patch = self.kubelet_config
             if patch.patch and not patch.patched_by_kubeadm and patch.merge_patch():
                 kubelet.restart()
-
-    def _restart_proxy(self) -> None:
-        """Restart kube-proxy, which reads its configuration only when it starts."""
-        kubectl = self._kubectl(int(HEALTH_TIMEOUT))
-        try:
-            kubectl.run("rollout", "restart", "daemonset/kube-proxy", "--namespace=kube-system")
-        except KubectlError as error:
-            raise KubeadmError(f"kube-proxy cannot be restarted: {error}") from error
-        try:
-            kubectl.run("rollout", "status", "daemonset/kube-proxy", "--namespace=kube-system", "--timeout=120s")
-        except KubectlError as error:
-            # A node that is down keeps the rollout from ending, and is no fault of the configuration.
-            self.module.warn(f"kube-proxy has not restarted on every node yet: {error.stderr}")

@@ -9,10 +9,12 @@ import contextlib
 import os
 import time
 from datetime import datetime, timezone
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from functools import partial
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _kubeadm
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _attempt, _kubeadm
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._exits import ENDED_TOO_OFTEN, telling
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import read_bytes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import KubeadmError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import Kubectl, KubectlError
@@ -20,7 +22,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl imp
 KUBELET_FOLDER = "/var/lib/kubelet"
 HEALTH_TIMEOUT = 300.0
 PAUSE = 2.0
-LOG_LINES = 5
+# Enough to hold what a program complained of before it printed all the flags that it knows.
+JOURNAL_LINES = 300
 
 
 def is_ready(thing: Optional[Dict[str, Any]]) -> bool:
@@ -38,46 +41,108 @@ def get_object(kubectl: Kubectl, *arguments: str) -> Dict[str, Any]:
     return found or {}
 
 
-def wait_for(proven: Callable[[], bool], message: str, log: Optional[Callable[[], List[str]]] = None) -> None:
+def _no_reason() -> str:
+    return ""
+
+
+def wait_for(
+    proven: Callable[[], bool],
+    message: str,
+    log: Optional[Callable[[], List[str]]] = None,
+    hopeless: Callable[[], str] = _no_reason,
+) -> None:
     """Wait until something is proven.
 
     Args:
         proven: asks for it.
         message: what is wrong if it is not proven in time.
-        log: gives the last lines of a log for that message.
+        log: gives the lines of a log for that message that tell most.
+        hopeless: why waiting longer is of no use; nothing where that is not known.
 
     Raises:
-        KubeadmError: if it is not proven in time.
+        KubeadmError: if it is not proven in time, or never will be.
     """
     deadline = time.monotonic() + HEALTH_TIMEOUT
     while not proven():
-        if time.monotonic() >= deadline:
+        reason = hopeless()
+        if reason or time.monotonic() >= deadline:
             lines = log() if log else []
-            end = "\n".join(["", "Its log ends with:", *lines]) if lines else ""
-            raise KubeadmError(f"{message} after {HEALTH_TIMEOUT:.0f} seconds.{end}")
+            end = "\n".join(["", "Its log says:", *lines]) if lines else ""
+            raise KubeadmError(f"{message}{f': {reason}' if reason else f' after {HEALTH_TIMEOUT:.0f} seconds'}.{end}")
         time.sleep(PAUSE)
+
+
+def _put(module: AnsibleModule, path: str, content: Optional[bytes]) -> None:
+    if content is None:
+        _kubeadm.remove_files([path])
+    else:
+        _kubeadm.write_private(module, path, content)
 
 
 @contextlib.contextmanager
 def undone_on_failure(module: AnsibleModule, paths: List[str], afterwards: Callable[[], None]) -> Iterator[None]:
-    """Puts files back as they were if the work fails, and then does what makes that take effect."""
+    """Puts files back as they were if the work fails, and then does what makes that take effect.
+
+    Where the work is cut off, they are still on the disk, for put_back_interrupted.
+    """
     before = {path: read_bytes(path) for path in paths}
+    _attempt.hold(module, before)
     try:
         yield
     except KubeadmError as error:
         for path, content in before.items():
-            if content is not None:
-                _kubeadm.write_private(module, path, content)
-            else:
-                _kubeadm.remove_files([path])
+            _put(module, path, content)
         outcome = "The former settings have been put back."
         try:
             afterwards()
         except KubeadmError as second:
             outcome += f" {second}"
+        _attempt.hold(module, {})
         failure = KubeadmError(f"{error}\n{outcome}")
         failure.untouched = error.untouched
         raise failure from error
+    _attempt.hold(module, {})
+
+
+def holds_kubelet(files: Iterable[str]) -> bool:
+    """Whether the kubelet's settings are among these files."""
+    return any(os.path.dirname(path) == KUBELET_FOLDER for path in files)
+
+
+def put_back_interrupted(module: AnsibleModule) -> bool:
+    """Put back what an earlier run changed and could neither prove nor put back; tells whether there was something."""
+    attempt = _attempt.read()
+    if attempt is None or not attempt.files:
+        return False
+    for path, content in attempt.files.items():
+        if read_bytes(path) != content:
+            _put(module, path, content)
+    if holds_kubelet(attempt.files):
+        recover_kubelet(module)
+    _attempt.hold(module, {})
+    return True
+
+
+def recover_kubelet(module: AnsibleModule) -> None:
+    """Restart a kubelet that may have failed so often that it is not started again before its failures are forgotten.
+
+    Raises:
+        KubeadmError: if systemd cannot.
+    """
+    module.run_command([module.get_bin_path("systemctl", required=True), "reset-failed", "kubelet"])
+    restart_kubelet(module)
+
+
+def restart_kubelet(module: AnsibleModule) -> None:
+    """Restart the kubelet.
+
+    Raises:
+        KubeadmError: if systemd cannot.
+    """
+    systemctl = module.get_bin_path("systemctl", required=True)
+    rc, _out, err = module.run_command([systemctl, "restart", "kubelet"])
+    if rc != 0:
+        raise KubeadmError(f"The kubelet cannot be restarted: {err.strip()}")
 
 
 class Kubelet:
@@ -105,14 +170,22 @@ class Kubelet:
         Raises:
             KubeadmError: if it does not.
         """
-        with undone_on_failure(self.module, [self.config, self.arguments, *more], self._recover):
+        files = [self.config, self.arguments, *more]
+        with undone_on_failure(self.module, files, partial(recover_kubelet, self.module)):
             yield
+            ended = self._ended()
+
+            def hopeless() -> str:
+                times = self._ended() - ended
+                return f"its service has ended {times} times" if times >= ENDED_TOO_OFTEN else ""
+
             # The lease's time is the kubelet's own, so it is compared with the clock of the same host.
             since = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             wait_for(
                 lambda: self._lease_time() > since and is_ready(get_object(self.kubectl, "node", self.node)),
                 "The kubelet with its new configuration has not made the node ready",
                 self._log,
+                hopeless,
             )
 
     def restart(self) -> None:
@@ -121,15 +194,13 @@ class Kubelet:
         Raises:
             KubeadmError: if systemd cannot.
         """
-        systemctl = self.module.get_bin_path("systemctl", required=True)
-        rc, _out, err = self.module.run_command([systemctl, "restart", "kubelet"])
-        if rc != 0:
-            raise KubeadmError(f"The kubelet cannot be restarted: {err.strip()}")
+        restart_kubelet(self.module)
 
-    def _recover(self) -> None:
-        # A kubelet that failed too often is not started again before its failures are forgotten.
-        self.module.run_command([self.module.get_bin_path("systemctl", required=True), "reset-failed", "kubelet"])
-        self.restart()
+    def _ended(self) -> int:
+        """How often systemd has started it again because it ended by itself; 0 where that is not known."""
+        systemctl = self.module.get_bin_path("systemctl", required=True)
+        _rc, out, _err = self.module.run_command([systemctl, "show", "kubelet", "--property=NRestarts", "--value"])
+        return int(out.strip()) if out.strip().isdigit() else 0
 
     def _lease_time(self) -> str:
         lease = get_object(self.kubectl, "lease", self.node, "--namespace=kube-node-lease")
@@ -137,6 +208,6 @@ class Kubelet:
 
     def _log(self) -> List[str]:
         journalctl = self.module.get_bin_path("journalctl", required=True)
-        options = ["--unit=kubelet", f"--lines={LOG_LINES}", "--output=cat", "--no-pager"]
+        options = ["--unit=kubelet", f"--lines={JOURNAL_LINES}", "--output=cat", "--no-pager"]
         _rc, out, _err = self.module.run_command([journalctl, *options])
-        return list(out.splitlines())
+        return telling(out.splitlines())

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Dict, Iterator, List, Tuple
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import normal_text
@@ -97,6 +97,11 @@ class Plan:
 
 
 NOTHING = Plan([], [], [], [])
+
+
+def with_steps(plan: Plan, steps: List[str]) -> Plan:
+    """A plan that does further steps as well."""
+    return replace(plan, steps=[step for step in STEPS if step in {*plan.steps, *steps}])
 
 
 def _differences(path: str, before: Any, after: Any) -> Iterator[Tuple[str, Any, Any]]:

@@ -17,7 +17,11 @@ description:
     Where an earlier run was interrupted, it is still there, and this module resumes the initialization.
     Certificates and kubeconfigs are issued again, by the authorities that are there. Data of etcd is never removed.
   - On a control plane that runs, a changed configuration is applied, one component after the other.
-    Each is proven healthy before the next. If one does not come up, its former settings are put back.
+    Each is proven healthy before the next. One that does not come up, or ends three times, gets its former settings
+    back.
+  - What is about to be changed is kept in C(/var/lib/groundwork/kubeadm-attempt.json) until it is proven or put back.
+    Where a run is cut off in between, the next one puts it back if the API server is not ready, and does again what was
+    begun.
   - Where manifests of its components or their kubeconfigs are missing, kubeadm writes them again, by the configuration
     that is in O(config) before this module changes it, and they are proven healthy. What cannot be written again, such
     as the manifest of etcd, is named, and nothing is changed.
@@ -131,7 +135,7 @@ import socket
 from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _health, _kubeadm
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _attempt, _health, _kubeadm
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._control_plane import ControlPlane
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import (
     FileChange,
@@ -156,6 +160,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile i
     etcd_data,
     find_document,
     make_plan,
+    with_steps,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._traces import NodeState
 
@@ -222,12 +227,15 @@ class Initialization:
         self.file = self._plan_config()
         self.stamp = plan_file(_kubeadm.STAMP, self._stamp_content())
         self.plan = NOTHING
-        if self.action == "none" and self.stamp.changed:
+        self.attempt = _attempt.read() if self.documents is not None else None
+        if self.action == "none" and (self.stamp.changed or self.attempt):
             if self.stamp.before is None:
                 self.action = "adopt"
             else:
                 self.plan = self._plan_changes(json.loads(self.stamp.before))
                 self.action = "reconcile"
+                # How much of these steps was done before one failed, or was cut off, is not known.
+                self.plan = with_steps(self.plan, self.attempt.steps if self.attempt else [])
         elif self.action == "none" and self.mended:
             self.action = "mend"
         elif self.action == "none" and self.file.changed:
@@ -275,19 +283,34 @@ class Initialization:
         if self.mended:
             # By what was applied before: a new configuration is only given to a control plane that is healthy.
             self.control_plane().mend(self.mended)
-        self._write(self.file)
         if self.action in ("initialize", "resume"):
+            # What was begun on the host belongs to a node that is no more.
+            _attempt.end()
+            self._write(self.file)
             self._initialize()
         patch = self.kubelet_config
-        if self.plan.steps:
-            self.control_plane().apply(self.plan)
-        elif self.action == "adopt" and patch.patch:
+        if self.plan.steps or (self.attempt and self.action == "reconcile"):
+            self._reconcile()
+        else:
+            self._write(self.file)
+        if self.action == "adopt" and patch.patch:
             # kubeadm has not written this host's configuration, so the patch is not in it even where kubeadm knows it.
             self.control_plane().patch_kubelet()
         elif self.action in ("initialize", "resume") and patch.patch and not patch.patched_by_kubeadm:
             self.control_plane().patch_kubelet()
-        # The stamp comes last: what is interrupted before is done again by the next run.
+        # The stamp comes last: what fails or is interrupted before is done again by the next run.
         self._write(self.stamp)
+        if self.documents is not None:
+            _attempt.end()
+
+    def _reconcile(self) -> None:
+        self._write(self.file)
+        try:
+            self.control_plane().apply(self.plan)
+        except KubeadmError:
+            if self.file.changed and self.file.before is not None:
+                _kubeadm.write_private(self.module, self.file.path, self.file.before)
+            raise
 
     def _write(self, change: FileChange) -> None:
         if change.changed and change.after is not None:

@@ -21,7 +21,8 @@ description:
     first and etcd's data on the host is removed, so the host's member must have been removed from etcd before. A member
     that still works is left alone, and the module fails.
   - On a worker that has joined, a changed configuration or changed arguments of the kubelet are applied.
-    The kubelet is proven healthy then. If it does not come up, its former settings are put back.
+    The kubelet is proven healthy then. If it does not come up, or ends three times, its former settings are put back;
+    where the run is cut off in between, by the next one.
   - A worker that has joined by other means is left alone at first, but for O(kubelet_patch).
     Its configuration is taken to be the one that is given, and later changes of that are applied.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
@@ -127,9 +128,13 @@ import time
 from typing import List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _health, _kubeadm
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _attempt, _health, _kubeadm
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import FileChange, plan_file, read_bytes
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._health import Kubelet, wait_for
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._health import (
+    Kubelet,
+    put_back_interrupted,
+    wait_for,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import (
     Kubeadm,
     KubeadmError,
@@ -157,6 +162,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile i
     find_document,
     make_plan,
     replace_arguments,
+    with_steps,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._static_pods import answer, probe
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._traces import (
@@ -174,7 +180,6 @@ STALE_NODE_WAIT = 120
 STALE_NODE_PAUSE = 5
 # What kubeadm says when the kubelet of a busy host took longer than it waits for.
 SLOW_KUBELET = "error uploading crisocket"
-RECONFIGURATION_MARKER = ".kubelet-reconfiguration-in-progress"
 ADOPTED = (
     "This host has joined by other means. Its configuration is taken to be the one given, without having been "
     "compared. Later changes are applied."
@@ -235,10 +240,12 @@ class Join:
         if self.action != "none" and module.params["config"] is None:
             raise KubeadmError("This host has not joined yet; set config to join it.")
         # A control plane's configuration is kept by the module kubeadm_init.
-        if self.action == "none" and state.role == "worker" and self.stamp.changed:
+        self.attempt = _attempt.read() if module.params["documents"] is not None else None
+        if self.action == "none" and state.role == "worker" and (self.stamp.changed or self.attempt):
             self.action = "adopt" if self.stamp.before is None else "reconcile"
         if self.action == "reconcile":
-            self.plan = make_plan(self.applied, self.wanted)
+            steps = self.attempt.steps if self.attempt else []
+            self.plan = with_steps(make_plan(self.applied, self.wanted), steps)
         if self.plan.refused:
             raise KubeadmError(self.plan.refusal)
 
@@ -271,6 +278,8 @@ class Join:
             KubeadmError: if something fails.
         """
         if self.action in ("join", "resume"):
+            # What was begun on the host belongs to a node that is no more.
+            _attempt.end()
             with _kubeadm.in_progress(os.path.join(_kubeadm.FOLDER, _kubeadm.JOIN_MARKER)):
                 if self.action == "resume":
                     self._clear()
@@ -289,11 +298,24 @@ class Join:
             if not self.kubelet_config.patch or self.kubelet_config.patched_by_kubeadm:
                 return
             self._patch_kubelet()
-        elif self.action == "adopt" and self.kubelet_config.patch:
-            self._patch_kubelet()
-        elif KUBELET in self.plan.steps or ARGUMENTS in self.plan.steps:
-            self._reconfigure()
+        else:
+            self._reconcile()
         self._write_stamp(self.wanted)
+        if self.module.params["documents"] is not None:
+            _attempt.end()
+
+    def _reconcile(self) -> None:
+        """Apply what has changed on a worker that has joined, after what an earlier run was cut off in is put back."""
+        put_back_interrupted(self.module)
+        try:
+            if self.action == "adopt" and self.kubelet_config.patch:
+                self._patch_kubelet()
+            elif KUBELET in self.plan.steps or ARGUMENTS in self.plan.steps:
+                self._reconfigure()
+        except KubeadmError:
+            # The former settings are back.
+            _attempt.end()
+            raise
 
     def _write_stamp(self, applied: List[Document]) -> None:
         if self.module.params["documents"] is not None:
@@ -381,15 +403,14 @@ class Join:
     def _reconfigure(self) -> None:
         """Give the kubelet what has changed, and restart it."""
         kubelet = self._kubelet()
-        marker = os.path.join(os.path.dirname(_kubeadm.STAMP), RECONFIGURATION_MARKER)
-        resumed = os.path.exists(marker)
-        with _kubeadm.in_progress(marker), kubelet.reconfigured(os.path.join(PATCH_FOLDER, PATCH_FILE)):
+        _attempt.begin(self.module, self.plan.steps)
+        with kubelet.reconfigured(os.path.join(PATCH_FOLDER, PATCH_FILE)):
             before = read_bytes(kubelet.config)
             if KUBELET in self.plan.steps:
                 self._write_kubelet_config()
             if ARGUMENTS in self.plan.steps:
                 self._write_arguments(kubelet.arguments)
-            if resumed or ARGUMENTS in self.plan.steps or read_bytes(kubelet.config) != before:
+            if self.attempt or ARGUMENTS in self.plan.steps or read_bytes(kubelet.config) != before:
                 kubelet.restart()
 
     def _write_kubelet_config(self) -> None:

@@ -28,10 +28,8 @@ MODULE = """
 import os
 from ansible.module_utils.basic import AnsibleModule
 
-module = AnsibleModule(
-    {name: {"type": "raw"} for name in ("documents", "kubelet_patch", "content", "skip_phases", "ignore_preflight_errors", "timeout")},
-    supports_check_mode=True,
-)
+names = ("documents", "kubelet_patch", "content", "skip_phases", "ignore_preflight_errors", "timeout")
+module = AnsibleModule({name: {"type": "raw"} for name in names}, supports_check_mode=True)
 host, wish = module.params["content"]["host"], module.params["content"]["wish"]
 with open(os.path.join(os.environ["TURNS"], "log"), "a") as log:
     log.write(f"{'looks' if module.check_mode else 'begins'} {host}\\n")

@@ -7,14 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils import (
     _control_plane,
+    _exits,
     _health,
     _kubeadm,
     _kubelet_config,
+    _proxy,
 )
 from ansible_collections.groundwork.kubernetes.plugins.modules import kubeadm_init
 
@@ -31,6 +34,9 @@ KUBECONFIGS = ("admin", "controller-manager", "scheduler")
 OWN = "--server=https://192.0.2.11:6443"
 ADDRESS = "    - --advertise-address=192.0.2.11\n"
 Result = dict[str, Any]
+RESTARTED = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "now"}}}
+PROXY_CONFIGURATION = {"data": {"config.conf": "mode: iptables"}}
+PROXY_SET = {"spec": {"template": RESTARTED}}
 
 
 @dataclass
@@ -45,6 +51,7 @@ class Host:
     version: str = "v1.36.5"
     seen_marker: bool = False
     warnings: list[str] = field(default_factory=list)
+    proxies: dict[str, Any] = field(default_factory=lambda: {"items": []})
 
     @property
     def kubernetes(self) -> Path:
@@ -112,17 +119,24 @@ class Host:
         api_broken = "kube-apiserver" in self.broken and self.manifest("kube-apiserver") == "after"
         if api_broken or "api" in self.broken:
             return 1, "", "connection refused"
-        if "--raw=/readyz" in line:
-            return 0, "ok", ""
-        if "--raw=/version" in line:
-            return 0, json.dumps({"gitVersion": self.version}), ""
-        if any(part in line for part in ("get pod ", "get node ", "get lease ")):
+        texts = {
+            "get --raw=/readyz": "ok",
+            "get --raw=/version": json.dumps({"gitVersion": self.version}),
+            "logs kube-proxy-x": "E1127 unknown proxy mode\nusage\n",
+        }
+        for start, text in texts.items():
+            if line.startswith(start):
+                return 0, text, ""
+        if line.startswith("get "):
             return 0, json.dumps(self.state_of(line)), ""
         self.ran.append(f"kubectl {line}")
         return (1, "", "timed out") if "rollout status" in line and "rollout" in self.broken else (0, "", "")
 
     def state_of(self, line: str) -> dict[str, Any]:
-        """What the API server has of a pod, the node or the node's lease."""
+        """What the API server has of kube-proxy, a pod, the node or the node's lease."""
+        if "kube-proxy" in line:
+            kinds = {"configmap": PROXY_CONFIGURATION, "pods": self.proxies, "daemonset/kube-proxy": PROXY_SET}
+            return kinds[line.split()[1]]
         if "get lease " in line:
             broken = "kubelet" in self.broken and (self.root / "kubelet/config.yaml").read_text() == "after"
             return {"spec": {"renewTime": "2020" if broken else "2999"}}
@@ -140,6 +154,8 @@ class Host:
             return self.kubeadm(arguments[len(TIMEOUT) :])
         if arguments[0] == "/bin/kubectl":
             return self.kubectl(arguments[3:])
+        if arguments[1] == "show":
+            return 0, "0\n", ""
         self.ran.append(" ".join(arguments))
         return 0, "why the kubelet stopped\n" if "journalctl" in arguments[0] else "", ""
 
@@ -159,7 +175,8 @@ def host(tmp_path: Path, run_module: Callable[..., Result], monkeypatch: pytest.
     monkeypatch.setattr(_kubeadm, "PROCESSES", str(host.kubernetes))
     monkeypatch.setattr(_kubeadm, "STAMP", str(host.stamp))
     monkeypatch.setattr(_health, "KUBELET_FOLDER", str(tmp_path / "kubelet"))
-    monkeypatch.setattr(_control_plane, "POD_LOGS", str(tmp_path / "pods"))
+    monkeypatch.setattr(_proxy, "ROLLOUT_SECONDS", 0.05)
+    monkeypatch.setattr(_exits, "POD_LOGS", str(tmp_path / "pods"))
     monkeypatch.setattr(_health, "HEALTH_TIMEOUT", 0.05)
     monkeypatch.setattr(_health, "PAUSE", 0.01)
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda _self, name, *_args, **_options: f"/bin/{name}")
@@ -420,7 +437,7 @@ def test_only_the_file_without_documents(host: Host) -> None:
             [
                 f"init phase addon kube-proxy {CONFIG}",
                 "kubectl rollout restart daemonset/kube-proxy --namespace=kube-system",
-                "kubectl rollout status daemonset/kube-proxy --namespace=kube-system --timeout=120s",
+                "kubectl rollout status daemonset/kube-proxy --namespace=kube-system --timeout=5s",
             ],
         ),
         (changed("InitConfiguration", timeouts={"discovery": "1m0s"}), [], []),
@@ -479,7 +496,7 @@ def test_settings_that_break_the_api_server_are_put_back(host: Host) -> None:
     result = host(documents=documents)
     assert result["failed"]
     assert "kube-apiserver is not ready with its new settings" in result["msg"]
-    assert "Its log ends with:\na\nunknown flag: --x" in result["msg"]
+    assert "Its log says:\nunknown flag: --x" in result["msg"]
     assert "The former settings have been put back." in result["msg"]
     assert host.manifest("kube-apiserver") == "before"
     assert json.loads(host.stamp.read_text()) == DOCUMENTS
@@ -501,7 +518,7 @@ def test_settings_that_break_the_kubelet_are_put_back(host: Host) -> None:
     assert (host.root / "kubelet/config.yaml").read_text() == "before"
     assert host.ran == [
         f"init phase kubelet-start {CONFIG}",
-        "/bin/journalctl --unit=kubelet --lines=5 --output=cat --no-pager",
+        "/bin/journalctl --unit=kubelet --lines=300 --output=cat --no-pager",
         "/bin/systemctl reset-failed kubelet",
         "/bin/systemctl restart kubelet",
     ]
@@ -576,3 +593,67 @@ def test_settings_of_a_host_that_were_not_applied_are_not_remembered(host: Host)
     assert json.loads(host.stamp.read_text()) == DOCUMENTS
     host.failing.clear()
     assert host(kubelet_patch=PATCH)["steps"] == ["kubelet"]
+
+
+def test_configuration_with_which_kube_proxy_ends_is_put_back(host: Host) -> None:
+    host.initialized()
+    host.broken.add("rollout")
+    status = {"ready": False, "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    pod = {"name": "kube-proxy-x", **RESTARTED["metadata"]}
+    host.proxies["items"] = [
+        {"metadata": pod, "spec": {"nodeName": "worker-1"}, "status": {"containerStatuses": [status]}}
+    ]
+    documents = changed("KubeProxyConfiguration", mode="no-such-mode")
+    result = host(documents=documents)
+    assert result["failed"]
+    assert "kube-proxy does not run on node worker-1 with its new settings" in result["msg"]
+    assert "Its log says:\nE1127 unknown proxy mode\nThe former settings have been put back." in result["msg"]
+    assert host.ran[-2:] == [
+        "kubectl patch configmap/kube-proxy --namespace=kube-system --type=merge "
+        '--patch={"data": {"config.conf": "mode: iptables"}}',
+        "kubectl rollout restart daemonset/kube-proxy --namespace=kube-system",
+    ]
+    assert json.loads(host.stamp.read_text()) == DOCUMENTS
+    host.broken.clear()
+    assert host(documents=changed("KubeProxyConfiguration", mode="nftables"))["steps"] == [
+        "kube-proxy",
+        "restart-kube-proxy",
+    ]
+
+
+def test_settings_that_broke_the_api_server_when_the_run_was_cut_off(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.initialized()
+    host.broken.add("kube-apiserver")
+    bad = changed("ClusterConfiguration", apiServer={"extraArgs": [{"name": "x", "value": "4"}]})
+    with monkeypatch.context() as cut:
+        cut.setattr(_control_plane, "wait_for", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            host(documents=bad)
+    attempt = host.stamp.parent / "kubeadm-attempt.json"
+    assert attempt.stat().st_mode & 0o777 == 0o600
+    assert json.loads(host.stamp.read_text()) == DOCUMENTS
+
+    # The same settings again: what was there is put back first, and again when they fail.
+    assert host(documents=bad)["failed"]
+    assert host.manifest("kube-apiserver") == "before"
+    # Settings as they were: the stamp has them, but what has been done since is not known.
+    assert host(_ansible_check_mode=True)["steps"] == ["control-plane"]
+    host.broken.clear()
+    result = host()
+    assert (result["changed"], host.ran) == (True, [f"init phase control-plane all {CONFIG}"])
+    assert not attempt.exists()
+    assert host()["changed"] is False
+
+
+def test_what_was_done_before_a_later_step_failed_is_done_again(host: Host) -> None:
+    host.initialized()
+    host.failing["upload-config"] = (1, "no answer\n")
+    documents = changed("ClusterConfiguration", apiServer={"extraArgs": [{"name": "v", "value": "4"}]})
+    assert host(documents=documents, content="other\n")["failed"]
+    assert host.config.read_text() == CONTENT
+    host.failing.clear()
+    # The API server has the settings, though the stamp does not: setting the variable back takes them out of it.
+    assert host()["steps"] == ["control-plane", "upload-config"]
+    assert host()["changed"] is False

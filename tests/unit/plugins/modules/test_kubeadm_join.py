@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
@@ -54,6 +56,7 @@ class Host:
     plane: bool = False
     joins: bool = False
     warnings: list[str] = field(default_factory=list)
+    ended: Iterator[int] = field(default_factory=lambda: itertools.repeat(0))
 
     @property
     def marker(self) -> Path:
@@ -130,8 +133,12 @@ class Host:
             self.configure(*arguments[9:])
             return 0, "", ""
         if arguments[0] in ("/bin/journalctl", "/bin/systemctl") and arguments != STOP:
-            self.ran.append(arguments)
-            return 0, "why it stopped\n" if arguments[0] == "/bin/journalctl" else "", ""
+            said = {"/bin/journalctl": "why it stopped\n"}.get(arguments[0], "")
+            if arguments[1] == "show":
+                said = f"{next(self.ended)}\n"
+            else:
+                self.ran.append(arguments)
+            return 0, said, ""
         if arguments[:2] == STOP[:2]:
             self.ran.append(arguments)
             return self.stop[0], "", self.stop[1]
@@ -453,6 +460,34 @@ def test_kubelet_that_does_not_come_up_is_put_back(host: Host) -> None:
     assert host.kubelet_is("before", FLAGS)
     assert host.ran[-2:] == [["/bin/systemctl", "reset-failed", "kubelet"], RESTART]
     assert json.loads(host.stamp.read_text()) == DOCUMENTS
+    assert host(documents=DOCUMENTS)["changed"] is False
+
+
+def test_kubelet_that_ends_again_and_again_is_given_up_early(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_health, "HEALTH_TIMEOUT", 60)
+    host.joined()
+    host.broken = True
+    host.ended = itertools.count(4)
+    result = host(documents=registration(kubeletExtraArgs=[{"name": "no-such-flag", "value": "1"}]))
+    assert "has not made the node ready: its service has ended 3 times" in result["msg"]
+    assert host.kubelet_is("before", FLAGS)
+
+
+def test_what_was_cut_off_is_undone_before_something_else_is_tried(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.joined()
+    bad = registration(kubeletExtraArgs=[{"name": "no-such-flag", "value": "1"}])
+    with monkeypatch.context() as cut:
+        cut.setattr(_health, "wait_for", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            host(documents=bad)
+    assert not host.kubelet_is("before", FLAGS)
+    assert json.loads(host.stamp.read_text()) == DOCUMENTS
+    # The variable is set back to what the stamp holds, so that only the attempt tells of the change.
+    assert host(documents=DOCUMENTS, _ansible_check_mode=True)["changed"]
+    assert host(documents=DOCUMENTS, config=None)["changed"]
+    assert host.kubelet_is("before", FLAGS)
+    assert sorted(path.name for path in host.stamp.parent.iterdir()) == ["kubeadm.json"]
+    assert not host(documents=DOCUMENTS)["changed"]
 
 
 def test_the_control_planes_come_first(host: Host) -> None:
@@ -468,7 +503,7 @@ def test_the_control_planes_come_first(host: Host) -> None:
 def test_reconfiguration_that_was_cut_off_is_done_again(host: Host) -> None:
     host.joined()
     (host.kubelet / "config.yaml").write_text("after")
-    (host.stamp.parent / kubeadm_join.RECONFIGURATION_MARKER).touch()
+    (host.stamp.parent / "kubeadm-attempt.json").write_text('{"steps": ["kubelet"], "files": {}}')
     assert host(documents=changed(1, maxPods=9))["changed"]
     assert host.ran == [UPGRADE, RESTART]
     assert sorted(path.name for path in host.stamp.parent.iterdir()) == ["kubeadm.json"]
