@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from .cluster import Cluster, Run, say
@@ -154,9 +155,10 @@ def first_failure(run: Run) -> str:
     lines = run.output.splitlines()
     for number, line in enumerate(lines):
         if line.startswith(("fatal: ", "failed: ", "[ERROR]: ")):
-            text = [part.strip() for part in lines[number : number + 12]]
+            text = [part.strip() for part in lines[number : number + 12] if part.strip()]
+            text = list(takewhile(lambda part: not part.startswith("Origin: "), text))
             message = next((part.removeprefix("msg: ") for part in text if part.startswith("msg: ")), "")
             if message in ("", "|-", ">-", "|"):
-                message = " ".join(text[1:4])
+                message = " ".join(text[1:])
             return f"{line.split(' =>')[0]}: {message}"[:600]
     return f"it ended with {run.code} and {run.changed} changes"

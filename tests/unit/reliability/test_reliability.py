@@ -15,11 +15,12 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from reliability.__main__ import FAULTS, chosen  # noqa: E402  it is no part of the collection
-from reliability.cluster import changes, kill_tree  # noqa: E402
+from reliability.cluster import Run, changes, kill_tree  # noqa: E402
 from reliability.faults import Outcome, judge  # noqa: E402
 from reliability.figures import Figures, kind, longest_gap, summarize  # noqa: E402
 from reliability.interrupted import tasks  # noqa: E402
 from reliability.probe import CallError, Plan, Probe, _left  # noqa: E402
+from reliability.quorum import first_failure  # noqa: E402
 from reliability.report import BEGIN, END, page, row  # noqa: E402
 
 
@@ -257,3 +258,22 @@ def test_a_process_is_killed_with_what_it_started() -> None:
     time.sleep(0.2)
     status = Path(f"/proc/{child}/stat")
     assert not status.exists() or status.read_text().rsplit(")", 1)[1].split()[0] == "Z"
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        (
+            "[ERROR]: Task failed: Preflight: 1 error, 1 warning\n\nall hosts\n  warning [clock] enable chrony\n\n"
+            "cp-3\n  error [control-plane-incomplete] etcd.yaml is missing\n\nNo host was changed.\n"
+            "Origin: main.yml:31:3\n",
+            "Preflight: 1 error, 1 warning: all hosts warning [clock] enable chrony cp-3 error "
+            "[control-plane-incomplete] etcd.yaml is missing No host was changed.",
+        ),
+        ("fatal: [cp-1]: FAILED! => \n    changed: false\n    msg: no quorum\n", "fatal: [cp-1]: FAILED!: no quorum"),
+        ("PLAY RECAP\n", "it ended with 2 and 0 changes"),
+    ],
+)
+def test_what_the_first_failure_of_a_run_says(tmp_path: Path, output: str, said: str) -> None:
+    (tmp_path / "log").write_text(output)
+    assert first_failure(Run("site", 2, tmp_path / "log", 1.0)).endswith(said)
