@@ -14,8 +14,8 @@ description:
   - Applies the objects of a manifest with C(kubectl apply --server-side), or deletes them.
   - The manifest is read, verified and adapted on the controller, which needs PyYAML and, for O(url), a way to that URL.
     The managed host needs nothing but kubectl and a kubeconfig.
-  - Plain values mean what they mean to kubectl. A number with underscores, such as C(1_000), is an error: kubectl takes
-    it for a number, and it may be meant as text.
+  - Plain values mean what they mean to kubectl. A number with underscores, such as C(1_000), is an error, as
+    kubectl takes it for a number, and it may be meant as text.
   - Before anything is written, the API server is asked in a dry run what each object would become. If it refuses one,
     nothing is changed.
   - Namespaces and custom resource definitions are applied first, and definitions must be established before the other
