@@ -164,6 +164,8 @@ class Kubelet:
     def reconfigured(self, *more: str) -> Iterator[None]:
         """Proves that the kubelet, restarted in the work, makes the node ready; else puts its settings back.
 
+        A node that was not ready before, as without a network plugin, only has to report again.
+
         Args:
             *more: further files to put back then.
 
@@ -171,6 +173,8 @@ class Kubelet:
             KubeadmError: if it does not.
         """
         files = [self.config, self.arguments, *more]
+        node = self._node()
+        was_ready = not node or is_ready(node)
         with undone_on_failure(self.module, files, partial(recover_kubelet, self.module)):
             yield
             ended = self._ended()
@@ -182,11 +186,14 @@ class Kubelet:
             # The lease's time is the kubelet's own, so it is compared with the clock of the same host.
             since = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             wait_for(
-                lambda: self._lease_time() > since and is_ready(get_object(self.kubectl, "node", self.node)),
-                "The kubelet with its new configuration has not made the node ready",
+                lambda: self._lease_time() > since and (not was_ready or is_ready(self._node())),
+                f"The kubelet with its new configuration has not {'made the node ready' if was_ready else 'reported'}",
                 self._log,
                 hopeless,
             )
+
+    def _node(self) -> Dict[str, Any]:
+        return get_object(self.kubectl, "node", self.node)
 
     def restart(self) -> None:
         """Restart it.

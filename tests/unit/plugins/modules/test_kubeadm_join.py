@@ -55,6 +55,7 @@ class Host:
     broken: bool = False
     plane: bool = False
     joins: bool = False
+    ready: str = "True"
     warnings: list[str] = field(default_factory=list)
     ended: Iterator[int] = field(default_factory=lambda: itertools.repeat(0))
 
@@ -122,7 +123,7 @@ class Host:
             time = "2020" if self.broken and not fine else "2999"
             return 0, json.dumps({"spec": {"renewTime": time}}), ""
         if "node" in arguments:
-            return 0, json.dumps({"status": {"conditions": [{"type": "Ready", "status": "True"}]}}), ""
+            return 0, json.dumps({"status": {"conditions": [{"type": "Ready", "status": self.ready}]}}), ""
         return self.api
 
     def run_command(self, arguments: list[str], **_options: Any) -> tuple[int, str, str]:
@@ -519,9 +520,13 @@ def with_folder(host: Host) -> list[dict[str, Any]]:
     return changed(0, patches={"directory": str(host.patches)})
 
 
-def test_join_of_a_host_that_differs(host: Host) -> None:
-    """Before Kubernetes 1.25 kubeadm knows no patches of the kubelet's configuration."""
-    host.joins = True
+@pytest.mark.parametrize("ready", ["True", "False"])
+def test_join_of_a_host_that_differs(host: Host, ready: str) -> None:
+    """Before Kubernetes 1.25 kubeadm knows no patches of the kubelet's configuration.
+
+    A node that has just joined may have no network plugin yet, so that it is not ready.
+    """
+    host.joins, host.ready = True, ready
     given = {"documents": DOCUMENTS, "kubelet_patch": PATCH}
     assert host(**given, _ansible_check_mode=True)["action"] == "join"
     assert host(**given)["action"] == "join"
