@@ -333,7 +333,7 @@ class Hosts:
             == 0
         )
 
-    def _wait_for(self, condition: Callable[[], bool], what: str, seconds: int = 60) -> None:
+    def _wait_for(self, condition: Callable[[], bool], what: str, seconds: int = 180) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:

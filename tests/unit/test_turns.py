@@ -168,3 +168,53 @@ def test_turns_end_at_the_first_that_fails(
             1,
             0,
         ]
+
+
+@pytest.mark.parametrize("path", TASKS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_host_that_may_be_away_ends_no_play(path: Path) -> None:
+    """With run_once or any_errors_fatal Ansible ends the play where a host is away, in part without a word."""
+    for task, around in tasks_of(path):
+        if not task.get("ignore_unreachable"):
+            continue
+        assert task.get("any_errors_fatal") is False, task["name"]
+        assert not task.get("run_once"), task["name"]
+        assert not any(block.get("run_once") for block in around), task["name"]
+
+
+AWAY = """
+- hosts: a:b
+  gather_facts: false
+  any_errors_fatal: true
+  tasks:
+    - name: Ask
+      ansible.builtin.ping:
+      loop: "{{ ['away', 'a'] if inventory_hostname == ansible_play_batch | first else [] }}"
+      delegate_to: '{{ item }}'
+      ignore_unreachable: true
+      any_errors_fatal: false
+      register: asked
+    - name: Go on
+      ansible.builtin.debug:
+        msg: "went on with {{ answers | selectattr('ping', 'defined') | map(attribute='item') | join }}"
+      vars:
+        seen: "{{ ansible_play_hosts_all | map('extract', hostvars) | selectattr('asked.results', 'defined') }}"
+        answers: "{{ seen | map(attribute='asked.results') | flatten(1) }}"
+"""
+
+
+def test_a_play_goes_on_where_a_host_is_away(tmp_path: Path) -> None:
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    away = {"ansible_host": "127.0.0.1", "ansible_port": 1}
+    (tmp_path / "inventory.yml").write_text(yaml.safe_dump({"all": {"hosts": {"a": here, "b": here, "away": away}}}))
+    (tmp_path / "play.yml").write_text(AWAY)
+    for program in filter(Path.exists, (OLDER, NEWER)):
+        done = subprocess.run(
+            [program, "-i", "inventory.yml", "play.yml"],
+            cwd=tmp_path,
+            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout.count("went on with a") == 2, done.stdout
