@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._launcher import FOLDERS
+
 MARK = "# Managed by Ansible (groundwork.kubernetes.schedule)."
 
 SERVICE = """\
@@ -41,6 +43,17 @@ RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
 SystemCallArchitectures=native
+"""
+
+AGE_SERVICE = """\
+{mark}
+[Unit]
+Description=Age of the last good run of {name}.service
+
+[Service]
+Type=oneshot
+ExecStart={command}
+SyslogIdentifier={name}
 """
 
 TIMER = """\
@@ -86,12 +99,27 @@ class Places:
         return self._path("etc/systemd/system", "timer")
 
     @property
+    def age_service(self) -> str:
+        """The unit that says when the last good run is too old."""
+        return self._path("etc/systemd/system", "service", "-age")
+
+    @property
+    def age_timer(self) -> str:
+        """The unit that starts that one."""
+        return self._path("etc/systemd/system", "timer", "-age")
+
+    @property
+    def good(self) -> str:
+        """When the last good run began, in seconds since the epoch."""
+        return self._path("var/lib/groundwork", "good")
+
+    @property
     def stamp(self) -> str:
         """Where systemd keeps when a persistent timer last went off."""
         return os.path.join(self.root, "var/lib/systemd/timers", f"stamp-{self.name}.timer")
 
-    def _path(self, folder: str, suffix: str) -> str:
-        return os.path.join(self.root, folder, f"{self.name}.{suffix}")
+    def _path(self, folder: str, suffix: str, part: str = "") -> str:
+        return os.path.join(self.root, folder, f"{self.name}{part}.{suffix}")
 
 
 def faults(options: Mapping[str, Any]) -> List[str]:
@@ -102,6 +130,8 @@ def faults(options: Mapping[str, Any]) -> List[str]:
     if options["state"] == "absent":
         return found
     found += [f"{option} is required with state=present" for option in ("module", "calendar") if not options[option]]
+    if options["max_age"] < 0:
+        found.append("max_age: give a number of minutes, or 0 for no limit")
     for option in ("calendar", "description", "randomized_delay", "timeout"):
         text = options[option]
         if text and (not text.strip() or not text.isprintable() or "\\" in text):
@@ -119,11 +149,20 @@ def faults(options: Mapping[str, Any]) -> List[str]:
     return found
 
 
+def preferred_python(option: Optional[str], running: str) -> str:
+    """The Python to try first; empty where the program finds one by itself.
+
+    Args:
+        option: the one that was asked for.
+        running: the one that Ansible uses on the host, which may change with the distribution.
+    """
+    return option or ("" if os.path.dirname(running) in ("/bin", *FOLDERS) else running)
+
+
 def service_text(places: Places, options: Mapping[str, Any], python: str) -> str:
     """The unit that runs the program."""
     description = options["description"] or f"Module groundwork.kubernetes.{options['module']}"
-    # -I: neither the environment nor folders of users change what the program imports.
-    command = f'"{python}" -I {places.program} {places.settings}'
+    command = f"/bin/sh {places.program} {places.settings}" + (f' "{python}"' if python else "")
     text = SERVICE.format(
         mark=MARK,
         name=places.name,
@@ -147,6 +186,23 @@ def timer_text(places: Places, options: Mapping[str, Any]) -> str:
     )
 
 
+def age_service_text(places: Places, options: Mapping[str, Any]) -> str:
+    """The unit that says when the last good run is too old."""
+    command = f"/bin/sh {places.program} --age {places.good} {options['max_age']}"
+    return AGE_SERVICE.format(mark=MARK, name=places.name, command=command)
+
+
+def age_timer_text(places: Places) -> str:
+    """The unit that starts that one; it does not depend on the other timer."""
+    return TIMER.format(
+        mark=MARK,
+        description=f"Calendar of {places.name}-age.service",
+        calendar="hourly",
+        randomized_delay="10min",
+        persistent="false",
+    )
+
+
 def settings_text(name: str, module: str, parameters: Dict[str, Any], state_file: Optional[str]) -> str:
     """The file with the parameters, in the form in which ansible-core's modules read one.
 
@@ -158,7 +214,12 @@ def settings_text(name: str, module: str, parameters: Dict[str, Any], state_file
     """
     # The module would write its parameters to syslog, too.
     internal = {"_ansible_module_name": module, "_ansible_no_log": True}
-    settings = {"ANSIBLE_MODULE_ARGS": {**parameters, **internal}, "name": name, "state_file": state_file}
+    settings = {
+        "ANSIBLE_MODULE_ARGS": {**parameters, **internal},
+        "name": name,
+        "stamp": Places(name).good,
+        "state_file": state_file,
+    }
     return json.dumps(settings, indent=2, sort_keys=True) + "\n"
 
 

@@ -27,6 +27,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._install imp
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 # Levels of syslog that systemd takes off the line's head, see sd-daemon(3).
 ERROR, WARNING = "<3>", "<4>"
+STOPPED = "it was stopped before it was done, by hand or because it took longer than the timeout"
+SIGNALLED = 128  # and the signal's number: the exit code by which a program tells that a signal has ended it
 
 
 class StoppedError(BaseException):
@@ -38,7 +40,8 @@ def main(module: str, path: str) -> None:
 
     Args:
         module: its full name.
-        path: a JSON file with ``ANSIBLE_MODULE_ARGS``, the schedule's ``name``, and ``state_file`` or null.
+        path: a JSON file with ``ANSIBLE_MODULE_ARGS``, the schedule's ``name``, ``state_file`` or null, and
+            ``stamp``, which gets the time of the last good run.
     """
     started, clock = datetime.now(timezone.utc), time.monotonic()
     with open(path, encoding="utf-8") as stream:
@@ -52,21 +55,21 @@ def main(module: str, path: str) -> None:
     if not ok:
         tell(ERROR, f"failed: {result.get('msg', 'no reason given')}")
     # A schedule that was removed meanwhile leaves nothing behind.
+    if ok and os.path.exists(path):
+        write(settings["stamp"], f"{int(started.timestamp())}\n")
     if settings["state_file"] and os.path.exists(path):
         now = started.strftime(TIME)
-        write_state(
-            settings["state_file"],
-            {
-                "name": settings["name"],
-                "module": module.rpartition(".")[2],
-                "time": now,
-                "seconds": round(time.monotonic() - clock, 3),
-                "ok": ok,
-                "changed": bool(result.get("changed", False)),
-                "msg": str(result.get("msg", "")),
-                "last_ok": now if ok else last_ok(settings["state_file"]),
-            },
-        )
+        state = {
+            "name": settings["name"],
+            "module": module.rpartition(".")[2],
+            "time": now,
+            "seconds": round(time.monotonic() - clock, 3),
+            "ok": ok,
+            "changed": bool(result.get("changed", False)),
+            "msg": str(result.get("msg", "")),
+            "last_ok": now if ok else last_ok(settings["state_file"]),
+        }
+        write(settings["state_file"], json.dumps(state, indent=2) + "\n")
     raise SystemExit(0 if ok else 1)
 
 
@@ -74,20 +77,32 @@ def run(module: str, path: str) -> Dict[str, Any]:
     """What the module returns, without its parameters and its diff; a crash is a failure, too."""
     sys.argv = [module, path]
     output = io.StringIO()
+    code: Any = None
     try:
         with stoppable(), contextlib.redirect_stdout(output):
             runpy.run_module(module, run_name="__main__", alter_sys=True)
-    except SystemExit:
-        pass
+    except SystemExit as error:
+        code = error.code
     except StoppedError as error:
         return {"failed": True, "msg": str(error)}
     except Exception as error:
         traceback.print_exc()
         return {"failed": True, "msg": f"the module crashed: {type(error).__name__}: {error}"}
     result = parse(output.getvalue())
+    # A module with a handler of its own ends so after it has tidied up.
+    if result is None and isinstance(code, int) and code > SIGNALLED:
+        return {"failed": True, "msg": f"{STOPPED} ({signal_name(code - SIGNALLED)})"}
     if result is None:
         return {"failed": True, "msg": f"the module gave no result: {output.getvalue().strip()[:500]!r}"}
     return {name: value for name, value in result.items() if name not in ("invocation", "diff")}
+
+
+def signal_name(number: int) -> str:
+    """The name of a signal."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def parse(text: str) -> Optional[Dict[str, Any]]:
@@ -108,7 +123,7 @@ def stoppable() -> Iterator[None]:
 
     def stop(_number: int, _frame: Any) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise StoppedError("it was stopped before it was done, by hand or because it took longer than the timeout")
+        raise StoppedError(STOPPED)
 
     signal.signal(signal.SIGTERM, stop)
     try:
@@ -134,14 +149,14 @@ def last_ok(path: str) -> Optional[str]:
     return found if isinstance(found, str) else None
 
 
-def write_state(path: str, state: Dict[str, Any]) -> None:
-    """Replace the state in one step; its owner alone may read it."""
+def write(path: str, text: str) -> None:
+    """Replace a file in one step; its owner alone may read it."""
     folder = os.path.dirname(path)
     make_folder(folder)
     handle, draft = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=folder)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(json.dumps(state, indent=2) + "\n")
+            stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(draft, path)

@@ -15,6 +15,7 @@ description:
     Python, but neither Ansible nor the controller.
   - The program is one file. It holds the module and what the module imports from this collection and from the
     controller's ansible-core.
+  - A run that a signal ends has failed, and says so, after the module has tidied up.
   - The program writes the module's result to the journal as JSON, and its message again as an error if it failed. Then
     its exit code is 1, and the service is in the state C(failed).
   - systemd does not start a service that still runs, so no run overlaps the one before on the same host.
@@ -28,7 +29,8 @@ attributes:
       - The parameters are never shown. Of the program only its SHA-256 is.
   idempotent:
     details:
-      - The program is replaced when the controller has another version of ansible-core or of this collection.
+      - The program is replaced when the controller has another version of this collection, or a newer minor version of
+        ansible-core. Patch releases of ansible-core make no difference, and one that a newer minor version made stays.
 options:
   name:
     description:
@@ -95,8 +97,21 @@ options:
     elements: path
     default: []
   python:
-    description: Python 3 on the host. Without it, the one that Ansible uses there.
+    description:
+      - Python 3 on the host that is tried first. Without it, the one that Ansible uses there if it lies elsewhere than
+        in C(/usr/bin), C(/usr/local/bin) and C(/usr/libexec).
+      - The program looks for a Python at each start, and takes the first that can run it, so it outlives an upgrade of
+        the distribution. Where there is none, the service fails with a critical message in the journal.
     type: path
+  max_age:
+    description:
+      - Minutes after which the last good run is too old. V(0) for no limit.
+      - A second timer, C(<name>-age.timer), looks every hour. If the last good run began longer ago, or the program is
+        gone, C(<name>-age.service) has failed, and a critical message in the journal says so. It needs neither Python
+        nor the first timer, so it speaks also where these are gone, masked or stopped.
+      - Before the first good run, the time counts from the installation.
+    type: int
+    default: 0
   state_file:
     description:
       - File for the last result, as JSON with C(name), C(module), C(time) of the start in UTC, C(seconds), C(ok),
@@ -109,7 +124,8 @@ options:
     description: Set by the action plugin, the content of the file with the parameters.
     type: str
 notes:
-  - Drop-ins in C(/etc/systemd/system/<name>.service.d) change what the options do not.
+  - Drop-ins in C(/etc/systemd/system/<name>.service.d) change what the options do not, such as C(OnFailure) for a unit
+    that sends mail.
   - When O(calendar) changes, and the new one had been due since the last run, systemd makes up for it at once if
     O(persistent) is set.
 seealso:
@@ -125,6 +141,7 @@ EXAMPLES = r"""
     calendar: '*-*-* 02:00:00'
     randomized_delay: 15min
     state_file: /var/lib/groundwork/kubernetes-backup.json
+    max_age: 2880
     parameters:
       directory: /var/backups/kubernetes
       cluster: kubernetes
@@ -168,18 +185,23 @@ import hashlib
 import io
 import os
 import sys
+import time
 import zlib
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._diff import diff_lines
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import FileChange, plan_file
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import Attributes, install_stream
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._launcher import serves
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._schedule import (
     MARK,
     Places,
+    age_service_text,
+    age_timer_text,
     faults,
+    preferred_python,
     service_text,
     state_file_of,
     timer_text,
@@ -192,6 +214,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._service imp
     plan,
 )
 
+Step = Tuple[Systemd, str]
 ROOT = "/"
 ARGUMENTS: Dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -207,6 +230,7 @@ ARGUMENTS: Dict[str, Any] = {
     "io_class": {"type": "str", "choices": ["idle", "best-effort"], "default": "idle"},
     "writable_paths": {"type": "list", "elements": "path", "default": []},
     "python": {"type": "path"},
+    "max_age": {"type": "int", "default": 0},
     "state_file": {"type": "path"},
     "program": {"type": "str", "no_log": True},
     "settings": {"type": "str", "no_log": True},
@@ -269,26 +293,28 @@ class ScheduleModule:
         self.places = Places(module.params["name"], ROOT)
         self.service = Systemd(module, f"{self.places.name}.service")
         self.timer = Systemd(module, f"{self.places.name}.timer")
+        self.age_service = Systemd(module, f"{self.places.name}-age.service")
+        self.age_timer = Systemd(module, f"{self.places.name}-age.timer")
 
     def run(self) -> Dict[str, Any]:
         """Bring the schedule into its state."""
-        service, timer = self.service.read(), self.timer.read()
-        self.require_own(service, timer)
+        service, timer, age_timer = self.service.read(), self.timer.read(), self.age_timer.read()
+        self.require_own(service, timer, age_timer)
         present = self.options["state"] == "present"
+        watched = present and self.options["max_age"] > 0
         items = [item for item in (self.wanted() if present else self.unwanted()) if item.changed]
         written = [item.change.path for item in items if item.change.path in self.unit_paths]
-        if present:
-            wish = Wish("started", enabled=True, restart=False)
-        else:
-            wish = Wish("stopped", enabled=False if timer.exists else None, restart=False)
-        steps, _reasons = plan(timer, wish, [])
+        on: List[Step] = []
+        off: List[Step] = []
+        for systemd, unit, wanted in ((self.timer, timer, present), (self.age_timer, age_timer, watched)):
+            (on if wanted else off).extend((systemd, step) for step in self.steps(unit, wanted))
+        new = (present and not timer.exists) or (watched and not age_timer.exists)
         # That systemd reads its files anew is enough for a timer that runs to follow its new calendar.
-        reload = ["daemon-reload"] * bool(written or (present and not timer.exists))
-        actions = [*reload, *steps] if present else [*steps, *reload]
-        if not self.module.check_mode and present:
-            self.start(items, steps, bool(reload) or service.needs_reload or timer.needs_reload)
-        elif not self.module.check_mode:
-            self.stop(items, steps, bool(reload))
+        reload = bool(written or new)
+        actions = [*(step for _timer, step in off), *["daemon-reload"] * reload, *(step for _timer, step in on)]
+        if not self.module.check_mode:
+            self.act(items, off, on, reload or (present and (service.needs_reload or timer.needs_reload)))
+            self.forget_failures(present, watched)
         result: Dict[str, Any] = {
             "changed": bool(items or actions),
             "actions": actions,
@@ -303,30 +329,36 @@ class ScheduleModule:
             result["diff"] += diff_lines(self.timer.name, [state], after)
         return result
 
-    def start(self, items: List[Item], steps: List[str], reload: bool) -> None:
-        """Write the files, then have systemd read them and start the timer."""
-        for item in items:
-            item.apply(self.module)
-        for step in ["daemon-reload"] * reload + steps:
-            self.timer.act(step)
+    def steps(self, timer: Unit, wanted: bool) -> List[str]:
+        """What brings a timer into its state."""
+        if wanted:
+            return plan(timer, Wish("started", enabled=True, restart=False), [])[0]
+        return plan(timer, Wish("stopped", enabled=False if timer.exists else None, restart=False), [])[0]
 
-    def stop(self, items: List[Item], steps: List[str], reload: bool) -> None:
-        """Stop the timer, then remove the files and have systemd forget them."""
-        for step in steps:
-            self.timer.act(step)
+    def act(self, items: List[Item], off: List[Step], on: List[Step], reload: bool) -> None:
+        """Stop timers, write or remove the files, have systemd read them, and start timers."""
+        for timer, step in off:
+            timer.act(step)
         for item in items:
             item.apply(self.module)
         if reload:
             self.timer.act("daemon-reload")
-        if self.service.read().active_state == "failed":
-            self.service.act("reset-failed")
+        for timer, step in on:
+            timer.act(step)
+
+    def forget_failures(self, present: bool, watched: bool) -> None:
+        """A service that is no longer there has not failed."""
+        for service, there in ((self.service, present), (self.age_service, watched)):
+            if not there and service.read().active_state == "failed":
+                service.act("reset-failed")
 
     @property
     def unit_paths(self) -> List[str]:
         """The files that systemd reads."""
-        return [self.places.service, self.places.timer]
+        places = self.places
+        return [places.service, places.timer, places.age_service, places.age_timer]
 
-    def require_own(self, service: Unit, timer: Unit) -> None:
+    def require_own(self, service: Unit, timer: Unit, age_timer: Unit) -> None:
         """Refuse names that others use, and what systemd does not understand.
 
         Raises:
@@ -336,6 +368,7 @@ class ScheduleModule:
         for unit, systemd, path in (
             (service, self.service, self.places.service),
             (timer, self.timer, self.places.timer),
+            (age_timer, self.age_timer, self.places.age_timer),
         ):
             content = plan_file(path, None).before
             if unit.load_state == "masked":
@@ -367,14 +400,27 @@ class ScheduleModule:
         if options["program"] is None or options["settings"] is None:
             raise ScheduleError("this module is run by its action plugin: call it as a task, by its full name")
         program = zlib.decompress(base64.b64decode(options["program"]))
-        python = options["python"] or sys.executable
+        installed = plan_file(places.program, program)
+        if serves(installed.before, program):
+            installed = plan_file(places.program, installed.before)
+        python = preferred_python(options["python"], sys.executable)
+        watched = options["max_age"] > 0
+        good = plan_file(places.good, None)
         settings = plan_file(places.settings, options["settings"].encode())
         return [
             *self.former_state(settings.before, options["state_file"]),
-            Item(plan_file(places.program, program), 0o700, "sha256"),
+            Item(installed, 0o700, "sha256"),
             Item(settings, 0o600, "nothing"),
+            # Before the first run, the age counts from the installation.
+            *(
+                []
+                if good.before
+                else [Item(plan_file(places.good, f"{int(time.time())}\n".encode()), 0o600, "nothing")]
+            ),
             Item(plan_file(places.service, service_text(places, options, python).encode())),
             Item(plan_file(places.timer, timer_text(places, options).encode())),
+            Item(plan_file(places.age_timer, age_timer_text(places).encode() if watched else None)),
+            Item(plan_file(places.age_service, age_service_text(places, options).encode() if watched else None)),
         ]
 
     def unwanted(self) -> List[Item]:
@@ -382,8 +428,11 @@ class ScheduleModule:
         places = self.places
         settings = plan_file(places.settings, None)
         return [
+            Item(plan_file(places.age_timer, None)),
+            Item(plan_file(places.age_service, None)),
             Item(plan_file(places.timer, None)),
             Item(plan_file(places.service, None)),
+            Item(plan_file(places.good, None), shown="nothing"),
             Item(plan_file(places.stamp, None), shown="nothing"),
             *self.former_state(settings.before, None),
             Item(plan_file(places.program, None), shown="sha256"),

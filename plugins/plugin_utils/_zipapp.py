@@ -3,13 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A module of this collection, and all that it imports, as one program that Python runs without Ansible.
 
-The program is a zip file (https://docs.python.org/3/library/zipapp.html). Its bytes depend on nothing but the sources:
-files in order, without times, and not compressed, as versions of zlib compress differently.
+The program is a zip file (https://docs.python.org/3/library/zipapp.html) behind a shell script that finds a Python for
+it. Its bytes depend on nothing but the sources: files in order, without times, and not compressed, as versions of zlib
+compress differently. Its head says what it was made from.
 """
 
 from __future__ import annotations
 
 import ast
+import hashlib
 import io
 import zipfile
 from pathlib import Path
@@ -17,6 +19,7 @@ from typing import Dict, Iterator, List, Optional, Tuple
 
 import ansible
 from ansible.release import __version__ as ansible_version
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._launcher import SCRIPT, Origin, head
 
 COLLECTION = "ansible_collections.groundwork.kubernetes"
 PACKAGES = {
@@ -34,9 +37,12 @@ import sys
 # The file may be replaced while the program runs. What it has yet to import comes from the file that was started.
 sys.path[0] = f"/proc/self/fd/{{os.open(sys.path[0], os.O_RDONLY)}}"
 
-from {runner} import main
+if len(sys.argv) < 2:
+    import {module}  # Can this Python run it?
+else:
+    from {runner} import main
 
-main("{module}", sys.argv[1])
+    main("{module}", sys.argv[1])
 """
 
 
@@ -50,14 +56,26 @@ def build(module: str) -> bytes:
     files = collect([RUNNER, name, *computed()])
     files["__main__.py"] = MAIN.format(runner=RUNNER, module=name).encode()
     files["ansible/__init__.py"] = f"__version__ = {ansible_version!r}\n".encode()
-    buffer = io.BytesIO()
+    buffer = io.BytesIO(SCRIPT.encode())
+    buffer.seek(0, io.SEEK_END)
     with zipfile.ZipFile(buffer, "w") as archive:
         for path, content in sorted(files.items()):
             entry = zipfile.ZipInfo(path, TIME)
             entry.create_system = 3  # Unix
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, content)
-    return buffer.getvalue()
+    rest = buffer.getvalue()
+    return head(origin(files), rest) + rest
+
+
+def origin(files: Dict[str, bytes]) -> Origin:
+    """What a program is made from, without what differs between patch releases of ansible-core."""
+    own = hashlib.sha256(SCRIPT.encode())
+    for path, content in sorted(files.items()):
+        if not path.startswith("ansible/"):
+            own.update(f"{path} {len(content)}\n".encode() + content)
+    major, minor = ansible_version.split(".")[:2]
+    return Origin(own.hexdigest(), (int(major), int(minor)))
 
 
 def computed() -> List[str]:

@@ -28,7 +28,7 @@ show)
   load=not-found active=inactive enabled=
   if [ -e "$fragment" ] && [ -e known ]; then load=loaded enabled=static; else fragment=; fi
   if [ -e "$1.active" ]; then active=$(cat "$1.active"); fi
-  if [ "$load" = loaded ] && [ "$1" = x.timer ]; then enabled=disabled; if [ -e enabled ]; then enabled=enabled; fi; fi
+  case $load-$1 in loaded-*.timer) enabled=disabled; if [ -e "$1.enabled" ]; then enabled=enabled; fi ;; esac
   if [ -e "$1.show" ]; then cat "$1.show"; else
     printf 'LoadState=%s\\nActiveState=%s\\nUnitFileState=%s\\nFragmentPath=%s\\n' $load $active "$enabled" "$fragment"
     if [ "$load" = loaded ]; then echo "NeedDaemonReload=$(cat reload 2> /dev/null || echo no)"; fi
@@ -39,8 +39,8 @@ echo "$@" >> calls
 if [ -e broken ]; then echo 'Job failed.' >&2; exit 1; fi
 case $1 in
 daemon-reload) touch known; rm -f reload ;;
-enable) touch enabled ;;
-disable) rm -f enabled ;;
+enable) touch "$2.enabled" ;;
+disable) rm -f "$2.enabled" ;;
 start | restart) echo active > "$2.active" ;;
 stop) rm -f "$2.active" ;;
 reset-failed) rm -f "$2.active" ;;
@@ -91,6 +91,7 @@ class Host:
 FILES = {
     "usr/local/lib/groundwork/x.pyz": 0o700,
     "etc/groundwork/x.json": 0o600,
+    "var/lib/groundwork/x.good": 0o600,
     "etc/systemd/system/x.service": 0o644,
     "etc/systemd/system/x.timer": 0o644,
 }
@@ -189,7 +190,8 @@ def test_the_units(host: Host) -> None:
     service = host.path("etc/systemd/system/x.service").read_text().splitlines()
     timer = host.path("etc/systemd/system/x.timer").read_text()
     command = (
-        f'ExecStart="{sys.executable}" -I {host.root}/usr/local/lib/groundwork/x.pyz {host.root}/etc/groundwork/x.json'
+        f"ExecStart=/bin/sh {host.root}/usr/local/lib/groundwork/x.pyz {host.root}/etc/groundwork/x.json"
+        f' "{sys.executable}"'
     )
     assert service[0] == _schedule.MARK
     assert command in service
@@ -214,7 +216,7 @@ def test_a_wider_mode_is_put_right(host: Host, name: str, mode: int) -> None:
 
 @pytest.mark.parametrize(
     ("drift", "calls"),
-    [("enabled", ["enable x.timer"]), ("x.timer.active", ["start x.timer"])],
+    [("x.timer.enabled", ["enable x.timer"]), ("x.timer.active", ["start x.timer"])],
     ids=["disabled", "stopped"],
 )
 def test_a_timer_that_was_turned_off(host: Host, drift: str, calls: list[str]) -> None:
@@ -271,6 +273,52 @@ def test_absent_takes_the_stamp_and_the_failure_with_it(host: Host) -> None:
     assert host.calls() == ["disable x.timer", "stop x.timer", "daemon-reload", "reset-failed x.service"]
 
 
+def test_the_age_of_the_last_good_run_is_watched(host: Host) -> None:
+    host.run()
+    host.calls()
+    good = host.path("var/lib/groundwork/x.good")
+    good.write_text("1000\n")
+    units = [str(host.path(f"etc/systemd/system/x-age.{kind}")) for kind in ("timer", "service")]
+
+    planned = host.run(max_age=60, _ansible_check_mode=True, _ansible_diff=True)
+    done = host.run(max_age=60, _ansible_diff=True)
+    assert planned["changed_paths"] == done["changed_paths"] == units
+    assert planned["actions"] == done["actions"] == ["daemon-reload", "enable", "start"]
+    assert planned["diff"] == done["diff"]
+    assert host.calls() == ["daemon-reload", "enable x-age.timer", "start x-age.timer"]
+    assert "OnCalendar=hourly\n" in Path(units[0]).read_text()
+    command = f"ExecStart=/bin/sh {host.root}/usr/local/lib/groundwork/x.pyz --age {good} 60\n"
+    assert command in Path(units[1]).read_text()
+    assert good.read_text() == "1000\n"
+    assert host.run(max_age=60)["changed"] is False
+    assert host.run(max_age=90)["changed_paths"] == units[1:]
+    host.calls()
+
+    (host.systemd / "x-age.service.active").write_text("failed")
+    assert host.run()["changed_paths"] == units
+    assert host.calls() == [
+        "disable x-age.timer", "stop x-age.timer", "daemon-reload", "reset-failed x-age.service",
+    ]  # fmt: skip
+    assert host.run()["changed"] is False
+    host.run(max_age=60)
+    host.run(state="absent")
+    assert host.files() == {}
+
+
+@pytest.mark.parametrize(
+    ("option", "running", "preferred"),
+    [
+        (None, "/usr/bin/python3.11", ""),
+        (None, "/bin/python3", ""),
+        (None, "/usr/libexec/platform-python", ""),
+        (None, "/opt/python/bin/python3", "/opt/python/bin/python3"),
+        ("/usr/bin/python3.12", "/usr/bin/python3.11", "/usr/bin/python3.12"),
+    ],
+)
+def test_the_python_that_is_tried_first(option: str | None, running: str, preferred: str) -> None:
+    assert _schedule.preferred_python(option, running) == preferred
+
+
 FOREIGN = (
     "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nFragmentPath=/usr/lib/systemd/system/x.service\n"
 )
@@ -304,6 +352,7 @@ def test_units_of_others_are_left_alone(
 
 FAULTS = [
     ({"name": "a b"}, ["name: 'a b' may hold"]),
+    ({"max_age": -1}, ["max_age: give a number of minutes"]),
     ({"name": "../x", "state": "absent"}, ["name: '../x' may hold"]),
     ({"calendar": "daily\nx"}, ["calendar: 'daily\\nx' is blank, or has line breaks"]),
     ({"description": "ends with \\"}, ["description: "]),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _launcher, _scheduled
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._schedule import settings_text
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import _zipapp
 
@@ -23,6 +24,128 @@ COLLECTION = "ansible_collections/groundwork/kubernetes/plugins"
 
 def test_the_same_bytes_again() -> None:
     assert _zipapp.build("files") == _zipapp.build("files")
+
+
+@pytest.mark.parametrize(
+    ("installed", "wanted", "serves"),
+    [
+        ("2.19.14", "2.19.15", True),
+        ("2.19.15", "2.19.14", True),
+        ("2.18.9", "2.19.0", False),
+        ("2.19.0", "2.18.9", True),
+        ("2.9.27", "2.19.0", False),
+        ("2.20.0b1", "2.20.1", True),
+    ],
+)
+def test_administrators_with_other_versions_of_ansible_core(
+    monkeypatch: pytest.MonkeyPatch, installed: str, wanted: str, serves: bool
+) -> None:
+    programs = []
+    for version in (installed, wanted):
+        monkeypatch.setattr(_zipapp, "ansible_version", version)
+        programs.append(_zipapp.build("files"))
+    assert programs[0] != programs[1]
+    assert _launcher.serves(programs[0], programs[1]) is serves
+
+
+def test_what_does_not_do_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = _zipapp.build("files")
+    assert _launcher.serves(program, program)
+    damaged = program[:-1000] + b"x" + program[-999:]
+    for other in (None, b"", b"text", damaged, program[:-1], _zipapp.build("etcd_info")):
+        assert not _launcher.serves(other, program)
+    monkeypatch.setattr(_zipapp, "SCRIPT", _launcher.SCRIPT + "# later\n")
+    assert not _launcher.serves(program, _zipapp.build("files"))
+
+
+@dataclass
+class Pythons:
+    """A host's folders of programs: the launcher finds none but these."""
+
+    program: Program
+
+    def add(self, name: str, text: str) -> Path:
+        path = self.program.folder / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        return path
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        script = self.program.pyz.read_bytes()
+        for folder in ("/usr/bin", "/usr/local/bin", "/usr/libexec"):
+            script = script.replace(f"{folder}/p".encode(), f"{self.program.folder}/p".encode())
+        pyz = self.program.folder / "moved.pyz"
+        pyz.write_bytes(script)
+        command = ["/bin/sh", str(pyz), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin"})
+
+
+@pytest.mark.parametrize("preferred", [[], ["/nonexistent/python3"]])
+def test_a_python_that_can_run_it_is_found_at_each_start(program: Program, preferred: list[str]) -> None:
+    program.build("files", **program.write())
+    host = Pythons(program)
+    host.add("python3", 'echo "too old"; exit 1')
+    fit = host.add("python3.11", f'exec {sys.executable} "$@"')
+    done = host.run(str(program.settings), *preferred)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["changed"] is True
+    fit.rename(program.folder / "python3.12")
+    assert json.loads(host.run(str(program.settings), *preferred).stdout)["changed"] is False
+
+
+def test_no_python_is_told_loudly(program: Program) -> None:
+    program.build("files", **program.write())
+    host = Pythons(program)
+    none = host.run(str(program.settings))
+    assert (none.returncode, none.stdout) == (1, "")
+    assert none.stderr.startswith("<2>failed: no Python of this host can run ")
+    assert "Tried: none is there. Install a newer python3" in none.stderr
+    old = host.add("python3", 'echo "ansible-core requires a minimum of Python version 3.8"; exit 1')
+    some = host.run(str(program.settings), "/opt/python3")
+    assert some.stderr.startswith("<2>failed: no Python")
+    assert f"Tried: /opt/python3: is not there; {old}: ansible-core requires a minimum" in some.stderr
+
+
+@pytest.mark.parametrize(
+    ("good", "said"),
+    [
+        (str(int(time.time()) - 3 * 60), None),
+        (str(int(time.time()) + 3 * 60), None),
+        (
+            str(int(time.time()) - 11 * 60),
+            "<2>the last good run of x.service is too old: minutes ago: 11, limit: 10",
+        ),
+        (str(int(time.time()) + 9000), "minutes ago: -1"),
+        ("", "minutes ago: unknown"),
+        ("x", "minutes ago: unknown"),
+        (None, "minutes ago: unknown"),
+    ],
+)
+def test_the_age_of_the_last_good_run(program: Program, good: str | None, said: str | None) -> None:
+    program.pyz.write_bytes(_zipapp.build("files"))
+    if good is not None:
+        program.good.write_text(f"{good}\n")
+    systemctl = program.folder / "systemctl"
+    systemctl.write_text("#!/bin/sh\necho $1 $2 masked\nexit 1\n")
+    systemctl.chmod(0o755)
+    done = subprocess.run(
+        ["/bin/sh", program.pyz, "--age", program.good, "10"],
+        capture_output=True, text=True, check=False, env={"PATH": f"{program.folder}:/usr/bin:/bin"},
+    )  # fmt: skip
+    assert done.returncode == (1 if said else 0)
+    assert (said or "") in done.stderr
+    if said:
+        assert "is-enabled x.timer masked, is-active x.timer masked" in done.stderr
+
+
+def test_a_good_run_is_stamped(program: Program) -> None:
+    program.build("files", **program.write(mode="abc"))
+    program.run()
+    assert not program.good.exists()
+    program.build("files", **program.write())
+    before = int(time.time())
+    program.run()
+    assert before <= int(program.good.read_text()) <= time.time()
 
 
 def test_what_is_in_it(tmp_path: Path) -> None:
@@ -74,11 +197,17 @@ class Program:
 
     def build(self, module: str, state_file: str | None = None, **parameters: Any) -> None:
         self.pyz.write_bytes(_zipapp.build(module))
-        self.settings.write_text(settings_text("x", f"groundwork.kubernetes.{module}", parameters, state_file))
+        settings = json.loads(settings_text("x", f"groundwork.kubernetes.{module}", parameters, state_file))
+        assert settings["stamp"] == "/var/lib/groundwork/x.good"
+        self.settings.write_text(json.dumps({**settings, "stamp": str(self.good)}))
+
+    @property
+    def good(self) -> Path:
+        return self.folder / "good"
 
     @property
     def command(self) -> list[str]:
-        return [sys.executable, "-I", str(self.pyz), str(self.settings)]
+        return ["/bin/sh", str(self.pyz), str(self.settings), sys.executable]
 
     def run(self) -> tuple[int, dict[str, Any], str]:
         done = subprocess.run(self.command, capture_output=True, text=True, check=False, env={}, cwd="/")
@@ -130,10 +259,14 @@ def test_a_crash_is_a_failure(program: Program) -> None:
     with zipfile.ZipFile(program.pyz) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     files[f"{COLLECTION}/modules/files.py"] = b"raise KeyError('x')\n"
+    files["__main__.py"] = files["__main__.py"].replace(b"len(sys.argv) < 2", b"False")
     with zipfile.ZipFile(program.pyz, "w") as archive:
         for name, content in files.items():
             archive.writestr(name, content)
-    rc, result, err = program.run()
+    done = subprocess.run(
+        [sys.executable, "-I", program.pyz, program.settings], capture_output=True, text=True, check=False
+    )
+    rc, result, err = done.returncode, json.loads(done.stdout), done.stderr
     assert (rc, result) == (1, {"failed": True, "msg": "the module crashed: KeyError: 'x'"})
     assert "Traceback" in err
 
@@ -182,6 +315,22 @@ def start_slow(program: Program, state_file: str | None = None) -> subprocess.Po
         assert time.monotonic() < end
         time.sleep(0.05)
     return process
+
+
+def test_a_module_that_ends_itself_on_a_signal_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ends_itself.py").write_text(
+        "import os, signal\n"
+        "def end(number, frame):\n    raise SystemExit(128 + number)\n"
+        "signal.signal(signal.SIGTERM, end)\nos.kill(os.getpid(), signal.SIGTERM)\nsignal.pause()\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "argv", [])
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        result = _scheduled.run("ends_itself", "x.json")
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    assert result == {"failed": True, "msg": f"{_scheduled.STOPPED} (SIGTERM)"}
 
 
 def test_it_tells_that_it_was_stopped(program: Program) -> None:
