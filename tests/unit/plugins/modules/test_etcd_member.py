@@ -171,7 +171,7 @@ def test_info(etcd: Cluster, version: str) -> None:
     ]
     assert {key: result[key] for key in result if key not in ("members", "invocation")} == {
         "changed": False, "healthy": True, "has_quorum": True, "quorum": 2, "voters": 3, "leader": "m1", "alarms": [],
-        "order": ["m2", "m3", "m1"], "error": "",
+        "order": ["m2", "m3", "m1"], "error": "", "faults": [],
     }  # fmt: skip
     assert result["members"][0] == {
         "id": f"{ID + 1:x}", "name": "m1", "peer_urls": [peer(1)], "client_urls": [client(1)], "learner": False,
@@ -199,6 +199,9 @@ def test_info_with_an_alarm(etcd: Cluster, version: str) -> None:
     result = etcd.run(etcd_info)
 
     assert (result["healthy"], result["has_quorum"], result["alarms"]) == (False, True, ["CORRUPT", "NOSPACE"])
+    assert [fault.partition(" the alarm ")[2].partition(":")[0] for fault in result["faults"]] == [
+        "NOSPACE", "CORRUPT",
+    ]  # fmt: skip
     assert [(one["healthy"], one["alarms"]) for one in result["members"]] == [
         (True, []), (True, ["NOSPACE"]), (True, []),
     ]  # fmt: skip
