@@ -26,7 +26,7 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         [
             "name: 'a b' may hold",
             "parameters of etcd_info: ",
-            "endpoint. Supported parameters include: bin_dir",
+            "endpoint. Supported parameters include: api_server",
             "argument 'timeout' is of type",
         ],
     ),

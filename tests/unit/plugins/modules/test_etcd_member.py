@@ -361,6 +361,7 @@ class Unit:
     age: int = 1000
     crashes: bool = False
     restarts: int = 0
+    starts: int = 1
     calls: list[str] = field(default_factory=list)
 
     def command(self, command: list[str]) -> Answer:
@@ -378,11 +379,12 @@ class Unit:
                 "LoadState": self.load, "ActiveState": self.active, "UnitFileState": self.file_state,
                 "FragmentPath": "/etc/systemd/system/etcd.service", "NeedDaemonReload": self.reload,
                 "ExecMainStartTimestampMonotonic": started,
+                "InvocationID": f"{self.starts:032x}" if self.active != "inactive" else "",
             }  # fmt: skip
             return 0, "".join(f"{name}={value}\n" for name, value in values.items()), ""
         self.calls.append(" ".join(words))
         if words[0] in ("start", "restart"):
-            self.active, self.age = "active", 0
+            self.active, self.age, self.starts = "active", 0, self.starts + 1
         if words[0] == "enable":
             self.file_state = "enabled"
         if words[0] == "daemon-reload":
