@@ -6,12 +6,18 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any, Dict, List, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 
 KUBECONFIG_OPTION: Dict[str, Any] = {"type": "path", "default": "/etc/kubernetes/admin.conf"}
 BINARY_FOLDERS = ["/usr/local/bin", "/usr/bin"]
+# What passes by itself within seconds. The request may have been carried out or not, so only what can be repeated is.
+PASSING = ("etcdserver: leader changed", "etcdserver: request timed out")
+REPEATABLE = ("apply", "delete", "get")
+TRIES = 5
+PAUSE = 2.0
 
 
 class KubectlError(Exception):
@@ -39,7 +45,7 @@ class Kubectl:
         ]
 
     def run(self, *arguments: str, stdin: Optional[str] = None, ok: Tuple[int, ...] = (0,)) -> str:
-        """Standard output of one call.
+        """Standard output of one call, which is repeated while etcd elects a leader.
 
         Args:
             *arguments: the command after the options that every call shares.
@@ -49,10 +55,15 @@ class Kubectl:
         Raises:
             KubectlError: on any other exit code.
         """
-        rc, out, err = self.module.run_command([*self.base, *arguments], data=stdin, binary_data=False)
-        if rc not in ok:
-            raise KubectlError(list(arguments), rc, err or out)
-        return out
+        tries = TRIES if arguments[0] in REPEATABLE else 1
+        while True:
+            rc, out, err = self.module.run_command([*self.base, *arguments], data=stdin, binary_data=False)
+            if rc in ok:
+                return str(out)
+            tries -= 1
+            if not tries or not any(text in err for text in PASSING):
+                raise KubectlError(list(arguments), rc, err or out)
+            time.sleep(PAUSE)
 
     def get(self, *arguments: str) -> Any:
         """What kubectl get prints as JSON, parsed; None where the object does not exist."""

@@ -159,7 +159,8 @@ def create(module: AnsibleModule) -> None:
     endpoint, hashes = read_cluster(json.loads(parsed))
     token = new_token()
     manifest = token_manifest(token, expires, module.params["description"])
-    kubectl.run("create", "--filename=-", stdin=json.dumps(manifest))
+    # What is applied can be repeated. On the server's side no copy of the secret goes into an annotation.
+    kubectl.run("apply", "--server-side", "--field-manager=groundwork", "--filename=-", stdin=json.dumps(manifest))
     stored = {"certificate_key": upload_certificates(module)} if module.params["certificates"] else {}
     module.exit_json(changed=True, token=str(token), endpoint=endpoint, ca_cert_hashes=hashes, expires=stamp, **stored)
 

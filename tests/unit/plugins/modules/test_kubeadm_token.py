@@ -16,7 +16,7 @@ from ansible_collections.groundwork.kubernetes.plugins.modules import kubeadm_to
 BASE = ["/bin/kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--request-timeout=60s"]
 INFO = ["get", "configmap", "cluster-info", "--namespace=kube-public", "--output=json"]
 VIEW = ["config", "view", "--raw", "--output=json", "--kubeconfig=/dev/stdin"]
-CREATE = ["create", "--filename=-"]
+CREATE = ["apply", "--server-side", "--field-manager=groundwork", "--filename=-"]
 NAMESPACE = "--namespace=kube-system"
 FIND = ["get", "secrets", "bootstrap-token-abcdef", NAMESPACE, "--output=name", "--ignore-not-found"]
 DELETE = ["delete", "secrets", "bootstrap-token-abcdef", NAMESPACE, "--ignore-not-found"]
