@@ -50,7 +50,7 @@ def kubeadm_fields(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
         except ReleaseError:
             return
         for text, severity in [(text, ERROR) for text in errors] + [(text, WARNING) for text in late]:
-            named = next(variable for variable, kind in variables.items() if text.startswith(kind))
+            named = next((variable for variable, kind in variables.items() if text.startswith(kind)), role)
             advice = "" if ";" in text else "; correct it"
             yield host.fault("kubeadm-field", f"{named}: {text}{advice}", severity)
 

@@ -167,7 +167,7 @@ def test_a_file_from_the_future_restarts_once(run_module: Run, systemd: FakeSyst
     path.write_text("x")
     os.utime(path, (time.time() + 9000, time.time() + 9000))
     systemd.unit(show(InvocationID="1"))
-    assert [run_module(service, name="x", files=[str(path)])["actions"] for _ in range(2)] == [["restart"], []]
+    assert [run_module(service, name="x", files=[str(path)])["actions"] for _time in range(2)] == [["restart"], []]
 
 
 def change(path: Path, how: str) -> None:
