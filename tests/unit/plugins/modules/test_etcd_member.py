@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _members
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _members, _started
 from ansible_collections.groundwork.kubernetes.plugins.modules import etcd_guard, etcd_info, etcd_member, etcd_service
 
 Result = dict[str, Any]
@@ -398,6 +398,7 @@ def unit(etcd: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Unit
     monkeypatch.setattr(AnsibleModule, "run_command", lambda module, command, **options: found.command(command))
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda module, name, **options: f"/usr/bin/{name}")
     monkeypatch.setattr(etcd_service, "PAUSE", 0)
+    monkeypatch.setattr(_started, "FOLDER", str(tmp_path / "services"))
     path = tmp_path / "etcd.env"
     path.touch()
     os.utime(path, (time.time() - 500, time.time() - 500))
@@ -442,6 +443,22 @@ def test_service(unit: Unit, values: dict[str, Any], options: dict[str, Any], ca
     assert done["actions"] == planned["actions"] == [call.split()[0] for call in calls]
     if "restart" not in options:
         assert not serve(unit, **options)["changed"]
+
+
+def test_a_start_that_leaves_a_running_member_alone_does_not_hide_its_restart(unit: Unit) -> None:
+    for _ in range(2):
+        assert serve(unit, "started", newer=True)["actions"] == []
+    assert serve(unit, "restarted", newer=True)["actions"] == ["restart"]
+    assert serve(unit, "restarted", newer=True)["actions"] == []
+
+
+def test_a_file_that_is_older_than_the_start_is_seen_to_have_changed(unit: Unit) -> None:
+    unit.age = 100  # a paused machine's clock puts the start after the file
+    assert serve(unit, "restarted", newer=True)["actions"] == []
+    path = unit.cluster.root / "etcd.env"
+    path.write_text("changed")
+    os.utime(path, (time.time() - 400, time.time() - 400))
+    assert serve(unit, "restarted", newer=True)["actions"] == ["restart"]
 
 
 def test_a_new_unit_is_planned(unit: Unit) -> None:
