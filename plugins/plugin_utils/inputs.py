@@ -130,7 +130,8 @@ class HostInput:
     @property
     def addresses(self) -> list[str]:
         """The node's addresses as they are written, of whatever form."""
-        return [part.strip() for part in self.text("kubernetes_node_ip").split(",") if part.strip()]
+        text = self.text("kubernetes_node_ip")
+        return [part.strip() for part in text.split(",")] if text.strip() else []
 
     @property
     def ips(self) -> list[Address]:

@@ -78,3 +78,41 @@ def test_readme_names_no_variable_that_does_not_exist(role: str) -> None:
     cells = " ".join(line.split("|")[1] for line in readme.splitlines() if line.startswith("|"))
     named = re.findall(rf"`({role}_\w+)`", cells)
     assert [name for name in named if name not in options(role)] == []
+
+
+def booleans() -> set[str]:
+    return {
+        name
+        for specs in ROOT.glob("roles/*/meta/argument_specs.yml")
+        for point in yaml.safe_load(specs.read_text())["argument_specs"].values()
+        for name, option in (point.get("options") or {}).items()
+        if option.get("type") == "bool"
+    }
+
+
+def decides(line: str) -> list[str]:
+    """The switches that a line decides by as they are; a module converts what is handed to it."""
+    code = line.split("#", maxsplit=1)[0]
+    if not re.search(r"\bwhen: |\bif \w|\band \w|\bor \w|\w (and|or|else)\b|^\s*- \w+$", code):
+        return []
+    return [name for name in sorted(BOOLEANS) if re.search(rf"\b{name}\b(?!\s*\||[=:]| to )", code)]
+
+
+BOOLEANS = booleans()
+
+
+def test_a_switch_from_the_command_line_is_read_as_a_boolean() -> None:
+    """With --extra-vars name=false a variable is text, which counts as true wherever it is not converted."""
+    found = [
+        f"{path.relative_to(ROOT)}: {', '.join(names)}"
+        for folder in ("tasks", "vars", "templates")
+        for path in sorted((ROOT / "roles").glob(f"*/{folder}/**/*"))
+        if path.is_file()
+        for line in path.read_text().splitlines()
+        if (names := decides(line))
+    ]
+    assert not found
+    assert decides("  when: backup_timer") == ["backup_timer"]
+    assert decides("  when: backup_timer | bool and other") == []
+    assert decides("    - backup_timer") == ["backup_timer"]
+    assert decides("    keep: '{{ backup_timer }}'") == []

@@ -152,6 +152,7 @@ VARIABLES = [
     ("a name with a long label", {"kubernetes_node_name": "n" * 64}, ["error name-invalid"]),
     ("a domain that is none", {"kubernetes_dns_domain": "Cluster.Local"}, ["error name-invalid"]),
     ("no address", {"kubernetes_node_ip": "eth0"}, ["error value-invalid"]),
+    ("an empty address", {"kubernetes_node_ip": "192.0.2.1,"}, ["error value-invalid"]),
     ("two addresses", {"kubernetes_node_ip": "192.0.2.1,2001:db8::1"}, []),
     ("an address of the pods", {"kubernetes_node_ip": "10.244.0.5"}, ["error address-clash"]),
     # kube-proxy
