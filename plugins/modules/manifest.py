@@ -336,14 +336,16 @@ class Cluster:
         elsewhere: Dict[str, List[str]] = {}
 
         def pending() -> str:
+            # What cannot be asked to its end is not known: nothing of a half answer is kept.
             waiting.clear()
             elsewhere.clear()
-            for item in self.read(objects):
-                fault = unready(item)
-                if fault and is_workload(item):
-                    fault, elsewhere[name_of(item)] = lacking(self.kubectl, item, self.module.params["wait_nodes"])
-                if fault:
-                    waiting.append((item, fault))
+            nodes = self.module.params["wait_nodes"]
+            found = [
+                (item, *(lacking(self.kubectl, item, nodes) if is_workload(item) else (unready(item), [])))
+                for item in self.read(objects)
+            ]
+            waiting.extend((item, fault) for item, fault, _places in found if fault)
+            elsewhere.update((name_of(item), places) for item, _fault, places in found if places)
             return "; ".join(f"{Ref.of(item)} {fault}" for item, fault in waiting)
 
         missing = poll(pending, timeout) if objects else ""

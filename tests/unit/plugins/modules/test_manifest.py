@@ -243,6 +243,28 @@ def test_pods_on_other_nodes_are_not_waited_for(
     assert server.warnings == (elsewhere if nodes == ["w1"] else [])
 
 
+def test_an_answer_that_breaks_off_is_no_answer(apply: Run, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    second = {**DEPLOYMENT, "metadata": {**DEPLOYMENT["metadata"], "name": "e"}}
+    apply(NAMESPACE, DEPLOYMENT, second)
+    for name in ("d", "e"):
+        status = {"replicas": 1, "updatedReplicas": 0, "availableReplicas": 0}
+        server.objects["Deployment", name]["status"] = status
+    server.pods = [{"metadata": {"name": "d-1", "labels": {"app": "d"}}, "spec": {"nodeName": "w2"}, "status": {}}]
+    asked: list[str] = []
+
+    def lacking(_kubectl: Any, item: dict[str, Any], _nodes: list[str]) -> tuple[str, list[str]]:
+        asked.append(item["metadata"]["name"])
+        if len(asked) > 1:
+            raise manifest.KubectlError(["get", "pods"], 1, "the connection was refused")
+        return "has 0 of 1 pods updated", ["w2"]
+
+    monkeypatch.setattr(manifest, "lacking", lacking)
+    result = apply(NAMESPACE, DEPLOYMENT, second, wait=True, wait_nodes=["w1"], timeout=0)
+    assert asked == ["d", "e"]
+    assert "the connection was refused" in result["msg"]
+    assert server.warnings == []
+
+
 def test_says_which_pods_are_not_ready_and_why(apply: Run, server: Server) -> None:
     waiting = {"name": "c", "state": {"waiting": {"reason": "ErrImagePull", "message": "no such host"}}}
     labels = {"name": "d-1", "labels": {"app": "d"}}
