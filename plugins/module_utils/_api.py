@@ -10,9 +10,16 @@ import time
 from typing import Callable, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import BINARY_FOLDERS, KubectlError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
+    BINARY_FOLDERS,
+    Kubectl,
+    KubectlError,
+)
 
 INTERVAL = 2.0
+CHECK_TIMEOUT = 10
+# Where it is, the host has joined a cluster.
+KUBELET = "kubelet.conf"
 
 
 def cluster_missing(module: AnsibleModule, kubeconfig: str) -> Optional[str]:
@@ -22,6 +29,35 @@ def cluster_missing(module: AnsibleModule, kubeconfig: str) -> Optional[str]:
     if not os.path.exists(kubeconfig):
         return f"there is no kubeconfig at {kubeconfig} on this host"
     return None
+
+
+def not_known(module: AnsibleModule, kubeconfig: str) -> bool:
+    """In check mode, whether the host belongs to a cluster that cannot be asked; a warning says why.
+
+    A run that changes things mends first what is missing here. A check cannot, so what it would change in the cluster
+    stays unknown. A host without a cluster is something else: everything there is new.
+    """
+    if not module.check_mode:
+        return False
+    reason = cluster_missing(module, kubeconfig)
+    if not reason:
+        reason = unreachable(module, kubeconfig)
+    elif not os.path.exists(os.path.join(os.path.dirname(kubeconfig), KUBELET)):
+        return False
+    if reason:
+        module.warn(
+            f"The cluster that this host belongs to cannot be asked, so what would change in it is not known: {reason}"
+        )
+    return bool(reason)
+
+
+def unreachable(module: AnsibleModule, kubeconfig: str) -> str:
+    """Why no API server answers; an empty string if one does."""
+    try:
+        Kubectl(module, kubeconfig, CHECK_TIMEOUT).run("get", "--raw=/version")
+    except KubectlError as error:
+        return str(error)
+    return ""
 
 
 def poll(pending: Callable[[], str], timeout: float) -> str:

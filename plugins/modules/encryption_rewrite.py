@@ -62,7 +62,7 @@ passed_over:
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing, not_known
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
     KUBECONFIG_OPTION,
     Kubectl,
@@ -73,6 +73,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._rewrite imp
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """The module's result."""
+    if not_known(module, module.params["kubeconfig"]):
+        return {"changed": False, "objects": 0, "passed_over": 0}
     missing = cluster_missing(module, module.params["kubeconfig"])
     if missing and module.check_mode:
         return {"changed": False, "objects": 0, "passed_over": 0}

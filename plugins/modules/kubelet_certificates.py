@@ -112,7 +112,7 @@ from datetime import datetime, timezone
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing, poll
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing, not_known, poll
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
     KUBECONFIG_OPTION,
     Kubectl,
@@ -259,6 +259,8 @@ def check_nodes(nodes: List[Dict[str, Any]]) -> None:
 def run(module: AnsibleModule) -> None:
     """Approve what may be, wait, and say what is missing."""
     check_nodes(module.params["nodes"])
+    if not_known(module, module.params["kubeconfig"]):
+        module.exit_json(changed=False, approved=[], left=[], nodes=[])
     missing = cluster_missing(module, module.params["kubeconfig"])
     if not missing and not os.path.exists(module.params["ca"]):
         missing = f"there is no authority at {module.params['ca']} on this host"

@@ -185,7 +185,9 @@ objects:
       description: The object's name.
       type: str
     action:
-      description: V(created), V(updated), V(deleted) or V(unchanged).
+      description:
+        - V(created), V(updated), V(deleted) or V(unchanged).
+        - V(unknown) in check mode where the host has joined a cluster that cannot be asked.
       type: str
   sample: [{kind: Namespace, namespace: '', name: shop, action: created}]
 """
@@ -193,7 +195,7 @@ objects:
 from typing import Any, Dict, List, Sequence, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing, poll
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing, not_known, poll
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
     KUBECONFIG_OPTION,
     Kubectl,
@@ -407,10 +409,17 @@ def act(cluster: Cluster, changes: Sequence[Change], params: Dict[str, Any]) -> 
         cluster.wait_until_ready([item for item in everything if is_workload(item)], timeout)
 
 
+def described(ref: Ref, action: str) -> Dict[str, str]:
+    """An object and what is done with it, as the module returns it."""
+    return {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name, "action": action}
+
+
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """The module's result."""
     params = module.params
     objects = in_order(check(flatten(params["objects"])))
+    if not_known(module, params["kubeconfig"]):
+        return {"changed": False, "objects": [described(Ref.of(item), "unknown") for item in objects]}
     missing = cluster_missing(module, params["kubeconfig"])
     if missing and not module.check_mode:
         raise ManifestError(f"{missing}; run this task on a control plane")
@@ -422,15 +431,7 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
         changes = [Change(Ref.of(item), None, None if absent else item, item) for item in objects]
     result: Dict[str, Any] = {
         "changed": any(change.action != "unchanged" for change in changes),
-        "objects": [
-            {
-                "kind": change.ref.kind,
-                "namespace": change.ref.namespace,
-                "name": change.ref.name,
-                "action": change.action,
-            }
-            for change in changes
-        ],
+        "objects": [described(change.ref, change.action) for change in changes],
     }
     if module._diff:
         result["diff"] = [change.diff() for change in changes if change.action != "unchanged"]

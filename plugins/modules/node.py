@@ -20,7 +20,9 @@ extends_documentation_fragment:
   - groundwork.kubernetes.kubeconfig
 attributes:
   check_mode:
-    details: A node that is not registered yet counts as one that would be changed.
+    details:
+      - A node that is not registered yet counts as one that would be changed.
+      - Where the host has joined a cluster that cannot be asked, nothing is known. This is a warning, and no change.
 options:
   state:
     description:
@@ -157,7 +159,7 @@ import json
 from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing, not_known
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
     KUBECONFIG_OPTION,
     Kubectl,
@@ -304,6 +306,8 @@ def remove(module: AnsibleModule, wishes: List[Wish]) -> Dict[str, Any]:
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """The module's result."""
     wishes = wishes_of(module.params)
+    if not_known(module, module.params["kubeconfig"]):
+        return {"changed": False, "changed_nodes": [], "nodes": []}
     if module.params["state"] == "absent":
         return remove(module, wishes)
     missing = cluster_missing(module, module.params["kubeconfig"])

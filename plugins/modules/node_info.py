@@ -19,7 +19,10 @@ extends_documentation_fragment:
   - groundwork.kubernetes.kubeconfig
 attributes:
   check_mode:
-    details: Does not wait. On a host that has no kubectl or kubeconfig yet, there are no nodes.
+    details:
+      - Does not wait. On a host that has no kubectl or kubeconfig yet, there are no nodes.
+      - Where the host has joined a cluster that cannot be asked, nothing is known. This is a warning, and RV(known) is
+        false.
 options:
   names:
     description:
@@ -60,6 +63,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+answered:
+  description: Whether an API server was asked. In check mode, a host that has joined no cluster has none.
+  returned: success
+  type: bool
+  sample: true
+known:
+  description: Whether RV(nodes) are all there are. It is false in check mode where the cluster cannot be asked.
+  returned: success
+  type: bool
+  sample: true
 nodes:
   description: All registered nodes, by name.
   returned: success
@@ -105,7 +118,7 @@ nodes:
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing, poll
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing, not_known, poll
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
     KUBECONFIG_OPTION,
     Kubectl,
@@ -122,17 +135,19 @@ ARGUMENTS: Dict[str, Any] = {
 }
 
 
-def run(module: AnsibleModule) -> List[Object]:
-    """Summaries of the nodes, as soon as they have what they must have.
+def run(module: AnsibleModule) -> Dict[str, Any]:
+    """The module's result, with the nodes as soon as they have what they must have.
 
     Raises:
         NodeError: saying what is missing when the time is over.
     """
     params = module.params
+    if not_known(module, params["kubeconfig"]):
+        return {"answered": False, "known": False, "nodes": []}
     missing = cluster_missing(module, params["kubeconfig"])
     if missing:
         if module.check_mode:
-            return []
+            return {"answered": False, "known": True, "nodes": []}
         raise NodeError(f"{missing}; run this task on a control plane")
     kubectl = Kubectl(module, params["kubeconfig"])
     nodes: List[Object] = []
@@ -153,14 +168,14 @@ def run(module: AnsibleModule) -> List[Object]:
         module.warn(f"The kubelets of {', '.join(skipped)} do not report, so that these nodes were not waited for.")
     if lacking and not module.check_mode:
         raise NodeError(f"after {params['timeout']} seconds: {lacking}")
-    return sorted(nodes, key=lambda node: str(node["name"]))
+    return {"answered": True, "known": True, "nodes": sorted(nodes, key=lambda node: str(node["name"]))}
 
 
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        module.exit_json(changed=False, nodes=run(module))
+        module.exit_json(changed=False, **run(module))
     except (NodeError, KubectlError) as error:
         module.fail_json(msg=str(error))
 

@@ -59,7 +59,7 @@ import time
 from typing import Any, Dict, List, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing, not_known
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
     KUBECONFIG_OPTION,
     Kubectl,
@@ -99,6 +99,8 @@ def patiently(kubectl: Kubectl, namespaces: List[str], timeout: float) -> List[W
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """Restart them."""
     params = module.params
+    if not_known(module, params["kubeconfig"]):
+        return {"changed": False, "restarted": []}
     missing = cluster_missing(module, params["kubeconfig"])
     if missing and module.check_mode:
         return {"changed": False, "restarted": []}
