@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, BinaryIO, Dict, List, Optional, Tuple
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import parse_time
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import UID, Owner
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import open_folder, read_file, resolve
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._shelf import Shelf
 
 Value = Tuple[str, str, float, Dict[str, str]]
@@ -107,8 +108,7 @@ def _render(cluster: str, values: List[Value]) -> str:
 def known_uid(target: str, cluster: str) -> str:
     """The cluster's identity as an earlier run wrote it, for a run that did not come to ask etcd."""
     try:
-        with open(target, encoding="utf-8", errors="replace") as stream:
-            text = stream.read()
+        text = (read_file(target) or b"").decode("utf-8", "replace")
     except OSError:
         return ""
     found = re.search(rf'_{IDENTITY}{{cluster="{re.escape(cluster)}",{LABEL}="({UID})"}}', text)
@@ -116,9 +116,18 @@ def known_uid(target: str, cluster: str) -> str:
 
 
 def write_metrics(target: str, text: str) -> None:
-    """Put the text in its place in one step; the collector reads only names that end in .prom."""
-    draft = target + ".draft"
-    with open(draft, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    os.chmod(draft, 0o644)
-    os.replace(draft, target)
+    """Put the text in its place in one step; the collector reads only names that end in .prom.
+
+    The folder is the collector's as a rule, so a link in it is never followed.
+
+    Raises:
+        OSError: if the folder is not there, or there is a link on the way to it.
+    """
+
+    def fill(stream: BinaryIO) -> None:
+        stream.write(text.encode())
+        os.fchmod(stream.fileno(), 0o644)
+
+    folder_path, name = os.path.split(resolve(target))
+    with open_folder(folder_path) as folder:
+        folder.write(name, fill)

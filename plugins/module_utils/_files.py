@@ -13,6 +13,7 @@ from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import Attributes, install_stream
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import read_file, remove_file, resolve
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,8 @@ class FileChange:
 
 
 def read_bytes(path: str) -> Optional[bytes]:
-    """A file's content, or None where there is no such file."""
-    try:
-        with open(path, "rb") as stream:
-            return stream.read()
-    except FileNotFoundError:
-        return None
+    """A file's content, or None where there is no such file; a link that others may have planted is refused."""
+    return read_file(path)
 
 
 def plan_file(path: str, after: Optional[bytes]) -> FileChange:
@@ -68,10 +65,10 @@ def apply_file(module: AnsibleModule, change: FileChange, mode: int = 0o644) -> 
     if not change.changed:
         return
     if change.after is None:
-        os.unlink(change.path)
+        remove_file(change.path)
         return
     # A link is followed, so that what it points to is replaced and the link stays.
-    path = os.path.realpath(change.path)
+    path = resolve(change.path)
     attributes = Attributes(mode)
     if change.before is not None:
         found = os.stat(path)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Optional
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import Folder, open_folder, stat_file
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Attributes:
 
     def differ(self, path: str) -> bool:
         """Whether an existing file has others."""
-        found = os.stat(path)
+        found = stat_file(path)
         return (
             stat.S_IMODE(found.st_mode) != self.mode
             or self.uid not in (None, found.st_uid)
@@ -34,9 +35,15 @@ class Attributes:
         )
 
     def apply(self, path: str) -> None:
-        """Set them."""
-        os.chown(path, -1 if self.uid is None else self.uid, -1 if self.gid is None else self.gid)
-        os.chmod(path, self.mode)
+        """Set them for a file that is there; a link is not followed."""
+        folder_path, name = os.path.split(path)
+        with open_folder(folder_path) as folder, folder.open(name) as stream:
+            self.give(stream.fileno())
+
+    def give(self, handle: int) -> None:
+        """Set them for an open file."""
+        os.fchown(handle, -1 if self.uid is None else self.uid, -1 if self.gid is None else self.gid)
+        os.fchmod(handle, self.mode)
 
 
 def parse_attributes(mode: str, owner: Optional[str] = None, group: Optional[str] = None) -> Attributes:
@@ -83,19 +90,18 @@ def label(module: AnsibleModule, draft: str, final: str) -> None:
 
 
 def make_folder(path: str, module: Optional[AnsibleModule] = None) -> None:
-    """Create a folder and its parents with mode 0755, whatever the umask is.
+    """Create a folder and its parents with mode 0755, whatever the umask is; those that are there stay as they are.
 
     Args:
         path: the folder.
         module: for the SELinux context, before anything is in it; without one the parent's is inherited.
     """
-    if not path or os.path.isdir(path):
-        return
-    make_folder(os.path.dirname(path), module)
-    os.mkdir(path)
-    os.chmod(path, 0o755)  # noqa: S103 (what every folder of programs and settings has)
-    if module:
-        label(module, path, path)
+    open_parent(path, module).__exit__(None, None, None)
+
+
+def open_parent(path: str, module: Optional[AnsibleModule] = None) -> Folder:
+    """A folder, made with its parents where it is missing; arguments as of make_folder."""
+    return open_folder(path, 0o755, lambda made: label(module, made, made) if module else None)
 
 
 def install_stream(module: AnsibleModule, source: BinaryIO, path: str, attributes: Attributes) -> None:
@@ -106,23 +112,14 @@ def install_stream(module: AnsibleModule, source: BinaryIO, path: str, attribute
     Args:
         module: for the SELinux context.
         source: what the file will hold.
-        path: the target; its folder is created.
+        path: the target; its folder is created. A link there is replaced.
         attributes: what the file has from the moment that it is there.
     """
-    folder, name = os.path.split(path)
-    make_folder(folder, module)
-    draft = os.path.join(folder, f".{name}.groundwork")
-    if os.path.lexists(draft):
-        os.unlink(draft)
-    try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as stream:
-            shutil.copyfileobj(source, stream, 1024 * 1024)
-            stream.flush()
-            os.fsync(stream.fileno())
-        attributes.apply(draft)
-        label(module, draft, path)
-        os.rename(draft, path)
-    finally:
-        if os.path.lexists(draft):
-            os.unlink(draft)
+
+    def fill(stream: BinaryIO) -> None:
+        shutil.copyfileobj(source, stream, 1024 * 1024)
+        attributes.give(stream.fileno())
+
+    folder_path, name = os.path.split(path)
+    with open_parent(folder_path, module) as folder:
+        folder.write(name, fill, lambda draft: label(module, draft, path))

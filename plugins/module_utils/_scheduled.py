@@ -16,13 +16,13 @@ import os
 import runpy
 import signal
 import sys
-import tempfile
 import time
 import traceback
 from datetime import datetime, timezone
 from typing import Any, Dict, Iterator, Optional
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import make_folder
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import open_parent
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import read_file, resolve
 
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 # Levels of syslog that systemd takes off the line's head, see sd-daemon(3).
@@ -142,8 +142,7 @@ def tell(level: str, message: str) -> None:
 def last_ok(path: str) -> Optional[str]:
     """When the last good run began, from the state that an earlier run left."""
     try:
-        with open(path, encoding="utf-8") as stream:
-            found = json.load(stream).get("last_ok")
+        found = json.loads(read_file(path) or b"").get("last_ok")
     except (OSError, ValueError, AttributeError):
         return None
     return found if isinstance(found, str) else None
@@ -151,15 +150,6 @@ def last_ok(path: str) -> Optional[str]:
 
 def write(path: str, text: str) -> None:
     """Replace a file in one step; its owner alone may read it."""
-    folder = os.path.dirname(path)
-    make_folder(folder)
-    handle, draft = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=folder)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(draft, path)
-    except BaseException:
-        os.unlink(draft)
-        raise
+    folder_path, name = os.path.split(resolve(path))
+    with open_parent(folder_path) as folder:
+        folder.write(name, lambda stream: stream.write(text.encode()))

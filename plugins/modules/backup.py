@@ -979,7 +979,7 @@ class BackupModule:
         try:
             write_metrics(target, text)
         except OSError as error:
-            self.module.warn(f"metrics_file: {target} cannot be written: {error.strerror}")
+            self.module.warn(f"metrics_file: {error.filename or target} cannot be written: {error.strerror}")
 
 
 def now() -> datetime:

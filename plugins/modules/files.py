@@ -26,7 +26,8 @@ options:
       path:
         description:
           - Absolute path. Missing parent folders are created with mode 0755.
-          - A link is followed; the file that it points to is replaced and the link stays.
+          - A link is followed; the file that it points to is replaced and the link stays. Where others than root may
+            write into the link's folder, or into one on the way to it, a link is refused.
         type: path
         required: true
       state:
@@ -112,6 +113,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._install imp
     install_stream,
     parse_attributes,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import remove_file, resolve, stat_file
 
 RECORDS = "/var/lib/groundwork/files"
 HIDDEN = "(not shown: readable by its owner only)\n"
@@ -138,7 +140,7 @@ class Entry:
     @property
     def private(self) -> bool:
         """Whether only the owner may read the file, before or after the change."""
-        found = os.stat(self.change.path).st_mode if self.change.before is not None else 0o777
+        found = stat_file(self.change.path).st_mode if self.change.before is not None else 0o777
         return not (self.attributes.mode & 0o077 and found & 0o077)
 
     @property
@@ -156,7 +158,7 @@ class Entry:
                 diff["after"] = f"{HIDDEN[:-1]} changed\n" if self.change.after else ""
             shown.append(diff)
         if self.attributes_differ:
-            found = os.stat(self.change.path)
+            found = stat_file(self.change.path)
             before = Attributes(found.st_mode & 0o7777, found.st_uid, found.st_gid)
             header = f"{self.change.path} (mode and owner)"
             shown.append(
@@ -214,7 +216,7 @@ def _plan_entry(path: str, item: Dict[str, Any]) -> Entry:
         if item["content"] is None:
             raise ValueError("has no content; give content or state=absent")
         after = item["content"].encode("utf-8", "surrogateescape")
-        path = os.path.realpath(path)
+        path = resolve(path)
     attributes = parse_attributes(item["mode"], item["owner"], item["group"])
     return Entry(plan_file(path, after), attributes, item["validate"])
 
@@ -283,14 +285,14 @@ def apply(module: AnsibleModule, entry: Entry) -> None:
     """Make one file what it should be."""
     change = entry.change
     if change.after is None:
-        os.unlink(change.path)
+        remove_file(change.path)
         return
     if not change.changed:
         entry.attributes.apply(change.path)
         return
     attributes = entry.attributes
     if change.before is not None:
-        found = os.stat(change.path)
+        found = stat_file(change.path)
         attributes = Attributes(
             attributes.mode,
             found.st_uid if attributes.uid is None else attributes.uid,

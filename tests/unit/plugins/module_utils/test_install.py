@@ -17,7 +17,8 @@ def test_a_file_is_labelled_before_it_is_in_place(tmp_path: Path, before: str | 
     if before:
         path.write_text(before)
     install_stream(module, io.BytesIO(b"new"), str(path), Attributes(0o600))  # type: ignore[arg-type]
-    assert module.noted == [(str(tmp_path / ".a.groundwork"), str(path), before)]
+    [(draft, final, there)] = module.noted
+    assert (draft.rpartition("/")[2], final, there) == (".a.groundwork", str(path), before)
     assert path.read_text() == "new"
 
 
