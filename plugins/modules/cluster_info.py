@@ -19,7 +19,9 @@ extends_documentation_fragment:
   - groundwork.kubernetes.kubeconfig
 attributes:
   check_mode:
-    details: Where kubectl or the kubeconfig is not there yet, check mode returns RV(exists=false) in place of an error.
+    details:
+      - Where kubectl or the kubeconfig is not there yet, check mode returns RV(exists=false) in place of an error.
+      - Where the host has joined a cluster that cannot be asked, there is a warning, and all but RV(exists) is empty.
 options:
   timeout:
     description: Seconds that each request to the API server may take.
@@ -51,7 +53,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 exists:
-  description: Whether there is a cluster to ask. Only false in check mode.
+  description: Whether there is a cluster. Only false in check mode.
   returned: success
   type: bool
   sample: true
@@ -128,16 +130,14 @@ summary:
 """
 
 import json
-import os
 from collections import Counter
 from dataclasses import asdict
 from typing import Any, Dict, List, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import poll
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing, not_known, poll
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import items, parse_nodes, summary
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
-    BINARY_FOLDERS,
     KUBECONFIG_OPTION,
     Kubectl,
     KubectlError,
@@ -192,13 +192,14 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     kubeconfig = module.params["kubeconfig"]
-    installed = module.get_bin_path("kubectl", opt_dirs=BINARY_FOLDERS) is not None
-    if not installed or not os.path.exists(kubeconfig):
-        missing = f"{kubeconfig} does not exist" if installed else "kubectl is not installed"
-        if not module.check_mode:
-            module.fail_json(msg=f"{missing} on this host: ask a host of the control plane, or set kubeconfig")
-        nothing = {"exists": False, "endpoint": "", "version": "", "nodes": [], "pods": {}, "unready": []}
-        module.exit_json(changed=False, summary=f"There is no cluster yet: {missing} on this host.", **nothing)
+    nothing = {"endpoint": "", "version": "", "nodes": [], "pods": {}, "unready": []}
+    if not_known(module, kubeconfig):
+        module.exit_json(changed=False, exists=True, summary="The cluster cannot be asked now.", **nothing)
+    missing = cluster_missing(module, kubeconfig)
+    if missing and not module.check_mode:
+        module.fail_json(msg=f"{missing}: ask a host of the control plane, or set kubeconfig")
+    if missing:
+        module.exit_json(changed=False, exists=False, summary=f"There is no cluster yet: {missing}.", **nothing)
     wait_timeout = 0 if module.check_mode else module.params["wait_timeout"]
     try:
         found = read_cluster(Kubectl(module, kubeconfig, module.params["timeout"]), wait_timeout)

@@ -141,7 +141,7 @@ def test_an_api_server_that_is_away(run_module: Run, monkeypatch: pytest.MonkeyP
     ("binary", "missing"),
     [
         (None, "kubectl is not installed on this host"),
-        ("/usr/bin/kubectl", "/nowhere/admin.conf does not exist on this host"),
+        ("/usr/bin/kubectl", "there is no kubeconfig at /nowhere/admin.conf on this host"),
     ],
 )
 def test_no_cluster_yet(run_module: Run, monkeypatch: pytest.MonkeyPatch, binary: str | None, missing: str) -> None:

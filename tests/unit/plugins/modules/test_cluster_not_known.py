@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.modules import (
+    cluster_info,
     encryption_rewrite,
     kubelet_certificates,
     manifest,
@@ -27,6 +28,7 @@ WORKER = {"name": "worker-1", "addresses": ["192.0.2.21"]}
     [
         (node, {"name": "worker-1", "labels": {"a": "b"}}, True),
         (node, {"name": "worker-1", "state": "absent"}, False),
+        (cluster_info, {}, False),
         (node_info, {"names": ["worker-1"], "wait_for": ["ready"]}, False),
         (manifest, {"objects": [SETTINGS]}, True),
         (rollout_restart, {"namespaces": ["kube-system"]}, False),
@@ -47,5 +49,7 @@ def test_check(
         (tmp_path / "kubelet.conf").touch()
     result = run_module(module, **options, kubeconfig=str(tmp_path / "admin.conf"), _ansible_check_mode=True)
     assert (result.get("failed", False), result["changed"]) == (False, new and not joined)
+    if module is cluster_info:
+        assert result["exists"] is joined
     if module is node_info:
         assert (result["answered"], result["known"], result["nodes"]) == (False, not joined, [])
