@@ -287,7 +287,7 @@ def remove_file(path: str) -> None:
         folder.remove(name)
 
 
-def require_own(path: str, make: Optional[int] = None) -> None:
+def require_own(path: str, make: Optional[int] = None, *, sticky: bool = False) -> None:
     """Refuse a folder in which, or on the way to which, others than root may write.
 
     Work that takes many steps by its paths can be done safely only where nobody can exchange them.
@@ -295,6 +295,7 @@ def require_own(path: str, make: Optional[int] = None) -> None:
     Args:
         path: the folder. One that is missing is judged by the parents that are there.
         make: the mode with which it is made where it is missing; one that is there keeps its own.
+        sticky: take a folder like /tmp, for work in a new folder inside it.
 
     Raises:
         UnsafePathError: naming the folder that must be closed.
@@ -308,9 +309,10 @@ def require_own(path: str, make: Optional[int] = None) -> None:
         except FileNotFoundError:
             path = os.path.dirname(path.rstrip("/")) or "/"
     with folder:
-        sticky = os.fstat(folder.handle).st_mode & stat.S_ISVTX
         # What will be made in such a folder is root's own; whether it was root who made it is judged then.
-        if folder.shared and not (path != asked and sticky and folder.shared == folder.path):
+        takes = sticky or path != asked
+        like_tmp = os.fstat(folder.handle).st_mode & stat.S_ISVTX and folder.shared == folder.path
+        if folder.shared and not (takes and like_tmp):
             raise UnsafePathError(
                 asked,
                 f"is no safe place: others than root may write in {folder.shared}. Nothing was changed: give that "

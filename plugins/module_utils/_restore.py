@@ -30,6 +30,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     parse_time,
     read_manifest,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import read_file
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._staging import fsync_path
 
 JOURNAL = "/var/lib/groundwork/restore.json"
@@ -248,8 +249,7 @@ class Folders:
     def is_restored(self, folder: str) -> bool:
         """Whether data is that of this restore."""
         try:
-            with open(os.path.join(folder, STAMP), encoding="utf-8") as stream:
-                return bool(json.load(stream)["id"] == self.id)
+            return bool(json.loads(read_file(os.path.join(folder, STAMP)) or b"")["id"] == self.id)
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
@@ -315,7 +315,7 @@ class Folders:
         if not os.path.isdir(folder):
             os.mkdir(folder, 0o700)
             owner = os.stat(self.data_dir)
-            os.chown(folder, owner.st_uid, owner.st_gid)
+            os.chown(folder, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
     def _drop(self, folder: str, only_empty: bool = False) -> None:
         if only_empty:
@@ -333,7 +333,7 @@ class Folders:
 def in_use(data_dir: str) -> bool:
     """Whether an etcd has the member's database open, in whatever container: it holds a lock on it (bbolt)."""
     try:
-        handle = os.open(os.path.join(data_dir, DATABASE), os.O_RDONLY)
+        handle = os.open(os.path.join(data_dir, DATABASE), os.O_RDONLY | os.O_NONBLOCK)
     except FileNotFoundError:
         return False
     try:

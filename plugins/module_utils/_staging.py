@@ -13,6 +13,7 @@ from typing import Iterator, List, Optional, Type
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import label
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import resolve
 
 DRAFT_PREFIX = ".groundwork-draft-"
 STAGE = ".groundwork-stage"
@@ -122,8 +123,9 @@ class StagedFolder:
             final: the folder to which the content will be moved in the end; empty for the target.
         """
         self.module, self.final = module, final or target
-        self.target, self.mode, self.uid, self.gid = target, mode, uid, gid
-        self.stage = os.path.join(target, STAGE)
+        # etcd's data is a user's without rights, which may have put a link there.
+        self.target, self.mode, self.uid, self.gid = resolve(target), mode, uid, gid
+        self.stage = os.path.join(self.target, STAGE)
         self.content = os.path.join(self.stage, "content")
         self._made: List[str] = []
         self._moved: List[str] = []
@@ -141,7 +143,7 @@ class StagedFolder:
         return self
 
     def _publish(self) -> None:
-        owner = os.stat(self.target)
+        owner = os.stat(self.target, follow_symlinks=False)
         uid, gid = (owner.st_uid if self.uid < 0 else self.uid), (owner.st_gid if self.gid < 0 else self.gid)
         for folder, _folders, files in os.walk(self.content):
             final = os.path.normpath(os.path.join(self.final, os.path.relpath(folder, self.content)))
@@ -149,8 +151,12 @@ class StagedFolder:
                 os.chown(path, uid, gid, follow_symlinks=False)
                 label(self.module, path, final if path == folder else os.path.join(final, os.path.basename(path)))
                 fsync_path(path)
-        os.chown(self.target, uid, gid)
-        os.chmod(self.target, self.mode)
+        handle = os.open(self.target, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            os.fchown(handle, uid, gid)
+            os.fchmod(handle, self.mode)
+        finally:
+            os.close(handle)
         for name in os.listdir(self.content):
             final = os.path.join(self.target, name)
             os.rename(os.path.join(self.content, name), final)

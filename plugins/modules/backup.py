@@ -448,6 +448,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import label
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import KUBECONFIG_OPTION
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import Owner, cluster_uid
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import UnsafePathError, require_own
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._shelf import (
     BusyError,
     Shelf,
@@ -569,6 +570,7 @@ class BackupModule:
             found = {"manifest": manifest.as_dict(), "proof": proof.__dict__, "size": os.path.getsize(path)}
             return {"changed": False, "path": path, **found}
         scratch = self.options["scratch_directory"] or os.path.dirname(path)
+        require_own(scratch, sticky=True)
         require_space(scratch, os.path.getsize(path), f"decrypting {path}")
         with drafts(scratch) as folder:
             plain = os.path.join(folder, os.path.basename(path)[: -len(SEALED)])
@@ -583,6 +585,7 @@ class BackupModule:
             raise BackupError(error.fault, str(error).replace(path, shown_as)) from error
         server = self.server(manifest.etcd.version)
         database = next(part.size for part in manifest.parts if part.name == DATABASE)
+        require_own(scratch, sticky=True)
         require_space(scratch, database + self.trial_space(database), f"proving {shown_as}")
         with drafts(scratch) as folder:
             copy = os.path.join(folder, DATABASE)
@@ -672,6 +675,9 @@ class BackupModule:
         files = collect(self.options["include"], missing)
         extra = decode_files(self.options["extra_files"], files, missing)
         missing += self.missing()
+        require_own(self.directory)
+        if self.options["scratch_directory"]:
+            require_own(self.options["scratch_directory"], sticky=True)
         if missing and self.module.check_mode:
             self.module.warn(f"{'; '.join(missing)}: a backup would be made once that is there")
             return self.plan()
@@ -687,8 +693,7 @@ class BackupModule:
         self.require_room(source, files)
         if self.module.check_mode:
             return self.plan()
-        os.makedirs(self.directory, 0o700, exist_ok=True)
-        os.chmod(self.directory, 0o700)
+        require_own(self.directory, 0o700)
         taken = turn.taken(self.options["turn_timeout"]) if turn else nullcontext()
         with exclusive(self.directory):
             with taken:
@@ -979,7 +984,8 @@ class BackupModule:
         try:
             write_metrics(target, text)
         except OSError as error:
-            self.module.warn(f"metrics_file: {error.filename or target} cannot be written: {error.strerror}")
+            why = error if isinstance(error, UnsafePathError) else error.strerror
+            self.module.warn(f"metrics_file: {target} cannot be written: {why}")
 
 
 def now() -> datetime:
@@ -1013,6 +1019,8 @@ def main() -> None:
     except BackupError as error:
         module.fail_json(msg=str(error), fault=error.fault)
     except (EtcdError, NoSpaceError, BusyError, EncryptionError) as error:
+        module.fail_json(msg=str(error))
+    except UnsafePathError as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         place = error.filename or module.params["directory"] or module.params["path"]

@@ -196,6 +196,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._member_data
     WAL_SEGMENT,
     plan_restore,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import require_own
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._snapshot import (
     HASH_SIZE,
     Snapshot,
@@ -287,6 +288,7 @@ class SnapshotModule:
         folder = os.path.dirname(self.path)
         if not os.path.isdir(folder):
             return f"the folder {folder} does not exist"
+        require_own(folder, sticky=True)
         if self.etcd.tool("etcdctl") is None:
             return "etcdctl is not installed on this host"
         try:
@@ -346,6 +348,8 @@ class SnapshotModule:
         if wal_dir:
             require_space(wal_dir, WAL_SEGMENT, f"the write-ahead log of the restore of {self.path}")
 
+        for folder in filter(None, (data_dir, wal_dir)):
+            require_own(os.path.dirname(folder))
         if not self.module.check_mode:
             with ExitStack() as stack:
                 log = (

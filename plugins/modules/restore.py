@@ -171,6 +171,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._member_data
     Plan,
     plan_restore,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import require_own
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore import (
     FINISHED,
     JOURNAL,
@@ -298,13 +299,14 @@ class Restore:
 
     def stage(self, path: str, manifest: Manifest, plan: Plan) -> None:
         """Make the new data; the journal comes first, so that an interrupted run is known."""
+        require_own(os.path.dirname(self.data_dir))
         self.forget_others()
         now = os.stat(self.data_dir) if os.path.isdir(self.data_dir) else None
         uid = plan.uid if plan.uid >= 0 else now.st_uid if now else 0
         gid = plan.gid if plan.gid >= 0 else now.st_gid if now else 0
         if now is None:
             os.makedirs(self.data_dir, 0o700)
-            os.chown(self.data_dir, uid, gid)
+            os.chown(self.data_dir, uid, gid, follow_symlinks=False)
         self.write(
             Journal(
                 id=self.options["id"],

@@ -144,3 +144,23 @@ def test_of_two_folders_both_appear_or_none(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="not empty"):
             StagedFolder.commit(log, staged)
     assert tree(tmp_path) == ["data", "data/member", "data/member/kept"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a folder to another account")
+def test_a_link_in_a_folder_of_another_account_is_not_filled(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "data" / "restore").symlink_to(tmp_path / "elsewhere")
+    os.chown(tmp_path / "data", 65534, 65534)
+    with pytest.raises(OSError, match="restore is a link, and others"):
+        StagedFolder(MODULE, str(tmp_path / "data" / "restore"), 0o700)
+    assert tree(tmp_path / "elsewhere") == []
+
+
+def test_a_link_of_root_to_a_larger_disk_is_filled(tmp_path: Path) -> None:
+    (tmp_path / "large").mkdir()
+    (tmp_path / "data").symlink_to("large")
+    with StagedFolder(MODULE, str(tmp_path / "data"), 0o700) as staged:
+        fill(staged)
+        StagedFolder.commit(staged)
+    assert tree(tmp_path / "large") == ["member", "member/db"]

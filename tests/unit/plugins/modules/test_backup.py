@@ -480,3 +480,46 @@ def test_a_sample_is_the_same_if_the_records_are() -> None:
     assert (one.count, one.revision, two.revision) == (3, 5, 0)
     assert one.sha256 == two.sha256
     assert one.sha256 != _etcd.parse_sample(json.dumps({"header": {}})).sha256
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a folder to another account")
+class TestFoldersOfOthers:
+    """Work of many steps is done only where no other account can exchange what is there."""
+
+    @pytest.mark.parametrize("check", [False, True])
+    @pytest.mark.parametrize(
+        ("mode", "owner"), [(0o755, 65534), (0o1777, 0), (0o777, 0)], ids=["theirs", "sticky", "writable"]
+    )
+    def test_no_archive_is_made_there(self, host: Host, mode: int, owner: int, check: bool) -> None:
+        folder = host.root / "backups"
+        folder.mkdir()
+        folder.chmod(mode)
+        os.chown(folder, owner, owner)
+        result = host.run(prove="status", _ansible_check_mode=check)
+        assert result["failed"]
+        assert result["msg"].startswith(f"{folder} is no safe place: others than root may write in {folder}.")
+        assert (os.listdir(folder), folder.stat().st_mode & 0o7777) == ([], mode)
+
+    def test_a_scratch_folder_like_tmp_will_do(self, host: Host) -> None:
+        scratch = host.root / "scratch"
+        scratch.mkdir()
+        scratch.chmod(0o1777)
+        assert host.run(prove="status", scratch_directory=str(scratch))["made"]
+        scratch.chmod(0o777)
+        assert "scratch is no safe place" in host.run(prove="status", scratch_directory=str(scratch))["msg"]
+
+    def test_a_link_to_a_file_of_root_is_not_written_through(self, host: Host) -> None:
+        collector, victim = host.root / "collector", host.root / "victim"
+        collector.mkdir()
+        victim.write_text("root's")
+        (collector / "backup.prom").symlink_to(victim)
+        os.chown(collector, 65534, 65534)
+        assert host.run(prove="status", metrics_file=str(collector / "backup.prom"))["made"]
+        assert victim.read_text() == "root's"
+        assert f"{collector}/backup.prom is a link, and others than root may write in {collector}" in host.warnings[0]
+
+
+def test_a_folder_that_is_there_keeps_its_mode(host: Host) -> None:
+    (host.root / "backups").mkdir(0o750)
+    assert host.run(prove="status")["made"]
+    assert (host.root / "backups").stat().st_mode & 0o777 == 0o750
