@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Mapping, Optional
 
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.certificates import plan_authority
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.certificates import (
+    Request,
+    plan_authority,
+    plan_peers,
+)
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.etcd_plan import told
 
 DOCUMENTATION = r"""
@@ -18,6 +22,8 @@ short_description: Which CA signs the certificates of an etcd cluster
 description:
   - The user's CA if one is given, else the one that the hosts have, else one that is made on one of them.
   - A CA certificate without a key means that the user brings all certificates.
+  - With O(peers), the CA of the members among themselves. It is another one than that of the clients, unless members
+    have begun without, or only O(certificate) is given.
 extends_documentation_fragment: [groundwork.kubernetes.hosts, groundwork.kubernetes.hosts.told]
 options:
   certificate:
@@ -32,6 +38,14 @@ options:
     description: How many days the CA must still be good.
     type: int
     default: 365
+  holders:
+    description: Hosts that keep the key of a CA that is made.
+    type: list
+    elements: str
+    default: []
+  peers:
+    description: The user's CA certificates and key for the members among themselves, C(certificate) and C(key).
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -45,8 +59,10 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(mode) is C(own), C(given) or C(provided). C(certificate) is what members trust, C(issuer) the certificate of a
-      given key. C(maker) makes a CA because of C(reason), C(holder) has its key, C(lacking) are hosts without it.
+    - C(mode) is C(own), C(given), C(provided), or C(shared) where peers use the clients'. C(certificate) is what
+      members trust, C(issuer) the certificate of a given key. C(maker) makes a CA because of C(reason), C(holder) has
+      its key, C(lacking) are hosts without the certificate. C(keyless) are hosts that are to have the key and do not,
+      C(surplus) those that have it and are not to. C(signer) is the host that signs, C(reads) what others are given.
     - C(faults) is what must be settled first.
   type: dict
 """
@@ -61,14 +77,18 @@ def etcd_authority(
     certificate: str = "",
     key: str = "",
     renew_days: int = 365,
+    holders: Any = (),
+    peers: Optional[Mapping[str, Any]] = None,
 ) -> Dict[str, Any]:
     """The decision as a dictionary."""
     names = list(hosts)
     infos = told(names, hostvars, play_hosts, register, "ca_key")
-    complete = len(infos) == len(names)
-    return plan_authority(
-        infos, certificate=str(certificate), key=str(key), renew_days=float(renew_days), complete=complete
-    ).describe()
+    common = {"renew_days": float(renew_days), "complete": len(infos) == len(names), "holders": list(holders)}
+    clients = plan_authority(infos, Request(str(certificate), str(key), **common))
+    if peers is None:
+        return clients.describe()
+    request = Request(str(peers.get("certificate") or ""), str(peers.get("key") or ""), peers=True, **common)
+    return plan_peers(infos, request, clients).describe()
 
 
 class FilterModule:

@@ -12,7 +12,7 @@ import shlex
 import ssl
 import stat
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional
+from typing import Dict, List, Optional
 
 KEY_STATES = ("", "ok", "absent", "mismatch", "exposed")
 
@@ -23,10 +23,6 @@ class KeyPair:
 
     certificate: str
     key: str
-
-    def describe(self) -> Dict[str, Any]:
-        """As the module returns it."""
-        return {"certificate": self.certificate, "key": self.key}
 
 
 def read_text(path: Optional[str]) -> str:

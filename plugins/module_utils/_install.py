@@ -11,7 +11,8 @@ import pwd
 import shutil
 import stat
 from dataclasses import dataclass
-from typing import BinaryIO, Optional
+from types import TracebackType
+from typing import BinaryIO, Optional, Type
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import Folder, open_folder, stat_file
@@ -25,9 +26,17 @@ class Attributes:
     uid: Optional[int] = None
     gid: Optional[int] = None
 
+    @property
+    def private(self) -> bool:
+        """Whether nobody but the owner may do anything with it."""
+        return not self.mode & 0o077
+
     def differ(self, path: str) -> bool:
         """Whether an existing file has others."""
-        found = stat_file(path)
+        return self.differ_from(stat_file(path))
+
+    def differ_from(self, found: os.stat_result) -> bool:
+        """Whether a file or folder has others."""
         return (
             stat.S_IMODE(found.st_mode) != self.mode
             or self.uid not in (None, found.st_uid)
@@ -41,7 +50,8 @@ class Attributes:
             self.give(stream.fileno())
 
     def give(self, handle: int) -> None:
-        """Set them for an open file."""
+        """Set them for an open file or folder; at no moment it allows more than before and after."""
+        os.fchmod(handle, stat.S_IMODE(os.fstat(handle).st_mode) & self.mode)
         os.fchown(handle, -1 if self.uid is None else self.uid, -1 if self.gid is None else self.gid)
         os.fchmod(handle, self.mode)
 
@@ -96,12 +106,70 @@ def make_folder(path: str, module: Optional[AnsibleModule] = None) -> None:
         path: the folder.
         module: for the SELinux context, before anything is in it; without one the parent's is inherited.
     """
-    open_parent(path, module).__exit__(None, None, None)
+    open_parent(path, module).close()
 
 
 def open_parent(path: str, module: Optional[AnsibleModule] = None) -> Folder:
     """A folder, made with its parents where it is missing; arguments as of make_folder."""
     return open_folder(path, 0o755, lambda made: label(module, made, made) if module else None)
+
+
+def install_folder(module: AnsibleModule, path: str, attributes: Attributes) -> None:
+    """Make a folder where it is missing, and give it a mode and owner before anything is in it.
+
+    Args:
+        module: for the SELinux context.
+        path: the folder. Missing parents get mode 0755.
+        attributes: what it is to have.
+    """
+    with open_parent(path, module) as folder:
+        handle = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder.handle)
+        try:
+            attributes.give(handle)
+        finally:
+            os.close(handle)
+
+
+class Draft:
+    """A file under a hidden name beside its target, whole and with its attributes, that has yet to take its place.
+
+    Used as a context manager: at the end it is gone, unless it was published.
+    """
+
+    def __init__(self, module: AnsibleModule, source: BinaryIO, path: str, attributes: Attributes) -> None:
+        """Say what to write.
+
+        Args:
+            module: for the SELinux context.
+            source: what the file will hold.
+            path: the target; its folder is created. A link there is replaced.
+            attributes: what the file has from the moment that it is there.
+        """
+        self.module, self.source, self.path, self.attributes = module, source, path, attributes
+
+    def __enter__(self) -> Draft:
+        folder_path, self.name = os.path.split(self.path)
+        self.folder = open_parent(folder_path, self.module)
+        try:
+            self.folder.draft(self.name, self._fill, lambda draft: label(self.module, draft, self.path))
+        except BaseException:
+            self.folder.close()
+            raise
+        return self
+
+    def _fill(self, stream: BinaryIO) -> None:
+        shutil.copyfileobj(self.source, stream, 1024 * 1024)
+        self.attributes.give(stream.fileno())
+
+    def publish(self) -> None:
+        """Let it take its place in one step."""
+        self.folder.publish(self.name)
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self.folder.discard(self.name)
+        self.folder.close()
 
 
 def install_stream(module: AnsibleModule, source: BinaryIO, path: str, attributes: Attributes) -> None:
@@ -115,11 +183,5 @@ def install_stream(module: AnsibleModule, source: BinaryIO, path: str, attribute
         path: the target; its folder is created. A link there is replaced.
         attributes: what the file has from the moment that it is there.
     """
-
-    def fill(stream: BinaryIO) -> None:
-        shutil.copyfileobj(source, stream, 1024 * 1024)
-        attributes.give(stream.fileno())
-
-    folder_path, name = os.path.split(path)
-    with open_parent(folder_path, module) as folder:
-        folder.write(name, fill, lambda draft: label(module, draft, path))
+    with Draft(module, source, path, attributes) as draft:
+        draft.publish()

@@ -39,6 +39,11 @@ def others_may_write(found: os.stat_result) -> bool:
     return bool(found.st_mode & stat.S_IWGRP) and found.st_gid not in (0, os.getegid())
 
 
+def hidden(name: str) -> str:
+    """The name of a file's draft."""
+    return f".{name}.groundwork"
+
+
 class Folder:
     """An open folder.
 
@@ -57,6 +62,10 @@ class Folder:
     def __exit__(
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let it go."""
         os.close(self.handle)
 
     def entry(self, name: str) -> str:
@@ -104,9 +113,18 @@ class Folder:
             fill: writes the content, and sets mode and owner by the handle.
             finish: gets the draft's path before it takes its place.
         """
-        draft = f".{name}.groundwork"
-        if self.find(draft):
-            os.unlink(draft, dir_fd=self.handle)
+        self.draft(name, fill, finish)
+        try:
+            self.publish(name)
+        finally:
+            self.discard(name)
+
+    def draft(
+        self, name: str, fill: Callable[[BinaryIO], Any], finish: Callable[[str], None] = lambda draft: None
+    ) -> None:
+        """Write a file beside its place, its owner's alone until fill says otherwise; arguments as of write."""
+        draft = hidden(name)
+        self.discard(name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             with os.fdopen(os.open(draft, flags, 0o600, dir_fd=self.handle), "wb") as stream:
@@ -114,10 +132,18 @@ class Folder:
                 stream.flush()
                 os.fsync(stream.fileno())
             finish(self.entry(draft))
-            os.rename(draft, name, src_dir_fd=self.handle, dst_dir_fd=self.handle)
-        finally:
-            if self.find(draft):
-                os.unlink(draft, dir_fd=self.handle)
+        except BaseException:
+            self.discard(name)
+            raise
+
+    def publish(self, name: str) -> None:
+        """Put a draft in its place in one step."""
+        os.rename(hidden(name), name, src_dir_fd=self.handle, dst_dir_fd=self.handle)
+
+    def discard(self, name: str) -> None:
+        """Remove a draft that has not been put in its place."""
+        if self.find(hidden(name)):
+            os.unlink(hidden(name), dir_fd=self.handle)
 
     def remove(self, name: str) -> None:
         """Remove a file, or a link itself."""

@@ -56,6 +56,18 @@ options:
   ca_key:
     description: File with the private key of O(ca_certificate).
     type: path
+  peer_certificate:
+    description: File with the certificate for other members, PEM.
+    type: path
+  peer_key:
+    description: File with the private key of O(peer_certificate).
+    type: path
+  peer_ca_certificate:
+    description: File with the CA certificate of O(peer_certificate), PEM.
+    type: path
+  peer_ca_key:
+    description: File with the private key of O(peer_ca_certificate).
+    type: path
 seealso:
   - module: groundwork.kubernetes.etcd_info
 """
@@ -141,6 +153,26 @@ ca_key:
   type: str
   choices: ['', ok, absent, mismatch, exposed]
   sample: absent
+peer_certificate:
+  description: The certificate for other members, PEM, or empty.
+  returned: success
+  type: str
+peer_key:
+  description: State of its key.
+  returned: success
+  type: str
+  choices: ['', ok, absent, mismatch, exposed]
+  sample: ok
+peer_ca_certificate:
+  description: The CA certificate of peers, PEM, or empty.
+  returned: success
+  type: str
+peer_ca_key:
+  description: State of its key.
+  returned: success
+  type: str
+  choices: ['', ok, absent, mismatch, exposed]
+  sample: absent
 """
 
 import os
@@ -174,6 +206,10 @@ ARGUMENTS: Dict[str, Any] = {
     "key": {"type": "path", "no_log": False},
     "ca_certificate": {"type": "path"},
     "ca_key": {"type": "path", "no_log": False},
+    "peer_certificate": {"type": "path"},
+    "peer_key": {"type": "path", "no_log": False},
+    "peer_ca_certificate": {"type": "path"},
+    "peer_ca_key": {"type": "path", "no_log": False},
 }
 
 
@@ -206,14 +242,16 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     result = {"data": False, "folders": [], "bootstrap": {}, "version": "", "service": nothing}
     if options["data_dir"]:
         result = member(module)
-    authority = read_pair(options["ca_certificate"], options["ca_key"], 0)
+    pairs = {"": owner, "ca_": 0, "peer_": owner, "peer_ca_": 0}
+    certificates: Dict[str, str] = {}
+    for prefix, user in pairs.items():
+        pair = read_pair(options[f"{prefix}certificate"], options[f"{prefix}key"], user)
+        certificates.update({f"{prefix}certificate": pair.certificate, f"{prefix}key": pair.key})
     return {
         "changed": False,
         "user_exists": owner is not None,
         **result,
-        **read_pair(options["certificate"], options["key"], owner).describe(),
-        "ca_certificate": authority.certificate,
-        "ca_key": authority.key,
+        **certificates,
     }
 
 

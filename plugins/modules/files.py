@@ -12,9 +12,11 @@ version_added: 0.1.0
 author: groundwork.kubernetes contributors (@groundwork)
 description:
   - Gives whole files their content, mode and owner, and removes others, all in one round trip to the host.
-  - Each file is written beside its target and renamed over it, so that no program ever reads half a file.
+  - Each file is written beside its target and renamed over it, so that no program ever reads half a file. It has its
+    mode and owner before it has its name, and its draft is its owner's alone, so that a secret can be read by nobody
+    else at any moment.
   - Every entry is checked before the first file is written, by a program of yours too. All faults are reported
-    together.
+    together. The files take their places only when all of them are written, a key and its certificate at once.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
 options:
   files:
@@ -25,7 +27,8 @@ options:
     suboptions:
       path:
         description:
-          - Absolute path. Missing parent folders are created with mode 0755.
+          - Absolute path. Missing parent folders are created with mode 0755; list a folder before its files to give
+            it another one.
           - A link is followed; the file that it points to is replaced and the link stays. Where others than root may
             write into the link's folder, or into one on the way to it, a link is refused.
         type: path
@@ -33,19 +36,30 @@ options:
       state:
         description:
           - With V(present), the file has this content.
+          - With V(directory), there is a folder. It has its mode and owner before anything is in it.
           - With V(absent), there is no such file. A folder is never removed.
         type: str
-        choices: [present, absent]
+        choices: [present, directory, absent]
         default: present
       content:
-        description: The file's text, written as UTF-8. Required for O(files[].state=present).
+        description: The file's text, written as UTF-8. O(files[].state=present) needs it, or O(files[].source).
         type: str
+      source:
+        description: A file on the same host that has the content, instead of O(files[].content).
+        type: path
+      backup:
+        description:
+          - Keeps a file that gets another content, with its mode and owner, under a name beside it that ends with the
+            time and C(~).
+        type: bool
+        default: false
       mode:
-        description: Permissions, as octal digits in quotes.
+        description: Permissions, as octal digits in quotes. V(0755) for a folder when not given, V(0644) for a file.
         type: str
-        default: '0644'
       owner:
-        description: Name or number of the user who owns the file. An existing file's owner is kept when not given.
+        description:
+          - Name or number of the user who owns the file. When not given, an existing file's owner is kept; one that
+            only its owner may read goes to the user who runs the task.
         type: str
       group:
         description: Name or number of the group that owns the file. An existing file's group is kept when not given.
@@ -81,6 +95,13 @@ EXAMPLES = r"""
       - path: /etc/default/kubelet
         content: ''
         mode: '0600'
+      - path: /root/.kube
+        state: directory
+        mode: '0700'
+      - path: /root/.kube/config
+        source: /etc/kubernetes/admin.conf
+        mode: '0600'
+        backup: true
       - path: /etc/systemd/system/old.service
         state: absent
       - path: /etc/haproxy/haproxy.cfg
@@ -103,13 +124,17 @@ import os
 import re
 import shlex
 import tempfile
-from dataclasses import dataclass
-from typing import Any, Dict, List, Optional
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any, Dict, List, Optional, Union
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import FileChange, plan_file
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import FileChange, plan_file, read_bytes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import (
     Attributes,
+    Draft,
+    install_folder,
     install_stream,
     parse_attributes,
 )
@@ -130,6 +155,12 @@ class Entry:
     change: FileChange
     attributes: Attributes
     validate: Optional[str] = None
+    backup: bool = False
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+        return self.change.path
 
     @property
     def attributes_differ(self) -> bool:
@@ -158,18 +189,43 @@ class Entry:
                 diff["after"] = f"{HIDDEN[:-1]} changed\n" if self.change.after else ""
             shown.append(diff)
         if self.attributes_differ:
-            found = stat_file(self.change.path)
-            before = Attributes(found.st_mode & 0o7777, found.st_uid, found.st_gid)
-            header = f"{self.change.path} (mode and owner)"
-            shown.append(
-                {
-                    "before_header": header,
-                    "after_header": header,
-                    "before": _describe(before, before),
-                    "after": _describe(self.attributes, before),
-                }
-            )
+            shown.append(_differ(self.path, self.attributes))
         return shown
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder as it should be."""
+
+    path: str
+    attributes: Attributes
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to do."""
+        return not os.path.isdir(self.path) or self.attributes.differ_from(os.stat(self.path))
+
+    def diffs(self) -> List[Dict[str, Any]]:
+        """What differs."""
+        return [_differ(self.path, self.attributes)]
+
+
+def _differ(path: str, attributes: Attributes) -> Dict[str, Any]:
+    """The difference of a mode and owner."""
+    before = Attributes(0, os.geteuid(), os.getegid())
+    shown = "absent\n"
+    if os.path.exists(path):
+        found = os.stat(path)
+        before = Attributes(found.st_mode & 0o7777, found.st_uid, found.st_gid)
+        shown = _describe(before, before)
+    header = f"{path} (mode and owner)"
+    after = _describe(attributes, before)
+    return {
+        "before_header": header,
+        "after_header": header,
+        "before": shown,
+        "after": after,
+    }
 
 
 def _describe(attributes: Attributes, default: Attributes) -> str:
@@ -178,7 +234,7 @@ def _describe(attributes: Attributes, default: Attributes) -> str:
     return f"mode {attributes.mode:04o} owner {uid} group {gid}\n"
 
 
-def plan(files: List[Dict[str, Any]]) -> List[Entry]:
+def plan(files: List[Dict[str, Any]]) -> List[Union[Entry, Folder]]:
     """Read what is there and compare.
 
     Args:
@@ -187,7 +243,7 @@ def plan(files: List[Dict[str, Any]]) -> List[Entry]:
     Raises:
         FilesError: with all the faults that the entries have.
     """
-    entries: List[Entry] = []
+    entries: List[Union[Entry, Folder]] = []
     faults: List[str] = []
     seen: List[str] = []
     for item in files:
@@ -204,30 +260,53 @@ def plan(files: List[Dict[str, Any]]) -> List[Entry]:
     return entries
 
 
-def _plan_entry(path: str, item: Dict[str, Any]) -> Entry:
+def _plan_entry(path: str, item: Dict[str, Any]) -> Union[Entry, Folder]:
     if not os.path.isabs(path):
         raise ValueError("is no absolute path")
-    if os.path.isdir(path):
-        raise ValueError("is a folder; this module writes and removes files only")
-    after: Optional[bytes] = None
+    folder = item["state"] == "directory"
+    if os.path.isdir(path) != folder and os.path.exists(path):
+        raise ValueError("is a file" if folder else "is a folder; this module writes and removes files only")
     if item["validate"] is not None and "%s" not in item["validate"]:
         raise ValueError("validate has no %s to stand for the file")
-    if item["state"] == "present":
-        if item["content"] is None:
-            raise ValueError("has no content; give content or state=absent")
-        after = item["content"].encode("utf-8", "surrogateescape")
-        path = resolve(path)
-    attributes = parse_attributes(item["mode"], item["owner"], item["group"])
-    return Entry(plan_file(path, after), attributes, item["validate"])
+    attributes = parse_attributes(item["mode"] or ("0755" if folder else "0644"), item["owner"], item["group"])
+    if attributes.private and attributes.uid is None:
+        attributes = replace(attributes, uid=os.geteuid())
+    if folder:
+        return Folder(resolve(path), attributes)
+    if item["state"] == "absent":
+        return Entry(plan_file(path, None), attributes)
+    after = _content(item)
+    path = resolve(path)
+    change = FileChange(path, None, after) if _strange(path, attributes) else plan_file(path, after)
+    return Entry(change, attributes, item["validate"], item["backup"])
 
 
-def validate(module: AnsibleModule, entries: List[Entry]) -> None:
+def _strange(path: str, attributes: Attributes) -> bool:
+    """Whether a secret's file was put there by somebody else, who may still have it open."""
+    if not attributes.private or not os.path.lexists(path):
+        return False
+    return os.stat(path, follow_symlinks=False).st_uid not in (0, os.geteuid(), attributes.uid)
+
+
+def _content(item: Dict[str, Any]) -> bytes:
+    if (item["content"] is None) == (item["source"] is None):
+        raise ValueError("has no content; give content, source or state=absent, and one of them only")
+    if item["content"] is not None:
+        return str(item["content"]).encode("utf-8", "surrogateescape")
+    found = read_bytes(item["source"])
+    if found is None:
+        raise ValueError(f"there is no {item['source']} to take its content from")
+    return found
+
+
+def validate(module: AnsibleModule, entries: List[Union[Entry, Folder]]) -> None:
     """Let programs judge what they are going to read.
 
     Raises:
         FilesError: with all that was refused.
     """
-    faults = [f"{entry.change.path}: {fault}" for entry in entries for fault in refusals(module, entry)]
+    files = [entry for entry in entries if isinstance(entry, Entry)]
+    faults = [f"{entry.path}: {fault}" for entry in files for fault in refusals(module, entry)]
     if faults:
         raise FilesError("\n".join(faults))
 
@@ -242,7 +321,7 @@ def refusals(module: AnsibleModule, entry: Entry) -> List[str]:
     if program is None:
         missing = f"cannot be checked: the host has no program {command[0]}"
         return [] if module.check_mode else [missing]
-    with tempfile.TemporaryDirectory(dir=module.tmpdir) as folder:
+    with tempfile.TemporaryDirectory(dir=module.tmpdir) as folder:  # its owner's alone
         draft = os.path.join(folder, os.path.basename(change.path))
         with open(draft, "wb") as stream:
             stream.write(change.after)
@@ -277,28 +356,52 @@ class Record:
 def dropped(recorded: List[str], files: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     """Entries that remove the recorded files that are no longer listed."""
     listed = {item["path"] for item in files}
-    absent = {"state": "absent", "content": None, "mode": "0644", "owner": None, "group": None, "validate": None}
-    return [{**absent, "path": path} for path in recorded if path not in listed and not os.path.isdir(path)]
+    absent = dict.fromkeys(("content", "source", "backup", "mode", "owner", "group", "validate"))
+    return [
+        {**absent, "path": path, "state": "absent"}
+        for path in recorded
+        if path not in listed and not os.path.isdir(path)
+    ]
 
 
-def apply(module: AnsibleModule, entry: Entry) -> None:
-    """Make one file what it should be."""
-    change = entry.change
-    if change.after is None:
-        remove_file(change.path)
-        return
-    if not change.changed:
-        entry.attributes.apply(change.path)
-        return
+def draft(module: AnsibleModule, entry: Entry) -> Draft:
+    """What a file is to hold, to be written beside it."""
     attributes = entry.attributes
-    if change.before is not None:
-        found = stat_file(change.path)
+    if entry.change.before is not None:
+        found = stat_file(entry.path)
         attributes = Attributes(
             attributes.mode,
             found.st_uid if attributes.uid is None else attributes.uid,
             found.st_gid if attributes.gid is None else attributes.gid,
         )
-    install_stream(module, io.BytesIO(change.after), change.path, attributes)
+    return Draft(module, io.BytesIO(entry.change.after or b""), entry.path, attributes)
+
+
+def apply(module: AnsibleModule, entries: List[Union[Entry, Folder]]) -> None:
+    """Make files and folders what they should be; the files take their places when all of them are written."""
+    with ExitStack() as stack:
+        drafts: Dict[str, Draft] = {}
+        for entry in entries:
+            if isinstance(entry, Folder):
+                install_folder(module, entry.path, entry.attributes)
+            elif entry.change.changed and entry.change.after is not None:
+                drafts[entry.path] = stack.enter_context(draft(module, entry))
+        for entry in entries:
+            if isinstance(entry, Entry):
+                put(entry, drafts.get(entry.path))
+
+
+def put(entry: Entry, written: Optional[Draft]) -> None:
+    """Give one file its content, its attributes alone, or remove it."""
+    if entry.change.after is None:
+        remove_file(entry.path)
+    elif written is None:
+        entry.attributes.apply(entry.path)
+    else:
+        if entry.backup and entry.change.before is not None:
+            kept = f"{entry.path}.{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}~"
+            os.link(entry.path, kept, follow_symlinks=False)
+        written.publish()
 
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
@@ -308,12 +411,14 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     recorded = record.read() if record else []
     entries = [entry for entry in plan([*files, *dropped(recorded, files)]) if entry.changed]
     validate(module, entries)
-    result: Dict[str, Any] = {"changed": bool(entries), "changed_paths": [entry.change.path for entry in entries]}
+    result: Dict[str, Any] = {
+        "changed": bool(entries),
+        "changed_paths": [entry.path for entry in entries],
+    }
     if module._diff:
         result["diff"] = [diff for entry in entries for diff in entry.diffs()]
     if not module.check_mode:
-        for entry in entries:
-            apply(module, entry)
+        apply(module, entries)
         written = sorted(item["path"] for item in files if item["state"] == "present")
         if record and written != recorded:
             record.write(module, written)
@@ -330,9 +435,15 @@ def main() -> None:
                 "required": True,
                 "options": {
                     "path": {"type": "path", "required": True},
-                    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+                    "state": {
+                        "type": "str",
+                        "choices": ["present", "directory", "absent"],
+                        "default": "present",
+                    },
                     "content": {"type": "str"},
-                    "mode": {"type": "str", "default": "0644"},
+                    "source": {"type": "path"},
+                    "backup": {"type": "bool", "default": False},
+                    "mode": {"type": "str"},
                     "owner": {"type": "str"},
                     "group": {"type": "str"},
                     "validate": {"type": "str"},

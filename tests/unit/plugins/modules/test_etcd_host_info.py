@@ -88,6 +88,10 @@ def test_an_empty_host(run_module: Run, bin_dir: Path, tmp_path: Path) -> None:
         "key": "absent",
         "ca_certificate": "",
         "ca_key": "absent",
+        "peer_certificate": "",
+        "peer_key": "",
+        "peer_ca_certificate": "",
+        "peer_ca_key": "",
     }
 
 

@@ -136,7 +136,7 @@ def test_all_faults_are_told_and_nothing_is_written(run_module: Run, tmp_path: P
     assert [line.rpartition(": ")[2] if "mode" not in line else "mode" for line in lines] == [
         "is no absolute path",
         "is a folder; this module writes and removes files only",
-        "has no content; give content or state=absent",
+        "has no content; give content, source or state=absent, and one of them only",
         "mode",
         "the host has no user 'nobody-here'",
         "is listed twice; keep one entry",
@@ -205,3 +205,94 @@ def test_validation_without_its_program(run_module: Run, tmp_path: Path) -> None
     )
     wanted[0]["validate"] = "true"
     assert run_module(files, files=wanted)["msg"] == f"{tmp_path}/f: validate has no %s to stand for the file"
+
+
+def test_a_secret_has_its_mode_before_its_name(
+    run_module: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the hidden name it is its owner's alone; a pair takes its place when both files are written."""
+    moves: list[tuple[str, int, list[str]]] = []
+    real = os.rename
+
+    def rename(source: str, target: str, **folders: int) -> None:
+        moves.append((target, mode(tmp_path / source), sorted(path.name for path in tmp_path.iterdir())))
+        real(source, target, **folders)
+
+    monkeypatch.setattr(os, "rename", rename)
+    pair = [
+        {"path": str(tmp_path / "key"), "content": "k", "mode": "0600"},
+        {"path": str(tmp_path / "crt"), "content": "c"},
+    ]
+    assert run_module(files, files=pair)["changed"] is True
+    assert moves == [("key", 0o600, [".crt.groundwork", ".key.groundwork"]), ("crt", 0o644, [".crt.groundwork", "key"])]
+
+
+def test_a_draft_that_cannot_be_written_leaves_all_as_it_was(run_module: Run, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    (tmp_path / "file").write_text("")
+    wanted = [{"path": str(tmp_path / "a"), "content": "new"}, {"path": str(tmp_path / "file/b"), "content": "new"}]
+    assert run_module(files, files=wanted)["failed"] is True
+    assert (tmp_path / "a").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "file"]
+
+
+@pytest.mark.parametrize("bits", ["0600", "0644"])
+def test_what_lies_where_the_draft_is_written(run_module: Run, tmp_path: Path, bits: str) -> None:
+    (tmp_path / "other").write_text("untouched")
+    (tmp_path / ".a.groundwork").symlink_to(tmp_path / "other")
+    run_module(files, files=[{"path": str(tmp_path / "a"), "content": "new", "mode": bits}])
+    assert (tmp_path / "other").read_text() == "untouched"
+    assert (tmp_path / "a").read_text() == "new"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_secret_is_not_written_to_a_file_of_somebody_else(run_module: Run, tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("s")
+    os.chown(path, 12345, 12345)
+    held = path.open("r+")
+    wanted = [{"path": str(path), "content": "s", "mode": "0600"}]
+    assert run_module(files, files=wanted)["changed"] is True
+    held.write("forged")
+    held.close()
+    assert (path.read_text(), path.stat().st_uid, mode(path)) == ("s", 0, 0o600)
+    assert run_module(files, files=wanted)["changed"] is False
+
+
+def test_a_folder(run_module: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "a/b"
+    wanted = [
+        {"path": str(folder), "state": "directory", "mode": "0700"},
+        {"path": str(folder / "key"), "content": "k", "mode": "0600"},
+    ]
+    result = run_module(files, files=wanted, _ansible_check_mode=True, _ansible_diff=True)
+    assert (result["changed_paths"], folder.exists()) == ([str(folder), str(folder / "key")], False)
+    assert (result["diff"][0]["before"], "mode 0700" in result["diff"][0]["after"]) == ("absent\n", True)
+    assert run_module(files, files=wanted)["changed"] is True
+    assert [mode(path) for path in (tmp_path / "a", folder, folder / "key")] == [0o755, 0o700, 0o600]
+    assert run_module(files, files=wanted)["changed"] is False
+    folder.chmod(0o755)
+    assert run_module(files, files=wanted)["changed_paths"] == [str(folder)]
+    assert mode(folder) == 0o700
+
+
+def test_a_file_where_a_folder_is_to_be(run_module: Run, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("")
+    result = run_module(files, files=[{"path": str(tmp_path / "a"), "state": "directory"}])
+    assert result["msg"] == f"{tmp_path / 'a'}: is a file"
+
+
+def test_content_of_another_file_and_what_was_there_is_kept(run_module: Run, tmp_path: Path) -> None:
+    source, path = tmp_path / "source", tmp_path / "to/config"
+    wanted = [{"path": str(path), "source": str(source), "mode": "0600", "backup": True}]
+    assert "to take its content from" in run_module(files, files=wanted)["msg"]
+    source.write_bytes(b"one\xff")
+    assert run_module(files, files=wanted)["changed"] is True
+    assert [entry.name for entry in path.parent.iterdir()] == ["config"]
+    path.chmod(0o640)
+    source.write_bytes(b"two")
+    assert run_module(files, files=wanted)["changed"] is True
+    assert run_module(files, files=wanted)["changed"] is False
+    [kept] = [entry for entry in path.parent.iterdir() if entry != path]
+    assert (kept.read_bytes(), mode(kept), kept.name[:7], kept.name[-1]) == (b"one\xff", 0o640, "config.", "~")
+    assert (path.read_bytes(), mode(path)) == (b"two", 0o600)

@@ -155,18 +155,118 @@ def authority(seen: dict[str, dict[str, Any]], unseen: list[str] = (), **options
     ("seen", "expected"),
     [
         # Nothing yet, and the leftover of an interrupted run: a key without a certificate.
-        ({"a": BARE, "b": BARE}, {"maker": "a", "reason": "there is none", "lacking": ["a", "b"]}),
-        ({"a": BARE, "b": host(key="ok")}, {"maker": "b", "reason": "there is none", "lacking": ["a", "b"]}),
+        (
+            {"a": BARE, "b": BARE},
+            {
+                "maker": "a",
+                "reason": "there is none",
+                "lacking": ["a", "b"],
+                "keyless": ["b"],
+                "reads": [{"file": "ca.crt", "host": "a"}, {"file": "ca.key", "host": "a"}],
+            },
+        ),
+        ({"a": BARE, "b": host(key="ok")}, {"maker": "b", "holder": "b", "lacking": ["a", "b"], "keyless": ["a"]}),
         # Everybody has it; a new host lacks it; a host lost its key.
-        ({"a": WITH, "b": WITH}, {"holder": "a", "lacking": []}),
-        ({"a": BARE, "b": WITH}, {"holder": "b", "lacking": ["a"]}),
-        ({"a": host(CA.pem), "b": WITH}, {"holder": "b", "lacking": ["a"]}),
+        ({"a": WITH, "b": WITH}, {"holder": "a", "signer": "a", "lacking": [], "keyless": [], "reads": []}),
+        ({"a": BARE, "b": WITH}, {"holder": "b", "lacking": ["a"], "reads": [{"file": "ca.key", "host": "b"}]}),
+        ({"a": host(CA.pem), "b": WITH}, {"holder": "b", "lacking": [], "keyless": ["a"]}),
     ],
 )
 def test_own(seen: dict[str, dict[str, Any]], expected: dict[str, Any]) -> None:
-    found = authority(seen)
-    assert (found["mode"], found["faults"]) == ("own", [])
+    found = authority(seen, holders=["a", "b"])
+    assert (found["mode"], found["faults"], found["surplus"]) == ("own", [], [])
     assert {key: found[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("seen", "holders", "expected"),
+    [
+        # Only the host that keeps the key makes it, and nobody is given it.
+        (
+            {"a": BARE, "b": BARE},
+            ["b"],
+            {"maker": "b", "lacking": ["a", "b"], "keyless": [], "reads": [{"file": "ca.crt", "host": "b"}]},
+        ),
+        # A key goes where another host, which is to keep it, has it; it moves first.
+        ({"a": WITH, "b": WITH}, ["b"], {"holder": "a", "keyless": [], "surplus": ["a"]}),
+        ({"a": WITH, "b": host(CA.pem)}, ["b"], {"holder": "a", "keyless": ["b"], "surplus": []}),
+        ({"a": WITH, "b": host(CA.pem, "exposed")}, ["b"], {"keyless": [], "surplus": []}),
+        ({"a": WITH, "b": WITH}, ["elsewhere"], {"holder": "a", "surplus": []}),
+        # The host that keeps it is lost: what there is stays, and nobody can sign.
+        ({"a": host(CA.pem), "b": BARE}, ["b"], {"mode": "provided", "lacking": ["b"], "surplus": []}),
+    ],
+)
+def test_who_keeps_the_key(seen: dict[str, dict[str, Any]], holders: list[str], expected: dict[str, Any]) -> None:
+    found = authority(seen, holders=holders)
+    assert {key: found[key] for key in expected} == expected
+    assert found["faults"] == []
+
+
+PEER = sign("h1", OTHER, names=NAMES, uses=BOTH)
+WITH_PEERS = {
+    **WITH,
+    "peer_certificate": PEER.pem,
+    "peer_key": "ok",
+    "peer_ca_certificate": OTHER.pem,
+    "peer_ca_key": "ok",
+}
+
+
+@pytest.mark.parametrize(
+    ("seen", "options", "expected"),
+    [
+        # A new cluster has two; also where an earlier version made one, and no member has begun.
+        ({"a": BARE, "b": BARE}, {}, {"mode": "own", "maker": "a", "lacking": ["a", "b"]}),
+        ({"a": WITH, "b": BARE}, {}, {"mode": "own", "maker": "a"}),
+        # One that was begun with one stays with it, whatever joins.
+        ({"a": {**WITH, "data": True}, "b": BARE}, {}, {"mode": "shared", "lacking": [], "signer": ""}),
+        # One that was begun with two knows it by any host that is left.
+        ({"a": BARE, "b": {**WITH_PEERS, "data": True}}, {}, {"mode": "own", "holder": "b", "lacking": ["a"]}),
+        # Your own CA is for both, unless there is another one.
+        ({"a": BARE, "b": BARE}, {"certificate": CA.pem, "key": CA.key_pem}, {"mode": "shared"}),
+        ({"a": host(CA.pem), "b": BARE}, {}, {"mode": "shared"}),
+        (
+            {"a": BARE, "b": BARE},
+            {"certificate": CA.pem, "key": CA.key_pem, "peers": {"certificate": OTHER.pem, "key": OTHER.key_pem}},
+            {"mode": "given", "issuer": OTHER.pem, "lacking": ["a", "b"]},
+        ),
+        ({"a": BARE}, {"certificate": CA.pem, "peers": {"certificate": OTHER.pem}}, {"mode": "provided"}),
+    ],
+)
+def test_peers(seen: dict[str, dict[str, Any]], options: dict[str, Any], expected: dict[str, Any]) -> None:
+    found = authority(seen, holders=["a", "b"], **{"peers": {}, **options})
+    assert {key: found[key] for key in expected} == expected
+    assert found["faults"] == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "options", "said"),
+    [
+        (
+            {"a": {**WITH, "data": True}},
+            {"certificate": OTHER.pem},
+            "etcd_peer_ca_certificate: the members a have begun with one CA for clients and peers, and that stays",
+        ),
+        (
+            {"a": {**WITH_PEERS, "data": True, "peer_ca_certificate": "", "peer_ca_key": "absent"}},
+            {},
+            "the CA of etcd's peers is gone from all hosts: restore peer-ca.crt and peer-ca.key from a backup",
+        ),
+        ({"a": {**WITH_PEERS, "peer_ca_key": "mismatch"}}, {}, "peer-ca.key is not the key of peer-ca.crt on a"),
+        (
+            {"a": {**WITH_PEERS, "data": True}},
+            {"certificate": CA.pem},
+            "etcd_peer_ca_certificate: the certificate of the member a is signed by none of these",
+        ),
+        ({"a": BARE}, {"key": OTHER.key_pem}, "etcd_peer_ca_key is set without etcd_peer_ca_certificate"),
+    ],
+)
+def test_peers_refused(seen: dict[str, dict[str, Any]], options: dict[str, str], said: str) -> None:
+    assert [said in fault for fault in authority(seen, holders=["a"], peers=options)["faults"]] == [True]
+
+
+def test_nobody_keeps_the_key() -> None:
+    assert "etcd_ca_hosts names none of etcd_hosts" in authority({"a": BARE}, holders=["b"])["faults"][0]
 
 
 def test_own_is_renewed_with_its_key() -> None:

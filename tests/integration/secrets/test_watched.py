@@ -1,0 +1,116 @@
+"""While secrets are written, a user without rights tries to read every file that comes into being."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.groundwork.kubernetes.plugins.modules import files
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+PYTHON = "/usr/bin/python3"
+LOOKS_LIKE_A_KEY = "-----BEGIN PRIVATE KEY-----\n"
+
+Run = Callable[..., dict[str, Any]]
+
+
+class Watched:
+    """A folder that everybody may enter, with somebody who looks into it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.chmod(0o755)
+        self.process = subprocess.Popen(
+            [PYTHON, "-", str(folder)],
+            stdin=(HERE / "watcher.py").open("rb"),
+            stdout=subprocess.PIPE,
+            text=True,
+            user="nobody",
+            group="nogroup",
+            extra_groups=[],
+        )
+        assert self.process.stdout
+        assert self.process.stdout.readline() == "watching\n"
+
+    def read(self) -> set[str]:
+        """The names of the secrets that were read; that a plain file is among them shows that somebody looked."""
+        bait = self.folder / "bait"
+        bait.write_text(LOOKS_LIKE_A_KEY)
+        bait.chmod(0o644)
+        found: set[str] = set()
+        assert self.process.stdout
+        deadline = time.monotonic() + 10
+        while str(bait) not in found and time.monotonic() < deadline:
+            kind, _space, path = self.process.stdout.readline().rstrip("\n").partition(" ")
+            found |= {path} if kind == "secret" else set()
+        assert str(bait) in found
+        return {str(Path(path).relative_to(self.folder)) for path in found} - {"bait"}
+
+
+@pytest.fixture
+def watched() -> Iterator[Watched]:
+    """A watched folder."""
+    folder = Path(tempfile.mkdtemp(prefix="groundwork-watched-"))
+    one = Watched(folder)
+    try:
+        yield one
+    finally:
+        one.process.kill()
+        one.process.wait()
+        shutil.rmtree(folder)
+
+
+def playbook(watched: Watched, tasks: str, **variables: str) -> None:
+    """Run tasks on a host of the inventory that is this machine."""
+    extra = [word for name, value in variables.items() for word in ("--extra-vars", f"{name}={value}")]
+    command = [
+        str(Path(sys.executable).with_name("ansible-playbook")),
+        "--inventory",
+        str(HERE / "inventory.yml"),
+        *extra,
+        str(HERE / tasks),
+    ]
+    done = subprocess.run(
+        [*command, "--extra-vars", f"folder={watched.folder}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_key_that_is_made_in_its_place_is_read(watched: Watched) -> None:
+    """What the others rest on: a moment of a wider mode is found."""
+    playbook(watched, "in_place.yml")
+    assert len(watched.read()) > 1
+
+
+def test_what_files_writes_is_never_read(watched: Watched, run: Run) -> None:
+    """New files, replaced ones, and one in a folder of its own."""
+    for content in (LOOKS_LIKE_A_KEY, LOOKS_LIKE_A_KEY + "new"):
+        names = [f"{number}.key" for number in range(50)]
+        result = run(
+            files, files=[{"path": str(watched.folder / one), "content": content, "mode": "0600"} for one in names]
+        )
+        assert len(result["changed_paths"]) == 50
+    private = {"path": str(watched.folder / "private"), "state": "directory", "mode": "0700"}
+    inside = {"path": str(watched.folder / "private/key"), "content": LOOKS_LIKE_A_KEY}
+    assert run(files, files=[private, inside])["changed"] is True
+    assert watched.read() == set()
+
+
+def test_the_keys_of_etcd_are_never_read(watched: Watched) -> None:
+    """Those of a new cluster, its authorities' and its member's."""
+    playbook(watched, "etcd.yml", __etcd_user="root")
+    assert sorted(path.name for path in (watched.folder / "pki").glob("*.key")) == [
+        "ca.key",
+        "member.key",
+        "peer-ca.key",
+        "peer.key",
+    ]
+    assert watched.read() == set()
