@@ -3,7 +3,8 @@
     watcher.py FOLDER...
 
 Needs nothing but Python, so that it also runs on the lab's hosts. The first line says that it watches. A folder that is
-not there yet is watched from its nearest parent on.
+not there yet is watched from its nearest parent on. It ends when it has read a file named groundwork-bait, which shows
+that it was still watching.
 """
 
 from __future__ import annotations
@@ -15,15 +16,14 @@ import struct
 import sys
 
 CREATED, MOVED_TO, ATTRIBUTES, WRITTEN, FOLDER = 0x100, 0x80, 0x4, 0x8, 0x40000000
+BAIT = "groundwork-bait"
 EVENT = struct.Struct("iIII")
 SECRETS = (
     b"PRIVATE KEY",
     b"client-key-data",
     b"AGE-SECRET-KEY",
-    b"auth_pass",
     b"key_pem",
     b"kind: EncryptionConfig",
-    b"token: ",
 )
 
 
@@ -84,6 +84,8 @@ class Watcher:
         if f"{kind} {path}" not in self.told:
             self.told.add(f"{kind} {path}")
             print(kind, path, flush=True)
+        if os.path.basename(path) == BAIT:
+            sys.exit()
 
     def run(self) -> None:
         """Watch until the end of the process."""
