@@ -32,9 +32,11 @@ FRONT_PROXY_CA = f"{KUBERNETES_FOLDER}/front-proxy-ca.crt"
 STACKED_ETCD_CA = f"{KUBERNETES_FOLDER}/etcd/ca.crt"
 ETCD_CA = f"{ETCD_FOLDER}/ca.crt"
 ETCD_CA_KEY = f"{ETCD_FOLDER}/ca.key"
+ETCD_PEER_CA = f"{ETCD_FOLDER}/peer-ca.crt"
+ETCD_PEER = f"{ETCD_FOLDER}/peer.crt"
 ETCD_CLIENT = f"{KUBERNETES_FOLDER}/apiserver-etcd-client.crt"
 SERVICE_ACCOUNT_KEY = f"{KUBERNETES_FOLDER}/sa.pub"
-AUTHORITIES = (KUBERNETES_CA, FRONT_PROXY_CA, STACKED_ETCD_CA, ETCD_CA)
+AUTHORITIES = (KUBERNETES_CA, FRONT_PROXY_CA, STACKED_ETCD_CA, ETCD_CA, ETCD_PEER_CA)
 # kubeadm's certificates: who signs each, and its name for "kubeadm certs renew".
 KUBEADM_CERTIFICATES = {
     f"{KUBERNETES_FOLDER}/apiserver.crt": (KUBERNETES_CA, "apiserver"),
@@ -326,6 +328,8 @@ def _issuer(path: str) -> str:
     """The CA that a certificate's file must be signed by, itself for a CA; empty for a file that is not known."""
     if path in AUTHORITIES:
         return path
+    if path == ETCD_PEER:
+        return ETCD_PEER_CA
     if path.startswith(f"{ETCD_FOLDER}/") and path.endswith(".crt"):
         return ETCD_CA
     return KUBEADM_CERTIFICATES.get(path, ("", ""))[0]

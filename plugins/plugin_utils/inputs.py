@@ -84,6 +84,7 @@ OF_OTHERS = (
     "control_plane_cluster_configuration",
 )
 ETCD_CA_CERTIFICATE, ETCD_CA_KEY = "etcd_ca_certificate", "etcd_ca_key"
+ETCD_CAS = ((ETCD_CA_CERTIFICATE, ETCD_CA_KEY), ("etcd_peer_ca_certificate", "etcd_peer_ca_key"))
 # More members make etcd slower, not safer (https://etcd.io/docs/latest/faq/).
 ETCD_MEMBERS_MAX = 7
 # Kubespray's names: its inventories work, its variables do not.
@@ -324,13 +325,14 @@ def version(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
 
 
 def supplied_pki(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
-    """The CA that variables give to etcd."""
-    certificate, key = ((name, host.text(name)) for name in (ETCD_CA_CERTIFICATE, ETCD_CA_KEY))
+    """The CAs that variables give to etcd."""
     days = host.values.get("preflight_certificate_days") or 0
     if ETCD not in inputs.roles_of(host.name):
         return
-    for fault in host_pki.supplied_authority(certificate, key, datetime.now(timezone.utc), days):
-        yield replace(fault, host=host.name)
+    for names in ETCD_CAS:
+        certificate, key = ((name, host.text(name)) for name in names)
+        for fault in host_pki.supplied_authority(certificate, key, datetime.now(timezone.utc), days):
+            yield replace(fault, host=host.name)
 
 
 def proxy_mode(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
@@ -580,7 +582,8 @@ def settings(host: HostInput, inputs: Inputs) -> dict[str, Any]:
         "external_etcd": not inputs.stacked,
         "etcd_hosts": bool(inputs.members(ETCD)),
         "etcd_ca": host_pki.public_keys(host.text(ETCD_CA_CERTIFICATE)),
-        "etcd_ca_key_given": bool(host.text(ETCD_CA_KEY)),
+        "etcd_ca_key_elsewhere": bool(host.text(ETCD_CA_KEY))
+        or host.name not in (host.values.get("etcd_ca_hosts") or [host.name]),
         "api_endpoint": endpoint_value,
         "virtual_ip": inputs.virtual_ip(),
         "holds_virtual_ip": inputs.holds_virtual_ip(host),

@@ -92,7 +92,7 @@ class Node:
             managed |= {host_pki.STACKED_ETCD_CA, host_pki.ETCD_CLIENT}
         if self.setting("etcd_hosts") and ETCD in self.roles:
             paths = {file["path"] for file in files}
-            if host_pki.ETCD_CA_KEY in paths or self.setting("etcd_ca_key_given"):
+            if host_pki.ETCD_CA_KEY in paths or self.setting("etcd_ca_key_elsewhere"):
                 managed |= {path for path in paths if path.startswith(f"{host_pki.ETCD_FOLDER}/")}
         return host_pki.HostPki(files, managed)
 
@@ -593,6 +593,7 @@ def authorities(nodes: Sequence[Node]) -> Iterator[Fault]:
             "etcd's CA",
             [*((node, host_pki.ETCD_CA) for node in etcds), *((node, host_pki.STACKED_ETCD_CA) for node in planes)],
         ),
+        ("the CA of etcd's peers", [(node, host_pki.ETCD_PEER_CA) for node in etcds]),
     ]
     for what, places in compared:
         groups = host_pki.differing({_place(node, path): node.pki.identities(path) for node, path in places})

@@ -47,6 +47,7 @@ def sound() -> list[dict[str, Any]]:
         crt(f"{K}/apiserver-etcd-client.crt", issue("apiserver-etcd-client", ETCD)),
         crt(f"{K}/etcd/server.crt", issue("server", ETCD)),
         *(crt(f"{E}/ca.crt", ETCD), crt(f"{E}/member.crt", MEMBER), key(f"{E}/member.key", MEMBER)),
+        *(crt(f"{E}/peer-ca.crt", CA), crt(f"{E}/peer.crt", issue("member", CA))),
     ]
 
 

@@ -615,7 +615,7 @@ def test_a_misspelt_group_is_named() -> None:
         (
             {"etcd_ca_certificate": CA.crt, "etcd_ca_key": CA.pem},
             GROUPS,
-            {"etcd_ca": [key_hash(CA.pub)], "etcd_ca_key_given": True},
+            {"etcd_ca": [key_hash(CA.pub)], "etcd_ca_key_elsewhere": True},
         ),
         ({"etcd_ca_certificate": "no certificate"}, GROUPS, {"etcd_ca": []}),
         (

@@ -361,7 +361,7 @@ ONE_HOST = [
     (
         "a member's certificate that expired, and the CA's key is given",
         pki(f"{ETCD_FOLDER}/member.crt", OLD),
-        {**ETCD_ONLY, "etcd_ca_key_given": True},
+        {**ETCD_ONLY, "etcd_ca_key_elsewhere": True},
         ["warning certificate-expired"],
     ),
     ("etcd's client certificate that expired", pki(ETCD_CLIENT, OLD), {}, ["error certificate-expired"]),
