@@ -37,6 +37,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies impo
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._encryption import DESCRIPTION
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import Owner
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import require_own
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore import describe
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._shelf import remove_archive
 
@@ -128,8 +129,9 @@ class ActionModule(ActionBase):
         dest = target[: -len(SEALED)] if opened else target
         there = bool(options["sha256"]) and os.path.exists(target) and file_sha256(target) == options["sha256"]
         result: dict[str, Any] = {"changed": not there, "dest": dest, "source": source.name}
+        # Who may write there could lay out another archive, with which somebody restores.
+        require_own(self.folder, None if self._task.check_mode else 0o700)
         if not self._task.check_mode:
-            os.makedirs(self.folder, 0o700, exist_ok=True)
             if opened:
                 self.require_private()
             if not there:
@@ -281,7 +283,7 @@ class ActionModule(ActionBase):
     def fetch(self, source: Source, target: str, sha256: str = "") -> None:
         """Copy one file; it gets its name when it is whole."""
         draft, digest, size, said = target + ".part", hashlib.sha256(), 0, ""
-        with open(draft, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
+        with open(draft, "wb", opener=new_private_file) as stream:
             for start in range(0, -(-source.size // MIB), source.piece):
                 rc, out, said = self.call(source.command(start, source.piece))
                 try:
@@ -308,6 +310,7 @@ class ActionModule(ActionBase):
     def decrypt(self, archive: str, sealed: str, target: str) -> None:
         """Decrypt a file; the plain one gets its name when it is whole."""
         key, draft = self.options["identity"], target + ".part"
+        os.close(new_private_file(draft, os.O_WRONLY | os.O_CREAT))  # age writes into it
         command = [age() or "age", "--decrypt", "--identity", key, "--output", draft, sealed]
         # Without a terminal a key that has a passphrase is refused, where age would otherwise wait for an answer.
         done = subprocess.run(
@@ -341,6 +344,13 @@ class ActionModule(ActionBase):
         for path in removed if not self._task.check_mode else []:
             remove_archive(path)
         return removed
+
+
+def new_private_file(path: str, flags: int) -> int:
+    """Open a file that was not there before, for its owner alone; what lay there is removed."""
+    if os.path.lexists(path):
+        os.unlink(path)
+    return os.open(path, flags | os.O_EXCL | os.O_NOFOLLOW, 0o600)
 
 
 def some(items: list[Listed]) -> str:

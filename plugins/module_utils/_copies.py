@@ -30,6 +30,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._encryption import DESCRIPTION
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import Owner
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import open_folder
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._staging import mebibytes
 
 PART = ".part"
@@ -305,8 +306,7 @@ def remember(path: str, copies: Sequence[Copied], newest: str, now: int) -> Dict
             "archive": last.get("archive", ""),
             "time": last.get("time", 0),
         }
-    draft = path + ".draft"
-    with open(draft, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
-        json.dump(known, stream, indent=2, sort_keys=True)
-    os.replace(draft, path)
+    folder_path, name = os.path.split(path)
+    with open_folder(folder_path) as folder:
+        folder.write(name, lambda stream: stream.write(json.dumps(known, indent=2, sort_keys=True).encode()))
     return known

@@ -17,8 +17,9 @@ from types import TracebackType
 from typing import Any, BinaryIO, Callable, List, Optional, Type
 
 LINKS_MAX = 40  # as the kernel's
-# A folder on the way need not be readable, as it need not for the kernel.
-FOLDER_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# A folder on the way need not be readable, as it need not for the kernel. Only Linux has that, and Ansible may run on
+# another system.
+FOLDER_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class UnsafePathError(OSError):

@@ -67,9 +67,10 @@ def test_nobody_gets_in_without_a_certificate(member: Any) -> None:
 
 
 def test_keys_are_their_owners_alone(member: Any) -> None:
-    assert member.file("/etc/etcd/pki/ca.key").mode == 0o600
-    assert member.file("/etc/etcd/pki/member.key").mode == 0o600
-    assert member.file("/etc/etcd/pki/member.key").user == "etcd"
+    for name, user in {"ca": "root", "peer-ca": "root", "member": "etcd", "peer": "etcd"}.items():
+        key = member.file(f"/etc/etcd/pki/{name}.key")
+        assert (key.mode, key.user) == (0o600, user)
+    assert (member.file("/etc/etcd/pki").mode, member.file("/etc/etcd/pki").group) == (0o750, "etcd")
     assert member.file("/var/lib/etcd").mode == 0o700
 
 

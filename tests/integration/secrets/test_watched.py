@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -12,6 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.modules import files
+from real_etcd import Member, needs_etcd, wait
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -108,3 +112,48 @@ def test_the_keys_of_etcd_are_never_read(watched: Watched) -> None:
         "peer.key",
     ]
     assert watched.read() == set()
+
+
+def served(port: int, pki: Path, name: str, authority: str) -> bool:
+    """Whether etcd answers on a port to whom shows a certificate."""
+    context = ssl.create_default_context(cafile=pki / f"{authority}.crt")
+    context.load_cert_chain(pki / f"{name}.crt", pki / f"{name}.key")
+    try:
+        plain = socket.create_connection(("127.0.0.1", port), 10)
+        with context.wrap_socket(plain, server_hostname="127.0.0.1") as connection:
+            connection.sendall(b"GET /version HTTP/1.0\r\nHost: etcd\r\n\r\n")
+            return connection.recv(64).startswith(b"HTTP/1.0 200")
+    except (ssl.SSLError, ConnectionError):
+        return False
+
+
+@needs_etcd
+def test_a_client_is_no_peer(watched: Watched) -> None:
+    """A real etcd with the settings of the role takes each certificate on the one port that it is for."""
+    playbook(watched, "etcd.yml", __etcd_user="root")
+    pki, member = watched.folder / "pki", Member(watched.folder)
+    environment = json.loads((watched.folder / "settings.json").read_text())
+    member.client, member.peer = (one.replace("http:", "https:") for one in (member.client, member.peer))
+    kept = ("cert-file", "key-file", "trusted-ca-file", "client-cert-auth")
+    values = {name: value for name, value in environment.items() if name.replace("peer-", "") in kept}
+    options = [f"--{name}={'true' if value is True else value}" for name, value in values.items()]
+    member.start(f"{member.name}={member.peer}", *options)
+    try:
+        client, peer = (int(one.rpartition(":")[2]) for one in (member.client, member.peer))
+        wait(lambda: served(client, pki, "member", "ca"), member.log)
+        assert served(peer, pki, "peer", "peer-ca")
+        assert not served(peer, pki, "member", "peer-ca")
+        assert not served(client, pki, "peer", "ca")
+    finally:
+        member.kill()
+
+
+def test_a_cluster_with_one_authority_stays_as_it_is(watched: Watched) -> None:
+    """As earlier versions made it: a member has begun, and there are no files for peers."""
+    playbook(watched, "etcd.yml", __etcd_user="root")
+    pki = watched.folder / "pki"
+    for path in pki.glob("peer*"):
+        path.unlink()
+    before = {path.name: path.read_bytes() for path in pki.iterdir()}
+    playbook(watched, "one_authority.yml", __etcd_user="root")
+    assert {path.name: path.read_bytes() for path in pki.iterdir()} == before

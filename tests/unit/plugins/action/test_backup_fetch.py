@@ -66,6 +66,24 @@ def test_an_archive_comes_whole_and_once(fetch: Fetch, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "to").iterdir()] == [NAME]
 
 
+def test_what_somebody_laid_there_is_neither_written_to_nor_followed(fetch: Fetch, tmp_path: Path) -> None:
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to" / f"{NAME}.part").symlink_to(tmp_path / "other")
+    (tmp_path / "other").write_text("untouched")
+    (tmp_path / "other").chmod(0o666)
+    assert fetch()["changed"]
+    assert (tmp_path / "other").read_text() == "untouched"
+    assert (tmp_path / "to" / NAME).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("flags", [[], ["--check"]])
+def test_a_folder_in_which_others_may_write_is_refused(fetch: Fetch, tmp_path: Path, flags: list[str]) -> None:
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to").chmod(0o777)
+    assert f"others than root may write in {tmp_path}/to" in fetch(*flags)["msg"]
+    assert list((tmp_path / "to").iterdir()) == []
+
+
 def test_the_rule_holds_on_the_controller(fetch: Fetch, tmp_path: Path) -> None:
     (tmp_path / "to").mkdir()
     old = [f"test-2026112{day}T000000Z-1f0c6a52.tar" for day in (0, 1)]
