@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
-from ansible.module_utils.urls import ConnectionError as UrlError
-from ansible.module_utils.urls import open_url
 from ansible.plugins.action import ActionBase
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._download import Downloader, DownloadError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._manifest import (
     ManifestError,
     Object,
@@ -23,6 +21,8 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import manif
 
 PASSED_ON = ("state", "kubeconfig", "force_conflicts", "wait", "wait_nodes", "timeout")
 DOWNLOAD_TIMEOUT = 60
+# The largest known ones, with the definitions of an operator's resources, have about 3 MiB.
+MAX_MANIFEST = 32 * 1024**2
 
 
 class ActionModule(ActionBase):
@@ -75,8 +75,7 @@ class ActionModule(ActionBase):
             path = self._find_needle("files", options["path"])
             return Path(path).read_bytes(), path
         try:
-            return open_url(options["url"], timeout=DOWNLOAD_TIMEOUT).read(), options["url"]
-        except (OSError, ValueError, HTTPException, UrlError) as error:
-            raise ManifestError(
-                f"the controller can't download {options['url']}: {error}; give a reachable url, or the file as path"
-            ) from error
+            downloader = Downloader(DOWNLOAD_TIMEOUT, allow_http=options["allow_http"])
+            return downloader.data(options["url"], MAX_MANIFEST), options["url"]
+        except DownloadError as error:
+            raise ManifestError(f"on the controller: {error}; give a reachable url, or the file as path") from error

@@ -15,6 +15,11 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
 from urllib.parse import unquote, urlsplit
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._archive import (
+    ArtifactError,
+    refuse_too_much,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._download import unprotected
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import Attributes, parse_attributes
 
 ALGORITHMS = {64: "sha256", 128: "sha512"}
@@ -22,10 +27,6 @@ ARCHIVE_NAME = re.compile(r"\.(tar|tgz|tar\.(gz|xz|bz2))$")
 DIGEST = re.compile(r"^(?:(sha256|sha512):)?([0-9A-Fa-f]{64}|[0-9A-Fa-f]{128})$")
 PLAIN_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")
 CHUNK = 1024 * 1024
-
-
-class ArtifactError(Exception):
-    """What is wrong with one artifact."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,13 @@ def file_digest(path: str, algorithm: str = "sha256") -> str:
     return summary.hexdigest()
 
 
-def parse_artifact(item: Dict[str, Any]) -> Artifact:
+def parse_artifact(item: Dict[str, Any], allow_http: bool = False, require_digests: bool = False) -> Artifact:
     """Read one entry of the module's option.
+
+    Args:
+        item: the entry.
+        allow_http: whether URLs may be other than https.
+        require_digests: whether the checksum may not come from a server.
 
     Raises:
         ArtifactError: where an option makes no sense.
@@ -154,6 +160,15 @@ def parse_artifact(item: Dict[str, Any]) -> Artifact:
         raise ArtifactError(
             f"checksum {item['checksum']!r} is neither a SHA-256 or SHA-512 checksum nor the URL of a checksum file"
         )
+    if require_digests and parse_digest(item["checksum"]) is None:
+        raise ArtifactError(
+            f"no digest of {item['url']} is known, and a checksum file proves nothing against who holds its server; "
+            "give the digest (kubernetes_digests of the roles)"
+        )
+    for option in () if allow_http else ("url", "checksum"):
+        refused = unprotected(item[option]) if _is_url(item[option]) else ""
+        if refused:
+            raise ArtifactError(f"{option} {item[option]!r}: {refused}")
     archive = bool(item["members"] or item["strip"] or ARCHIVE_NAME.search(urlsplit(item["url"]).path))
     try:
         attributes = parse_attributes(item["mode"], item["owner"], item["group"])
@@ -210,7 +225,7 @@ def find_digest(text: str, filename: str) -> Digest:
 
 def up_to_date(artifact: Artifact, stamp: Optional[Stamp]) -> bool:
     """Whether the artifact is installed as asked for, as far as the host alone can tell (no network)."""
-    if stamp and stamp.request == artifact.request():
+    if stamp and _same_request(stamp, artifact):
         return all(installed.intact(path) for path, installed in stamp.files.items())
     digest = parse_digest(artifact.checksum)
     return bool(
@@ -219,6 +234,13 @@ def up_to_date(artifact: Artifact, stamp: Optional[Stamp]) -> bool:
         and os.path.isfile(artifact.dest)
         and file_digest(artifact.dest, digest.algorithm) == digest.value
     )
+
+
+def _same_request(stamp: Stamp, artifact: Artifact) -> bool:
+    """Whether that is what was asked for, or a file of the same checksum, wherever its checksum was known from then."""
+    digest = parse_digest(artifact.checksum)
+    proven = {"checksum": artifact.checksum} if digest and str(digest) == stamp.digest else {}
+    return {**stamp.request, **proven} == artifact.request()
 
 
 def wrong_attributes(artifact: Artifact, stamp: Optional[Stamp]) -> Dict[str, Attributes]:
@@ -288,6 +310,21 @@ def open_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> BinaryIO:
         stream = archive.extractfile(info)
     except KeyError:
         raise ArtifactError(f"{info.name} is a link to {info.linkname}, which is not in the archive") from None
+    except RecursionError:
+        raise ArtifactError(f"{info.name} is a link that leads to itself") from None
     if stream is None:
         raise ArtifactError(f"{info.name} in the archive is no regular file")
     return stream  # type: ignore[return-value]
+
+
+def check_members(artifact: Artifact, archive: tarfile.TarFile) -> None:
+    """Make sure that all files to be installed can be read, and are not too much: each link is a further copy.
+
+    Raises:
+        ArtifactError: where one cannot, or they are.
+    """
+    total = 0
+    for info, _member in pick_members(artifact, archive):
+        with open_member(archive, info) as stream:
+            total += stream.seek(0, os.SEEK_END)
+        refuse_too_much(total)

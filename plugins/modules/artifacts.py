@@ -17,6 +17,7 @@ description:
   - What is installed is recorded in O(state_dir), so that a later run that has nothing to do needs no network.
   - A file of an archive is never written outside of the folder that it belongs to, and links are never created;
     a link within an archive is installed as a copy of what it points to.
+  - A download may have 1 GiB. An archive may hold 10000 files and unpack to 2 GiB.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
 attributes:
   check_mode:
@@ -49,7 +50,7 @@ options:
         description:
           - Required for O(artifacts[].state=present).
           - The SHA-256 or SHA-512 checksum as hexadecimal digits, which C(sha256:) or C(sha512:) may precede, or the
-            URL of a file that holds it.
+            URL of a file that holds it. Such a file proves nothing against who holds its server.
           - Such a file holds only the digits, or lines with the digits and a file name as C(sha256sum) writes them.
         type: str
       dest:
@@ -110,6 +111,16 @@ options:
     description: Whether servers' TLS certificates are verified.
     type: bool
     default: true
+  allow_http:
+    description:
+      - Whether URLs may be C(http), which can be read and changed on its way.
+      - A redirect from C(https) to anything else is never followed.
+    type: bool
+    default: false
+  require_digests:
+    description: Whether a checksum must be given as hexadecimal digits, so that no server is asked for it.
+    type: bool
+    default: false
 notes:
   - A proxy is taken from the task's C(environment) (C(http_proxy), C(https_proxy), C(no_proxy)).
 seealso:
@@ -161,19 +172,19 @@ import fcntl
 import io
 import os
 import shutil
-import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._archive import ArtifactError, open_archive
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._artifacts import (
     Artifact,
-    ArtifactError,
     Digest,
     Installed,
     Stamp,
+    check_members,
     file_digest,
     find_digest,
     obsolete_files,
@@ -221,6 +232,8 @@ class Installer:
             )
             self.downloader.file(artifact.url, path)
         except DownloadError as error:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
             raise ArtifactError(str(error)) from None
         except OSError as error:
             if error.errno == errno.ENOSPC:
@@ -236,9 +249,8 @@ class Installer:
                 " correct the option, or find out who changed the file"
             )
         if artifact.archive:
-            with _open_archive(path) as archive:
-                for info, _member in pick_members(artifact, archive):
-                    open_member(archive, info).close()
+            with open_archive(path) as archive:
+                check_members(artifact, archive)
         return digest
 
     def install(self, artifact: Artifact, digest: Digest, before: Optional[Stamp]) -> List[str]:
@@ -269,19 +281,9 @@ class Installer:
         if not artifact.archive:
             yield open(path, "rb"), artifact.dest, artifact.attributes  # noqa: SIM115 (closed where it is read)
             return
-        with _open_archive(path) as archive:
+        with open_archive(path) as archive:
             for info, member in pick_members(artifact, archive):
                 yield open_member(archive, info), member.path, member.attributes
-
-
-@contextlib.contextmanager
-def _open_archive(path: str) -> Iterator[tarfile.TarFile]:
-    try:
-        with tarfile.open(path) as archive:
-            yield archive
-    except (tarfile.TarError, EOFError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ArtifactError(f"the download is no archive that can be read: {reason}") from None
 
 
 @contextlib.contextmanager
@@ -313,9 +315,10 @@ def collect(names: List[str], work: List[Callable[[], Any]], parallel: int = 1) 
     return [result for result, _fault in outcomes]
 
 
-def parse(items: List[Dict[str, Any]]) -> List[Artifact]:
+def parse(items: List[Dict[str, Any]], allow_http: bool, require_digests: bool) -> List[Artifact]:
     """Read the option, with all of its faults at once."""
-    artifacts = collect([item["name"] for item in items], [partial(parse_artifact, item) for item in items])
+    work: List[Callable[[], Any]] = [partial(parse_artifact, item, allow_http, require_digests) for item in items]
+    artifacts = collect([item["name"] for item in items], work)
     names = [artifact.name for artifact in artifacts]
     paths = [
         path
@@ -373,7 +376,8 @@ class Plan:
 
 def make_plan(items: List[Dict[str, Any]], installer: Installer) -> Plan:
     """Compare what is asked for with what is there; no network is used."""
-    artifacts = parse([item for item in items if item["state"] == "present"])
+    present = [item for item in items if item["state"] == "present"]
+    artifacts = parse(present, installer.downloader.allow_http, installer.module.params["require_digests"])
     stamps = {item["name"]: read_stamp(installer.stamp_path(item["name"])) for item in items}
     missing = [artifact for artifact in artifacts if not up_to_date(artifact, stamps[artifact.name])]
     return Plan(
@@ -418,7 +422,8 @@ def act(plan: Plan, installer: Installer) -> Dict[str, Tuple[List[str], str]]:
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """What the module does; returns its result."""
     params = module.params
-    installer = Installer(module, Downloader(params["timeout"], params["retries"], params["validate_certs"]))
+    downloader = Downloader(params["timeout"], params["retries"], params["validate_certs"], params["allow_http"])
+    installer = Installer(module, downloader)
     plan = make_plan(params["artifacts"], installer)
     changed = plan.changes()
     digests = {name: stamp.digest for name, stamp in plan.stamps.items() if stamp}
@@ -475,6 +480,8 @@ def main() -> None:
             "timeout": {"type": "int", "default": 30},
             "retries": {"type": "int", "default": 3},
             "validate_certs": {"type": "bool", "default": True},
+            "allow_http": {"type": "bool", "default": False},
+            "require_digests": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

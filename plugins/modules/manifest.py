@@ -42,12 +42,18 @@ options:
       - A relative path is looked up in the C(files) of the role and the playbook.
     type: path
   url:
-    description: Where the controller downloads the manifest from. O(checksum) is then required.
+    description: Where the controller downloads the manifest from, of 32 MiB at the most. O(checksum) is then required.
     type: str
   objects:
     description: The objects as data.
     type: list
     elements: dict
+  allow_http:
+    description:
+      - Whether O(url) may be C(http), which can be read and changed on its way.
+      - A redirect from C(https) to anything else is never followed.
+    type: bool
+    default: false
   checksum:
     description:
       - What the manifest of O(url) or O(path) must have, as C(sha256:) and 64 hexadecimal digits.
@@ -231,6 +237,7 @@ ARGUMENTS: Dict[str, Any] = {
     "content": {"type": "str"},
     "path": {"type": "path"},
     "url": {"type": "str"},
+    "allow_http": {"type": "bool", "default": False},
     "objects": {"type": "list", "elements": "dict"},
     "checksum": {"type": "str"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

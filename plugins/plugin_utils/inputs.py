@@ -19,6 +19,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import Address, normal_text, read_address
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import (
     api_inputs,
+    download_inputs,
     endpoint,
     host_pki,
     kubeadm_inputs,
@@ -354,24 +355,12 @@ def proxy_mode(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
         yield host.fault("proxy-mode-unsupported", text, WARNING)
 
 
-def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """The values inside a value, each with where it is."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _leaves(inner, f"{name}.{key}")
-    elif isinstance(value, (list, tuple)):
-        for at, inner in enumerate(value):
-            yield from _leaves(inner, f"{name}[{at}]")
-    else:
-        yield name, value
-
-
 def checksums(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
     """The form of every checksum."""
     for variable in sorted(inputs.known.keys() & host.values.keys()):
         if not re.search(r"_checksums?$", variable):
             continue
-        for place, value in _leaves(host.values[variable], variable):
+        for place, value in download_inputs.leaves(host.values[variable], variable):
             if value not in (None, "") and not CHECKSUM.fullmatch(str(value)):
                 text = f"{place} {value!r} is no checksum; give SHA-256 as 64 hexadecimal digits, or a file's URL"
                 yield host.fault("checksum-invalid", text)
@@ -432,6 +421,8 @@ HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
     node_inputs.node_address,
     proxy_mode,
     checksums,
+    download_inputs.sources,
+    download_inputs.digest_forms,
     runtime,
     hardening,
     kubeadm_inputs.kubeadm_fields,
@@ -530,6 +521,7 @@ CLUSTER_CHECKS: list[Callable[[Inputs], Iterator[Fault]]] = [
     node_inputs.clashes,
     agreement,
     kubeadm_inputs.proxy_configuration,
+    download_inputs.digests,
     skew,
 ]
 

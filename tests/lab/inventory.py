@@ -3,10 +3,34 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 from .hosts import GROUPS, REGISTRY_PORT, running
 from .settings import Settings
+
+# Where the cache has each program; the asterisk stands for its version.
+PLACES = {
+    **{name: f"release/v*/bin/linux/amd64/{name}" for name in ("kubeadm", "kubelet", "kubectl")},
+    "crictl": "crictl-v*-linux-amd64.tar.gz",
+    "etcd": "etcd-v*-linux-amd64.tar.gz",
+    "containerd": "containerd-*-linux-amd64.tar.gz",
+    "runc": "runc/v*/runc.amd64",
+    "cni-plugins": "cni-plugins-linux-amd64-v*.tgz",
+}
+
+
+def digests(cache: Path) -> dict[str, Any]:
+    """What the cache's files are, which have upstream's names but are mostly not upstream's files."""
+    found: dict[str, Any] = {program: {} for program in PLACES}
+    for program, place in PLACES.items():
+        form = re.compile(re.escape(place).replace(r"\*", "([^/]+)"))
+        for path in cache.glob(f"{place}.sha256"):
+            match = form.match(str(path.relative_to(cache)))
+            if match:
+                found[program][match[1]] = {"amd64": path.read_text().strip()}
+    return found
 
 
 def inventory() -> dict[str, Any]:
@@ -29,6 +53,7 @@ def inventory() -> dict[str, Any]:
                 "lab_state": str(settings.state),
                 "lab_virtual_ip": settings.virtual_ip,
                 "lab_mirror": f"http://{settings.mirror}",
+                "lab_digests": digests(settings.cache),
                 "lab_registry": f"http://{settings.mirror}:{REGISTRY_PORT}",
                 "ansible_user": "root",
                 "ansible_ssh_private_key_file": str(settings.state / "id_ed25519"),

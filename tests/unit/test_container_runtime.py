@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import tomllib
 import yaml
+from ansible_collections.groundwork.kubernetes.tests.unit.rendering import render
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles" / "container_runtime"
@@ -134,6 +135,36 @@ def test_configuration_has_the_version_that_containerd_reads(
         "options": {"SystemdCgroup": True},
     }
     assert "restrict_oom_score_adj" not in runtime
+
+
+def test_downloads_that_the_release_knows_need_no_checksum_file(rendered: dict[str, dict[str, Any]]) -> None:
+    checksums = {name: item["checksum"] for name, item in rendered["containerd-2"]["artifacts"].items()}
+    assert set(checksums) == {"containerd", "runc", "cni-plugins"}
+    assert all(value.startswith("sha256:") for value in checksums.values())
+    unknown = rendered["containerd-1"]["artifacts"]["containerd"]
+    assert unknown["checksum"] == unknown["url"] + ".sha256sum"
+
+
+OPEN_MIRRORS = [
+    {"registry": "a", "mirrors": [{"url": "http://m.example.com"}]},
+    {"registry": "a", "server": "http://s.example.com"},
+    {"registry": "a", "mirrors": [{"url": "https://v.example.com", "skip_verify": True}]},
+]
+
+
+@pytest.mark.parametrize("mirror", OPEN_MIRRORS)
+@pytest.mark.parametrize("allowed", [False, "true"])
+def test_mirrors_without_verified_tls_are_refused_unless_allowed(tmp_path: Path, mirror: Any, allowed: Any) -> None:
+    values = {**SHARED, "container_runtime_registry_mirrors": [mirror], "kubernetes_allow_http": allowed}
+    inventory = {"hosts": {"h": values}}
+    shown = {"files": "{{ __container_runtime_hosts_files }}"}
+    if allowed:
+        (file,) = render(tmp_path, "container_runtime", inventory, {"pkg_mgr": "apt"}, shown)["h"]["files"]
+        assert file["path"] == "/etc/containerd/certs.d/a/hosts.toml"
+    else:
+        said = r"https?://[msv]\.example\.com is http or skips the verification"
+        with pytest.raises(AssertionError, match=said):
+            render(tmp_path, "container_runtime", inventory, {"pkg_mgr": "apt"}, shown)
 
 
 def test_overrides_are_merged(rendered: dict[str, dict[str, Any]]) -> None:

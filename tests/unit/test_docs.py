@@ -268,10 +268,14 @@ def judged(name: str) -> inputs.Inputs:
     return inputs.Inputs(hosts, manager.get_vars()["groups"], SPECS)
 
 
+# What examples are told of: two control planes' etcd, and releases of which the collection has no digest.
+TOLD = ("members-even", "digest-missing")
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_preflight_finds_nothing_in_the_example_inventories(name: str) -> None:
     given = judged(name)
-    assert [fault for fault in inputs.find_faults(given) if fault.id != "members-even"] == []
+    assert [fault for fault in inputs.find_faults(given) if fault.id not in TOLD] == []
     assert len(given.members(inputs.CONTROL_PLANE)) == (3 if name == "ha" else 1)
     assert len(given.members(inputs.WORKER)) > 1
 
@@ -281,9 +285,8 @@ def test_preflight_would_find_a_wrong_name_in_an_inventory() -> None:
     given = judged("single")
     host = given.hosts[0]
     wrong = inputs.HostInput(host.name, host.values, names=host.names | {"kubernetes_pod_cdir"})
-    assert [fault.id for fault in inputs.find_faults(inputs.Inputs([wrong], given.groups, SPECS))] == [
-        "unknown-variable"
-    ]
+    found = inputs.find_faults(inputs.Inputs([wrong], given.groups, SPECS))
+    assert [fault.id for fault in found if fault.id not in TOLD] == ["unknown-variable"]
 
 
 def test_all_example_inventories_are_in_the_readme() -> None:

@@ -192,19 +192,20 @@ def url(tmp_path: Path) -> Iterator[str]:
 
 def test_a_url_needs_its_checksum(server: ApiServer, task: Task, url: str, tmp_path: Path) -> None:
     checksum = "sha256:" + hashlib.sha256((tmp_path / "web" / "manifest.yml").read_bytes()).hexdigest()
+    http = {"allow_http": True}
     for options, said in (
-        ({"url": url}, checksum),
-        ({"url": url, "checksum": "sha256:" + "0" * 64}, checksum),
-        ({"url": url + "x", "checksum": checksum}, "can't download"),
-        ({"url": url, "checksum": checksum, "pod_cidr": "10.0.0.0/8"}, "holds neither Calico"),
-        ({"url": url, "path": "x"}, "mutually exclusive"),
+        ({**http, "url": url}, checksum),
+        ({**http, "url": url, "checksum": "sha256:" + "0" * 64}, checksum),
+        ({**http, "url": url + "x", "checksum": checksum}, "cannot download"),
+        ({**http, "url": url, "checksum": checksum, "pod_cidr": "10.0.0.0/8"}, "holds neither Calico"),
+        ({**http, "url": url, "path": "x"}, "mutually exclusive"),
         ({}, "one of the following is required"),
     ):
         result = task("manifest", options)
         assert result["failed"]
         assert said in result["msg"]
     assert not server.exists("configmap", "web")
-    assert actions(task("manifest", {"url": url, "checksum": checksum})) == ["created"]
+    assert actions(task("manifest", {**http, "url": url, "checksum": checksum})) == ["created"]
 
 
 def test_nodes(server: ApiServer, task: Task) -> None:

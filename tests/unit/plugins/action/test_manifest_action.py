@@ -12,14 +12,17 @@ import yaml
 MANIFEST = b"{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {containers: [{name: c, image: quay.io/x:1}]}}\n"
 SUM = "sha256:" + hashlib.sha256(MANIFEST).hexdigest()
 # The port of loopback's discard service: nothing answers.
-NOWHERE = "http://127.0.0.1:9/x.yml"
+NOWHERE = "https://127.0.0.1:9/x.yml"
+PLAIN = "http://127.0.0.1:9/x.yml"
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "two sources": ({"path": "x.yml", "content": "a: b"}, "mutually exclusive"),
     "no source": ({}, "one of the following is required: content, path, url, objects"),
     "wrong checksum": ({"path": "x.yml", "checksum": "sha256:" + "0" * 64}, f"x.yml has the checksum {SUM}, not"),
-    "no address": ({"url": "file.yml", "checksum": "x"}, "can't download file.yml"),
-    "unreachable": ({"url": NOWHERE, "checksum": SUM}, f"the controller can't download {NOWHERE}"),
+    "no address": ({"url": "file.yml", "checksum": "x"}, "cannot download file.yml"),
+    "unreachable": ({"url": NOWHERE, "checksum": SUM}, f"on the controller: cannot download {NOWHERE}"),
+    "http": ({"url": PLAIN, "checksum": SUM}, "http can be read and changed on its way"),
+    "http that is allowed": ({"url": PLAIN, "checksum": SUM, "allow_http": True}, "Connection refused"),
     "no file": ({"path": "y.yml"}, "y.yml"),
     "no yaml": ({"content": "a: ["}, "content is no YAML"),
     "unknown option": ({"content": "a: b", "contnet": ""}, "contnet"),

@@ -66,7 +66,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 @pytest.fixture
 def install(run_module: Run, tmp_path: Path) -> Run:
     def run(*items: dict[str, Any], **options: Any) -> dict[str, Any]:
-        return run_module(artifacts, artifacts=list(items), state_dir=str(tmp_path / "state"), **options)
+        options = {"state_dir": str(tmp_path / "state"), "allow_http": True, **options}
+        return run_module(artifacts, artifacts=list(items), **options)
 
     return run
 
@@ -201,6 +202,30 @@ def test_sha512(install: Run, server: Server, tmp_path: Path, prefix: str) -> No
     item = {"name": "f", "url": f"{server.url}/f", "checksum": prefix + digest, "dest": str(tmp_path / "f")}
     assert install(item)["changed"] is True
     assert install(item)["changed"] is False
+
+
+def test_a_digest_in_the_place_of_a_checksum_file_is_no_other_request(
+    install: Run, server: Server, tmp_path: Path
+) -> None:
+    digest = server.add("x.tgz", tar({"a": b"1"}))
+    server.add("x.tgz.sha256", digest.encode())
+    item = {"name": "x", "url": f"{server.url}/x.tgz", "dest": str(tmp_path / "x")}
+    install({**item, "checksum": f"{server.url}/x.tgz.sha256"})
+    server.requests.clear()
+    assert install({**item, "checksum": f"sha256:{digest}"})["changed"] is False
+    assert server.requests == []
+    server.add("x.tgz", tar({"a": b"2"}))
+    assert "has the checksum" in install({**item, "checksum": "a" * 64})["msg"]
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_digests_can_be_required(install: Run, server: Server, tmp_path: Path, check_mode: bool) -> None:
+    item = {"name": "f", "url": f"{server.url}/f", "dest": str(tmp_path / "f")}
+    options = {"require_digests": True, "_ansible_check_mode": check_mode}
+    result = install({**item, "checksum": f"{server.url}/f.sha256"}, **options)
+    assert result["msg"].startswith(f"f: no digest of {server.url}/f is known")
+    assert server.requests == []
+    assert install({**item, "checksum": server.add("f", b"program")}, **options)["changed"] is True
 
 
 def test_faults_of_all_downloads_are_told_and_nothing_is_installed(

@@ -239,12 +239,17 @@ VARIABLES = [
             "kubernetes_version": "1.20.2",
             "container_runtime_install_method": "archive",
             "container_runtime_containerd_version": "2.1.9",
+            "container_runtime_containerd_checksum": SHA,
         },
         ["error runtime-unsupported"],
     ),
     (
         "CRI v1 without containerd 1.6",
-        {"container_runtime_install_method": "archive", "container_runtime_containerd_version": "1.5.18"},
+        {
+            "container_runtime_install_method": "archive",
+            "container_runtime_containerd_version": "1.5.18",
+            "container_runtime_containerd_checksum": SHA,
+        },
         ["error runtime-unsupported"],
     ),
     (
