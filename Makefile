@@ -10,6 +10,7 @@ NAME ?= default
 TOPOLOGY ?= stacked
 ENDPOINT ?=
 ONLY ?=
+VERSIONS ?=
 PYTHON ?= python3
 export KUBERNETES_VERSION CONTAINERD_VERSION ETCD_VERSION RUNC_VERSION CNI_PLUGINS_VERSION CRICTL_VERSION
 
@@ -64,6 +65,10 @@ artifacts: setup ## Build, pack and fetch what the lab's mirror serves, without 
 .PHONY: download
 download: setup ## Fetch upstream's artifacts of KUBERNETES_VERSION and its siblings, where there is internet
 	@$(LAB) download
+
+.PHONY: digests
+digests: setup ## Add upstream's digests to the collection's, where there is internet: make digests VERSIONS='kubernetes=1.36.5 etcd=3.6.15'
+	@$(VENV)/bin/python tests/digests.py $(VERSIONS)
 
 .PHONY: lint
 lint: setup ## ruff, mypy, yamllint, ansible-lint
