@@ -9,6 +9,13 @@ import re
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._download import unprotected
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._openpgp import (
+    BEGIN,
+    KeyFileError,
+    fingerprints,
+    normalize,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._package_versions import (
     Key,
     accepts,
@@ -23,7 +30,6 @@ PRE_RELEASE = re.compile(r"-(?=(alpha|beta|rc)[.\d])")
 POLICY_NAME = re.compile(r"^(\S+):$")
 POLICY_CANDIDATE = re.compile(r"^  Candidate: ([^(\s]\S*)$")
 POLICY_VERSION = re.compile(r"^ (?:\*{3}|   ) (\S+)( .*)?$")
-ARMORED_KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 
 
 @dataclass(frozen=True)
@@ -51,13 +57,43 @@ class Offer:
 
 @dataclass(frozen=True)
 class Repository:
-    """A package repository. key is the URL of its armored OpenPGP key, or the key itself."""
+    """A package repository. key is the URL of its armored OpenPGP key, or the key itself.
+
+    Fingerprints are those of the keys that may be in it; none: of any.
+    """
 
     name: str
     url: str
     key: str
     suite: str
     components: Tuple[str, ...]
+    fingerprints: Tuple[str, ...] = ()
+    signed_metadata: bool = True
+
+    @property
+    def own_key(self) -> Optional[bytes]:
+        """The key, where it was given itself."""
+        return self.key.strip().encode() + b"\n" if BEGIN in self.key else None
+
+    def check_key(self, text: str) -> None:
+        """Make sure that a key file holds keys, and only those that it may hold.
+
+        Raises:
+            ValueError: where it does not.
+        """
+        if BEGIN not in text:
+            raise ValueError("is no armored OpenPGP key")
+        if not self.fingerprints:
+            return
+        try:
+            others = [found for found in fingerprints(text) if found not in self.fingerprints]
+        except KeyFileError as error:
+            raise ValueError(f"cannot be compared with a fingerprint: {error}") from None
+        if others:
+            raise ValueError(
+                f"holds a key with the fingerprint {', '.join(others)}, not {' or '.join(self.fingerprints)}; find out "
+                "who changed it, or correct the fingerprints"
+            )
 
     def deb822(self, key_path: str) -> str:
         """The text for /etc/apt/sources.list.d (see sources.list(5))."""
@@ -73,6 +109,7 @@ class Repository:
             excluded: packages that only this module may install or update.
         """
         lines = [f"[{self.name}]", f"name={self.name}", f"baseurl={self.url}", "enabled=1", "gpgcheck=1"]
+        lines += [f"repo_gpgcheck={int(self.signed_metadata)}"]
         lines += [f"gpgkey=file://{key_path}"]
         lines += [f"exclude={' '.join(excluded)}"] if excluded else []
         return "\n".join(lines) + "\n"
@@ -90,8 +127,12 @@ def parse_request(text: str) -> Request:
     return Request(name, PRE_RELEASE.sub("~", version) or None)
 
 
-def parse_repository(option: Optional[Dict[str, Any]]) -> Optional[Repository]:
+def parse_repository(option: Optional[Dict[str, Any]], allow_http: bool = False) -> Optional[Repository]:
     """Read the module's option.
+
+    Args:
+        option: the option; None for no repository.
+        allow_http: whether the repository and its key may come over other than https.
 
     Raises:
         ValueError: where a value makes no sense.
@@ -102,7 +143,25 @@ def parse_repository(option: Optional[Dict[str, Any]]) -> Optional[Repository]:
         raise ValueError(f"repository: name {option['name']!r} may hold letters, digits and . _ + - only")
     if not option["suite"].endswith("/") and not option["components"]:
         raise ValueError("repository: a suite that does not end in '/' needs components")
-    return Repository(option["name"], option["url"], option["key"], option["suite"], tuple(option["components"] or ()))
+    repository = Repository(
+        option["name"],
+        option["url"],
+        option["key"],
+        option["suite"],
+        tuple(option["components"] or ()),
+        tuple(map(normalize, option["fingerprints"])),
+        option["signed_metadata"],
+    )
+    for name, url in (("url", repository.url), ("key", repository.url if repository.own_key else repository.key)):
+        refused = "" if allow_http else unprotected(url)
+        if refused:
+            raise ValueError(f"repository: {name} {url}: {refused}")
+    if repository.own_key:
+        try:
+            repository.check_key(repository.key)
+        except ValueError as error:
+            raise ValueError(f"repository: the given key {error}") from None
+    return repository
 
 
 def parse_dpkg(text: str) -> Dict[str, str]:

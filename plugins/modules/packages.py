@@ -54,6 +54,18 @@ options:
         description: URL of the OpenPGP key that signs it, or the key itself, armored.
         type: str
         required: true
+      fingerprints:
+        description:
+          - Fingerprints of the keys that O(repository.key) may hold, in hexadecimal digits. Another key is refused, and
+            replaced where the host has it already.
+          - Without any, who holds the server of O(repository.key) decides which key it is.
+        type: list
+        elements: str
+        default: []
+      signed_metadata:
+        description: Whether the repository's metadata must be signed, for dnf. With apt they must in any case.
+        type: bool
+        default: true
       suite:
         description: The suite, for apt. V(/) is a repository without suites.
         type: str
@@ -62,6 +74,10 @@ options:
         description: The components, for apt, where the suite has some.
         type: list
         elements: str
+  allow_http:
+    description: Whether O(repository) and its key may come over C(http), which can be read and changed on its way.
+    type: bool
+    default: false
 notes:
   - A proxy is taken from the task's C(environment) (C(http_proxy), C(https_proxy), C(no_proxy)).
 seealso:
@@ -78,6 +94,7 @@ EXAMPLES = r"""
       name: kubernetes
       url: https://pkgs.k8s.io/core:/stable:/v1.36/deb/
       key: https://pkgs.k8s.io/core:/stable:/v1.36/deb/Release.key
+      fingerprints: [DE15B14486CD377B9E876E1A234654DA9A296436]
 """
 
 RETURN = r"""
@@ -114,7 +131,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._package_ver
     rpm_part,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._packages import (
-    ARMORED_KEY,
     Offer,
     Repository,
     Request,
@@ -260,20 +276,25 @@ class Dnf(Manager):
 
 @dataclass
 class Plan:
-    """What is to be done."""
+    """What is to be done. The key is fetched where it is due."""
 
     source: Optional[FileChange]
+    key_path: str
+    key_due: bool
     missing: List[Request]
     unheld: List[str]
 
     @property
     def changed(self) -> bool:
         """Whether that is anything."""
-        return bool(self.missing or self.unheld or (self.source and self.source.changed))
+        return bool(self.missing or self.unheld or self.key_due or (self.source and self.source.changed))
 
     def diffs(self, versions: Dict[str, str]) -> List[Dict[str, Any]]:
         """The repository's file and the packages, before and after."""
         shown = diffs([self.source]) if self.source else []
+        if self.key_due:
+            key = {"before_header": self.key_path, "after_header": self.key_path}
+            shown.append({**key, "before": "", "after": "the repository's key\n"})
         before = [f"{request.name}={versions[request.name]}" for request in self.missing if request.name in versions]
         after = [str(request) for request in self.missing] + [f"{name} on hold" for name in self.unheld]
         header = "packages"
@@ -297,20 +318,34 @@ def find_manager(module: AnsibleModule) -> Any:
     )
 
 
-def fetch_key(repository: Repository) -> bytes:
+def key_is_due(repository: Repository, path: str) -> bool:
+    """Whether the host lacks the repository's key, or has one that it may not have."""
+    found = plan_file(path, repository.own_key)
+    if repository.own_key or found.before is None:
+        return found.changed or found.before is None
+    try:
+        repository.check_key(found.before.decode("utf-8", "replace"))
+    except ValueError:
+        return True
+    return False
+
+
+def fetch_key(repository: Repository, allow_http: bool) -> bytes:
     """The repository's key, armored.
 
     Raises:
-        PackagesError: where it cannot be had or is something else.
+        PackagesError: where it cannot be had, or is something else or another one.
     """
-    text = repository.key
-    if ARMORED_KEY not in text:
-        try:
-            text = Downloader().text(repository.key)
-        except DownloadError as error:
-            raise PackagesError(f"repository {repository.name}: {error}") from None
-    if ARMORED_KEY not in text:
-        raise PackagesError(f"repository {repository.name}: {repository.key} is no armored OpenPGP key")
+    if repository.own_key:
+        return repository.own_key
+    try:
+        text = Downloader(allow_http=allow_http).text(repository.key)
+    except DownloadError as error:
+        raise PackagesError(f"repository {repository.name}: {error}") from None
+    try:
+        repository.check_key(text)
+    except ValueError as error:
+        raise PackagesError(f"repository {repository.name}: {repository.key} {error}") from None
     return text.strip().encode() + b"\n"
 
 
@@ -323,7 +358,8 @@ def write(module: AnsibleModule, change: FileChange) -> None:
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """What the module does; returns its result."""
     hold = module.params["hold"]
-    repository = parse_repository(module.params["repository"])
+    allow_http = module.params["allow_http"]
+    repository = parse_repository(module.params["repository"], allow_http)
     requests = [parse_request(text) for text in module.params["packages"]]
     names = [request.name for request in requests]
     manager = find_manager(module)
@@ -335,13 +371,16 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     refuse_downgrades(missing, versions, manager.part)
     source = manager.source(repository, hold) if repository else None
     held = [name for name in hold if name in present or name in names]
-    plan = Plan(source, missing, manager.unheld(held))
+    key_path = manager.key_path(repository.name) if repository else ""
+    key_due = repository is not None and key_is_due(repository, key_path)
+    plan = Plan(source, key_path, key_due, missing, manager.unheld(held))
     result: Dict[str, Any] = {"changed": plan.changed, "installed": [request.name for request in missing]}
     if module._diff:
         result["diff"] = plan.diffs(versions)
     if plan.changed and not module.check_mode:
-        if repository and source and (missing or source.changed):
-            write(module, plan_file(manager.key_path(repository.name), fetch_key(repository)))
+        if repository and source:
+            if key_due or missing or source.changed:
+                write(module, plan_file(key_path, fetch_key(repository, allow_http)))
             write(module, source)
         if missing:
             manager.install(missing, versions)
@@ -368,6 +407,8 @@ def main() -> None:
         "name": {"type": "str", "required": True},
         "url": {"type": "str", "required": True},
         "key": {"type": "str", "required": True, "no_log": False},
+        "fingerprints": {"type": "list", "elements": "str", "default": []},
+        "signed_metadata": {"type": "bool", "default": True},
         "suite": {"type": "str", "default": "/"},
         "components": {"type": "list", "elements": "str"},
     }
@@ -376,6 +417,7 @@ def main() -> None:
             "packages": {"type": "list", "elements": "str", "required": True},
             "hold": {"type": "list", "elements": "str", "default": []},
             "repository": {"type": "dict", "options": repository},
+            "allow_http": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

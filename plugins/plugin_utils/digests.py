@@ -69,7 +69,12 @@ def find(program: str, version: str, architecture: str, given: Any) -> str:
 
 def is_digest(checksum: Any) -> bool:
     """Whether a checksum is one itself, not the URL of a checksum file."""
-    return bool(checksum) and "://" not in str(checksum)
+    return bool(checksum) and not is_url(checksum)
+
+
+def is_url(value: Any) -> bool:
+    """Whether something lies on a server, instead of being given itself."""
+    return "://" in str(value)
 
 
 def malformed(given: Any) -> Iterator[str]:

@@ -16,6 +16,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.digests impo
     PROGRAMS,
     find,
     is_digest,
+    is_url,
     malformed,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import ERROR, WARNING, Fault
@@ -71,8 +72,8 @@ def digests(inputs: Inputs) -> Iterator[Fault]:
         return
     required = any(_switched_on(host, "kubernetes_digests_required") for host in inputs.played)
     text = (
-        f"no digest is known of {', '.join(unproven)}: who holds the server of such a download decides its checksum, "
-        "too; put upstream's digests into kubernetes_digests"
+        f"no digest or fingerprint is known of {', '.join(unproven)}: who holds such a server decides its checksum or "
+        "key, too; put upstream's digests into kubernetes_digests, and fingerprints beside the repository's key"
     )
     if not required:
         text += ", or accept this by preflight_ignore: [digest-missing]"
@@ -80,6 +81,7 @@ def digests(inputs: Inputs) -> Iterator[Fault]:
 
 
 def _unproven(host: HostInput, inputs: Inputs) -> Iterator[str]:
+    yield from _unproven_keys(host, inputs)
     architecture = host.text("kubernetes_architecture")
     for program in _installed(host, inputs):
         variables = PROGRAMS[program]
@@ -93,6 +95,25 @@ def _unproven(host: HostInput, inputs: Inputs) -> Iterator[str]:
         ]
         if version and not is_digest(checksum) and not any(known):
             yield " ".join(filter(None, [program, version, f"({architecture})" if architecture else ""]))
+
+
+def _unproven_keys(host: HostInput, inputs: Inputs) -> Iterator[str]:
+    """The package repositories whose key is what their server says."""
+    roles, runtime = inputs.roles_of(host.name), host.text("kubernetes_container_runtime")
+    if not roles or not runs_kubelet(roles):
+        return
+    if host.text("kubernetes_install_method") == "package" and not host.values.get(
+        "kubernetes_package_key_fingerprints"
+    ):
+        yield "the key of Kubernetes' package repository"
+    if runtime == "containerd" and host.text("container_runtime_install_method") == "archive":
+        return
+    repository = host.values.get("container_runtime_package_repository")
+    if isinstance(repository, Mapping) and repository:
+        if is_url(repository.get("key")) and not repository.get("fingerprints"):
+            yield f"the key of the package repository {repository.get('name')}"
+    elif runtime == "crio":
+        yield "the key of CRI-O's package repository (give it as container_runtime_package_repository)"
 
 
 def _installed(host: HostInput, inputs: Inputs) -> Iterator[str]:

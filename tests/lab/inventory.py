@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,16 @@ def digests(cache: Path) -> dict[str, Any]:
     return found
 
 
+def key_fingerprints(cache: Path) -> list[str]:
+    """The key that signs the lab's packages, as gpg tells it."""
+    keys = sorted(cache.glob("core:/stable:/v*/deb/Release.key"))
+    if not keys:
+        return []
+    command = ["gpg", "--homedir", str(cache / "gnupg"), "--batch", "--with-colons", "--show-keys", str(keys[0])]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    return [line.split(":")[9] for line in told if line.startswith("fpr:")]
+
+
 def inventory() -> dict[str, Any]:
     """Groups as Kubespray names them, and what group_vars need to know of the lab."""
     settings = Settings()
@@ -54,6 +65,7 @@ def inventory() -> dict[str, Any]:
                 "lab_virtual_ip": settings.virtual_ip,
                 "lab_mirror": f"http://{settings.mirror}",
                 "lab_digests": digests(settings.cache),
+                "lab_package_key_fingerprints": key_fingerprints(settings.cache),
                 "lab_registry": f"http://{settings.mirror}:{REGISTRY_PORT}",
                 "ansible_user": "root",
                 "ansible_ssh_private_key_file": str(settings.state / "id_ed25519"),

@@ -55,10 +55,21 @@ class Signer:
         """The public key, armored."""
         return call("gpg", "--homedir", self.home, "--armor", "--export")
 
+    def fingerprint(self) -> str:
+        """Its fingerprint, as gpg tells it."""
+        told = call("gpg", "--homedir", self.home, "--with-colons", "--list-keys").splitlines()
+        return next(line.split(":")[9] for line in told if line.startswith("fpr:"))
+
     def sign_release(self, folder: Path) -> None:
         """Sign a repository of Debian packages."""
         clear = ["--batch", "--yes", "--clearsign", "--output", folder / "InRelease", folder / "Release"]
         call("gpg", "--homedir", self.home, *clear)
+
+    def index(self, folder: Path) -> None:
+        """Index a repository of rpm packages, and sign its metadata."""
+        call("createrepo_c", "--quiet", folder)
+        detached = ["--batch", "--yes", "--armor", "--detach-sign", folder / "repodata/repomd.xml"]
+        call("gpg", "--homedir", self.home, *detached)
 
 
 def rpm_repository(folder: Path, signer: Signer, packages: list[str], provides: str = "") -> str:
@@ -83,7 +94,7 @@ def rpm_repository(folder: Path, signer: Signer, packages: list[str], provides: 
         "__gpg /usr/bin/gpg",
     ]
     call("rpmsign", *macros, "--addsign", *sorted((folder / "repository").rglob("*.rpm")))
-    call("createrepo_c", "--quiet", folder / "repository")
+    signer.index(folder / "repository")
     return f"file://{folder}/repository"
 
 

@@ -125,7 +125,12 @@ def test_from_a_release_candidate_to_the_release_on_hold(
     twice(run, packages=["kubelet=1.36.0-rc.0"], hold=["kubelet"])
     options = {
         "hold": ["kubelet"],
-        "repository": {"name": "kubernetes", "url": urls["kubernetes"], "key": signer.key()},
+        "repository": {
+            "name": "kubernetes",
+            "url": urls["kubernetes"],
+            "key": signer.key(),
+            "fingerprints": [signer.fingerprint()],
+        },
     }
     assert twice(run, packages=["kubelet=1.36.0"], **options)["installed"] == ["kubelet"]
     result = twice(run, packages=["kubelet=1.36.5", "cri-tools"], **options)

@@ -58,7 +58,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def repository(urls: dict[str, str], signer: Signer, name: str) -> dict[str, str]:
-    return {"name": name, "url": urls[name], "key": signer.key()}
+    return {"name": name, "url": urls[name], "key": signer.key(), "fingerprints": [signer.fingerprint()]}
 
 
 def installed(host: Path) -> set[str]:
@@ -136,7 +136,7 @@ def test_a_version_that_came_after_the_last_look(
     rpm_repository(folder / "second", signer, KUBERNETES[1:2])
     for package in (folder / "second/repository").rglob("*.rpm"):
         package.rename(folder / "first/repository" / package.name)
-    call("createrepo_c", "--quiet", folder / "first/repository")
+    signer.index(folder / "first/repository")
     twice(run, packages=["kubelet=1.28.15"], **options)
 
 
@@ -152,6 +152,36 @@ def test_package_signed_by_another_key(
     result = run(packages, packages=["kubelet=1.28.1"], repository=repository(urls, other, "kubernetes"))
     assert result["failed"] is True
     assert installed(host) == set()
+
+
+def test_metadata_that_are_not_signed_or_by_another_key(
+    run: Run, host: Path, tmp_path_factory: pytest.TempPathFactory, signer: Signer
+) -> None:
+    folder = tmp_path_factory.mktemp("forged")
+    url = rpm_repository(folder, signer, KUBERNETES[:1])
+    options: dict[str, Any] = {
+        "packages": ["kubelet=1.28.1"],
+        "repository": {"name": "kubernetes", "url": url, "key": signer.key()},
+    }
+    Signer.make(folder / "other").index(folder / "repository")
+    assert run(packages, **options)["failed"] is True
+    assert installed(host) == set()
+    (folder / "repository/repodata/repomd.xml.asc").unlink()
+    assert run(packages, **options)["failed"] is True
+    assert installed(host) == set()
+    options["repository"]["signed_metadata"] = False
+    twice(run, **options)
+
+
+def test_key_with_another_fingerprint(
+    run: Run, host: Path, urls: dict[str, str], signer: Signer, tmp_path: Path
+) -> None:
+    (tmp_path / "page").write_text(signer.key())
+    options = {**repository(urls, signer, "kubernetes"), "key": f"file://{tmp_path}/page"}
+    result = run(packages, packages=["kubelet=1.28.1"], repository={**options, "fingerprints": ["A" * 40]})
+    assert f"holds a key with the fingerprint {signer.fingerprint()}, not {'A' * 40}" in result["msg"]
+    assert installed(host) == set()
+    twice(run, packages=["kubelet=1.28.1"], repository=options)
 
 
 @pytest.mark.parametrize(

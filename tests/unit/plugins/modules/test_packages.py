@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _packages
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _openpgp, _packages
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._package_versions import (
     Key,
     debian_part,
@@ -121,7 +122,7 @@ def test_repository_packages_and_hold(run_module: Run, host: Host, tmp_path: Pat
     check = run_module(packages, **options, _ansible_check_mode=True, _ansible_diff=True)
     assert (check["changed"], check["installed"]) == (True, ["kubelet", "cri-tools"])
     assert check["versions"] == {"kubelet": "1.36.4-1.1", "cri-tools": "1.36.0-1.1"}
-    assert "kubelet=1.36.4\ncri-tools\nkubelet on hold\n" in check["diff"][1]["after"]
+    assert "kubelet=1.36.4\ncri-tools\nkubelet on hold\n" in check["diff"][2]["after"]
     assert (host.commands, list(tmp_path.iterdir())) == ([], [])
 
     result = run_module(packages, **options)
@@ -226,7 +227,7 @@ def test_dnf(run_module: Run, host: Host, tmp_path: Path) -> None:
         ]
     ]
     assert (tmp_path / "etc/yum.repos.d/kubernetes.repo").read_text() == (
-        "[kubernetes]\nname=kubernetes\nbaseurl=https://example.com/deb/\nenabled=1\ngpgcheck=1\n"
+        "[kubernetes]\nname=kubernetes\nbaseurl=https://example.com/deb/\nenabled=1\ngpgcheck=1\nrepo_gpgcheck=1\n"
         "gpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-kubernetes\nexclude=kubelet\n"
     )
     host.installed = {"kubelet": "1.36.5-150500.1.1", "cri-tools": "1.36.0-1"}
@@ -256,11 +257,81 @@ def test_dnf_takes_names_that_other_packages_provide(run_module: Run, host: Host
         ({"packages": ["--yes"]}, "'--yes' is neither"),
         ({"packages": [], "repository": {**REPOSITORY, "name": "a/b"}}, "name 'a/b' may hold"),
         ({"packages": [], "repository": {**REPOSITORY, "suite": "stable"}}, "needs components"),
+        (
+            {"packages": [], "repository": {**REPOSITORY, "url": "http://x"}},
+            "url http://x: http can be read and changed",
+        ),
+        (
+            {"packages": [], "repository": {**REPOSITORY, "key": "http://x"}},
+            "key http://x: http can be read and changed",
+        ),
+        ({"packages": [], "repository": {**REPOSITORY, "fingerprints": ["234654DA"]}}, "'234654DA' is no fingerprint"),
+        (
+            {"packages": [], "repository": {**REPOSITORY, "fingerprints": ["A" * 40]}},
+            "the given key cannot be compared",
+        ),
     ],
 )
 def test_bad_options(run_module: Run, host: Host, options: dict[str, Any], message: str) -> None:
     assert message in run_module(packages, **options)["msg"]
     assert host.commands == []
+
+
+def openpgp(content: bytes) -> str:
+    """A file with a key of version 4, as far as its fingerprint goes."""
+    body = b"\x04" + content
+    text = base64.b64encode(bytes([0xC6, len(body)]) + body).decode()
+    return f"{_openpgp.BEGIN}\n\n{text}\n{_openpgp.END}\n"
+
+
+OWN, OTHER = openpgp(b"own"), openpgp(b"another")
+(OWN_FINGERPRINT,) = _openpgp.fingerprints(OWN)
+BOTH = OWN.replace(f"\n{_openpgp.END}", OTHER.splitlines()[2] + f"\n{_openpgp.END}")
+
+
+def test_key_with_its_fingerprint(run_module: Run, host: Host, tmp_path: Path) -> None:
+    (tmp_path / "page").write_text(OWN)
+    spaced = " ".join([OWN_FINGERPRINT.lower()[:20], OWN_FINGERPRINT[20:]])
+    repository = {**REPOSITORY, "key": f"file://{tmp_path}/page", "fingerprints": [spaced, "A" * 40]}
+    options = {"packages": ["cri-tools"], "repository": repository}
+    assert run_module(packages, **options)["installed"] == ["cri-tools"]
+    key = tmp_path / "etc/apt/keyrings/kubernetes.asc"
+    assert key.read_text() == OWN
+    (tmp_path / "page").unlink()
+    assert run_module(packages, **options)["changed"] is False
+
+    # What lies there as the key by another's hand goes, and so does what an older run believed.
+    (tmp_path / "page").write_text(OWN)
+    for wrong in (OTHER, "", None):
+        key.unlink()
+        if wrong is not None:
+            key.write_text(wrong)
+        check = run_module(packages, **options, _ansible_check_mode=True, _ansible_diff=True)
+        assert (check["changed"], check["diff"][0]["after"]) == (True, "the repository's key\n")
+        assert run_module(packages, **options)["changed"] is True
+        assert key.read_text() == OWN
+
+
+@pytest.mark.parametrize("served", [OTHER, BOTH, OWN + OTHER])
+def test_another_key_is_refused_before_anything_is_installed(
+    run_module: Run, host: Host, tmp_path: Path, served: str
+) -> None:
+    (tmp_path / "page").write_text(served)
+    repository = {**REPOSITORY, "key": f"file://{tmp_path}/page", "fingerprints": [OWN_FINGERPRINT]}
+    message = run_module(packages, packages=["kubelet"], repository=repository)["msg"]
+    assert message.startswith(f"repository kubernetes: file://{tmp_path}/page ")
+    assert "holds a key with the fingerprint" in message or "cannot be compared with a fingerprint" in message
+    assert host.commands == []
+    assert not (tmp_path / "etc").exists()
+
+
+def test_a_given_key_that_changes_is_written(run_module: Run, host: Host, tmp_path: Path) -> None:
+    run_module(packages, packages=["cri-tools"], repository={**REPOSITORY, "key": OWN})
+    options = {"packages": ["cri-tools"], "repository": {**REPOSITORY, "key": OTHER}}
+    assert run_module(packages, **options, _ansible_check_mode=True)["changed"] is True
+    assert run_module(packages, **options)["changed"] is True
+    assert (tmp_path / "etc/apt/keyrings/kubernetes.asc").read_text() == OTHER
+    assert run_module(packages, **options)["changed"] is False
 
 
 def test_key_that_is_no_key(run_module: Run, host: Host, tmp_path: Path) -> None:
@@ -345,6 +416,7 @@ def test_order(part: Key, older: str, newer: str) -> None:
 
 def test_repository_with_suites() -> None:
     option = {"name": "docker", "url": "https://x", "key": KEY, "suite": "bookworm", "components": ["stable"]}
-    repository = _packages.parse_repository(option)
+    repository = _packages.parse_repository({**option, "fingerprints": [], "signed_metadata": False})
     assert repository is not None
+    assert "\nrepo_gpgcheck=0\n" in repository.yum("/k", [])
     assert "Suites: bookworm\nComponents: stable\n" in repository.deb822("/k")

@@ -79,7 +79,11 @@ def missing(*hosts: HostInput, groups: dict[str, list[str]] | None = None) -> li
     found = list(download_inputs.digests(Inputs(hosts, groups or GROUPS, SPECS)))
     assert len(found) <= 1
     assert {(fault.id, fault.host) for fault in found} <= {("digest-missing", "")}
-    return found[0].text.removeprefix("no digest is known of ").partition(":")[0].split(", ") if found else []
+    return (
+        found[0].text.removeprefix("no digest or fingerprint is known of ").partition(":")[0].split(", ")
+        if found
+        else []
+    )
 
 
 # A version that no release has.
@@ -127,6 +131,37 @@ DIGESTS: dict[str, Any] = {
 )
 def test_digests(values: dict[str, Any], expected: list[str]) -> None:
     assert missing(host("cp1", **values), host("w1", **values)) == expected
+
+
+REPOSITORY = {"name": "docker", "url": "https://m", "key": "https://m/key"}
+PACKAGES = {"kubernetes_install_method": "package", "container_runtime_install_method": "package", "etcd_checksum": OWN}
+CRIO = "the key of CRI-O's package repository (give it as container_runtime_package_repository)"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, []),
+        ({"kubernetes_package_key_fingerprints": []}, ["the key of Kubernetes' package repository"]),
+        ({"container_runtime_package_repository": REPOSITORY}, ["the key of the package repository docker"]),
+        ({"container_runtime_package_repository": {**REPOSITORY, "fingerprints": ["A" * 40]}}, []),
+        ({"container_runtime_package_repository": {**REPOSITORY, "key": "-----BEGIN PGP PUBLIC KEY"}}, []),
+        (
+            {"container_runtime_package_repository": REPOSITORY, "container_runtime_install_method": "archive"},
+            [],
+        ),
+        ({"kubernetes_container_runtime": "crio", "container_runtime_install_method": "archive"}, [CRIO]),
+        (
+            {
+                "kubernetes_container_runtime": "crio",
+                "container_runtime_package_repository": {**REPOSITORY, "fingerprints": ["A" * 40]},
+            },
+            [],
+        ),
+    ],
+)
+def test_keys_of_repositories(values: dict[str, Any], expected: list[str]) -> None:
+    assert missing(host("cp1", **{**PACKAGES, **values})) == expected
 
 
 def test_digests_of_hosts_with_other_parts() -> None:
