@@ -1,0 +1,135 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Give root the administrator's kubeconfig, and leave no old ones of it behind."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: root_kubeconfig
+short_description: Give root the administrator's kubeconfig
+version_added: 0.1.0
+author: groundwork.kubernetes contributors (@groundwork)
+description:
+  - Copies the administrator's kubeconfig to where C(kubectl) looks for it, with mode 0600.
+  - What was there is overwritten if it is an earlier one of this cluster, which differs in certificate, key and server
+    only. Anything else is somebody's own, and is kept beside it as C(<name>.<process>.<time>~).
+  - Of files kept so, those that are earlier kubeconfigs of this cluster are removed. Each gives all rights in it
+    until its certificate expires.
+extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
+options:
+  src:
+    description: The administrator's kubeconfig.
+    type: path
+    default: /etc/kubernetes/admin.conf
+  dest:
+    description: Where root's C(kubectl) looks for it. Its folder is made with mode 0700 where it is missing.
+    type: path
+    default: /root/.kube/config
+"""
+
+EXAMPLES = r"""
+- name: Let root use kubectl
+  groundwork.kubernetes.root_kubeconfig:
+"""
+
+RETURN = r"""
+kept:
+  description: Where a file of somebody's own was kept, or would be in check mode. Empty where there was none.
+  returned: success
+  type: str
+  sample: ''
+removed:
+  description: Earlier kubeconfigs of this cluster that were removed, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: ["/root/.kube/config.4711.2026-11-22@02:00:00~"]
+"""
+
+import io
+import os
+import re
+import time
+from typing import Any, Dict, List
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import Attributes, install_stream
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import (
+    open_folder,
+    read_file,
+    remove_file,
+    resolve,
+    stat_file,
+)
+
+# What kubeadm writes anew for the same administrator of the same cluster.
+RENEWED = re.compile(rb"^(\s*(?:-\s+)?)(client-certificate-data|client-key-data|server):\s*\S+\s*$", re.MULTILINE)
+DROPPED = re.compile(rb"^preferences: \{\}\n", re.MULTILINE)  # not written by newer releases
+AUTHORITY = b"certificate-authority-data:"
+# As Ansible names the copies that it keeps.
+KEPT = r"\.\d+\.\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d~"
+
+
+def is_earlier(content: bytes, current: bytes) -> bool:
+    """Whether a file is a kubeconfig of the administrator that this cluster gave earlier."""
+
+    def fixed(text: bytes) -> bytes:
+        return RENEWED.sub(rb"\1\2", DROPPED.sub(b"", text)).strip()
+
+    return AUTHORITY in current and fixed(content) == fixed(current)
+
+
+def leftovers(dest: str, current: bytes) -> List[str]:
+    """Files that were kept beside it and are earlier kubeconfigs of this cluster."""
+    folder, name = os.path.split(dest)
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    paths = [os.path.join(folder, item) for item in names if re.fullmatch(re.escape(name) + KEPT, item)]
+    return [path for path in paths if not os.path.islink(path) and is_earlier(read_file(path) or b"", current)]
+
+
+def run(module: AnsibleModule) -> Dict[str, Any]:
+    """Compare, then copy and remove."""
+    current = read_file(module.params["src"])
+    if not current:
+        module.fail_json(msg=f"src: {module.params['src']} does not exist or is empty. Nothing was changed")
+    dest = resolve(os.path.abspath(module.params["dest"]))
+    before = read_file(dest)
+    removed = leftovers(dest, current)
+    attributes = Attributes(0o600)
+    kept = ""
+    if before and before != current and not is_earlier(before, current):
+        kept = f"{dest}.{os.getpid()}.{time.strftime('%Y-%m-%d@%H:%M:%S~')}"
+    write = before != current
+    changed = write or bool(removed) or attributes.differ(dest)
+    if changed and not module.check_mode:
+        open_folder(os.path.dirname(dest), 0o700).__exit__(None, None, None)
+        if kept:
+            found = stat_file(dest)
+            install_stream(module, io.BytesIO(before or b""), kept, Attributes(0o600, found.st_uid, found.st_gid))
+        if write:
+            install_stream(module, io.BytesIO(current), dest, attributes)
+        attributes.apply(dest)
+        for path in removed:
+            remove_file(path)
+    return {"changed": changed, "kept": kept, "removed": removed}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "src": {"type": "path", "default": "/etc/kubernetes/admin.conf"},
+            "dest": {"type": "path", "default": "/root/.kube/config"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module)
+    except OSError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
