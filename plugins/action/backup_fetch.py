@@ -27,6 +27,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     named_archives,
     surplus,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_signature import LIMIT, SIGNATURE, Signer
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies import (
     FLAGS,
     NO_FOLDER,
@@ -79,12 +80,14 @@ class Source:
         size: its bytes.
         piece: MiB that are read at once.
         command: the command that prints so many of these MiB from there on.
+        signature: the file with the signature beside it, if there is one.
     """
 
     name: str
     size: int
     piece: int
     command: Callable[[int, int], str]
+    signature: Source | None = None
 
 
 class ActionModule(ActionBase):
@@ -139,13 +142,17 @@ class ActionModule(ActionBase):
                 self.require_room(source, 2 if opened else 1)
                 if name.endswith(SEALED) and not opened:
                     self.fetch(self.on_host(options["path"] + DESCRIPTION), target + DESCRIPTION)
+                self.drop_signature(dest)
+            if source.signature:
+                self.fetch_signature(source.signature, dest)
+            if not there:
                 self.fetch(source, target, options["sha256"] or "")
             if opened:
                 try:
                     self.decrypt(source.name, target, dest)
                 finally:
                     os.unlink(target)
-            result["archive"] = describe(dest, "", datetime.now(timezone.utc))
+            result["archive"] = describe(dest, "", datetime.now(timezone.utc), Signer(ssh_keygen(), run_here))
         result["removed"] = self.tidy(dest)
         result["changed"] = bool(result["changed"] or result["removed"])
         return result
@@ -160,16 +167,21 @@ class ActionModule(ActionBase):
         return self.on_host(path)
 
     def on_host(self, path: str) -> Source:
-        """A file of the host."""
-        command = f"stat -c %s {shlex.quote(path)}"
+        """A file of the host, with its signature where it has one."""
+        quoted, signature = shlex.quote(path), shlex.quote(path + SIGNATURE)
+        command = f"stat -c %s {quoted} && if test -e {signature}; then stat -c %s {signature}; fi"
         rc, out, err = self.call(command)
         if rc:
             raise FetchError(f"{self.host}: {command} failed with exit code {rc}: {err.strip()}")
 
-        def piece(start: int, count: int) -> str:
-            return f"dd if={shlex.quote(path)} bs={MIB} skip={start} count={count} status=none | base64"
+        def source(path: str, size: str, beside: Source | None = None) -> Source:
+            def piece(start: int, count: int) -> str:
+                return f"dd if={shlex.quote(path)} bs={MIB} skip={start} count={count} status=none | base64"
 
-        return Source(path, int(out), PIECE, piece)
+            return Source(path, int(size), PIECE, piece, beside)
+
+        size, *signature_size = out.split()
+        return source(path, size, source(path + SIGNATURE, signature_size[0]) if signature_size else None)
 
     def in_copy(self) -> Source | None:
         """An archive in one of the copies: the one that is named, encrypted or not, else the newest."""
@@ -193,13 +205,17 @@ class ActionModule(ActionBase):
             raise FetchError(f"copy: {target} cannot be listed: rclone says {last_words(err)}")
         sizes = {item.name: item.size for item in parse_listing(out if rc == 0 else "", time.time())}
         name = self.choose(target, list(sizes))
-        place = inside(target, name)
 
-        def piece(start: int, count: int) -> str:
-            section = f"--offset={start * MIB} --count={count * MIB}"
-            return f"{prefix}rclone cat {section} {flags} {shlex.quote(place)} | base64"
+        def source(name: str, beside: Source | None = None) -> Source:
+            place = inside(target, name)
 
-        return Source(place, sizes[name], PIECE_OF_COPY, piece)
+            def piece(start: int, count: int) -> str:
+                section = f"--offset={start * MIB} --count={count * MIB}"
+                return f"{prefix}rclone cat {section} {flags} {shlex.quote(place)} | base64"
+
+            return Source(place, sizes[name], PIECE_OF_COPY, piece, beside)
+
+        return source(name, source(name + SIGNATURE) if name + SIGNATURE in sizes else None)
 
     def choose(self, target: str, names: list[str]) -> str:
         """Which of the archives is meant."""
@@ -307,6 +323,17 @@ class ActionModule(ActionBase):
             )
         os.replace(draft, target)
 
+    def drop_signature(self, dest: str) -> None:
+        """Remove that of an earlier archive of the name, which is overwritten."""
+        if os.path.lexists(dest + SIGNATURE):
+            os.unlink(dest + SIGNATURE)
+
+    def fetch_signature(self, source: Source, dest: str) -> None:
+        """Copy that of an archive."""
+        if source.size > LIMIT:
+            raise FetchError(f"{source.name} has {source.size} bytes, so it is no signature")
+        self.fetch(source, dest + SIGNATURE)
+
     def decrypt(self, archive: str, sealed: str, target: str) -> None:
         """Decrypt a file; the plain one gets its name when it is whole."""
         key, draft = self.options["identity"], target + ".part"
@@ -361,6 +388,17 @@ def some(items: list[Listed]) -> str:
 def age() -> str | None:
     """The program on the controller."""
     return shutil.which("age", path=f"{os.environ.get('PATH', os.defpath)}:/usr/local/bin")
+
+
+def ssh_keygen() -> str | None:
+    """The program on the controller."""
+    return shutil.which("ssh-keygen")
+
+
+def run_here(command: list[str], data: bytes) -> tuple[int, str, str]:
+    """Run a command on the controller."""
+    done = subprocess.run(command, check=False, input=data, capture_output=True, start_new_session=True)
+    return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
 
 
 def decryption_fault(archive: str, key: str, stderr: str) -> str:

@@ -105,6 +105,15 @@ options:
     description: Whether nothing is going to be changed, so that nothing need be confirmed.
     type: bool
     default: false
+  trusted_signers:
+    description: Public keys of those who make the cluster's archives, besides those that the hosts have.
+    type: list
+    elements: str
+    default: []
+  unverified:
+    description: Whether an archive is taken of which it is not known who made it.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -119,7 +128,8 @@ _value:
   description:
     - The plan, C(faults), C(warnings), C(summary) in sentences, C(id), C(action), C(archive), C(cluster_uid) as far as
       it is known, C(places) where hosts have it, C(copy_to), C(initial_cluster), C(client_urls), C(external),
-      C(stages) by host, C(prepare), C(save), C(stop) and C(revisions_lost).
+      C(stages) by host, C(prepare), C(save), C(stop), C(revisions_lost), C(signed) that tells who signed the archive,
+      and all C(trusted_signers).
     - C(bring) tells which archive must come to the controller first, by C(remote), C(host) and C(path). All are empty
       where none must. C(archive) is then known once O(brought) is given.
   type: dict

@@ -33,6 +33,7 @@ FILES = "files"
 BAD = ".bad"
 CHUNK = 1024 * 1024
 MANIFEST_LIMIT = 4 * 1024 * 1024
+HEADER_LIMIT = 64 * 1024
 MEMBER_LIMIT = 10_000
 TIME_IN_NAME = "%Y%m%dT%H%M%SZ"
 TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -212,7 +213,7 @@ def write_archive(
             parts = [_add_file(tar, database, DATABASE), *(_add_file(tar, source, FILES + source) for source in files)]
             parts += [_add_text(tar, FILES + name, content, manifest) for name, content in extra]
             whole = Manifest(**{**manifest.__dict__, "parts": parts})
-            text = (json.dumps(whole.as_dict(), indent=2, sort_keys=True) + "\n").encode()
+            text = manifest_text(whole)
             _add_text(tar, MANIFEST, text, manifest)
             _add_text(tar, CHECKSUM, f"{hashlib.sha256(text).hexdigest()}  {MANIFEST}\n".encode(), manifest)
         stream.flush()
@@ -220,6 +221,16 @@ def write_archive(
         # What is read back next shall come from the disk.
         os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     return whole
+
+
+def manifest_text(manifest: Manifest) -> bytes:
+    """A manifest as it is written into an archive."""
+    return (json.dumps(manifest.as_dict(), indent=2, sort_keys=True) + "\n").encode()
+
+
+def manifest_sha256(manifest: Manifest) -> str:
+    """The SHA-256 of the same."""
+    return hashlib.sha256(manifest_text(manifest)).hexdigest()
 
 
 def _add_file(tar: tarfile.TarFile, source: str, name: str) -> Part:
@@ -248,34 +259,65 @@ def archive_size(sizes: Sequence[int]) -> int:
     return members + 512 * len(sizes) + 64 * 1024
 
 
-def read_archive(path: str, cluster: str = "") -> Manifest:
+@dataclass(frozen=True)
+class Examined:
+    """A manifest, and the SHA-256 of its text, by which an archive is signed."""
+
+    manifest: Manifest
+    sha256: str
+
+
+def examine(path: str, cluster: str = "", quick: bool = False) -> Examined:
     """Prove that an archive is whole, and is what its manifest says.
 
     Args:
         path: the archive.
         cluster: whose it must be; empty for anybody's.
+        quick: do not read the parts' bytes, but look at their sizes and the manifest's own hash.
 
     Raises:
         BackupError: with the fault that was found.
     """
     with _open(path) as stream:
-        return _Reader(path, stream).read(cluster)
+        reader = _Reader(path, stream, quick)
+        manifest = reader.read(cluster)
+        return Examined(manifest, hashlib.sha256(reader.text[MANIFEST]).hexdigest())
+
+
+def read_archive(path: str, cluster: str = "") -> Manifest:
+    """The manifest of an archive that is whole."""
+    return examine(path, cluster).manifest
 
 
 def read_manifest(path: str, cluster: str = "") -> Manifest:
-    """As read_archive, but the parts' bytes are not read: their sizes are looked at and the manifest's own hash."""
-    with _open(path) as stream:
-        return _Reader(path, stream, quick=True).read(cluster)
+    """The manifest of an archive whose bytes are not read."""
+    return examine(path, cluster, quick=True).manifest
 
 
-def extract_database(path: str, target: str) -> None:
-    """Write the snapshot of an archive that read_archive has proven to a file of its own."""
-    with _open(path) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
-        part = tar.extractfile(DATABASE)
-        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as out:
-            for chunk in iter(lambda: part.read(CHUNK) if part else b"", b""):
-                out.write(chunk)
+def extract_part(path: str, part: Part, out: BinaryIO) -> None:
+    """Write a part of an archive to a stream, and compare once more what its manifest says: it may have changed since.
+
+    Raises:
+        BackupError: if it is another one.
+    """
+    digest, size = hashlib.sha256(), 0
+    with _open(path) as stream, tarfile.open(fileobj=stream, mode="r:", tarinfo=_Header) as tar:
+        info = next((info for info in iter(tar.next, None) if info.name == part.name), None)
+        content = tar.extractfile(info) if info and not unsafe(info) and info.size == part.size else None
+        for chunk in iter(lambda: content.read(CHUNK) if content else b"", b""):
+            digest.update(chunk)
+            size += len(chunk)
+            out.write(chunk)
+    if (size, digest.hexdigest()) != (part.size, part.sha256):
+        raise BackupError("damaged", f"{path} was changed while it was read: {part.name} is another one now")
+
+
+def extract_database(path: str, manifest: Manifest, target: str) -> None:
+    """Write the snapshot of an archive to a file of its own."""
+    part = next(part for part in manifest.parts if part.name == DATABASE)
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as out:
+        extract_part(path, part, out)
 
 
 def _open(path: str) -> BinaryIO:
@@ -303,6 +345,16 @@ def unsafe(info: tarfile.TarInfo) -> str:
     return next((reason for reason, applies in reasons.items() if applies), "")
 
 
+class _Header(tarfile.TarInfo):
+    """A member whose header cannot be larger than any that is needed: tarfile holds it in memory."""
+
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) and self.size > HEADER_LIMIT:
+            raise tarfile.ReadError(f"a header of {self.size} bytes")
+        found: tarfile.TarInfo = super()._proc_member(tar)  # type: ignore[misc]
+        return found
+
+
 class _Reader:
     """One pass over an archive."""
 
@@ -321,13 +373,13 @@ class _Reader:
         if self.size == 0:
             raise self.fail("empty", "is empty")
         try:
-            tar = tarfile.open(fileobj=self.stream, mode="r:", errorlevel=2)  # noqa: SIM115
-        except (tarfile.TarError, EOFError, ValueError) as error:
+            tar = tarfile.open(fileobj=self.stream, mode="r:", errorlevel=2, tarinfo=_Header)  # noqa: SIM115
+        except (tarfile.TarError, EOFError, ValueError, RecursionError) as error:
             raise self.fail("not_an_archive", f"is not a tar archive: {error}") from error
         with tar:
             try:
                 self.members(tar)
-            except (tarfile.TarError, EOFError, ValueError) as error:
+            except (tarfile.TarError, EOFError, ValueError, RecursionError) as error:
                 raise self.fail("truncated", f"is truncated or damaged after byte {self.end}: {error}") from error
         manifest = self.manifest()
         if cluster and manifest.cluster != cluster:

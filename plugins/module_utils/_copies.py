@@ -28,9 +28,9 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     parse_time,
     surplus,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._encryption import DESCRIPTION
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import Owner
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import open_folder
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._shelf import BESIDE
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._staging import mebibytes
 
 PART = ".part"
@@ -120,7 +120,20 @@ class ToDo:
     taken: List[str]
 
 
-def to_do(local: Sequence[Listed], sizes: Dict[str, int], remote: Sequence[Remote], owner: Owner, keep: Keep) -> ToDo:
+def beside(items: Sequence[Listed]) -> Dict[str, List[str]]:
+    """The ends of the names of files that stand beside archives, by the archives' names."""
+    return {item.name: [suffix for suffix in BESIDE if os.path.exists(item.path + suffix)] for item in items}
+
+
+def to_do(
+    local: Sequence[Listed],
+    sizes: Dict[str, int],
+    remote: Sequence[Remote],
+    owner: Owner,
+    keep: Keep,
+    *,
+    companions: Dict[str, List[str]],
+) -> ToDo:
     """Which archives are to be copied, and which copies are to be removed.
 
     The rule that holds on the host holds for the copies: it looks at both, and what it keeps is to be there.
@@ -131,17 +144,20 @@ def to_do(local: Sequence[Listed], sizes: Dict[str, int], remote: Sequence[Remot
         remote: what is at the other end.
         owner: whose; copies of others are left alone.
         keep: the rule.
+        companions: what stands beside the archives on the host, and is to stand beside the copies.
     """
     there = {item.name: item.size for item in remote}
     named = [item for item in named_archives(there, owner.cluster) if not item.bad]
     copies = [item for item in named if owner.owns(item.uid)]
     gone = set(surplus([item.time for item in [*local, *copies]], keep))
     missing = [item for item in local if item.time not in gone and there.get(item.name) != sizes[item.name]]
-    # An archive whose description is not there yet is copied again.
+    # An archive whose description or signature is not there yet is copied again.
     missing += [
         item
         for item in local
-        if item.sealed and item.time not in gone and item not in missing and item.name + DESCRIPTION not in there
+        if item.time not in gone
+        and item not in missing
+        and any(item.name + suffix not in there for suffix in companions[item.name])
     ]
     return ToDo(
         sorted(missing, key=lambda item: item.time, reverse=True),
@@ -176,7 +192,8 @@ class Rclone:
         try:
             remote = self.listing(target)
             sizes = {item.name: os.path.getsize(item.path) for item in local}
-            plan = to_do(local, sizes, remote, owner, keep)
+            companions = beside(local)
+            plan = to_do(local, sizes, remote, owner, keep, companions=companions)
             result.unidentified = plan.unidentified
             if plan.taken:
                 raise CopyError(
@@ -185,16 +202,16 @@ class Rclone:
                 )
             self.require_space(target, sum(sizes[item.name] for item in plan.missing))
             for item in plan.missing:
-                if item.sealed:
-                    self.put(item.path + DESCRIPTION, target)
+                for suffix in companions[item.name]:
+                    self.put(item.path + suffix, target)
                 self.put(item.path, target)
                 result.copied.append(item.name)
             there = {item.name for item in remote}
             for archive in plan.gone:
                 self._run("deletefile", inside(target, archive))
                 result.removed.append(archive)
-                if archive + DESCRIPTION in there:
-                    self._run("deletefile", inside(target, archive + DESCRIPTION))
+                for name in [archive + suffix for suffix in BESIDE if archive + suffix in there]:
+                    self._run("deletefile", inside(target, name))
             for part in remote:
                 if part.age > ABANDONED and _of_killed_run(part.name, owner, result.copied):
                     self._run("deletefile", inside(target, part.name))
@@ -259,7 +276,8 @@ def inside(target: str, name: str) -> str:
 
 
 def _of_killed_run(name: str, owner: Owner, copied: Sequence[str]) -> bool:
-    archive = re.sub(rf"({re.escape(DESCRIPTION)})?{re.escape(PART)}$", "", name)
+    ends = "|".join(map(re.escape, BESIDE))
+    archive = re.sub(rf"({ends})?{re.escape(PART)}$", "", name)
     found = [item for item in named_archives([archive], owner.cluster) if owner.owns(item.uid)]
     return name.endswith(PART) and archive not in copied and bool(found)
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import io
 import json
 import os
 import re
 import shutil
-import tarfile
 import tempfile
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
@@ -27,10 +27,13 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     SEALED,
     BackupError,
     Manifest,
+    examine,
+    extract_part,
     parse_time,
-    read_manifest,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_signature import Signer
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import read_file
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore_files import SMALL
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._staging import fsync_path
 
 JOURNAL = "/var/lib/groundwork/restore.json"
@@ -151,23 +154,23 @@ def encryption_keys(text: str) -> Dict[str, str]:
 
 def stored_keys(path: str, manifest: Manifest) -> Dict[str, str]:
     """The keys of encryption at rest in an archive."""
-    names = [part.name for part in manifest.parts if part.name.startswith(ENCRYPTION)]
     found: Dict[str, str] = {}
-    if names:
-        with tarfile.open(path, "r:") as tar:
-            for name in names:
-                content = tar.extractfile(name)
-                found.update(encryption_keys(content.read().decode("utf-8", "replace")) if content else {})
+    for part in manifest.parts:
+        if part.name.startswith(ENCRYPTION) and part.size <= SMALL:
+            content = io.BytesIO()
+            extract_part(path, part, content)
+            found.update(encryption_keys(content.getvalue().decode("utf-8", "replace")))
     return found
 
 
-def describe(path: str, cluster: str, now: datetime) -> Dict[str, Any]:
-    """What an archive says of itself, in the form in which restore_info returns it; its bytes are not proven."""
+def describe(path: str, cluster: str, now: datetime, signer: Signer) -> Dict[str, Any]:
+    """What an archive says of itself, and who signed it, in the form of restore_info; its bytes are not proven."""
     if path.endswith(SEALED):
         message = f"{path} is encrypted. Name the file with its private key (restore_identity)"
         return {"path": path, "fault": ENCRYPTED, "message": message}
     try:
-        manifest = read_manifest(path, cluster)
+        examined = examine(path, cluster, quick=True)
+        manifest = examined.manifest
         keys = stored_keys(path, manifest)
     except (BackupError, OSError) as error:
         return {"path": path, "fault": getattr(error, "fault", "missing"), "message": str(error)}
@@ -182,6 +185,7 @@ def describe(path: str, cluster: str, now: datetime) -> Dict[str, Any]:
         "created": manifest.created,
         "age": int((now - parse_time(manifest.created)).total_seconds()),
         "size": os.path.getsize(path),
+        "signature": signer.examine(path, manifest, examined.sha256).as_dict(),
         "host": manifest.host,
         "authority": authority(manifest),
         "encryption_keys": keys,

@@ -17,17 +17,27 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     Keep,
     Listed,
     Manifest,
+    examine,
     list_archives,
     named_archives,
     read_archive,
     read_manifest,
     surplus,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_signature import (
+    SIGNATURE,
+    Signature,
+    Signer,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._encryption import (
     DESCRIPTION,
+    read_description,
     read_sealed_archive,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import Owner
+
+BESIDE = (DESCRIPTION, SIGNATURE)
+"""What the names of files that stand beside an archive end in."""
 
 DRAFTS = ".groundwork-backup-"
 
@@ -45,6 +55,19 @@ def look_into(item: Listed, cluster: str = "", quick: bool = True) -> Manifest:
     if item.sealed:
         return read_sealed_archive(item.path, cluster, quick)
     return (read_manifest if quick else read_archive)(item.path, cluster)
+
+
+def look_closer(item: Listed, signer: Signer, quick: bool = True) -> Tuple[Manifest, Signature]:
+    """The same, with what is known of the archive's signature.
+
+    Raises:
+        BackupError: with the fault that was found.
+    """
+    if item.sealed:
+        manifest = read_sealed_archive(item.path, item.cluster, quick)
+        return manifest, signer.examine(item.path, manifest, sha256=read_description(item.path).sha256)
+    found = examine(item.path, item.cluster, quick)
+    return found.manifest, signer.examine(item.path, found.manifest, found.sha256)
 
 
 class Shelf:
@@ -112,16 +135,18 @@ class Shelf:
 def remove_archive(path: str) -> None:
     """Remove an archive, then what stands beside it."""
     os.unlink(path)
-    if os.path.lexists(path + DESCRIPTION):
-        os.unlink(path + DESCRIPTION)
+    for suffix in BESIDE:
+        if os.path.lexists(path + suffix):
+            os.unlink(path + suffix)
 
 
 def remove_orphans(directory: str, owner: Owner) -> None:
-    """Remove descriptions of a cluster whose archive is not there: a run was killed before it came."""
-    names = [name[: -len(DESCRIPTION)] for name in os.listdir(directory) if name.endswith(DESCRIPTION)]
-    for item in named_archives([os.path.join(directory, name) for name in names], owner.cluster):
-        if owner.owns(item.uid) and not os.path.lexists(item.path):
-            os.unlink(item.path + DESCRIPTION)
+    """Remove what is to stand beside an archive of a cluster that is not there: a run was killed before it came."""
+    for suffix in BESIDE:
+        names = [name[: -len(suffix)] for name in os.listdir(directory) if name.endswith(suffix)]
+        for item in named_archives([os.path.join(directory, name) for name in names], owner.cluster):
+            if owner.owns(item.uid) and not os.path.lexists(item.path):
+                os.unlink(item.path + suffix)
 
 
 def try_lock(handle: int) -> bool:

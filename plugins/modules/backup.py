@@ -28,6 +28,9 @@ description:
   - Where it is to be encrypted, it is proven first. The plain archive only ever lies in a folder that root alone can
     enter, on the file system of O(directory), and is gone at the end. What a killed run left there, the next one
     removes. The encrypted one is named C(.tar.age). Beside it, C(.tar.age.json) tells without any key what it is.
+  - With O(signing_key) it is signed with C(ssh-keygen), in a file C(.sig) beside it, which comes first. That names
+    the archive, the cluster and its identity, and has the SHA-256 of the file as it lies there and of its manifest.
+    So nobody without the key can hand in another archive, or give one the name of another.
   - Copies elsewhere are made by rclone and read back. An archive has its name there only after that.
   - Two runs in the same folder exclude each other. A member that fails while it gives the snapshot is left, and the
     next healthy one is asked, once.
@@ -114,6 +117,14 @@ options:
     type: list
     elements: str
     default: []
+  signing_key:
+    description:
+      - File on the host with the private key that archives are signed with, in ssh's form and without a passphrase.
+        Where it is absent, a key is made for this host, mode 0600.
+      - The public keys belong where they outlive the cluster, since a restore trusts no others. An O(include) that
+        means this file is refused.
+      - The host needs C(ssh-keygen) of OpenSSH 8.1 or newer. Without this option archives are not signed.
+    type: path
   identity:
     description:
       - With O(state=verified), a file with the private key for an encrypted archive. It is then decrypted into a
@@ -295,6 +306,19 @@ size:
   returned: when there is an archive
   type: int
   sample: 4249600
+signer:
+  description: The public key that the archive was signed with, or empty.
+  returned: a backup was made
+  type: str
+  sample: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPLIJ/GXykftYmN1hmrIZ4M1wNe+Sl+ZX/r8N9Hla7yh cp-1
+signature:
+  description:
+    - What is known of the archive's signature. C(state) is V(good), V(none), or V(unknown) where C(ssh-keygen) is not
+      installed; C(key) and C(fingerprint) tell whose it is, C(message) why it is not good. Whom to trust is not judged.
+    - One that does not belong to the archive is a failure.
+  returned: state=verified
+  type: dict
+  sample: {state: good, key: ssh-ed25519 AAAAC3Nza..., fingerprint: "SHA256:GoiEUm8rNwsj...", message: ""}
 sha256:
   description: SHA-256 of the archive, as it lies there.
   returned: a backup was made
@@ -378,7 +402,7 @@ fault:
   returned: on failure because of an archive
   type: str
   choices: [missing, empty, not_an_archive, truncated, no_manifest, manifest, unknown_format, unsafe_member,
-    wrong_cluster, unlisted_part, missing_part, wrong_size, damaged, untrue, proof, copy]
+    wrong_cluster, unlisted_part, missing_part, wrong_size, damaged, untrue, signature, proof, copy]
   sample: damaged
 """
 
@@ -407,7 +431,9 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     archive_name,
     archive_size,
     disagreement,
+    examine,
     extract_database,
+    manifest_sha256,
     named_archives,
     read_archive,
     write_archive,
@@ -418,6 +444,13 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_metr
     known_uid,
     metrics,
     write_metrics,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_signature import (
+    SIGNATURE,
+    SigningError,
+    module_signer,
+    refuse_wrong,
+    state_statement,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies import (
     Rclone,
@@ -432,6 +465,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._encryption 
     Age,
     EncryptionError,
     describe_sealed,
+    read_description,
     read_sealed_archive,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import (
@@ -494,6 +528,7 @@ ARGUMENTS: Dict[str, Any] = {
     },
     "extra_files": {"type": "dict", "default": {}, "no_log": True},
     "encrypt_to": {"type": "list", "elements": "str", "default": []},
+    "signing_key": {"type": "path", "no_log": False},
     "identity": {"type": "path"},
     "unless_newer": {"type": "int", "default": 0},
     "take_turns": {"type": "bool", "default": False},
@@ -538,6 +573,7 @@ class BackupModule:
         self.options: Dict[str, Any] = module.params
         self.etcd = Etcd(module)
         self.age = Age(module)
+        self.signer = module_signer(module)
         self.start = time.monotonic()
         self.directory = os.path.abspath(self.options["directory"] or ".")
         self.cluster: str = self.options["cluster"] or ""
@@ -566,9 +602,11 @@ class BackupModule:
         manifest = read_sealed_archive(path, self.cluster)
         identity = self.options["identity"]
         if not identity:
+            signature = self.signer.examine(path, manifest, sha256=read_description(path).sha256)
+            refuse_wrong(path, signature)
             proof = Proof("ciphertext", passed=True, time=now().strftime(TIME))
             found = {"manifest": manifest.as_dict(), "proof": proof.__dict__, "size": os.path.getsize(path)}
-            return {"changed": False, "path": path, **found}
+            return {"changed": False, "path": path, "signature": signature.as_dict(), **found}
         scratch = self.options["scratch_directory"] or os.path.dirname(path)
         require_own(scratch, sticky=True)
         require_space(scratch, os.path.getsize(path), f"decrypting {path}")
@@ -580,16 +618,19 @@ class BackupModule:
     def verified_plain(self, path: str, shown_as: str, scratch: str) -> Dict[str, Any]:
         """Prove an archive that can be read."""
         try:
-            manifest = read_archive(path, self.cluster)
+            examined = examine(path, self.cluster)
         except BackupError as error:
             raise BackupError(error.fault, str(error).replace(path, shown_as)) from error
+        manifest = examined.manifest
+        signature = self.signer.examine(shown_as, manifest, examined.sha256)
+        refuse_wrong(shown_as, signature)
         server = self.server(manifest.etcd.version)
         database = next(part.size for part in manifest.parts if part.name == DATABASE)
         require_own(scratch, sticky=True)
         require_space(scratch, database + self.trial_space(database), f"proving {shown_as}")
         with drafts(scratch) as folder:
             copy = os.path.join(folder, DATABASE)
-            extract_database(path, copy)
+            extract_database(path, manifest, copy)
             snapshot = self.inspect(copy, shown_as, manifest.etcd.version)
             said = {"revision": snapshot.revision, "total_keys": snapshot.total_keys}
             for name, value in said.items():
@@ -601,7 +642,8 @@ class BackupModule:
                     )
             proof = self.prove(copy, folder, manifest.etcd, server)
         result = {
-            "changed": False, "path": shown_as, "manifest": manifest.as_dict(), "size": os.path.getsize(shown_as)
+            "changed": False, "path": shown_as, "manifest": manifest.as_dict(), "size": os.path.getsize(shown_as),
+            "signature": signature.as_dict(),
         }  # fmt: skip
         if not proof.passed:
             raise FailedError(f"{shown_as} {proof.reason}", fault="proof", **result)
@@ -673,6 +715,9 @@ class BackupModule:
             raise FailedError(f"cluster: {self.cluster!r} is no name of letters, digits, '.', '_' and '-'")
         missing: List[str] = []
         files = collect(self.options["include"], missing)
+        key = self.options["signing_key"]
+        if key and os.path.realpath(key) in map(os.path.realpath, files):
+            missing.append(f"include: {key} signs the archives (signing_key), so it must not be in them")
         extra = decode_files(self.options["extra_files"], files, missing)
         missing += self.missing()
         require_own(self.directory)
@@ -720,6 +765,8 @@ class BackupModule:
             found += self.unfit("")
         if options["encrypt_to"]:
             found += self.age.faults(options["encrypt_to"])
+        if options["signing_key"] and self.signer.path is None:
+            found.append("ssh-keygen, which signs the archive (signing_key), is not installed on this host")
         if options["copies"]:
             found += self.rclone.faults()
         found += target_faults(options["copies"])
@@ -830,6 +877,7 @@ class BackupModule:
     def make(self, source: EndpointStatus, files: List[str], extra: List[Tuple[str, bytes]]) -> Dict[str, Any]:
         """Save, prove, archive, read back, encrypt, and only then give the archive its name."""
         remove_orphans(self.directory, self.owner)
+        public = self.ready_key()
         with drafts(self.options["scratch_directory"] or self.directory) as scratch, drafts(self.directory) as folder:
             path = self.next_path()
             database = os.path.join(scratch, DATABASE)
@@ -865,25 +913,40 @@ class BackupModule:
             remove_archive(old)
         fsync_path(self.directory)
         size = os.path.getsize(path)
-        return {**result, "manifest": manifest.as_dict(), "proof": proof.__dict__, "size": size, "sha256": sha256}
+        found = {"manifest": manifest.as_dict(), "proof": proof.__dict__, "size": size, "sha256": sha256}
+        return {**result, **found, "signer": public}
+
+    def ready_key(self) -> str:
+        """The public half of the key that signs, which is made where it is absent; empty without one."""
+        key = self.options["signing_key"]
+        if not key:
+            return ""
+        self.signer.make_key(key, self.host)
+        return self.signer.public_key(key)
 
     def publish(self, draft: str, final: str, manifest: Manifest) -> str:
         """Give a plain archive its name, or encrypt it and give that its name; return its hash."""
-        recipients = self.options["encrypt_to"]
+        recipients, key = self.options["encrypt_to"], self.options["signing_key"]
+        content = manifest_sha256(manifest)
+        beside: Dict[str, bytes] = {}
         if recipients:
             plain, draft = draft, draft + SEALED
             sealed = self.age.encrypt(plain, draft, recipients)
             os.unlink(plain)
             sha256 = sealed.sha256
-            beside = draft + DESCRIPTION
-            with open(beside, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
-                stream.write(describe_sealed(final, sealed, recipients, manifest))
-                stream.flush()
-                os.fsync(stream.fileno())
-            label(self.module, beside, final + DESCRIPTION)
-            os.replace(beside, final + DESCRIPTION)  # alone it counts for nothing, and the archive comes at once
+            beside[DESCRIPTION] = describe_sealed(final, sealed, recipients, manifest)
         else:
             sha256 = file_sha256(draft)
+        if key and not final.endswith(BAD):
+            statement = state_statement(final, manifest, os.path.getsize(draft), sha256, content)
+            beside[SIGNATURE] = self.signer.sign(statement, key)
+        for suffix, text in beside.items():  # alone they count for nothing, and the archive comes at once
+            with open(draft + suffix, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            label(self.module, draft + suffix, final + suffix)
+            os.replace(draft + suffix, final + suffix)
         label(self.module, draft, final)
         os.replace(draft, final)
         fsync_path(self.directory)
@@ -1018,7 +1081,9 @@ def main() -> None:
         module.fail_json(msg=str(error), **error.result)
     except BackupError as error:
         module.fail_json(msg=str(error), fault=error.fault)
-    except (EtcdError, NoSpaceError, BusyError, EncryptionError) as error:
+    except (EtcdError, NoSpaceError, BusyError, EncryptionError, SigningError) as error:
+        module.fail_json(msg=str(error))
+    except UnsafePathError as error:
         module.fail_json(msg=str(error))
     except UnsafePathError as error:
         module.fail_json(msg=str(error))

@@ -11,8 +11,10 @@ short_description: Bring a backup to the controller, from a host or one of the c
 version_added: 0.1.0
 author: groundwork.kubernetes contributors (@groundwork)
 description:
-  - Copies an archive that M(groundwork.kubernetes.backup) made, and the description beside an encrypted one, into a
-    folder of the controller, and keeps archives there by the same rule.
+  - Copies an archive that M(groundwork.kubernetes.backup) made, with its signature and the description of an encrypted
+    one, into a folder of the controller, and keeps archives there by the same rule.
+  - It says what is known of the signature (RV(archive)), which also holds for the archive once it is decrypted. Whom to
+    trust is not judged.
   - The archive lies on the host, or in one of the copies that the host reaches with rclone. Of a copy nothing is stored
     on the host.
   - With O(identity) it is decrypted on the controller, the only place that needs the private key and C(age).
@@ -85,6 +87,7 @@ requirements:
   - dd and base64 on the host
   - with O(copy), rclone on the host
   - with O(identity), age on the controller
+  - ssh-keygen on the controller, for the signature
 seealso:
   - module: groundwork.kubernetes.backup
 """

@@ -113,6 +113,14 @@ backups:
       description: The same for people.
       type: str
       sample: ''
+    signature:
+      description:
+        - What is known of its signature. C(state) is V(good), V(none), V(wrong) where it does not belong to the
+          archive, which is then not valid, or V(unknown). C(key) and C(fingerprint) tell whose it is.
+        - Whom to trust is not judged.
+        - Empty where the archive cannot be read.
+      type: dict
+      sample: {state: good, key: ssh-ed25519 AAAAC3Nza..., fingerprint: "SHA256:GoiEUm8rNwsj...", message: ""}
     proof:
       description: What was done to prove it when it was made, and what came of it. Empty where it cannot be read.
       type: dict
@@ -164,12 +172,17 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     Listed,
     list_archives,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_signature import (
+    WRONG,
+    Signer,
+    module_signer,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies import (
     copies_name,
     remembered,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import Owner, ask_api
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._shelf import look_into
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._shelf import look_closer
 
 ARGUMENTS: Dict[str, Any] = {
     "directory": {"type": "path", "required": True},
@@ -181,7 +194,7 @@ ARGUMENTS: Dict[str, Any] = {
 }
 
 
-def look_at(item: Listed, verify: bool, now: datetime) -> Dict[str, Any]:
+def look_at(item: Listed, verify: bool, now: datetime, signer: Signer) -> Dict[str, Any]:
     """What one archive is."""
     found: Dict[str, Any] = {
         "path": item.path,
@@ -192,21 +205,25 @@ def look_at(item: Listed, verify: bool, now: datetime) -> Dict[str, Any]:
         "size": os.path.getsize(item.path),
         "encrypted": item.sealed,
         "valid": False,
+        "signature": {},
         "proof": {},
         "host": "",
         "kubernetes_version": "",
         "etcd": {},
     }
     try:
-        manifest = look_into(item, item.cluster, quick=not verify)
+        manifest, signature = look_closer(item, signer, quick=not verify)
     except BackupError as error:
         return {**found, "fault": error.fault, "message": str(error)}
     known = manifest.as_dict()
+    found["signature"] = signature.as_dict()
     found["cluster_uid"] = manifest.cluster_uid or item.uid
     found.update({name: known[name] for name in ("proof", "host", "kubernetes_version", "etcd")})
     if item.bad or not manifest.proof.passed:
         reason = manifest.proof.reason or "is set aside as bad"
         return {**found, "fault": "proof", "message": f"{item.path} {reason}"}
+    if signature.state == WRONG:
+        return {**found, "fault": "signature", "message": f"{item.path} {signature.message}"}
     return {**found, "valid": True, "fault": "", "message": ""}
 
 
@@ -215,10 +232,10 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENTS, mutually_exclusive=[("cluster_uid", "kubeconfig")], supports_check_mode=True
     )
-    now = datetime.now(timezone.utc)
+    now, signer = datetime.now(timezone.utc), module_signer(module)
     try:
         listed = list_archives(module.params["directory"], module.params["cluster"])
-        found = [look_at(item, module.params["verify"], now) for item in listed]
+        found = [look_at(item, module.params["verify"], now, signer) for item in listed]
         uid = module.params["cluster_uid"]
         if module.params["kubeconfig"]:
             uid, reason = ask_api(module, module.params["kubeconfig"])

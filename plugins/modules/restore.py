@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - groundwork.kubernetes.etcd
   - groundwork.kubernetes.etcd.tools
   - groundwork.kubernetes.etcd.restore
+  - groundwork.kubernetes.signature
 attributes:
   check_mode:
     details:
@@ -97,6 +98,7 @@ EXAMPLES = r"""
     cluster: kubernetes
     name: cp-1
     initial_cluster: {cp-1: ["https://192.0.2.11:2380"]}
+    trusted_signers: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPLIJ/GXykftYmN1hmrIZ4M1wNe+Sl+ZX/r8N9Hla7yh cp-1]
 
 - name: Stop the control plane
   groundwork.kubernetes.static_pods:
@@ -136,7 +138,7 @@ fault:
   description: In one word, why it cannot be done. Besides these, those of M(groundwork.kubernetes.backup).
   returned: on failure because of an archive or of what is on the host
   type: str
-  choices: [version, identity, journal, in_use, stray, not_staged, nothing_to_go_back_to, unproven]
+  choices: [version, identity, journal, in_use, stray, not_staged, nothing_to_go_back_to, unproven, unverified]
   sample: in_use
 """
 
@@ -154,8 +156,13 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
     BackupError,
     Manifest,
+    examine,
     extract_database,
-    read_archive,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_signature import (
+    SIGNER_OPTIONS,
+    module_signer,
+    require_signer,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import (
     CLIENT_OPTIONS,
@@ -212,6 +219,7 @@ ARGUMENTS: Dict[str, Any] = {
     "wait_timeout": {"type": "int", "default": 180},
     "keep_old": {"type": "bool", "default": True},
     "journal": {"type": "path", "default": JOURNAL},
+    **SIGNER_OPTIONS,
     **CLIENT_OPTIONS,
 }
 
@@ -286,8 +294,9 @@ class Restore:
         return {**result, "changed": True}
 
     def archive(self, path: str) -> Manifest:
-        """The archive, if it is the right one and whole."""
-        manifest = read_archive(path, self.options["cluster"])
+        """The archive, if it is the right one, whole, and made by somebody who is trusted."""
+        examined = examine(path, self.options["cluster"])
+        manifest = examined.manifest
         if not manifest.proof.passed:
             raise BackupError("proof", f"{path} {manifest.proof.reason or 'failed its proof'}")
         wanted = self.options["identity"] or (self.journal.identity if self.journal else "")
@@ -295,6 +304,8 @@ class Restore:
             raise RestoreError(
                 "identity", f"{path} is another archive ({identity(manifest)}) than the one meant ({wanted})"
             )
+        signature = module_signer(self.module).examine(path, manifest, examined.sha256)
+        require_signer(path, signature, self.options)
         return manifest
 
     def stage(self, path: str, manifest: Manifest, plan: Plan) -> None:
@@ -325,7 +336,7 @@ class Restore:
         with StagedFolder(self.module, self.folders.new, 0o700, uid, gid, final=self.data_dir) as folder:
             database = os.path.join(folder.stage, SNAPSHOT)
             try:
-                extract_database(path, database)
+                extract_database(path, manifest, database)
                 verify_snapshot(self.etcd, database, f"the snapshot in {path}", manifest.etcd.version)
                 self.etcd.restore(database, [f"--data-dir={folder.content}", *plan.arguments])
             except (CommandError, OSError) as error:

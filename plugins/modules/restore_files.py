@@ -11,11 +11,15 @@ short_description: Put files of a backup back where they came from
 version_added: 0.1.0
 author: groundwork.kubernetes contributors (@groundwork)
 description:
-  - Reads an archive of M(groundwork.kubernetes.backup) in full, proves that it is whole, and puts files of the host
-    that it holds back in their places, each in one step and with its mode and owner.
+  - Reads an archive of M(groundwork.kubernetes.backup) in full, proves that it is whole and who made it, and puts files
+    of the host that it holds back in their places, each in one step.
+  - Only files that are named are put back, and none but in C(/etc/kubernetes) and C(/etc/etcd/pki). A static pod's
+    manifest never is, whoever made the archive.
+  - They belong to root. Certificates, C(*.crt), get mode 0644, all others 0600, whatever the archive says.
   - A file that is there with other content is never overwritten, unless O(force). Then nothing is written at all.
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
+  - groundwork.kubernetes.signature
 attributes:
   check_mode:
     support: full
@@ -26,7 +30,7 @@ attributes:
     support: full
 options:
   path:
-    description: The archive.
+    description: The archive, with its name as it was made and its signature C(.sig) beside it.
     type: path
     required: true
   cluster:
@@ -34,15 +38,22 @@ options:
     type: str
     default: ''
   include:
-    description: Shell patterns of absolute paths; C(*) also stands for slashes.
+    description:
+      - Absolute paths, in which C(*) stands for any characters but a slash. A file of more than 1 MiB is refused.
+      - The default has the authorities, the key of service accounts, and the keys of encryption at rest.
     type: list
     elements: str
-    required: true
-  exclude:
-    description: Patterns of files that are left out.
-    type: list
-    elements: str
-    default: []
+    default:
+      - /etc/kubernetes/pki/ca.crt
+      - /etc/kubernetes/pki/ca.key
+      - /etc/kubernetes/pki/front-proxy-ca.crt
+      - /etc/kubernetes/pki/front-proxy-ca.key
+      - /etc/kubernetes/pki/sa.key
+      - /etc/kubernetes/pki/sa.pub
+      - /etc/kubernetes/pki/etcd/ca.crt
+      - /etc/kubernetes/pki/etcd/ca.key
+      - /etc/kubernetes/encryption/*.yaml
+      - /etc/kubernetes/encryption*.yaml
   force:
     description: Overwrites files that are there with other content.
     type: bool
@@ -57,16 +68,22 @@ EXAMPLES = r"""
   groundwork.kubernetes.restore_files:
     path: /var/backups/kubernetes/kubernetes-20261122T020000Z-1f0c6a52.tar
     cluster: kubernetes
-    include: [/etc/kubernetes/pki/ca.*, /etc/kubernetes/pki/sa.*, /etc/kubernetes/pki/*/ca.*]
+    trusted_signers: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPLIJ/GXykftYmN1hmrIZ4M1wNe+Sl+ZX/r8N9Hla7yh cp-1]
 """
 
 RETURN = r"""
 files:
-  description: The files of the archive that the patterns mean.
+  description: The files of the archive that O(include) means.
   returned: success
   type: list
   elements: str
   sample: [/etc/kubernetes/pki/ca.crt]
+left_out:
+  description: Files of the archive that it does not mean, which are not put back.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/kubernetes/admin.conf]
 changed_paths:
   description: Those that were, or would be, written.
   returned: success
@@ -74,18 +91,18 @@ changed_paths:
   elements: str
   sample: [/etc/kubernetes/pki/ca.crt]
 fault:
-  description: In one word, why an archive is not good, as M(groundwork.kubernetes.backup) returns it, or V(conflict).
+  description:
+    - In one word, why an archive is not good, as M(groundwork.kubernetes.backup) returns it, V(unverified) or
+      V(conflict).
   returned: on failure because of an archive
   type: str
   sample: damaged
 """
 
-import fnmatch
 import hashlib
+import io
 import os
-import stat
-import tarfile
-from typing import Any, Dict, List
+from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
@@ -93,14 +110,23 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     FILES,
     BackupError,
     Part,
-    read_archive,
+    examine,
+    extract_part,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_signature import (
+    SIGNER_OPTIONS,
+    module_signer,
+    require_signer,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import Attributes, install_stream
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore_files import (
+    KNOWN,
+    chosen,
+    mode_of,
+    path_faults,
+)
 
-
-def matches(path: str, patterns: List[str]) -> bool:
-    """Whether one of the patterns means a path."""
-    return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+ROOT = 0
 
 
 def digest(path: str) -> str:
@@ -115,28 +141,28 @@ def digest(path: str) -> str:
     return found.hexdigest()
 
 
-def write(module: AnsibleModule, parts: List[Part]) -> None:
-    """Put parts of the archive, which was proven before, in their places."""
-    with tarfile.open(module.params["path"], "r:") as tar:
-        for part in parts:
-            info = tar.getmember(part.name)
-            content = tar.extractfile(info)
-            if content is not None:
-                path = part.name[len(FILES) :]
-                attributes = Attributes(stat.S_IMODE(info.mode), info.uid, info.gid)
-                install_stream(module, content, path, attributes)  # type: ignore[arg-type]
+def read(archive: str, parts: Dict[str, Part]) -> Dict[str, bytes]:
+    """The contents of parts, each proven once more while it is read."""
+    found = {}
+    for path, part in parts.items():
+        content = io.BytesIO()
+        extract_part(archive, part, content)
+        found[path] = content.getvalue()
+    return found
 
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """Compare, and write what is not there."""
     params = module.params
-    manifest = read_archive(os.path.abspath(params["path"]), params["cluster"])
-    wanted = {part.name[len(FILES) :]: part for part in manifest.parts if part.name.startswith(f"{FILES}/")}
-    wanted = {
-        path: part
-        for path, part in wanted.items()
-        if matches(path, params["include"]) and not matches(path, params["exclude"])
-    }
+    faults = path_faults(params["include"])
+    if faults:
+        module.fail_json(msg="; ".join(faults))
+    archive = os.path.abspath(params["path"])
+    examined = examine(archive, params["cluster"])
+    signature = module_signer(module).examine(archive, examined.manifest, examined.sha256)
+    require_signer(archive, signature, params)
+    parts = examined.manifest.parts
+    wanted = chosen(archive, parts, params["include"])
     found = {path: digest(path) for path in wanted}
     others = [path for path, sha256 in found.items() if sha256 not in ("", wanted[path].sha256)]
     if others and not params["force"]:
@@ -145,10 +171,17 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
             f"{', '.join(others)}: there already, with other content than in {params['path']}. Nothing was changed: "
             "remove what is not needed, or set force",
         )
-    changed = [path for path, part in wanted.items() if found[path] != part.sha256]
-    if not module.check_mode:
-        write(module, [wanted[path] for path in changed])
-    result: Dict[str, Any] = {"changed": bool(changed), "files": sorted(wanted), "changed_paths": sorted(changed)}
+    changed = sorted(path for path, part in wanted.items() if found[path] != part.sha256)
+    contents = read(archive, {path: wanted[path] for path in changed})
+    for path in changed if not module.check_mode else []:
+        install_stream(module, io.BytesIO(contents[path]), path, Attributes(mode_of(path), ROOT, ROOT))
+    files = {part.name[len(FILES) :] for part in parts if part.name.startswith(f"{FILES}/")}
+    result: Dict[str, Any] = {
+        "changed": bool(changed),
+        "files": sorted(wanted),
+        "left_out": sorted(files - set(wanted)),
+        "changed_paths": changed,
+    }
     if module._diff and changed:
         result["diff"] = {
             "before": {path: "other content" if found[path] else "absent" for path in changed},
@@ -163,9 +196,9 @@ def main() -> None:
         argument_spec={
             "path": {"type": "path", "required": True},
             "cluster": {"type": "str", "default": ""},
-            "include": {"type": "list", "elements": "str", "required": True},
-            "exclude": {"type": "list", "elements": "str", "default": []},
+            "include": {"type": "list", "elements": "str", "default": KNOWN},
             "force": {"type": "bool", "default": False},
+            **SIGNER_OPTIONS,
         },
         supports_check_mode=True,
     )

@@ -81,6 +81,10 @@ options:
     description: File with the state of an interrupted restore.
     type: path
     default: /var/lib/groundwork/restore.json
+  signing_key:
+    description: File with the private key that the host's archives are signed with. It may be absent.
+    type: path
+    default: /etc/groundwork/backup/signing_key
 seealso:
   - module: groundwork.kubernetes.restore
   - plugin: groundwork.kubernetes.restore_plan
@@ -141,11 +145,16 @@ encryption_keys:
   returned: success
   type: dict
   sample: {3b1f0a1c9d2e4f60: key-20261122t101500z}
+signer:
+  description: The public key that the host's archives are signed with, or empty.
+  returned: success
+  type: str
+  sample: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPLIJ/GXykftYmN1hmrIZ4M1wNe+Sl+ZX/r8N9Hla7yh cp-1
 archives:
   description:
     - Archives of the cluster that passed their proof when they were made, newest first, with C(path), C(identity),
-      C(created), C(age) in seconds, C(size), C(host), C(authority), C(encryption_keys), C(cluster), C(cluster_uid) and
-      C(etcd). Clusters can share a name, so the newest 20 of each identity.
+      C(created), C(age) in seconds, C(size), C(signature), C(host), C(authority), C(encryption_keys), C(cluster),
+      C(cluster_uid) and C(etcd). Clusters can share a name, so the newest 20 of each identity.
   returned: success
   type: list
   elements: dict
@@ -178,6 +187,11 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     TIME_IN_NAME,
     Listed,
     list_archives,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_signature import (
+    SIGNING_KEY,
+    SigningError,
+    module_signer,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import (
     CLIENT_OPTIONS,
@@ -221,6 +235,7 @@ ARGUMENTS: Dict[str, Any] = {
     "external_pki": {"type": "path", "default": "/etc/etcd/pki"},
     "environment": {"type": "path", "default": "/etc/etcd/etcd.env"},
     "journal": {"type": "path", "default": JOURNAL},
+    "signing_key": {"type": "path", "default": SIGNING_KEY, "no_log": False},
     **CLIENT_OPTIONS,
 }
 LISTED = 20
@@ -234,6 +249,7 @@ class Host:
         self.module = module
         self.options: Dict[str, Any] = module.params
         self.now = datetime.now(timezone.utc)
+        self.own_signer = module_signer(module)
 
     def describe(self) -> Dict[str, Any]:
         """All that the module returns."""
@@ -258,6 +274,7 @@ class Host:
             "control_plane": self.manifest("kube-apiserver") is not None,
             "authority": self.authority(),
             "encryption_keys": self.encryption_keys(),
+            "signer": self.signer(),
             "archives": self.archives(),
             "encrypted": self.encrypted(),
             "archive": self.archive(),
@@ -370,6 +387,15 @@ class Host:
         ]
         return sorted(found, key=lambda item: (item.time, item.name), reverse=True)
 
+    def signer(self) -> str:
+        """The public key of this host's archives."""
+        path = self.options["signing_key"]
+        try:
+            return self.own_signer.public_key(path) if os.path.exists(path) else ""
+        except SigningError as error:
+            self.module.warn(str(error))
+            return ""
+
     def archives(self) -> List[Dict[str, Any]]:
         """The good archives of the cluster's name; another cluster's shall not crowd out its own."""
         seen: Counter[str] = Counter()
@@ -377,7 +403,7 @@ class Host:
         for item in self.listed(sealed=False):
             seen[item.uid] += 1
             newest += [item] if seen[item.uid] <= LISTED else []
-        found = [describe(item.path, self.options["cluster"], self.now) for item in newest]
+        found = [describe(item.path, self.options["cluster"], self.now, self.own_signer) for item in newest]
         return [item for item in found if not item["fault"]]
 
     def encrypted(self) -> List[str]:
@@ -389,7 +415,7 @@ class Host:
         path = self.options["archive"]
         if not path or not os.path.lexists(path):
             return {}
-        return describe(os.path.abspath(path), "", self.now)
+        return describe(os.path.abspath(path), "", self.now, self.own_signer)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ EVERY_HOST = "*"
 FAULTS: dict[str, str] = {
     # inputs
     "address-clash": "hosts share an address, or an address lies in a cluster network",
+    "backup-plain": "archives of backups would leave the hosts without encryption",
     "checksum-invalid": "a checksum is neither SHA-256 nor a URL",
     "cidr-clash": "the pod and service networks overlap or differ in address families",
     "cidr-invalid": "a network is no CIDR, or its size cannot work",

@@ -19,6 +19,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import Address, normal_text, read_address
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import (
     api_inputs,
+    backup_inputs,
     download_inputs,
     endpoint,
     host_pki,
@@ -427,6 +428,7 @@ HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
     hardening,
     kubeadm_inputs.kubeadm_fields,
     settings_inputs.settings,
+    backup_inputs.backups,
 ]
 
 # Across hosts

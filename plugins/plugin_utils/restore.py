@@ -13,6 +13,12 @@ from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import normal, url_hosts
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import SEALED
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_signature import (
+    WRONG,
+    distrust,
+    public_part,
+    signer_faults,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore import (
     ENCRYPTED,
     FINISHED,
@@ -63,6 +69,8 @@ class Request:
         save: whether what runs now is to be saved.
         rebuild: whether an empty host is made the first of a cluster again.
         check: whether it is check mode, which needs no confirmation.
+        trusted_signers: public keys of those who make the cluster's archives, besides those of the hosts.
+        unverified: whether an archive is taken of which it is not known who made it.
     """
 
     cluster: str
@@ -84,6 +92,8 @@ class Request:
     save: bool = True
     rebuild: bool = False
     check: bool = False
+    trusted_signers: Sequence[str] = ()
+    unverified: bool = False
 
 
 class Planner:
@@ -96,6 +106,11 @@ class Planner:
         self.members = [host for host in request.members if host in hosts]
         told = request.cluster_uid or ("" if request.other_cluster else live_uid(hosts))
         self.identities = Identities(request.cluster, told, request.adopt, listed(hosts))
+        # A host makes archives with a key of its own, or with the cluster's.
+        own = {host: str(info.get("signer", "")) for host, info in hosts.items() if info.get("signer")}
+        self.signers = {public_part(key): f"the key of {host}" for host, key in own.items()}
+        self.signers.update({public_part(key): "in backup_trusted_signers" for key in request.trusted_signers})
+        self.faults += [f"backup_trusted_signers: {fault}" for fault in signer_faults(request.trusted_signers)]
         self.journals = {host: hosts[host]["journal"] for host in self.members if hosts[host]["journal"]}
         self.bring = {"remote": "", "host": "", "path": ""}
         brought = request.brought.get("archive")
@@ -136,6 +151,8 @@ class Planner:
             "id": identifier,
             "archive": archive,
             "cluster_uid": self.identities.told,
+            "trusted_signers": sorted(filter(None, self.signers)),
+            "signed": self.signed(archive),
             "bring": self.bring,
             "places": places,
             "copy_to": [host for host in self.members if host not in places] if prepare else [],
@@ -383,6 +400,7 @@ class Planner:
         self.faults += [foreign_uid] if foreign_uid else []
         newer = [item for item, _uid in self.identities.listed if is_newer(item, archive)]
         self.warnings += self.identities.warnings(path, uid_of(archive), newer)
+        self.judge_signature(archive, path)
         self.judge_keys(archive, path)
         for host in self.members:
             info = self.hosts[host]
@@ -396,6 +414,33 @@ class Planner:
                     f"{host}: {info['member']['data_dir']} has {info['data']['free'] >> 20} MiB free, but the new "
                     f"data needs {needed >> 20} MiB beside the old"
                 )
+
+    def judge_signature(self, archive: Info, path: str) -> None:
+        """Whether it is known who made the archive."""
+        signature = archive["signature"]
+        reason = distrust(signature, self.signers)
+        if not reason:
+            return
+        if signature["state"] == WRONG:
+            self.faults.append(f"{path} {reason}: do not trust it. Name another one (restore_archive)")
+        elif self.request.unverified:
+            self.warnings.append(f"{path} {reason}. It is taken, as restore_unverified says")
+        else:
+            self.faults.append(
+                f"{path} {reason}. Whoever made it gets the cluster in hand. Name the public key of its maker in "
+                "backup_trusted_signers, or set restore_unverified, if you know by other means where it comes from: "
+                "see docs/restore.md, 'Who made it'"
+            )
+
+    def signed(self, archive: Info) -> str:
+        """Who signed the archive, for people; nothing where there is none, or where it is not read any more."""
+        if "signature" not in archive:
+            return ""
+        signature = archive["signature"]
+        reason = distrust(signature, self.signers)
+        if reason:
+            return f"not verified: it {reason}"
+        return f"by {signature['fingerprint']}, {self.signers[signature['key']]}"
 
     def judge_keys(self, archive: Info, path: str) -> None:
         """Whether the API servers could read what is encrypted in the backup."""
@@ -505,6 +550,7 @@ def summary(plan: Mapping[str, Any], request: Request) -> list[str]:
             f"backup: {path}, made {archive['created']} ({age(archive['age'])} ago)" if archive["age"]
             else f"backup: {path}, made {archive['created']}",
             f"it is of the cluster with the identity {uid_of(archive) or 'not known'}",
+            *([f"signed: {plan['signed']}"] if plan["signed"] else []),
             f"it has revision {archive['etcd']['revision']}, {archive['etcd']['keys']} keys",
         ]  # fmt: skip
     if plan["revisions_lost"] is not None:

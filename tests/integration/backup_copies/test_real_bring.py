@@ -11,16 +11,23 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
+    extract_database,
+    read_archive,
+    write_archive,
+)
 from conftest import PORT
 from object_store import ObjectStore
 from real_etcd import Member
@@ -34,6 +41,7 @@ pytestmark = pytest.mark.skipif(
 KEYS = 500
 AUTHORITY = "a certificate\n"
 ENCRYPTION = "resources: [{providers: [{aescbc: {keys: [{name: key-1, secret: c2VjcmV0}]}}], resources: [secrets]}]\n"
+POD = "/etc/kubernetes/manifests/evil.yaml"
 FILES = {"/etc/kubernetes/pki/ca.crt": AUTHORITY, "/etc/kubernetes/encryption/config-1.yaml": ENCRYPTION}
 # What a run writes on the host goes into folders of the test.
 NAMESPACE = """
@@ -60,6 +68,7 @@ class Place:
             path.mkdir()
         self.copies: list[dict[str, Any]] = []
         self.archive = Path()
+        self.signer = ""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -78,14 +87,29 @@ class Place:
         options = {
             "bin_dir": str(BINARIES), "endpoints": [self.member.client], "directory": str(self.folder / "made"),
             "cluster": "test", "include": [], "encrypt_to": self.keys.public, "copies": [target],
-            "copy_config": str(config), "host": "cp-0",
+            "copy_config": str(config), "host": "cp-0", "signing_key": str(self.folder / "signing" / "ours"),
             "extra_files": {path: base64.b64encode(text.encode()).decode() for path, text in FILES.items()}, **more,
         }  # fmt: skip
         command = [sys.executable, "-c", RUNNER]
         done = subprocess.run(
             command, check=False, input=json.dumps(options), capture_output=True, text=True, env=self.environment
         )
-        self.archive = Path(json.loads(done.stdout.splitlines()[-1])["path"])
+        made = json.loads(done.stdout.splitlines()[-1])
+        self.archive, self.signer = Path(made["path"]), self.signer or made["signer"]
+
+    def forge(self, store: Path) -> Path:
+        """What somebody puts into the store who has the public key of age, and knows how archives are made."""
+        age = self.tools / "usr/bin/age"
+        plain, evil, database = (self.folder / name for name in ("plain.tar", "evil.tar", "etcd.db"))
+        subprocess.run([age, "-d", "-i", self.keys.age, "-o", plain, store / self.archive.name], check=True)
+        manifest = read_archive(str(plain))
+        extract_database(str(plain), manifest, str(database))
+        newer = replace(manifest, created="2030-01-01T00:00:00Z")
+        write_archive(str(evil), newer, str(database), [], [(path, b"evil") for path in (POD, *FILES)])
+        target = store / f"test-20300101T000000Z-{UID[:8]}.tar.age"
+        recipients = [word for key in self.keys.public for word in ("-r", key)]
+        subprocess.run([age, "-e", *recipients, "-o", target, evil], check=True)
+        return target
 
     def command(self, name: str, *flags: str, **variables: Any) -> list[str]:
         given = {
@@ -93,7 +117,7 @@ class Place:
             "restore_etcd_hosts": ["cp-1"], "restore_etcd_user": "root", "restore_etcd_data_dir": str(self.data),
             "restore_rebuild": True,
             "restore_confirm": "test", "restore_copy": "offsite", "restore_identity": str(self.keys.age),
-            "backup_copies": self.copies, "backup_packages": [], **variables,
+            "backup_copies": self.copies, "backup_packages": [], "backup_trusted_signers": [self.signer], **variables,
         }  # fmt: skip
         tasks = [
             {"ansible.builtin.import_role": {"name": "groundwork.kubernetes.restore", **role}} for role in PLAYS[name]
@@ -182,6 +206,7 @@ def test_a_cluster_is_rebuilt_straight_from_a_copy(kind: str, request: pytest.Fi
 
     said = place.play("rebuild", "-vvv", "--diff")
 
+    assert "signed: by SHA256:" in said
     assert "AGE-SECRET-KEY" not in said
     assert base64.b64encode(ENCRYPTION.encode()).decode()[8:40] not in said
     assert f"{place.archive.name}, made " in said
@@ -269,6 +294,40 @@ def cut(place: Place) -> dict[str, Any]:
     return {}
 
 
+def store_of(place: Place) -> Path:
+    return Path(place.copies[0]["path"])
+
+
+def unsigned(place: Place) -> dict[str, Any]:
+    (store_of(place) / f"{place.archive.name}.sig").unlink()
+    return {}
+
+
+def others_key(place: Place) -> dict[str, Any]:
+    signing_key = str(place.folder / "signing" / "theirs")
+    place.backup(f"offsite:{store_of(place)}", place.folder / "made.conf", signing_key=signing_key)
+    return {}
+
+
+def forged(place: Place) -> dict[str, Any]:
+    place.forge(store_of(place))
+    return {}
+
+
+def forged_with_a_signature(place: Place) -> dict[str, Any]:
+    target = place.forge(store_of(place))
+    shutil.copy(f"{store_of(place) / place.archive.name}.sig", f"{target}.sig")
+    return {"restore_unverified": True}
+
+
+def renamed(place: Place) -> dict[str, Any]:
+    """The only archive, an old one, is given out as a newer one."""
+    newer = store_of(place) / f"test-20300101T000000Z-{UID[:8]}.tar.age"
+    for end in ("", ".sig"):
+        shutil.copy(f"{store_of(place) / place.archive.name}{end}", f"{newer}{end}")
+    return {"restore_unverified": True}
+
+
 def foreign(place: Place) -> dict[str, Any]:
     settings = (place.folder / "made.conf").read_text()
     assert "sftp" in settings
@@ -294,6 +353,11 @@ FAULTS: dict[str, tuple[Callable[[Place], dict[str, Any]], str]] = {
     ),
     "readable by others": (open_key, "can be read by others than its owner"),
     "truncated": (cut, "is truncated or damaged: age says"),
+    "not signed": (unsigned, "is not signed, so that it is not known who made it. Whoever made it gets the cluster"),
+    "signed by another key": (others_key, "which is not among those that are trusted. Whoever made it gets the"),
+    "forged": (forged, "20300101T000000Z-1f0c6a52.tar.age is not signed, so that it is not known who made it"),
+    "forged, with a signature": (forged_with_a_signature, "has the signature of another archive, test-2"),
+    "renamed": (renamed, "has the signature of another archive, test-2"),
     "of another cluster": (foreign, "is a backup of the cluster other, not of test"),
 }
 
@@ -307,6 +371,17 @@ def test_faults_change_nothing(by_ssh: Place, case: str) -> None:
     # rclone's configuration is the role backup's, and is there before the copy can be looked into.
     configured = ["root/etc/groundwork/backup/known_hosts", "root/etc/groundwork/backup/rclone.conf"]
     assert [path for path in by_ssh.left() if path not in configured and not path.endswith("/backup.json")] == []
+
+
+def test_a_forged_archive_that_is_allowed_brings_no_static_pod(by_ssh: Place) -> None:
+    target = by_ssh.forge(store_of(by_ssh))
+    said = by_ssh.play("rebuild", restore_unverified=True)
+    assert "It is taken, as restore_unverified says" in said
+    assert "signed: not verified: it is not signed" in said
+    assert POD in said  # it is named among what was not put back
+    assert (by_ssh.root / "etc/kubernetes/pki/ca.crt").read_text() == "evil"
+    assert not (by_ssh.root / POD[1:]).exists()
+    assert target.exists()
 
 
 def test_what_a_killed_run_left_is_removed(by_ssh: Place) -> None:

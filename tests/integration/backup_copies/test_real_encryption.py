@@ -29,7 +29,9 @@ import json, os, signal, sys
 sys.path.insert(0, {str(COLLECTIONS)!r})
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.groundwork.kubernetes.plugins.modules import backup, backup_info
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _encryption, _etcd
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import (
+    _backup_signature, _encryption, _etcd
+)
 
 def kill_after(owner, name, call):
     true, count = getattr(owner, name), [0]
@@ -56,8 +58,10 @@ POINTS: dict[str, tuple[list[Any], bool]] = {
     "archive written": (["backup", "write_archive", 1], False),
     "archive read back": (["backup", "read_archive", 1], False),
     "archive encrypted": (["_encryption.Age", "encrypt", 1], False),
+    "archive signed": (["_backup_signature.Signer", "sign", 1], False),
     "description in place": (["os", "replace", 1], False),
-    "archive in place": (["os", "replace", 2], True),
+    "signature in place": (["os", "replace", 2], False),
+    "archive in place": (["os", "replace", 3], True),
     "one old archive removed": (["backup", "remove_archive", 1], True),
 }
 
@@ -116,7 +120,13 @@ def options(member: Member, tmp_path: Path, keys: Keys) -> dict[str, Any]:
     return {
         "bin_dir": str(BINARIES), "endpoints": [member.client], "directory": str(tmp_path / "backups"),
         "cluster": "test", "include": [str(tmp_path / "ca.key")], "encrypt_to": keys.public,
+        "signing_key": str(tmp_path / "signing" / "key"),
     }  # fmt: skip
+
+
+def beside(archive: Path) -> list[str]:
+    """An encrypted archive and what stands beside it."""
+    return [archive.name, f"{archive.name}.json", f"{archive.name}.sig"]
 
 
 def opened(archive: Path, identity: Path, target: Path, tools: Path) -> dict[str, bytes]:
@@ -138,7 +148,7 @@ def test_an_encrypted_backup(
 
     assert result.get("made"), result
     archive = Path(result["path"])
-    assert names(options["directory"]) == [archive.name, f"{archive.name}.json"]
+    assert names(options["directory"]) == beside(archive)
     assert {path.stat().st_mode & 0o777 for path in archive.parent.iterdir()} == {0o600}
     assert archive.name.endswith(".tar.age")
     assert result["sha256"] == hashlib.sha256(archive.read_bytes()).hexdigest()
@@ -158,7 +168,9 @@ def test_an_encrypted_backup(
     assert (verified["changed"], verified["proof"]["level"]) == (False, "ciphertext")
     proven = run(state="verified", path=str(archive), cluster="test", bin_dir=str(BINARIES), identity=str(keys.age))
     assert (proven["proof"]["level"], proven["proof"]["keys"], proven["path"]) == ("restore", KEYS, str(archive))
-    assert names(options["directory"]) == [archive.name, f"{archive.name}.json"]
+    assert names(options["directory"]) == beside(archive)
+    assert verified["signature"] == proven["signature"]
+    assert (proven["signature"]["state"], result["signer"].startswith(proven["signature"]["key"])) == ("good", True)
     [listed] = run(__module="backup_info", directory=options["directory"])["backups"]
     assert (listed["valid"], listed["encrypted"], listed["host"], listed["etcd"]["keys"]) == (True, True, "cp-1", KEYS)
 
@@ -195,7 +207,7 @@ def test_the_wrong_private_key(
     check = {"state": "verified", "path": archive, "cluster": "test", "bin_dir": str(BINARIES)}
     result = run(**check, identity=str(other.age))
     assert "no identity matched" in result["msg"]
-    assert len(names(options["directory"])) == 2
+    assert len(names(options["directory"])) == 3
 
 
 def test_what_is_no_public_key(run: Callable[..., dict[str, Any]], options: dict[str, Any]) -> None:
@@ -223,10 +235,10 @@ def test_a_run_that_is_killed_anywhere(
         options["encrypt_to"] = []
         if point == "archive encrypted":
             pytest.skip("nothing is encrypted")
-        if point == "description in place":
+        if point == "signature in place":
             left = True
         if point == "archive in place":
-            pytest.skip("the only thing to put in place is the archive")
+            pytest.skip("there is no description, so that the archive is the second that comes into place")
     first = run(**options)["path"]
     before = set(names(options["directory"]))
 
@@ -244,9 +256,10 @@ def test_a_run_that_is_killed_anywhere(
     assert result.get("made"), result
     after = names(options["directory"])
     assert [name for name in after if name.startswith(".")] == []
-    archives = [name for name in after if not name.endswith(".json")]
+    archives = [name for name in after if not name.endswith((".json", ".sig"))]
     assert len(archives) == len(listed) + 1
     assert [name for name in after if name.endswith(".json")] == [f"{name}.json" for name in archives if encrypted]
+    assert [name for name in after if name.endswith(".sig")] == [f"{name}.sig" for name in archives]
 
 
 def test_the_module_copies_and_fails_loudly_when_it_cannot(

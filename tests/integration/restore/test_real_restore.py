@@ -56,15 +56,15 @@ with patch_module_args(options):
 class Scene:
     """A cluster, a backup of it, and changes since then."""
 
-    def __init__(self, cluster: Cluster, archive: Path, before: dict[str, str]) -> None:
-        self.cluster, self.archive, self.before = cluster, archive, before
+    def __init__(self, cluster: Cluster, archive: Path, before: dict[str, str], signer: str) -> None:
+        self.cluster, self.archive, self.before, self.signer = cluster, archive, before, signer
 
     def options(self, member: Member, state: str, **more: Any) -> dict[str, Any]:
         return {
             "state": state, "id": ID, "path": str(self.archive), "cluster": CLUSTER, "bin_dir": str(BINARIES),
             "data_dir": str(member.data), "name": member.name,
             "initial_cluster": {one.name: [one.peer] for one in self.cluster.members}, "endpoints": [member.client],
-            "journal": str(self.cluster.folder / f"{member.name}.json"), **more,
+            "journal": str(self.cluster.folder / f"{member.name}.json"), "trusted_signers": [self.signer], **more,
         }  # fmt: skip
 
     def all(self, run: Run, state: str, **more: Any) -> list[dict[str, Any]]:
@@ -86,13 +86,13 @@ def make_scene(folder: Path, run: Run, count: int, keys: int = KEYS) -> Scene:
     before = first.records()
     made = run(
         backup, bin_dir=str(BINARIES), endpoints=[first.client], directory=str(folder / "backups"), cluster=CLUSTER,
-        include=[],
+        include=[], signing_key=str(folder / "signing" / "key"),
     )  # fmt: skip
     assert made.get("changed"), made
     first.ctl("put", "/registry/pods/000003", "after the backup")
     first.ctl("put", "/registry/late", "after the backup")
     first.ctl("del", "/registry/pods/000005")
-    return Scene(cluster, Path(made["path"]), before)
+    return Scene(cluster, Path(made["path"]), before, made["signer"])
 
 
 @pytest.fixture
@@ -392,10 +392,57 @@ def test_bad_archives_are_refused_and_nothing_changes(small_once: Scene, run: Ru
     bad = small_once.archive.with_name("bad.tar")
     shutil.copy(small_once.archive, bad)
     change(bad)
-    result = run(restore, **{**small_once.options(member, "staged"), "path": str(bad)}, _ansible_check_mode=check)
+    options = {**small_once.options(member, "staged"), "path": str(bad), "allow_unverified": True}
+    result = run(restore, **options, _ansible_check_mode=check)
     bad.unlink(missing_ok=True)
     assert result.get("failed"), result
     assert result["fault"] == fault, result
+    assert message in result["msg"]
+    assert os.listdir(member.data) == ["member"]
+    assert not list(small_once.cluster.folder.glob("*.json"))
+
+
+def unsigned(archive: Path) -> Path:
+    Path(f"{archive}.sig").unlink()
+    return archive
+
+
+def other_content(archive: Path) -> Path:
+    rewrite(archive, lambda manifest: manifest.update(host="evil"))
+    return archive
+
+
+def renamed(archive: Path) -> Path:
+    """Given out as a newer one."""
+    newer = archive.with_name("test-20300101T000000Z.tar")
+    archive.rename(newer)
+    Path(f"{archive}.sig").rename(f"{newer}.sig")
+    return newer
+
+
+FORGED: dict[str, tuple[Callable[[Path], Path], dict[str, Any], str, str]] = {
+    "not signed": (unsigned, {}, "unverified", "is not signed, so that it is not known who made it"),
+    "by a key that nobody trusts": (
+        lambda archive: archive, {"trusted_signers": []}, "unverified", "which is not among those that are trusted",
+    ),
+    "another content": (
+        other_content, {"allow_unverified": True}, "signature", "has another manifest than the archive that was signed",
+    ),
+    "renamed": (renamed, {"allow_unverified": True}, "signature", "has the signature of another archive, test-2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FORGED)
+def test_forged_archives_are_refused_and_nothing_changes(
+    small_once: Scene, run: Run, tmp_path: Path, case: str
+) -> None:
+    change, more, fault, message = FORGED[case]
+    [member] = small_once.cluster.members
+    for end in ("", ".sig"):
+        shutil.copy(f"{small_once.archive}{end}", tmp_path)
+    forged = change(tmp_path / small_once.archive.name)
+    result = run(restore, **{**small_once.options(member, "staged"), "path": str(forged), **more})
+    assert (result.get("failed"), result.get("fault")) == (True, fault), result
     assert message in result["msg"]
     assert os.listdir(member.data) == ["member"]
     assert not list(small_once.cluster.folder.glob("*.json"))

@@ -84,11 +84,31 @@ def test_a_folder_in_which_others_may_write_is_refused(fetch: Fetch, tmp_path: P
     assert list((tmp_path / "to").iterdir()) == []
 
 
+def test_a_signature_comes_with_its_archive(fetch: Fetch, tmp_path: Path) -> None:
+    (tmp_path / f"{NAME}.sig").write_text("forged")
+    assert fetch()["changed"]
+    assert (tmp_path / "to" / f"{NAME}.sig").read_text() == "forged"
+    # One that was made later comes too, and goes with another archive of that name.
+    (tmp_path / f"{NAME}.sig").write_text("forged again")
+    assert not fetch()["changed"]
+    assert (tmp_path / "to" / f"{NAME}.sig").read_text() == "forged again"
+    (tmp_path / f"{NAME}.sig").unlink()
+    (tmp_path / NAME).write_bytes(b"another")
+    fetch(sha256=hashlib.sha256(b"another").hexdigest())
+    assert [path.name for path in (tmp_path / "to").iterdir()] == [NAME]
+
+
+def test_what_is_too_large_for_a_signature(fetch: Fetch, tmp_path: Path) -> None:
+    (tmp_path / f"{NAME}.sig").write_bytes(b"x" * 70_000)
+    assert f"{tmp_path}/{NAME}.sig has 70000 bytes, so it is no signature" in fetch()["msg"]
+    assert not list(tmp_path.glob("to/*"))
+
+
 def test_the_rule_holds_on_the_controller(fetch: Fetch, tmp_path: Path) -> None:
     (tmp_path / "to").mkdir()
     old = [f"test-2026112{day}T000000Z-1f0c6a52.tar" for day in (0, 1)]
     others = [f"test-20261101T000000Z{uid}.tar" for uid in ("", "-2ab4c9d0")] + ["other-20261101T000000Z.tar"]
-    for name in [*old, *others, f"{old[0]}.age", f"{old[0]}.age.json"]:
+    for name in [*old, *others, f"{old[0]}.age", f"{old[0]}.age.json", f"{old[0]}.sig"]:
         (tmp_path / "to" / name).touch()
 
     result = fetch(path=str(tmp_path / f"{NAME}.age"), keep={"last": 2})
@@ -155,6 +175,9 @@ def test_the_newest_of_a_copy_is_decrypted_here(fetch: Fetch, copy: dict[str, st
     assert (tmp_path / "to" / NAME).read_bytes() == CONTENT
     assert (tmp_path / "to" / NAME).stat().st_mode & 0o777 == 0o600
     assert [path.name for path in (tmp_path / "to").iterdir()] == [NAME]
+    (tmp_path / "there" / f"{NAME}.age.sig").write_text("forged")
+    fetch(**options)
+    assert (tmp_path / "to" / f"{NAME}.sig").read_text() == "forged"
 
 
 THEIRS, OLD = "test-20261123T120000Z-2ab4c9d0.tar", "test-20261124T120000Z.tar"

@@ -8,6 +8,7 @@ import json
 import os
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     archive_name,
     archive_size,
     disagreement,
+    extract_part,
     list_archives,
     named_archives,
     read_archive,
@@ -270,6 +272,47 @@ def test_archives_that_are_refused(tmp_path: Path, case: str) -> None:
     assert caught.value.fault == fault, caught.value
     assert str(caught.value).startswith(str(path))
     assert message in str(caught.value)
+
+
+def header(kind: bytes, size: int) -> bytes:
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_headers_that_would_fill_the_memory(tmp_path: Path, kind: bytes) -> None:
+    path = tmp_path / "a.tar"
+    path.write_bytes(header(kind, 2**33))
+    os.truncate(path, 2**33 + 4096)  # a hole: it takes no room on the disk
+    with pytest.raises(BackupError, match="a header of 8589934592 bytes") as caught:
+        read_archive(str(path))
+    assert caught.value.fault == "not_an_archive"
+
+
+def test_headers_in_headers_without_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    path.write_bytes(header(tarfile.XHDTYPE, 0) * 20_000)
+    with pytest.raises(BackupError, match="is not a tar archive"):
+        read_archive(str(path))
+
+
+def test_too_many_members(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    path.write_bytes(b"".join(tarfile.TarInfo(f"f{number}").tobuf() for number in range(10_002)))
+    with pytest.raises(BackupError, match="has more than 10000 members"):
+        read_archive(str(path))
+
+
+def test_a_part_that_is_another_one_now(archive: Path) -> None:
+    """Between two looks at it somebody may exchange the archive, where it lies in a folder of others."""
+    [part] = [part for part in read_archive(str(archive)).parts if part.name.endswith("ca.key")]
+    out = io.BytesIO()
+    extract_part(str(archive), part, out)
+    assert out.getvalue() == b"key"
+    for other in (replace(part, sha256="0"), replace(part, size=2), replace(part, name="files/none")):
+        with pytest.raises(BackupError, match="was changed while it was read"):
+            extract_part(str(archive), other, io.BytesIO())
 
 
 @pytest.mark.parametrize(

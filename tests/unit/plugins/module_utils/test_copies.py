@@ -59,22 +59,26 @@ def local(*names: str) -> list[Listed]:
         ([archive(0)], {archive(9, cluster="other"): 1, archive(8) + ".bad": 1, "notes": 1}, [archive(0)], []),
         # So are those of a cluster of the same name, and those that carry no identity.
         ([archive(0)], {archive(days, uid=uid): 9 for days in (0, 8, 9) for uid in (OTHER, "")}, [archive(0)], []),
-        # An encrypted one needs its description.
-        ([archive(0, ".age")], {archive(0, ".age"): 10}, [archive(0, ".age")], []),
-        ([archive(0, ".age")], {archive(0, ".age"): 10, archive(0, ".age.json"): 1}, [], []),
+        # An encrypted one needs its description, and each its signature.
+        ([archive(0, ".age")], {archive(0, ".age"): 10, archive(0, ".age.sig"): 1}, [archive(0, ".age")], []),
+        ([archive(0, ".age")], {archive(0, ".age"): 10, archive(0, ".age.json"): 1}, [archive(0, ".age")], []),
+        ([archive(0, ".age")], {archive(0, f".age{end}"): 10 for end in ("", ".json", ".sig")}, [], []),
+        # One that was never signed needs none.
+        ([archive(1)], {archive(1): 10}, [], []),
     ],
 )
 def test_what_is_to_do(here: list[str], there: dict[str, int], missing: list[str], gone: list[str]) -> None:
     items = local(*here)
     sizes = {item.name: 10 for item in items}
     remote = [Remote(name, size, 0) for name, size in there.items()]
-    found = to_do(items, sizes, remote, OWNER, Keep(last=2))
+    beside = {item.name: [".json", ".sig"] if item.sealed else [] for item in items}
+    found = to_do(items, sizes, remote, OWNER, Keep(last=2), companions=beside)
     assert ([item.name for item in found.missing], found.gone, found.taken) == (missing, gone, [])
 
 
 def test_the_last_copy_never_goes() -> None:
     remote = [Remote(archive(days), 1, 0) for days in range(5)]
-    assert to_do([], {}, remote, OWNER, Keep()).gone == [archive(days) for days in range(1, 5)]
+    assert to_do([], {}, remote, OWNER, Keep(), companions={}).gone == [archive(days) for days in range(1, 5)]
 
 
 @pytest.mark.parametrize(("adopt", "gone", "unidentified"), [(False, [], [1, 2]), (True, [2], [])])
@@ -83,7 +87,8 @@ def test_copies_without_an_identity_are_adopted_only_if_told(
 ) -> None:
     remote = [Remote(archive(days, uid=""), 10, 0) for days in (1, 2)]
     [new] = local(archive(0))
-    found = to_do([new], {new.name: 10}, remote, replace(OWNER, adopt=adopt), Keep(last=2))
+    owner = replace(OWNER, adopt=adopt)
+    found = to_do([new], {new.name: 10}, remote, owner, Keep(last=2), companions={new.name: []})
     assert found.gone == [archive(days, uid="") for days in gone]
     assert found.unidentified == [archive(days, uid="") for days in unidentified]
 
@@ -183,12 +188,15 @@ def test_a_copy_is_read_back_before_it_gets_its_name(
 def test_a_description_comes_before_its_archive_and_goes_after_it(
     program: Program, bring: Callable[..., Copied], tmp_path: Path
 ) -> None:
-    (tmp_path / archive(0, ".age.json")).write_text("{}")
-    program.files = {archive(days, suffix): "x" for days in (1, 2) for suffix in (".age", ".age.json")}
+    for end in (".json", ".sig"):
+        (tmp_path / archive(0, f".age{end}")).write_text("{}")
+    ends = (".age", ".age.json", ".age.sig")
+    program.files = {archive(days, suffix): "x" for days in (1, 2) for suffix in ends}
     result = bring(archive(0, ".age"))
     assert (result.copied, result.removed) == ([archive(0, ".age")], [archive(2, ".age")])
     order = [words[-1].rpartition("/")[2] for words in program.asked if words[0] in ("moveto", "deletefile")]
-    assert order == [archive(0, ".age.json"), archive(0, ".age"), archive(2, ".age"), archive(2, ".age.json")]
+    there, gone = ([archive(days, end) for end in ends] for days in (0, 2))
+    assert order == [*there[1:], there[0], *gone]
 
 
 @pytest.mark.parametrize("step", ["lsjson", "copyto", "hashsum", "moveto", "deletefile"])
@@ -222,7 +230,9 @@ def test_too_little_room_is_foreseen_where_it_is_told(program: Program, bring: C
 
 def test_what_killed_runs_left_goes(program: Program, bring: Callable[..., Copied]) -> None:
     others = ["x.part", *(archive(1, **of) + ".part" for of in ({"cluster": "other"}, {"uid": OTHER}, {"uid": ""}))]
-    program.files = dict.fromkeys([archive(0) + ".part", archive(3, ".age.json.part"), *others], "x")
+    program.files = dict.fromkeys(
+        [archive(0) + ".part", archive(3, ".age.json.part"), archive(3, ".sig.part"), *others], "x"
+    )
     assert bring(archive(0)).ok
     assert sorted(program.files) == sorted([archive(0), *others])
 

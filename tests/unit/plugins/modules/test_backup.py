@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+import shutil
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -97,7 +98,14 @@ def host(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Host:
     found = Host(tmp_path, run_module, make_snapshot())
-    monkeypatch.setattr(AnsibleModule, "run_command", lambda _module, command, **_options: found.command(command))
+    real = AnsibleModule.run_command
+
+    def run_command(module: AnsibleModule, command: list[str], **options: Any) -> Answer:
+        is_real = os.path.basename(command[0]) == "ssh-keygen"
+        answer: Answer = real(module, command, **options) if is_real else found.command(command)
+        return answer
+
+    monkeypatch.setattr(AnsibleModule, "run_command", run_command)
     monkeypatch.setattr(AnsibleModule, "warn", lambda _module, text: found.warnings.append(text))
     return found
 
@@ -116,6 +124,58 @@ def test_a_backup_without_a_trial(host: Host) -> None:
     assert os.listdir(host.root / "backups") == [os.path.basename(result["path"])]
     again = host.run(state="verified", path=result["path"], prove="status")
     assert (again["changed"], again["manifest"]) == (False, result["manifest"])
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs ssh-keygen of OpenSSH")
+def test_a_signed_backup(host: Host) -> None:
+    key = host.root / "keys" / "signing_key"
+    assert host.run(prove="status", signing_key=str(key), _ansible_check_mode=True)["changed"]
+    assert not key.parent.exists()
+
+    result = host.run(prove="status", signing_key=str(key), host="cp-1")
+
+    assert (result["signer"].split()[0], result["signer"].split()[2]) == ("ssh-ed25519", "cp-1")
+    name = os.path.basename(result["path"])
+    assert sorted(os.listdir(host.root / "backups")) == [name, f"{name}.sig"]
+    assert (host.root / "backups" / f"{name}.sig").stat().st_mode & 0o777 == 0o600
+    again = host.run(state="verified", path=result["path"], prove="status")
+    assert (again["signature"]["state"], again["signature"]["key"]) == ("good", result["signer"].rpartition(" ")[0])
+    [listed] = host.run_module(backup_info, directory=str(host.root / "backups"))["backups"]
+    assert (listed["valid"], listed["signature"]) == (True, again["signature"])
+    # The rule takes both, and the next one has the same key.
+    second = host.run(prove="status", signing_key=str(key), keep={"last": 1})
+    assert second["signer"] == result["signer"]
+    name = os.path.basename(second["path"])
+    assert sorted(os.listdir(host.root / "backups")) == [name, f"{name}.sig"]
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs ssh-keygen of OpenSSH")
+def test_a_signature_of_another_archive_is_no_backup(host: Host) -> None:
+    options = {"prove": "status", "signing_key": str(host.root / "keys" / "signing_key")}
+    first, second = (Path(host.run(**options)["path"]) for _time in range(2))
+    first.with_name(f"{first.name}.sig").replace(second.with_name(f"{second.name}.sig"))
+
+    refused = host.run(state="verified", path=str(second), prove="status")
+    assert (refused["failed"], refused["fault"]) == (True, "signature")
+    assert f"{second} has the signature of another archive, {first.name}: do not trust it" in refused["msg"]
+    found = host.run_module(backup_info, directory=str(second.parent))["backups"]
+    assert [(item["valid"], item["fault"], item["signature"]["state"]) for item in found] == [
+        (False, "signature", "wrong"), (True, "", "none"),
+    ]  # fmt: skip
+
+
+def test_what_signs_is_not_in_the_archive(host: Host) -> None:
+    (host.root / "link").symlink_to(host.root / "ca.key")
+    result = host.run(prove="status", signing_key=str(host.root / "ca.key"), include=[str(host.root / "link")])
+    assert f"include: {host.root}/ca.key signs the archives (signing_key), so it must not be in them" in result["msg"]
+
+
+def test_a_key_that_cannot_sign_makes_no_archive(host: Host) -> None:
+    (host.root / "nonsense").write_text("nonsense")
+    (host.root / "nonsense").chmod(0o600)
+    result = host.run(prove="status", signing_key=str(host.root / "nonsense"))
+    assert result["msg"].startswith(f"signing_key: {host.root}/nonsense cannot be read: ")
+    assert os.listdir(host.root / "backups") == []
 
 
 def test_a_damaged_snapshot_is_set_aside(host: Host) -> None:
@@ -420,12 +480,13 @@ def test_another_member_is_asked_when_one_fails(host: Host) -> None:
 def test_descriptions_without_an_archive_go(host: Host) -> None:
     folder = host.root / "backups"
     folder.mkdir()
-    theirs = [f"test-20261101T000000Z-{OTHER[:8]}.tar.age.json", "test-20261101T000000Z.tar.age.json"]
-    others = sorted([*theirs, "test.copies.json", "notes.json"])
-    for name in [f"test-20261101T000000Z-{UID[:8]}.tar.age.json", *others]:
+    theirs = [f"test-20261101T000000Z-{OTHER[:8]}.tar.age.json", "test-20261101T000000Z.tar.sig"]
+    others = sorted([*theirs, "test.copies.json", "notes.json", "notes.sig"])
+    ours = [f"test-20261101T000000Z-{UID[:8]}.tar{end}" for end in (".age.json", ".age.sig", ".sig")]
+    for name in [*ours, *others]:
         (folder / name).touch()
     host.run(prove="status")
-    assert sorted(path.name for path in folder.iterdir() if path.suffix == ".json") == others
+    assert sorted(path.name for path in folder.iterdir() if path.suffix in (".json", ".sig")) == others
 
 
 def test_metrics_that_cannot_be_written_are_a_warning(host: Host) -> None:

@@ -100,7 +100,8 @@ def options(tmp_path: Path, tools: Tools, archive: Path) -> dict[str, Any]:
     (tmp_path / "etcd" / "member" / "snap").mkdir(parents=True)
     (tmp_path / "etcd" / "member" / "snap" / "db").write_text("old")
     return {
-        "id": ID, "path": str(archive), "cluster": "example", "data_dir": str(tmp_path / "etcd"), "name": "cp-1",
+        "id": ID, "path": str(archive), "cluster": "example",
+        "allow_unverified": True, "data_dir": str(tmp_path / "etcd"), "name": "cp-1",
         "initial_cluster": {"cp-1": ["https://192.0.2.1:2380"]}, "endpoints": [ENDPOINT], "wait_timeout": 0,
         "journal": str(tmp_path / "restore.json"), "bin_dir": str(tools.folder),
     }  # fmt: skip

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.groundwork.kubernetes.plugins.filter.restore_plan import restore_plan
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_signature import fingerprint
 
 ID = "20261122T081500Z"
 OLD, NEW = "a" * 16, "b" * 16
@@ -15,12 +17,25 @@ ENCRYPTED_PATH = "/x/example-20261122T020000Z-1f0c6a52.tar.age"
 HOSTS = ("cp-1", "cp-2", "cp-3")
 
 
+def public_key(seed: int) -> str:
+    """A public key of ssh, as far as is looked at here."""
+    blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes([seed]) * 32
+    return f"ssh-ed25519 {base64.b64encode(blob).decode()}"
+
+
+OURS, THEIRS = public_key(1), public_key(2)
+
+
+def signature(state: str = "good", key: str = OURS, message: str = "") -> dict[str, str]:
+    return {"state": state, "key": key if state == "good" else "", "message": message, "fingerprint": fingerprint(key)}
+
+
 def archive(identity: str = NEW, **more: Any) -> dict[str, Any]:
     created = "2026-11-22T02:00:00Z" if identity == NEW else "2026-11-21T02:00:00Z"
     return {
         "path": f"/backups/{identity[0]}.tar", "fault": "", "message": "", "identity": identity, "cluster": "example",
         "cluster_uid": UID, "created": created, "age": 7200, "size": 1000, "host": "cp-1", "authority": "CA",
-        "etcd": {"version": "3.6.8", "revision": 100, "keys": 7}, **more,
+        "etcd": {"version": "3.6.8", "revision": 100, "keys": 7}, "signature": signature(), **more,
     }  # fmt: skip
 
 
@@ -36,7 +51,8 @@ def info(number: int, **more: Any) -> dict[str, Any]:
         "data": {"present": True, "in_use": True, "size": 900, "free": 10**10, "leftovers": []},
         "live": {"healthy": True, "revision": 150, "version": "3.6.8", "error": "", "cluster_uid": UID},
         "stopped": [],
-        "control_plane": True, "authority": "CA", "archives": [], "archive": {}, "encrypted": [], **more,
+        "control_plane": True, "authority": "CA", "archives": [], "archive": {}, "encrypted": [],
+        "signer": f"{OURS} cp-{number}", **more,
     }  # fmt: skip
 
 
@@ -444,3 +460,50 @@ def test_keys_that_the_api_servers_no_longer_have() -> None:
 def test_a_members_address_is_compared_as_an_address(address: str, link: str) -> None:
     found = plan(info(1, archives=[archive()], member={"peer_urls": [link]}), addresses={"cp-1": address})
     assert not [fault for fault in found["faults"] if "the host's address is" in fault]
+
+
+UNSIGNED = signature("none", message="is not signed, so that it is not known who made it")
+FORGED = signature("wrong", message="has the signature of another archive, x.tar")
+UNREAD = signature("unknown", message="has a signature, but ssh-keygen, which verifies it, is not installed")
+SIGNED: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
+    "by a host": ({}, {}, "", f"by {fingerprint(OURS)}, the key of cp-1"),
+    "by a key of the inventory": (
+        {"signature": signature(key=THEIRS)}, {"trusted_signers": [f"{THEIRS} an old host"]}, "",
+        f"by {fingerprint(THEIRS)}, in backup_trusted_signers",
+    ),
+    "by another key": (
+        {"signature": signature(key=THEIRS)}, {}, f"is signed by the key {fingerprint(THEIRS)}, which is not among",
+        f"not verified: it is signed by the key {fingerprint(THEIRS)}, which is not among those that are trusted",
+    ),
+    "by nobody": ({"signature": UNSIGNED}, {}, "is not signed, so that", f"not verified: it {UNSIGNED['message']}"),
+    "by who knows whom": (
+        {"signature": UNREAD}, {"trusted_signers": [THEIRS]}, "ssh-keygen, which verifies it, is not installed",
+        f"not verified: it {UNREAD['message']}",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SIGNED)
+def test_who_made_an_archive(case: str) -> None:
+    more, options, fault, said = SIGNED[case]
+    made = plan(info(1, archives=[archive(**more)]), **options)
+    assert [fault in text for text in made["faults"]] == ([True] if fault else [])
+    assert all("restore_unverified" in text for text in made["faults"])
+    assert (made["signed"], f"signed: {said}" in made["summary"]) == (said, True)
+    allowed = plan(info(1, archives=[archive(**more)]), **options, unverified=True)
+    assert allowed["faults"] == []
+    assert [fault in text for text in allowed["warnings"]] == ([True] if fault else [])
+
+
+def test_a_wrong_signature_is_never_taken() -> None:
+    for unverified in (False, True):
+        made = plan(info(1, archives=[archive(signature=FORGED)]), unverified=unverified)
+        assert ["has the signature of another archive, x.tar: do not trust it" in text for text in made["faults"]] == [
+            True
+        ]
+
+
+def test_who_is_trusted() -> None:
+    made = plan(info(1, archives=[archive()], signer=""), info(2), trusted_signers=[f"{THEIRS} x", "nonsense"])
+    assert made["trusted_signers"] == sorted([OURS, THEIRS])
+    assert ["backup_trusted_signers: 'nonsense' is no public key" in fault for fault in made["faults"]] == [True]
