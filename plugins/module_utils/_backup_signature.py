@@ -28,6 +28,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     Manifest,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import make_folder
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import require_own
 
 SIGNATURE = ".sig"
 NAMESPACE = "groundwork-backup"
@@ -209,7 +210,9 @@ class Signer:
         """Make a private key where there is none."""
         if os.path.lexists(key):
             return
-        make_folder(os.path.dirname(key))
+        folder = os.path.dirname(key)
+        make_folder(os.path.dirname(folder))
+        require_own(folder, 0o700)
         draft = f"{key}.draft"
         for name in (draft, f"{draft}.pub"):
             if os.path.lexists(name):
