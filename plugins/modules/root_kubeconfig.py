@@ -90,7 +90,7 @@ def leftovers(dest: str, current: bytes) -> List[str]:
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """Compare, then copy and remove."""
-    current = read_file(module.params["src"])
+    current = read_file(module.params["src"]) or b""
     if not current:
         module.fail_json(msg=f"src: {module.params['src']} does not exist or is empty. Nothing was changed")
     dest = resolve(os.path.abspath(module.params["dest"]))
