@@ -47,12 +47,6 @@ options:
       source:
         description: A file on the same host that has the content, instead of O(files[].content).
         type: path
-      backup:
-        description:
-          - Keeps a file that gets another content, with its mode and owner, under a name beside it that ends with the
-            time and C(~).
-        type: bool
-        default: false
       mode:
         description: Permissions, as octal digits in quotes. V(0755) for a folder when not given, V(0644) for a file.
         type: str
@@ -95,13 +89,12 @@ EXAMPLES = r"""
       - path: /etc/default/kubelet
         content: ''
         mode: '0600'
-      - path: /root/.kube
+      - path: /etc/example/private
         state: directory
         mode: '0700'
-      - path: /root/.kube/config
+      - path: /etc/example/private/kubeconfig
         source: /etc/kubernetes/admin.conf
         mode: '0600'
-        backup: true
       - path: /etc/systemd/system/old.service
         state: absent
       - path: /etc/haproxy/haproxy.cfg
@@ -124,7 +117,6 @@ import os
 import re
 import shlex
 import tempfile
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Optional, Union
@@ -155,7 +147,6 @@ class Entry:
     change: FileChange
     attributes: Attributes
     validate: Optional[str] = None
-    backup: bool = False
 
     @property
     def path(self) -> str:
@@ -278,7 +269,7 @@ def _plan_entry(path: str, item: Dict[str, Any]) -> Union[Entry, Folder]:
     after = _content(item)
     path = resolve(path)
     change = FileChange(path, None, after) if _strange(path, attributes) else plan_file(path, after)
-    return Entry(change, attributes, item["validate"], item["backup"])
+    return Entry(change, attributes, item["validate"])
 
 
 def _strange(path: str, attributes: Attributes) -> bool:
@@ -356,7 +347,7 @@ class Record:
 def dropped(recorded: List[str], files: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     """Entries that remove the recorded files that are no longer listed."""
     listed = {item["path"] for item in files}
-    absent = dict.fromkeys(("content", "source", "backup", "mode", "owner", "group", "validate"))
+    absent = dict.fromkeys(("content", "source", "mode", "owner", "group", "validate"))
     return [
         {**absent, "path": path, "state": "absent"}
         for path in recorded
@@ -398,9 +389,6 @@ def put(entry: Entry, written: Optional[Draft]) -> None:
     elif written is None:
         entry.attributes.apply(entry.path)
     else:
-        if entry.backup and entry.change.before is not None:
-            kept = f"{entry.path}.{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}~"
-            os.link(entry.path, kept, follow_symlinks=False)
         written.publish()
 
 
@@ -442,7 +430,6 @@ def main() -> None:
                     },
                     "content": {"type": "str"},
                     "source": {"type": "path"},
-                    "backup": {"type": "bool", "default": False},
                     "mode": {"type": "str"},
                     "owner": {"type": "str"},
                     "group": {"type": "str"},
