@@ -1085,8 +1085,6 @@ def main() -> None:
         module.fail_json(msg=str(error))
     except UnsafePathError as error:
         module.fail_json(msg=str(error))
-    except UnsafePathError as error:
-        module.fail_json(msg=str(error))
     except OSError as error:
         place = error.filename or module.params["directory"] or module.params["path"]
         left = ": no backup was made, and nothing of it is left" if module.params["state"] == "saved" else ""
