@@ -11,9 +11,10 @@ import time
 from .archives import Archives
 from .debian import Debian
 from .download import download
-from .hosts import REGISTRY_PORT, Hosts
+from .hosts import REGISTRY_PORT, Hosts, user
 from .images import Images
 from .kubernetes import Builder, release_folder
+from .leaks import Leaks
 from .packages import Packages
 from .rootfs import RootFilesystems
 from .settings import Settings
@@ -47,10 +48,10 @@ class Lab:
         self.packages.fill()
         return self.images.fill()
 
-    def up(self, counts: dict[str, int]) -> None:
-        """A lab with so many hosts of each group, made anew."""
+    def up(self, counts: dict[str, int], name: str = "") -> None:
+        """A lab with so many hosts of each group, made anew, and who logs in there."""
         images = self.artifacts()
-        self.hosts.up(counts)
+        self.hosts.up(counts, name)
         self.images.push(f"{self.settings.mirror}:{REGISTRY_PORT}", images)
         # What the inventory says of this lab, so that later playbooks agree with the one that made it.
         facts = {
@@ -75,7 +76,7 @@ class Lab:
             [
                 f"export KUBECONFIG={settings.state}/admin.conf",
                 f"{kubectl} get nodes",
-                f"ssh -i {self.hosts.key} -o UserKnownHostsFile={settings.state}/known_hosts root@{first.address}",
+                f"ssh -i {self.hosts.key} -o UserKnownHostsFile={settings.state}/known_hosts {user(settings)}@{first.address}",
                 "make verify    # the end-to-end check",
                 "make clean     # removes the hosts",
             ]
@@ -91,9 +92,12 @@ def main() -> None:
     up = commands.add_parser("up", help="make the hosts anew, with their mirror")
     for group, count in (("control-plane", 1), ("worker", 2), ("etcd", 0)):
         up.add_argument(f"--{group}", type=int, default=count, metavar="N")
+    up.add_argument("--user", default="", metavar="NAME", help="who logs in and needs a password for sudo (root)")
     commands.add_parser("down", help="remove hosts, mirror and network")
     commands.add_parser("list", help="the hosts that exist")
     commands.add_parser("usage", help="how to use the cluster on them")
+    leaks = commands.add_parser("leaks", help="look for the hosts' secrets in files, in journals and in users' folders")
+    leaks.add_argument("files", nargs="*")
     for name, text in (
         ("reboot", "restart hosts (all)"),
         ("kill", "take the power away"),
@@ -111,12 +115,16 @@ def main() -> None:
     elif options.command == "download":
         download(lab.settings, say)
     elif options.command == "up":
-        lab.up({"control_plane": options.control_plane, "worker": options.worker, "etcd": options.etcd})
+        counts = {"control_plane": options.control_plane, "worker": options.worker, "etcd": options.etcd}
+        lab.up(counts, options.user)
     elif options.command == "down":
         lab.hosts.down()
     elif options.command == "list":
         for host in lab.hosts.running():
             print(host.name, host.address, host.group)
+    elif options.command == "leaks":
+        found = Leaks(lab.settings).report(options.files)
+        sys.exit("\n".join(found) or None)
     elif options.command == "usage":
         print(lab.usage())
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import subprocess
 import time
@@ -37,11 +38,10 @@ class Host:
     group: str
 
 
-def podman(*arguments: str | Path, check: bool = True) -> str:
+def podman(*arguments: str | Path, check: bool = True, stdin: str = "") -> str:
     """Standard output of one podman call, always with runc: crun refuses a hybrid cgroup layout."""
-    done = subprocess.run(
-        ["podman", "--runtime", "/usr/sbin/runc", *map(str, arguments)], check=False, capture_output=True, text=True
-    )
+    command = ["podman", "--runtime", "/usr/sbin/runc", *map(str, arguments)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, input=stdin)
     if check and done.returncode:
         raise RuntimeError(f"podman {' '.join(map(str, arguments))}: {done.stderr.strip()}")
     return done.stdout
@@ -66,6 +66,12 @@ def unused_images(images: list[dict[str, Any]], used: Iterable[str], current: It
     return [name for name in names if name.startswith(f"{IMAGES}:") and name not in kept]
 
 
+def user(settings: Settings) -> str:
+    """Who logs in at the hosts."""
+    found = settings.state / "user"
+    return found.read_text().strip() if found.exists() else "root"
+
+
 def running(settings: Settings) -> list[Host]:
     """The hosts that exist, in the order they were made."""
     listed = podman("ps", "--all", "--filter", f"label={settings.name}.group", "--format=json")
@@ -83,6 +89,7 @@ class Hosts:
     ) -> None:
         self.settings, self.debian, self.systems, self.say = settings, debian, systems, say
         self.key = settings.state / "id_ed25519"
+        self.password = settings.state / "sudo_password"
 
     @cached_property
     def image(self) -> str:
@@ -97,11 +104,15 @@ class Hosts:
         """The hosts that exist, in the order they were made."""
         return running(self.settings)
 
-    def up(self, counts: dict[str, int]) -> list[Host]:
-        """Make the hosts anew: so many of each group."""
+    def up(self, counts: dict[str, int], name: str = "") -> list[Host]:
+        """Make the hosts anew: so many of each group, with a user of this name, who needs a password for sudo, or root."""
         self.down()
         self.say("making the hosts")
         self._state()
+        if name:
+            (self.settings.state / "user").write_text(f"{name}\n")
+            self.password.touch(0o600)
+            self.password.write_text(secrets.token_urlsafe(16))
         self.mirror()
         names = [(group, number) for group, count in counts.items() for number in range(1, count + 1)]
         plan = [
@@ -315,9 +326,21 @@ class Hosts:
             self.image,
             "/sbin/init",
         )
-        podman("cp", f"{self.key}.pub", f"{self._container(host)}:/root/.ssh/authorized_keys")
-        podman("exec", self._container(host), "chown", "root:root", "/root/.ssh/authorized_keys")
+        self._let_in(host)
         self._wait_booted(host)
+
+    def _let_in(self, host: Host) -> None:
+        """Give the one user who logs in a key, and where that is not root, sudo with a password."""
+        name, container = user(self.settings), self._container(host)
+        home = "/root"
+        if name != "root":
+            home = f"/home/{name}"
+            podman("exec", container, "useradd", "--create-home", "--shell=/bin/bash", "--groups=sudo", name)
+            podman("exec", container, "install", "--directory", f"--owner={name}", "--mode=0700", f"{home}/.ssh")
+            credentials = f"{name}:{self.password.read_text()}\n"
+            podman("exec", "--interactive", container, "chpasswd", stdin=credentials)
+        podman("cp", f"{self.key}.pub", f"{container}:{home}/.ssh/authorized_keys")
+        podman("exec", container, "chown", f"{name}:", f"{home}/.ssh/authorized_keys")
 
     def _wait_booted(self, host: Host) -> None:
         def booted() -> bool:

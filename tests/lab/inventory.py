@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from .hosts import GROUPS, REGISTRY_PORT, running
+from .hosts import GROUPS, REGISTRY_PORT, running, user
 from .settings import Settings
 
 # Where the cache has each program; the asterisk stands for its version.
@@ -51,6 +51,8 @@ def inventory() -> dict[str, Any]:
     facts = settings.state / "lab.json"
     variables = json.loads(facts.read_text()) if facts.exists() else {}
     ssh = f"-o UserKnownHostsFile={settings.state}/known_hosts"
+    password = settings.state / "sudo_password"
+    sudo = {"ansible_become_password": password.read_text()} if password.exists() else {}
     groups: dict[str, Any] = {
         group: {"hosts": [host.name for host in hosts if host.group == group]} for group in GROUPS.values()
     }
@@ -67,7 +69,8 @@ def inventory() -> dict[str, Any]:
                 "lab_digests": digests(settings.cache),
                 "lab_package_key_fingerprints": key_fingerprints(settings.cache),
                 "lab_registry": f"http://{settings.mirror}:{REGISTRY_PORT}",
-                "ansible_user": "root",
+                "ansible_user": user(settings),
+                **sudo,
                 "ansible_ssh_private_key_file": str(settings.state / "id_ed25519"),
                 "ansible_ssh_common_args": ssh,
                 "ansible_python_interpreter": "/usr/bin/python3",
