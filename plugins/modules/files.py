@@ -71,9 +71,13 @@ options:
         longer listed are removed.
       - Which files they are is recorded in C(/var/lib/groundwork/files).
     type: str
+  secrets:
+    description: Set by the action plugin, the text of files that not everyone may read, by their number in O(files).
+    type: dict
+    default: {}
 notes:
-  - Give the task C(no_log) when a file holds a secret.
-  - The content of a file that only its owner may read is left out of the diff.
+  - The content of a file that not everyone may read, by its O(files[].mode), is in no output, diff or log, however verbose.
+    Give a task C(no_log) when the name of a file or a loop's item is a secret too.
 seealso:
   - module: ansible.builtin.copy
 """
@@ -111,6 +115,7 @@ changed_paths:
   sample: [/etc/crictl.yaml]
 """
 
+import base64
 import io
 import json
 import os
@@ -133,7 +138,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._install imp
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import remove_file, resolve, stat_file
 
 RECORDS = "/var/lib/groundwork/files"
-HIDDEN = "(not shown: readable by its owner only)\n"
+HIDDEN = "(not shown: not everyone may read it)\n"
 
 
 class FilesError(Exception):
@@ -161,9 +166,9 @@ class Entry:
 
     @property
     def private(self) -> bool:
-        """Whether only the owner may read the file, before or after the change."""
+        """Whether not everyone may read the file, before or after the change."""
         found = stat_file(self.change.path).st_mode if self.change.before is not None else 0o777
-        return not (self.attributes.mode & 0o077 and found & 0o077)
+        return not self.attributes.mode & found & 0o004
 
     @property
     def changed(self) -> bool:
@@ -318,7 +323,8 @@ def refusals(module: AnsibleModule, entry: Entry) -> List[str]:
             stream.write(change.after)
         arguments = [argument.replace("%s", draft) for argument in command[1:]]
         rc, out, err = module.run_command([program, *arguments])
-    said = (err or out).strip().replace(draft, change.path)
+    # A program may quote what it refuses.
+    said = HIDDEN.strip() if entry.private else (err or out).strip().replace(draft, change.path)
     return [f"'{entry.validate}' refuses it, so nothing was changed: {said or f'exit code {rc}'}"] if rc else []
 
 
@@ -392,9 +398,15 @@ def put(entry: Entry, written: Optional[Draft]) -> None:
         written.publish()
 
 
+def whole(files: List[Dict[str, Any]], secrets: Dict[str, str]) -> List[Dict[str, Any]]:
+    """The entries with the texts that the action plugin put aside."""
+    texts = {int(number): base64.b64decode(text).decode("utf-8", "surrogateescape") for number, text in secrets.items()}
+    return [{**item, "content": texts.get(number, item["content"])} for number, item in enumerate(files)]
+
+
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """What the module does; returns its result."""
-    files = module.params["files"]
+    files = whole(module.params["files"], module.params["secrets"])
     record = Record(module.params["set"]) if module.params["set"] else None
     recorded = record.read() if record else []
     entries = [entry for entry in plan([*files, *dropped(recorded, files)]) if entry.changed]
@@ -437,6 +449,7 @@ def main() -> None:
                 },
             },
             "set": {"type": "str"},
+            "secrets": {"type": "dict", "default": {}, "no_log": True},
         },
         supports_check_mode=True,
     )

@@ -28,7 +28,7 @@ KEPT = (
 )
 LEFT = ("/home", "/root/.ansible", "/tmp", "/var/tmp")
 # What a search must have had to look for, so that it says something.
-NEEDED = ("private key", "key of a kubeconfig", "key of encryption at rest", "password of sudo")
+NEEDED = ("private key", "key of a kubeconfig", "password of sudo")
 SHORTEST = 16
 
 KEY = re.compile(r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----(.+?)-----END", re.DOTALL)

@@ -31,12 +31,12 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         ],
     ),
     "missing parameters": (
-        {"module": "files", "parameters": {}},
-        ["parameters of files: missing required arguments: files"],
+        {"module": "node", "parameters": {}},
+        ["parameters of node: missing required arguments: name"],
     ),
     "wrong in a list": (
-        {"module": "files", "parameters": {"files": [{"path": "/x", "state": "here"}]}},
-        ["parameters of files: value of state must be one of: present, absent, got: here found in files"],
+        {"module": "node", "parameters": {"name": "n", "taints": [{"key": "k", "effect": "Never"}]}},
+        [", got: Never found in taints"],
     ),
     "internal": ({"program": "x"}, ["program"]),
     "no calendar": (
