@@ -1,7 +1,7 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hands the module files what not everyone may read in an option of its own, which Ansible keeps out of outputs and logs."""
+"""Hands the module files what not everyone may read in an option that Ansible keeps out of outputs and logs."""
 
 from __future__ import annotations
 

@@ -72,12 +72,12 @@ options:
       - Which files they are is recorded in C(/var/lib/groundwork/files).
     type: str
   secrets:
-    description: Set by the action plugin, the text of files that not everyone may read, by their number in O(files).
+    description: Set by the action plugin, the texts of files that not everyone may read, by number.
     type: dict
     default: {}
 notes:
-  - The content of a file that not everyone may read, by its O(files[].mode), is in no output, diff or log, however verbose.
-    Give a task C(no_log) when the name of a file or a loop's item is a secret too.
+  - The content of a file that not everyone may read, by its O(files[].mode), is in no output, diff or log, however
+    verbose. Give a task C(no_log) when the name of a file or a loop's item is a secret too.
 seealso:
   - module: ansible.builtin.copy
 """

@@ -76,7 +76,8 @@ class Lab:
             [
                 f"export KUBECONFIG={settings.state}/admin.conf",
                 f"{kubectl} get nodes",
-                f"ssh -i {self.hosts.key} -o UserKnownHostsFile={settings.state}/known_hosts {user(settings)}@{first.address}",
+                f"ssh -i {self.hosts.key} -o UserKnownHostsFile={settings.state}/known_hosts "
+                f"{user(settings)}@{first.address}",
                 "make verify    # the end-to-end check",
                 "make clean     # removes the hosts",
             ]

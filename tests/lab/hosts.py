@@ -105,7 +105,7 @@ class Hosts:
         return running(self.settings)
 
     def up(self, counts: dict[str, int], name: str = "") -> list[Host]:
-        """Make the hosts anew: so many of each group, with a user of this name, who needs a password for sudo, or root."""
+        """Make the hosts anew: so many of each group, where root logs in, or a user of this name."""
         self.down()
         self.say("making the hosts")
         self._state()

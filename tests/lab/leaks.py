@@ -1,4 +1,4 @@
-"""Secrets of the lab's hosts, and where they turn up that should not: in the output of runs, in journals, in folders of users."""
+"""Secrets of the lab's hosts, and where they turn up: in outputs of runs, in journals, in folders of users."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ NEEDED = ("private key", "key of a kubeconfig", "password of sudo")
 SHORTEST = 16
 
 KEY = re.compile(r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----(.+?)-----END", re.DOTALL)
-PUBLIC = re.compile(r"-----BEGIN (?:CERTIFICATE|PUBLIC KEY)-----(.+?)-----END|^(?:ssh|ecdsa)-\S+ (\S+)", re.DOTALL | re.MULTILINE)
+PUBLIC = re.compile(
+    r"-----BEGIN (?:CERTIFICATE|PUBLIC KEY)-----(.+?)-----END|^(?:ssh|ecdsa)-\S+ (\S+)", re.DOTALL | re.MULTILINE
+)
 NAMED = {
     "key of a kubeconfig": re.compile(r"client-key-data: *(\S+)"),
     "key of encryption at rest": re.compile(r"^[ -]*secret: *(\S+)", re.MULTILINE),
@@ -60,8 +62,8 @@ def secrets_in(text: str, origin: str) -> Iterator[Secret]:
     """The secrets in a file; of a private key each line, so that no escaping of line ends hides it."""
     text = text.replace("\\n", "\n")
     for form, body in KEY.findall(text):
-        # Of an elliptic curve, the first line has the key, and what follows is public. In OpenSSH's form the first line is
-        # the same in all keys of a type.
+        # Of an elliptic curve, the first line has the key, and what follows is public. In OpenSSH's form the first line
+        # is the same in all keys of a type.
         lines = body.split()[{"OPENSSH ": slice(1, None), "EC ": slice(1)}.get(form, slice(None))]
         yield from (Secret("private key", line, origin) for line in lines if len(line) >= SHORTEST)
     for kind, pattern in NAMED.items():
@@ -98,9 +100,9 @@ def search(secrets: Iterable[Secret], path: Path) -> Iterator[str]:
     if done.returncode > 1:
         raise RuntimeError(f"grep: {done.stderr.strip()}")
     for line in done.stdout.splitlines():
-        number, _colon, form = line.partition(":")
+        place, _colon, form = line.partition(":")
         if form in known:
-            yield f"line {number}: {known[form].kind} of {known[form].origin}"
+            yield f"line {place}: {known[form].kind} of {known[form].origin}"
     with path.open(encoding="utf-8", errors="replace") as stream:
         for number, text in enumerate(stream, 1):
             yield from (f"line {number}: {kind}" for kind, pattern in PATTERNS.items() if pattern.search(text))
@@ -136,8 +138,8 @@ class Leaks:
         print(f"lab: looking for {', '.join(f'{count} of {kind}' for kind, count in kinds.items())}")
         found = [f"the hosts have no {kind}: the search would say nothing" for kind in NEEDED if kind not in kinds]
         with tempfile.TemporaryDirectory(dir=self.settings.state) as folder:
-            for number, (name, data) in enumerate([*self._logs(logs), *self._journals(), *self._left()]):
-                path = Path(folder) / str(number)
+            for index, (name, data) in enumerate([*self._logs(logs), *self._journals(), *self._left()]):
+                path = Path(folder) / str(index)
                 path.write_bytes(data)
                 found += [f"{name}: {where}" for where in sorted(set(search(secrets, path)))]
                 print(f"lab: searched {name}, {len(data)} bytes")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.action.files import private
 
-SECRET = "first hidden line\nsecond hidden line\n"
+TEXT = "first hidden line\nsecond hidden line\n"
 OPEN = "line for everyone\n"
 REFUSES = "#!/bin/sh\ncat $1 >&2; exit 1\n"
 
@@ -25,17 +25,17 @@ def test_private(mode: str, expected: bool) -> None:
 
 def seen(output: str) -> list[str]:
     """The parts of the secret that an output has, as they are or in base64."""
-    forms = [*SECRET.splitlines(), base64.b64encode(SECRET.encode()).decode()]
+    forms = [*TEXT.splitlines(), base64.b64encode(TEXT.encode()).decode()]
     return [form for form in forms if form in output]
 
 
 def test_what_is_for_some_only_is_not_told(play: Callable[..., Any], tmp_path: Path) -> None:
     entries = [
         {"path": str(tmp_path / "open"), "content": OPEN},
-        {"path": str(tmp_path / "key"), "content": SECRET, "mode": "0600"},
-        {"path": str(tmp_path / "shared"), "content": SECRET, "mode": "0640"},
+        {"path": str(tmp_path / "key"), "content": TEXT, "mode": "0600"},
+        {"path": str(tmp_path / "shared"), "content": TEXT, "mode": "0640"},
     ]
-    again = [entries[0], {**entries[1], "content": SECRET + "third\n"}]
+    again = [entries[0], {**entries[1], "content": TEXT + "third\n"}]
     tasks = [
         {"name": "write", "groundwork.kubernetes.files": {"files": entries}},
         {"name": "again", "groundwork.kubernetes.files": {"files": entries}},
@@ -44,8 +44,8 @@ def test_what_is_for_some_only_is_not_told(play: Callable[..., Any], tmp_path: P
     played = play(tmp_path, {"tasks": tasks}, "-vvv", "--diff")
     assert played.rc == 0, played.output
     assert [played.tasks[name]["localhost"]["changed"] for name in ("write", "again", "other")] == [True, False, True]
-    assert (tmp_path / "key").read_text() == SECRET + "third\n"
-    assert (tmp_path / "shared").read_text() == SECRET
+    assert (tmp_path / "key").read_text() == TEXT + "third\n"
+    assert (tmp_path / "shared").read_text() == TEXT
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
     assert OPEN.strip() in played.output
     assert seen(played.output) == []
@@ -55,7 +55,7 @@ def test_a_program_that_quotes_is_not_quoted(play: Callable[..., Any], tmp_path:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "refuse").write_text(REFUSES)
     (tmp_path / "bin" / "refuse").chmod(0o755)
-    entry = {"path": str(tmp_path / "key"), "content": SECRET, "mode": "0600", "validate": "refuse %s"}
+    entry = {"path": str(tmp_path / "key"), "content": TEXT, "mode": "0600", "validate": "refuse %s"}
     played = play(tmp_path, {"tasks": [{"name": "write", "groundwork.kubernetes.files": {"files": [entry]}}]}, "-vvv")
     assert played.rc != 0
     assert "'refuse %s' refuses it, so nothing was changed: (not shown" in played.output
@@ -68,8 +68,8 @@ def test_a_program_that_quotes_is_not_quoted(play: Callable[..., Any], tmp_path:
     [
         ({}, "missing required arguments: files"),
         ({"files": "text"}, "files"),
-        ({"files": [{"content": SECRET, "mode": "0600"}]}, "missing required arguments: path"),
-        ({"files": [{"path": "/x/y", "content": SECRET, "mode": "secret"}]}, "/x/y: mode"),
+        ({"files": [{"content": TEXT, "mode": "0600"}]}, "missing required arguments: path"),
+        ({"files": [{"path": "/x/y", "content": TEXT, "mode": "secret"}]}, "/x/y: mode"),
         ({"files": [{"path": "/x/y", "mode": "0600"}]}, "has no content"),
     ],
 )
