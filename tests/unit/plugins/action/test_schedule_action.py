@@ -31,8 +31,8 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         ],
     ),
     "missing parameters": (
-        {"module": "node", "parameters": {}},
-        ["parameters of node: missing required arguments: name"],
+        {"module": "service", "parameters": {}},
+        ["parameters of service: missing required arguments: name"],
     ),
     "wrong in a list": (
         {"module": "node", "parameters": {"name": "n", "taints": [{"key": "k", "effect": "Never"}]}},
