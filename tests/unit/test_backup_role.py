@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from ansible_collections.groundwork.kubernetes.plugins.modules import backup
+from ansible_collections.groundwork.kubernetes.tests.unit.rendering import render
 
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "backup"
 MODULE = "groundwork.kubernetes.backup"
@@ -33,3 +35,55 @@ def test_what_can_fail_ends_the_play_for_all_hosts() -> None:
     failing = [task for task in tasks if MODULE in task or "ansible.builtin.assert" in task]
     assert failing
     assert [task["name"] for task in failing if task.get("run_once") is not True] == []
+
+
+COPY = {"name": "x", "path": "p", "settings": {"type": "s3"}}
+KEY, OTHER = "ssh-ed25519 AAAAC3+/x", "ssh-ed25519 AAAAC3+/y"
+SIGNED = {"state": "good", "key": KEY, "fingerprint": "SHA256:abc", "message": ""}
+
+
+@pytest.mark.parametrize(
+    ("trusted", "known"),
+    [([], False), ([OTHER], False), ([f"{OTHER} b", f" {KEY}  the cluster's"], True), ([KEY], True)],
+)
+def test_a_signer_that_a_rebuild_would_not_know_is_told(tmp_path: Path, trusted: list[str], known: bool) -> None:
+    archives = [{"valid": True, "age": age, "signature": signature} for age, signature in ((90, {}), (60, SIGNED))]
+    for role, fact, shown in (
+        (
+            "backup",
+            {"__backup_made": {"signer": f"{KEY} cp-1"}},
+            "{{ __backup_untrusted if __backup_unknown else '' }}",
+        ),
+        ("verify", {"__verify_backups": {"results": [{"backups": archives}]}}, "{{ __verify_backup_signed }}"),
+    ):
+        folder = tmp_path / role
+        folder.mkdir()
+        inventory = {"hosts": {"h": {"backup_trusted_signers": trusted}}}
+        said = render(folder, role, inventory, fact, {"said": shown})["h"]["said"]
+        if role == "backup":
+            assert ("Add the signer to backup_trusted_signers" in said) is not known
+        else:
+            assert said.startswith("signed by SHA256:abc")
+            assert (f"a rebuild would not know it. The public key is {KEY}" in said) is not known
+
+
+@pytest.mark.parametrize(
+    ("options", "paths"),
+    [
+        ({}, []),
+        ({"backup_signing_key": " key\n"}, ["", "/signing_key"]),
+        ({"backup_copies": [COPY]}, ["", "/rclone.conf", "/known_hosts"]),
+        ({"backup_copies": [COPY], "backup_signing_key": "key"}, ["", "/signing_key", "/rclone.conf", "/known_hosts"]),
+    ],
+)
+def test_what_a_host_gets_for_signatures_and_copies(tmp_path: Path, options: dict[str, Any], paths: list[str]) -> None:
+    [task] = [task for task in load("tasks/prepare.yml") if "groundwork.kubernetes.files" in task]
+    inventory = {"hosts": {"h": options}}
+    files = render(tmp_path, "backup", inventory, {"unused": 1}, {"files": task["groundwork.kubernetes.files"]["files"]})[
+        "h"
+    ]["files"]
+    assert [item["path"] for item in files] == [f"/etc/groundwork/backup{path}" for path in paths]
+    assert all(item["mode"] in ("0600", "0700") for item in files if not item["path"].endswith("known_hosts"))
+    assert [item["content"] for item in files if "signing" in item["path"]] == ["key\n"] * (
+        "backup_signing_key" in options
+    )
