@@ -79,9 +79,8 @@ def test_a_signer_that_a_rebuild_would_not_know_is_told(tmp_path: Path, trusted:
 def test_what_a_host_gets_for_signatures_and_copies(tmp_path: Path, options: dict[str, Any], paths: list[str]) -> None:
     [task] = [task for task in load("tasks/prepare.yml") if "groundwork.kubernetes.files" in task]
     inventory = {"hosts": {"h": options}}
-    files = render(tmp_path, "backup", inventory, {"unused": 1}, {"files": task["groundwork.kubernetes.files"]["files"]})[
-        "h"
-    ]["files"]
+    shown = {"files": task["groundwork.kubernetes.files"]["files"]}
+    files = render(tmp_path, "backup", inventory, {"unused": 1}, shown)["h"]["files"]
     assert [item["path"] for item in files] == [f"/etc/groundwork/backup{path}" for path in paths]
     assert all(item["mode"] in ("0600", "0700") for item in files if not item["path"].endswith("known_hosts"))
     assert [item["content"] for item in files if "signing" in item["path"]] == ["key\n"] * (
