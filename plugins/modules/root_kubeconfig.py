@@ -23,7 +23,7 @@ options:
     type: path
     default: /etc/kubernetes/admin.conf
   dest:
-    description: Where root's C(kubectl) looks for it. Its folder is made with mode 0700 where it is missing.
+    description: Where root's C(kubectl) looks for it. Its folder gets mode 0700.
     type: path
     default: /root/.kube/config
 """
@@ -69,6 +69,7 @@ DROPPED = re.compile(rb"^preferences: \{\}\n", re.MULTILINE)  # not written by n
 AUTHORITY = b"certificate-authority-data:"
 # As Ansible names the copies that it keeps.
 KEPT = r"\.\d+\.\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d~"
+FOLDER = 0o700
 
 
 def is_earlier(content: bytes, current: bytes) -> bool:
@@ -101,9 +102,12 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     if before and before != current and not is_earlier(before, current):
         kept = f"{dest}.{os.getpid()}.{time.strftime('%Y-%m-%d@%H:%M:%S~')}"
     write = before != current
-    changed = write or bool(removed) or attributes.differ(dest)
+    folder_path = os.path.dirname(dest)
+    closed = os.path.isdir(folder_path) and os.stat(folder_path).st_mode & 0o777 == FOLDER
+    changed = write or bool(removed) or not closed or attributes.differ(dest)
     if changed and not module.check_mode:
-        open_folder(os.path.dirname(dest), 0o700).__exit__(None, None, None)
+        with open_folder(folder_path, FOLDER) as folder:
+            os.chmod(folder.entry("."), FOLDER)
         if kept:
             found = stat_file(dest)
             install_stream(module, io.BytesIO(before or b""), kept, Attributes(0o600, found.st_uid, found.st_gid))

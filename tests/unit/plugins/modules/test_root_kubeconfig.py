@@ -66,7 +66,9 @@ def test_it_is_given_once(give: Run, place: Path) -> None:
     assert (dest.stat().st_mode & 0o777, dest.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     dest.chmod(0o644)
     assert give()["changed"]
-    assert dest.stat().st_mode & 0o777 == 0o600
+    dest.parent.chmod(0o755)
+    assert give()["changed"]
+    assert (dest.stat().st_mode & 0o777, dest.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
 @pytest.mark.parametrize(
