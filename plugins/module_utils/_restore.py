@@ -47,6 +47,7 @@ DATABASE = os.path.join(MEMBER, "snap", "db")
 IDENTITY_LENGTH = 16
 ENCRYPTED = "encrypted"
 ENCRYPTION = FILES + "/etc/kubernetes/encryption"
+FEW = 100  # more than there are files with keys of encryption at rest
 KEY = re.compile(r"""(?:name["']?\s*:\s*["']?([^"'\s,]+)["']?\s*,?\s*["']?)?secret["']?\s*:\s*["']?([A-Za-z0-9+/=]+)""")
 OLDEST, NEWEST = (3, 4), (3, 7)
 Minor = Tuple[int, int]
@@ -155,11 +156,11 @@ def encryption_keys(text: str) -> Dict[str, str]:
 def stored_keys(path: str, manifest: Manifest) -> Dict[str, str]:
     """The keys of encryption at rest in an archive."""
     found: Dict[str, str] = {}
-    for part in manifest.parts:
-        if part.name.startswith(ENCRYPTION) and part.size <= SMALL:
-            content = io.BytesIO()
-            extract_part(path, part, content)
-            found.update(encryption_keys(content.getvalue().decode("utf-8", "replace")))
+    parts = [part for part in manifest.parts if part.name.startswith(ENCRYPTION) and part.size <= SMALL]
+    for part in parts[:FEW]:
+        content = io.BytesIO()
+        extract_part(path, part, content)
+        found.update(encryption_keys(content.getvalue().decode("utf-8", "replace")))
     return found
 
 

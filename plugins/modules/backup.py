@@ -446,6 +446,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_metr
     write_metrics,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_signature import (
+    GOOD,
     SIGNATURE,
     SigningError,
     module_signer,
@@ -940,12 +941,17 @@ class BackupModule:
         if key and not final.endswith(BAD):
             statement = state_statement(final, manifest, os.path.getsize(draft), sha256, content)
             beside[SIGNATURE] = self.signer.sign(statement, key)
-        for suffix, text in beside.items():  # alone they count for nothing, and the archive comes at once
+        for suffix, text in beside.items():
             with open(draft + suffix, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
                 stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())
             label(self.module, draft + suffix, final + suffix)
+        if SIGNATURE in beside:
+            signature = self.signer.examine(draft, manifest, content, sha256)
+            if signature.state != GOOD:
+                raise SigningError(f"the new archive {signature.message}: nothing of it was kept")
+        for suffix in beside:  # alone they count for nothing, and the archive comes at once
             os.replace(draft + suffix, final + suffix)
         label(self.module, draft, final)
         os.replace(draft, final)

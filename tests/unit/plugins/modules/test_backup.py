@@ -24,6 +24,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     Proof,
     write_archive,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_signature import Signer
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies import Copied, Rclone
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import Owner
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._turn import Turn
@@ -162,6 +163,16 @@ def test_a_signature_of_another_archive_is_no_backup(host: Host) -> None:
     assert [(item["valid"], item["fault"], item["signature"]["state"]) for item in found] == [
         (False, "signature", "wrong"), (True, "", "none"),
     ]  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs ssh-keygen of OpenSSH")
+def test_a_signature_is_verified_before_the_archive_counts(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Signer.sign
+    monkeypatch.setattr(Signer, "sign", lambda signer, statement, key: real(signer, statement, key)[1:])
+    result = host.run(prove="status", signing_key=str(host.root / "keys" / "signing_key"))
+    assert "the new archive has a signature" in result["msg"]
+    assert "that cannot be understood: nothing of it was kept" in result["msg"]
+    assert os.listdir(host.root / "backups") == []
 
 
 def test_what_signs_is_not_in_the_archive(host: Host) -> None:
