@@ -31,7 +31,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._traces impo
 
 __all__ = ["CONFIG", "FOLDER", "INIT_MARKER", "JOIN_MARKER", "STAMP"]
 # What the API server reads besides certificates.
-EXTRA_FOLDERS = ("audit", "admission", "patches", "encryption")
+EXTRA_FOLDERS = ("audit", "admission", "authentication", "patches", "encryption")
 ENCRYPTION_FLAG = b"--encryption-provider-config="
 # kubeadm looks for its tools here; a session's PATH often lacks some of them.
 SYSTEM_PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]

@@ -85,8 +85,8 @@ faults:
   sample: []
 reads_more:
   description:
-    - Whether the host has files in C(audit), C(admission), C(patches) or C(encryption) of C(/etc/kubernetes), or an API
-      server with C(--encryption-provider-config).
+    - Whether the host has files in C(audit), C(admission), C(authentication), C(patches) or C(encryption) of
+      C(/etc/kubernetes), or an API server with C(--encryption-provider-config).
   returned: success
   type: bool
   sample: false

@@ -22,6 +22,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import (
     backup_inputs,
     download_inputs,
     endpoint,
+    hardening_inputs,
     host_pki,
     kubeadm_inputs,
     network_inputs,
@@ -103,7 +104,7 @@ FOREIGN_VARIABLES = {
 CRI_V1_ALPHA2_ONLY_BEFORE, CRI_V1_ONLY_SINCE = 23, 26
 NFTABLES_SINCE, NFTABLES_UNGATED_SINCE = 29, 31
 IPVS_DEPRECATED_SINCE = 35
-POD_SECURITY_SINCE, PATCHES_SINCE = 23, 22
+POD_SECURITY_SINCE, PATCHES_SINCE, AUTHENTICATION_SINCE = 23, 22, 30
 AUDIT_LEVELS = ("None", "Metadata", "Request", "RequestResponse")
 
 
@@ -392,10 +393,12 @@ def hardening(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
     for variable, since in (
         ("control_plane_pod_security", POD_SECURITY_SINCE),
         ("control_plane_patches", PATCHES_SINCE),
+        ("control_plane_authentication_configuration", AUTHENTICATION_SINCE),
     ):
         if host.values.get(variable) and version_tuple(version_text)[1] < since:
             text = f"{variable} needs Kubernetes 1.{since} or newer, not {version_text}; leave it empty"
             yield host.fault("value-invalid", text)
+    yield from hardening_inputs.api_server(host)
     policy = host.values.get("control_plane_audit_policy")
     rules = policy.get("rules") if isinstance(policy, Mapping) else None
     if policy is not None and not (isinstance(rules, Sequence) and rules):
@@ -426,6 +429,7 @@ HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
     download_inputs.digest_forms,
     runtime,
     hardening,
+    hardening_inputs.default_deny,
     kubeadm_inputs.kubeadm_fields,
     settings_inputs.settings,
     backup_inputs.backups,

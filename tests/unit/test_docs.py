@@ -16,6 +16,7 @@ from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible.vars.manager import VariableManager
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._hardening_items import ITEMS
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import faults, inputs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -293,3 +294,23 @@ def test_all_example_inventories_are_in_the_readme() -> None:
     folders = {path.name for path in (ROOT / "inventories").iterdir() if path.is_dir()}
     assert folders == {*EXAMPLES, "lab"}
     assert {name for name in folders if f"inventories/{name}" not in README.read_text()} == set()
+
+
+# How many items each part of the CIS Kubernetes Benchmark 1.11 has.
+BENCHMARK = {
+    **{"1.1": 21, "1.2": 30, "1.3": 7, "1.4": 2, "2": 7, "3.1": 3, "3.2": 2, "4.1": 10, "4.2": 15, "4.3": 1},
+    **{"5.1": 13, "5.2": 13, "5.3": 2, "5.4": 2, "5.5": 1, "5.6": 4},
+}
+
+
+def test_hardening_lists_every_item_of_the_benchmark_as_verify_judges_it() -> None:
+    listed = {row[0]: row[1:] for row in rows(section(ROOT / "docs" / "hardening.md", "The CIS benchmark"))}
+    expected = [f"{part}.{at}" for part, count in BENCHMARK.items() for at in range(1, count + 1)]
+    assert [number for number in listed if number[0].isdigit()] == expected
+    judged = {item.number: [item.title, item.by] for item in ITEMS}
+    assert {number: listed[number][:2] for number in judged} == judged
+    for number in expected:
+        what, here, how = (*listed[number], "")[:3]
+        assert what
+        assert here in ("default", "profile", "choice", "no", "yours")
+        assert how or here in ("default", "yours"), number

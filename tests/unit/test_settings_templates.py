@@ -8,6 +8,7 @@ from typing import Any
 
 import jinja2
 import pytest
+import yaml
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 
@@ -72,3 +73,17 @@ def test_environment_of_kube_vip(value: Any, line: str | None) -> None:
     )
     begin, end = found.index("env:"), found.index("securityContext:")
     assert found[begin + 1 : end] == (['- name: "a"', line] if line else [])
+
+
+def test_policies_that_deny_by_default() -> None:
+    wanted = {"b": ["Ingress", "Egress"], "a": ["Ingress"]}
+    found = rendered("cni/templates/default-deny.yml.j2", cni_default_deny=wanted)
+    policies = yaml.safe_load("\n".join(line if line.startswith("-") else f"  {line}" for line in found))
+    assert [(policy["kind"], policy["metadata"], policy["spec"]) for policy in policies] == [
+        (
+            "NetworkPolicy",
+            {"name": "default-deny", "namespace": namespace},
+            {"podSelector": {}, "policyTypes": directions},
+        )
+        for namespace, directions in (("a", ["Ingress"]), ("b", ["Ingress", "Egress"]))
+    ]
