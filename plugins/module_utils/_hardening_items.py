@@ -78,16 +78,16 @@ def _files() -> Iterator[Item]:
     for number, title, part, by, name in pairs:
         yield Item(f"1.1.{number}", f"{title}: mode 600", part, by, Closed(name))
         yield Item(f"1.1.{number + 1}", f"{title}: root's", part, by, Owned(name))
-    yield Item("1.1.11", "data folder of etcd: mode 700", ETCD, DEFAULT, Closed("etcd-data", 0o700))
+    yield Item("1.1.11", "data folder of etcd: mode 700", ETCD, PROFILE, Closed("etcd-data", 0o700))
     yield Item("1.1.12", "data folder of etcd: of user etcd", ETCD, NO, Owned("etcd-data", "etcd:etcd"))
     for number, title, name in (
         (13, "administrators' kubeconfigs", "admin"),
         (15, "kubeconfig of the scheduler", "scheduler"),
-        (17, "kubeconfig of the controller manager", "controller-manager"),
+        (17, "kubeconfig of controller manager", "controller-manager"),
     ):
         yield Item(f"1.1.{number}", f"{title}: mode 600", CONTROL_PLANE, DEFAULT, Closed(name))
         yield Item(f"1.1.{number + 1}", f"{title}: root's", CONTROL_PLANE, DEFAULT, Owned(name))
-    yield Item("1.1.19", "folder of certificates and what is in it: root's", CONTROL_PLANE, DEFAULT, Owned("pki"))
+    yield Item("1.1.19", "folder of certificates, all in it: root's", CONTROL_PLANE, DEFAULT, Owned("pki"))
     yield Item("1.1.20", "certificates: mode 600", CONTROL_PLANE, PROFILE, Closed("certificates"))
     yield Item("1.1.21", "private keys: mode 600", CONTROL_PLANE, DEFAULT, Closed("keys"))
 
@@ -95,7 +95,7 @@ def _files() -> Iterator[Item]:
 def _api_server() -> Iterator[Item]:
     """Section 1.2: the API server."""
     for number, title, by, check in (
-        (1, "no more than health without an account", PROFILE, Anonymous()),
+        (1, "without an account little", PROFILE, Anonymous()),
         (
             2,
             "no file of tokens",
@@ -109,7 +109,7 @@ def _api_server() -> Iterator[Item]:
             DEFAULT,
             Argument(API, ("kubelet-client-certificate", "kubelet-client-key")),
         ),
-        (5, "kubelets' certificates are verified", PROFILE, Argument(API, ("kubelet-certificate-authority",))),
+        (5, "verifies kubelets' certificates", PROFILE, Argument(API, ("kubelet-certificate-authority",))),
         (
             6,
             "authorization: not AlwaysAllow",
@@ -142,11 +142,11 @@ def _api_server() -> Iterator[Item]:
         (20, "a time limit of requests", PROFILE, Argument(API, ("request-timeout",))),
         (
             21,
-            "tokens of accounts that are gone are refused",
+            "refuses tokens of gone accounts",
             DEFAULT,
             Argument(API, ("service-account-lookup",), IS_TRUE, True),
         ),
-        (22, "a key that verifies service accounts' tokens", DEFAULT, Argument(API, ("service-account-key-file",))),
+        (22, "a key for service accounts", DEFAULT, Argument(API, ("service-account-key-file",))),
         (23, "a certificate towards etcd", DEFAULT, Argument(API, ("etcd-certfile", "etcd-keyfile"))),
         (24, "a serving certificate", DEFAULT, Argument(API, ("tls-cert-file", "tls-private-key-file"))),
         (25, "an authority for clients", DEFAULT, Argument(API, ("client-ca-file",))),
@@ -156,7 +156,7 @@ def _api_server() -> Iterator[Item]:
         (29, "strong TLS cipher suites", PROFILE, Argument(API, ("tls-cipher-suites",), among(SUITES))),
         (
             30,
-            "pods' tokens for an hour, not a year",
+            "pods' tokens hold an hour",
             PROFILE,
             Argument(API, ("service-account-extend-token-expiration",), IS_FALSE),
         ),
@@ -167,28 +167,28 @@ def _api_server() -> Iterator[Item]:
 def _managers() -> Iterator[Item]:
     """Sections 1.3 and 1.4: controller manager and scheduler."""
     for number, title, by, check in (
-        (1, "a limit of pods that have ended", PROFILE, Argument(MANAGER, ("terminated-pod-gc-threshold",))),
+        (1, "a limit of ended pods", PROFILE, Argument(MANAGER, ("terminated-pod-gc-threshold",))),
         (2, "no profiles", PROFILE, Argument(MANAGER, ("profiling",), IS_FALSE)),
         (
             3,
-            "an account for each controller",
+            "accounts by controller",
             DEFAULT,
             Argument(MANAGER, ("use-service-account-credentials",), IS_TRUE),
         ),
         (4, "a key that signs tokens", DEFAULT, Argument(MANAGER, ("service-account-private-key-file",))),
-        (5, "the authority that pods get", DEFAULT, Argument(MANAGER, ("root-ca-file",))),
+        (5, "an authority for pods", DEFAULT, Argument(MANAGER, ("root-ca-file",))),
         (
             6,
-            "kubelets' serving certificates rotate",
+            "rotates certificates",
             DEFAULT,
             Argument(MANAGER, ("feature-gates",), lacks("RotateKubeletServerCertificate=false"), True),
         ),
-        (7, "listens on the host alone", DEFAULT, Argument(MANAGER, ("bind-address",), LOCAL)),
+        (7, "listens locally", DEFAULT, Argument(MANAGER, ("bind-address",), LOCAL)),
     ):
         yield Item(f"1.3.{number}", f"controller manager: {title}", CONTROL_PLANE, by, check)
     yield Item("1.4.1", "scheduler: no profiles", CONTROL_PLANE, PROFILE, Argument(SCHEDULER, ("profiling",), IS_FALSE))
     local = Argument(SCHEDULER, ("bind-address",), LOCAL)
-    yield Item("1.4.2", "scheduler: listens on the host alone", CONTROL_PLANE, DEFAULT, local)
+    yield Item("1.4.2", "scheduler: listens locally", CONTROL_PLANE, DEFAULT, local)
 
 
 def _audit() -> Iterator[Item]:
@@ -255,7 +255,7 @@ def _nodes() -> Iterator[Item]:
         ),
         (6, "keeps its iptables chains", PROFILE, "makeIPTablesUtilChains", IS_TRUE, "make-iptables-util-chains", True),
         (8, "enough of its events", PROFILE, "eventRecordQPS", at_least(0), "event-qps", True),
-        (9, "a serving certificate of the cluster", PROFILE, "serverTLSBootstrap", IS_TRUE, "", False),
+        (9, "the cluster's serving certificate", PROFILE, "serverTLSBootstrap", IS_TRUE, "", False),
         (10, "its certificate rotates", DEFAULT, "rotateCertificates", IS_TRUE, "rotate-certificates", True),
         (11, "its serving certificate rotates", DEFAULT, gate, NOT_FALSE, "", True),
         (12, "strong TLS cipher suites", PROFILE, "tlsCipherSuites", among(SUITES), "tls-cipher-suites", False),
@@ -267,7 +267,7 @@ def _nodes() -> Iterator[Item]:
     own_name = Argument(KUBELET, ("hostname-override",), LEFT_OUT, True)
     yield Item("4.2.7", "kubelet: the host's own name", NODE, NO, own_name)
     metrics = Setting("kube-proxy", "metricsBindAddress", LOCAL, True, "metrics-bind-address", everywhere=False)
-    yield Item("4.3.1", "kube-proxy: metrics on the host alone", NODE, DEFAULT, metrics)
+    yield Item("4.3.1", "kube-proxy: metrics locally", NODE, DEFAULT, metrics)
 
 
 def _pods() -> Iterator[Item]:

@@ -53,6 +53,10 @@ options:
         description: Whether certificates, the kubelet's configuration and its unit are to be root's alone.
         type: bool
         default: false
+      private_etcd:
+        description: Whether the data folder of etcd is to be its user's alone.
+        type: bool
+        default: false
       private_cni:
         description: Whether the CNI configuration is.
         type: bool
@@ -139,6 +143,7 @@ SPEC: Dict[str, Any] = {
             "authentication": {"type": "dict"},
             "encryption_provider": {"type": "str", "default": "none"},
             "private_files": {"type": "bool", "default": False},
+            "private_etcd": {"type": "bool", "default": False},
             "private_cni": {"type": "bool", "default": False},
         },
     },
@@ -157,7 +162,11 @@ def wanted_of(options: Mapping[str, Any]) -> Found:
     server = arguments.setdefault("kube-apiserver", {})
     found = Found(
         arguments={program: [given] for program, given in arguments.items()},
-        closed={**dict.fromkeys(PRIVATE, bool(options.get("private_files"))), "cni": bool(options.get("private_cni"))},
+        closed={
+            **dict.fromkeys(PRIVATE, bool(options.get("private_files"))),
+            "etcd-data": bool(options.get("private_etcd")),
+            "cni": bool(options.get("private_cni")),
+        },
         settings={"kubelet": options.get("kubelet") or {}, "kube-proxy": options.get("kube_proxy") or {}},
     )
     if provider != "none":

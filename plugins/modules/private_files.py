@@ -11,9 +11,9 @@ short_description: Take from everyone but root what only root needs to read
 version_added: 0.1.0
 author: groundwork.kubernetes contributors (@groundwork)
 description:
-  - Makes files root's, and takes from group and others every permission, in one round trip to the host.
+  - Makes files and folders root's, and takes from group and others every permission, in one round trip to the host.
   - Contents are not touched, so nothing restarts. What others have written anew since is put right by the next run.
-  - A link is left as it is, and so are folders.
+  - A link is left as it is, and so are folders that O(folders) does not name.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
 options:
   paths:
@@ -30,6 +30,13 @@ options:
       - /var/lib/kubelet/config.yaml
       - /usr/lib/systemd/system/kubelet.service
       - /usr/lib/systemd/system/kubelet.service.d/*.conf
+  folders:
+    description:
+      - Folders that nobody but root may enter, such as the data of a member of etcd. What is in them stays as it is.
+      - kubeadm makes that one so, but a disk that is mounted there brings permissions of its own.
+    type: list
+    elements: path
+    default: []
 seealso:
   - module: groundwork.kubernetes.files
   - module: groundwork.kubernetes.hardening_info
@@ -42,11 +49,12 @@ EXAMPLES = r"""
 - name: Leave the certificates of etcd to root
   groundwork.kubernetes.private_files:
     paths: [/etc/kubernetes/pki/etcd/*]
+    folders: [/var/lib/etcd]
 """
 
 RETURN = r"""
 changed_paths:
-  description: The files that got another mode or owner, or would in check mode.
+  description: The files and folders that got another mode or owner, or would in check mode.
   returned: success
   type: list
   elements: str
@@ -74,11 +82,13 @@ PATHS = [
 OWNER = 0
 
 
-def find(patterns: List[str]) -> List[Tuple[str, os.stat_result]]:
-    """The files of these patterns that anyone but root owns or may use."""
+def find(patterns: List[str], folders: List[str]) -> List[Tuple[str, os.stat_result]]:
+    """The files of these patterns, and those of these folders, that anyone but root owns or may use."""
     paths = sorted({path for pattern in patterns for path in glob.glob(pattern, recursive=True)})
     found = [(path, os.lstat(path)) for path in paths]
-    return [(path, state) for path, state in found if stat.S_ISREG(state.st_mode) and _is_open(state)]
+    files = [(path, state) for path, state in found if stat.S_ISREG(state.st_mode)]
+    there = [(path, os.lstat(path)) for path in folders if os.path.isdir(path)]
+    return [(path, state) for path, state in files + there if not stat.S_ISLNK(state.st_mode) and _is_open(state)]
 
 
 def _is_open(state: os.stat_result) -> bool:
@@ -89,8 +99,16 @@ def _is_open(state: os.stat_result) -> bool:
 
 
 def close(path: str, state: os.stat_result) -> None:
-    """Give one file to root alone."""
-    Attributes(_closed(state), OWNER, OWNER).apply(path)
+    """Give one file or folder to root alone."""
+    attributes = Attributes(_closed(state), OWNER, OWNER)
+    if not stat.S_ISDIR(state.st_mode):
+        attributes.apply(path)
+        return
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        attributes.give(handle)
+    finally:
+        os.close(handle)
 
 
 def _closed(state: os.stat_result) -> int:
@@ -111,11 +129,14 @@ def difference(path: str, state: os.stat_result) -> Dict[str, str]:
 def main() -> None:
     """Find the files, and close them."""
     module = AnsibleModule(
-        {"paths": {"type": "list", "elements": "path", "default": PATHS}},
+        {
+            "paths": {"type": "list", "elements": "path", "default": PATHS},
+            "folders": {"type": "list", "elements": "path", "default": []},
+        },
         supports_check_mode=True,
     )
     try:
-        found = find(module.params["paths"])
+        found = find(module.params["paths"], module.params["folders"])
         if not module.check_mode:
             for path, state in found:
                 close(path, state)

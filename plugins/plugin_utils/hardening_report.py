@@ -27,12 +27,12 @@ def _key(number: str) -> tuple[int, ...]:
     return tuple(int(part) for part in number.split("."))
 
 
-def _told(found: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-    """What hosts have, once where they have the same."""
+def _told(found: Sequence[tuple[str, Mapping[str, Any]]], *, named: bool) -> str:
+    """What hosts have, once where they have the same, with their names if those matter."""
     details = {item["detail"] for _host, item in found}
     if len(details) == 1:
         hosts = sorted(host for host, _item in found)
-        return f"{details.pop()} ({listed(hosts, HOSTS)})"
+        return f"{details.pop()} ({listed(hosts, HOSTS)})" if named else details.pop()
     shown = [f"{host}: {item['detail']}" for host, item in sorted(found, key=lambda pair: pair[0])]
     return "; ".join(shown[:HOSTS]) + (f"; and {len(shown) - HOSTS} more" if len(shown) > HOSTS else "")
 
@@ -57,9 +57,10 @@ def report(results: Mapping[str, Iterable[Mapping[str, Any]]], *, strict: bool =
         concerned = [pair for pair in broken or pairs if pair[1]["result"] == worst]
         first = concerned[0][1]
         shown = SHOWN[worst][0 if any(item["promised"] for _host, item in concerned) else 1]
-        rows.append([number, shown, first["by"], first["title"], one_line(_told(concerned), DETAIL)])
+        told = _told(concerned, named=bool(broken) or len(concerned) < len(pairs))
+        rows.append([number, shown, first["by"], first["title"], one_line(told, DETAIL)])
         passed += worst == "passed"
         if broken:
-            missing.append(f"{number} {first['title']}: {_told(concerned)}")
+            missing.append(f"{number} {first['title']}: {told}")
     summary = f"{passed} of {len(by_number)} items are fulfilled, {len(missing)} of the promised are not"
     return {"table": "\n".join(columns(rows)), "missing": missing, "summary": summary}

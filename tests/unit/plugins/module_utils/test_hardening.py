@@ -72,7 +72,7 @@ KUBELET: dict[str, Any] = {
     "rotateCertificates": True,
     "streamingConnectionIdleTimeout": "0s",
 }
-OPEN = ("certificates", "kubelet-unit", "kubelet-ca", "kubelet-config")
+OPEN = ("certificates", "etcd-data", "kubelet-unit", "kubelet-ca", "kubelet-config")
 CLOSED = (
     *(f"manifest-{name}" for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")),
     *("cni", "admin", "scheduler", "controller-manager", "pki", "keys", "kubelet-kubeconfig"),
@@ -80,7 +80,7 @@ CLOSED = (
 FILES = {
     **{name: [File(f"/{name}", 0o644, "root:root")] for name in OPEN},
     **{name: [File(f"/{name}", 0o600, "root:root")] for name in CLOSED},
-    "etcd-data": [File("/var/lib/etcd", 0o700, "root:root")],
+    "etcd-data": [File("/var/lib/etcd", 0o755, "root:root")],
     "kube-proxy": [],
 }
 # What the profile adds.

@@ -139,7 +139,7 @@ def test_members_of_etcd(run_module: Run, host: Host) -> None:
     assert found["2.2"] == ("passed", True, "--client-cert-auth=true")
     assert found["2.3"] == ("failed", True, "--auto-tls=true, which is not false")
     assert found["2.5"] == ("failed", True, "--peer-client-cert-auth is not set")
-    assert found["1.1.11"] == ("passed", True, "mode 0700")
+    assert found["1.1.11"] == ("passed", False, "mode 0700")
 
 
 @pytest.mark.usefixtures("host")

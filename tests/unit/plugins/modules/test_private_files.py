@@ -62,6 +62,19 @@ def test_files_are_closed_once(run_module: Run, host: Path) -> None:
         assert run_module(private_files, **options, _ansible_check_mode=check)["changed"] is False
 
 
+def test_folders_are_closed_without_what_is_in_them(run_module: Run, host: Path) -> None:
+    (host / "data").mkdir()
+    (host / "data").chmod(0o755)
+    (host / "data" / "wal").touch(0o644)
+    (host / "link").symlink_to(host / "pki")
+    options = {"paths": [], "folders": [str(host / name) for name in ("data", "none", "notes", "link")]}
+    assert run_module(private_files, **options, _ansible_check_mode=True)["changed_paths"] == [str(host / "data")]
+    assert run_module(private_files, **options)["changed_paths"] == [str(host / "data")]
+    found = [(host / name).stat().st_mode & 0o777 for name in ("data", "data/wal", "pki")]
+    assert found == [0o700, 0o644, 0o755]
+    assert run_module(private_files, **options)["changed"] is False
+
+
 def test_what_cannot_be_changed_is_told(run_module: Run, host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: Any) -> None:
         raise PermissionError(1, "Operation not permitted", f"{host}/admin.conf")
