@@ -20,7 +20,7 @@ PARTS = (CONTROL_PLANE, ETCD, NODE)
 DEFAULT, PROFILE, CHOICE, NO = "default", "profile", "choice", "no"
 # What was found: NONE where the host has nothing that the item is about.
 PASSED, FAILED, ABSENT, NONE, UNKNOWN = "passed", "failed", "absent", "none", "unknown"
-TRUE = ("1", "t", "true")
+TRUE, FALSE = ("1", "t", "true"), ("0", "f", "false")
 # An address that only the host itself reaches, with a port or without; kube-proxy takes it where none is given.
 LOOPBACK = re.compile(r"((127\.0\.0\.1|localhost|\[::1\])(:\d+)?|::1)?")
 
@@ -89,49 +89,54 @@ def _number(value: str) -> int:
     return int(value) if value.lstrip("-").isdigit() else -1
 
 
-# What a value must be, with the words for it.
-SET: Test = ("set", bool)
-IS_TRUE: Test = ("true", lambda value: value.lower() in TRUE)
-IS_FALSE: Test = ("false", lambda value: value.lower() in ("0", "f", "false"))
-NOT_FALSE: Test = ("not false", lambda value: not IS_FALSE[1](value))
-LOCAL: Test = ("127.0.0.1", lambda value: LOOPBACK.fullmatch(value) is not None)
-NOT_ZERO: Test = ("more than 0", lambda value: value.strip("0hms") != "")
-LEFT_OUT: Test = ("left out", lambda _value: False)
+# What a value must be, with the words for one that is not.
+SET: Test = ("is empty", bool)
+IS_TRUE: Test = ("is not true", lambda value: value.lower() in TRUE)
+IS_FALSE: Test = ("is not false", lambda value: value.lower() in FALSE)
+NOT_FALSE: Test = ("is false", lambda value: value.lower() not in FALSE)
+LOCAL: Test = ("is not 127.0.0.1", lambda value: LOOPBACK.fullmatch(value) is not None)
+NOT_ZERO: Test = ("is 0", lambda value: value.strip("0hms") != "")
+LEFT_OUT: Test = ("is set", lambda _value: False)
 
 
 def equals(wanted: str) -> Test:
     """A value, as it is."""
-    return wanted, lambda value: value == wanted
+    return f"is not {wanted}", lambda value: value == wanted
 
 
 def has(word: str) -> Test:
     """A list with a word."""
-    return f"with {word}", lambda value: word in _words(value)
+    return f"lacks {word}", lambda value: word in _words(value)
 
 
 def lacks(word: str) -> Test:
     """A list without a word."""
-    return f"without {word}", lambda value: word not in _words(value)
+    return f"has {word}", lambda value: word not in _words(value)
 
 
 def at_least(number: int) -> Test:
     """A number, or a greater one."""
-    return f"{number} or more", lambda value: _number(value) >= number
+    return f"is less than {number}", lambda value: _number(value) >= number
 
 
 def among(words: Iterable[str]) -> Test:
     """A list of nothing but these words."""
     known = frozenset(words)
-    return "known to be strong", lambda value: bool(_words(value)) and set(_words(value)) <= known
+    return "has others than strong ones", lambda value: bool(_words(value)) and set(_words(value)) <= known
+
+
+def one_of(words: Sequence[str]) -> Test:
+    """One of these values."""
+    return f"is not {' or '.join(words)}", lambda value: value in words
 
 
 def _judge(name: str, value: Optional[str], test: Test) -> Verdict:
-    wanted, passes = test
+    fault, passes = test
     if value is None:
         return Verdict(ABSENT, f"{name} is not set")
     if passes(value):
         return Verdict(PASSED, f"{name}={value}" if value else f"{name} is empty")
-    return Verdict(FAILED, f"{name}={value}, which is not {wanted}")
+    return Verdict(FAILED, f"{name} {fault}: {value}" if value else f"{name} {fault}")
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:
@@ -280,7 +285,7 @@ class PodSecurity(Check):
         if not plugins:
             return Verdict(ABSENT, "pod security admission has no defaults")
         level = ((plugins[0].get("configuration") or {}).get("defaults") or {}).get("enforce")
-        return _judge("enforce", level, (f"{' or '.join(self.levels)}", lambda value: value in self.levels))
+        return _judge("enforce", level, one_of(self.levels))
 
 
 @dataclass(frozen=True)
@@ -296,9 +301,7 @@ class Encrypted(Check):
         configuration = found.settings.get("encryption")
         if configuration is None:
             return Verdict(UNKNOWN, "the file of --encryption-provider-config cannot be read")
-        return _judge(
-            "provider", configuration.get("secrets"), (" or ".join(self.providers), self.providers.__contains__)
-        )
+        return _judge("provider", configuration.get("secrets"), one_of(self.providers))
 
 
 @dataclass(frozen=True)
@@ -310,7 +313,7 @@ class OwnAuthority(Check):
         if not processes:
             return Verdict(UNKNOWN, "no process kube-apiserver")
         etcd, cluster = processes[0].get("etcd-cafile"), processes[0].get("client-ca-file")
-        return _judge("--etcd-cafile", etcd, (f"another file than {cluster}", lambda value: value != cluster))
+        return _judge("--etcd-cafile", etcd, ("is the cluster's", lambda value: value != cluster))
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class Role:
             "__control_plane_folder": f"{cluster.folder}/{{{{ inventory_hostname }}}}",
             # Where both API servers find it, as on hosts it has the same path.
             "__control_plane_encryption_folder": f"{cluster.folder}/encryption",
-            "__control_plane_node": {"role": "control_plane", "interrupted": ""},
+            "__control_plane_node": {"role": "control_plane", "interrupted": "", "missing": []},
             **variables,
         }
 
