@@ -39,10 +39,9 @@ options:
     type: int
     default: 365
   holders:
-    description: Hosts that keep the key of a CA that is made.
+    description: Hosts that keep the key of a CA that is made. All of them when not given.
     type: list
     elements: str
-    default: []
   peers:
     description: The user's CA certificates and key for the members among themselves, C(certificate) and C(key).
     type: dict
@@ -77,13 +76,17 @@ def etcd_authority(
     certificate: str = "",
     key: str = "",
     renew_days: int = 365,
-    holders: Any = (),
+    holders: Any = None,
     peers: Optional[Mapping[str, Any]] = None,
 ) -> Dict[str, Any]:
     """The decision as a dictionary."""
     names = list(hosts)
     infos = told(names, hostvars, play_hosts, register, "ca_key")
-    common = {"renew_days": float(renew_days), "complete": len(infos) == len(names), "holders": list(holders)}
+    common = {
+        "renew_days": float(renew_days),
+        "complete": len(infos) == len(names),
+        "holders": names if holders is None else list(holders),
+    }
     clients = plan_authority(infos, Request(str(certificate), str(key), **common))
     if peers is None:
         return clients.describe()

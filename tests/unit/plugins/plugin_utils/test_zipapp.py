@@ -157,7 +157,7 @@ def test_what_is_in_it(tmp_path: Path) -> None:
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert names == sorted(set(names))
     own = {name for name in names if name.startswith(COLLECTION) and not name.endswith("__init__.py")}
-    modules = ("modules/files.py", *(f"module_utils/_{name}.py" for name in ("files", "install", "scheduled")))
+    modules = ("modules/files.py", *(f"module_utils/_{name}.py" for name in ("files", "install", "paths", "scheduled")))
     assert own == {f"{COLLECTION}/{name}" for name in modules}
     assert {"__main__.py", "ansible/__init__.py", "ansible/module_utils/basic.py"} < set(names)
     for name in names:
