@@ -284,7 +284,9 @@ def module_signer(module: AnsibleModule) -> Signer:
     """The one of a module."""
 
     def run(command: List[str], data: bytes) -> Tuple[int, str, str]:
-        answer: Tuple[int, str, str] = module.run_command(command, data=data, binary_data=True)
+        answer: Tuple[int, str, str] = module.run_command(
+            command, data=data, binary_data=True, expand_user_and_vars=False
+        )
         return answer
 
     return Signer(module.get_bin_path("ssh-keygen"), run)

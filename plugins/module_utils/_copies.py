@@ -260,7 +260,9 @@ class Rclone:
 
     def _call(self, *command: str) -> Tuple[int, str, str]:
         config = [f"--config={self.config}"] if self.config else []
-        answer: Tuple[int, str, str] = self.module.run_command([self.path, command[0], *config, *FLAGS, *command[1:]])
+        answer: Tuple[int, str, str] = self.module.run_command(
+            [self.path, command[0], *config, *FLAGS, *command[1:]], expand_user_and_vars=False
+        )
         return answer
 
     def _run(self, *command: str) -> str:

@@ -199,7 +199,9 @@ class Age:
         for recipient in recipients:
             command = [self.path, "--encrypt", "--recipient", recipient]
             # What comes out is no text.
-            rc, _out, err = self.module.run_command(command, data=b"", binary_data=True, encoding=None)
+            rc, _out, err = self.module.run_command(
+                command, data=b"", binary_data=True, encoding=None, expand_user_and_vars=False
+            )
             if rc:
                 found.append(f"encrypt_to: {recipient!r} is refused: {explain(err.decode(errors='replace'))}")
         return found
@@ -242,7 +244,7 @@ class Age:
     def _run(self, arguments: List[str], target: str) -> None:
         if self.path is None:
             raise EncryptionError("age is not installed on this host")
-        rc, _out, err = self.module.run_command([self.path, *arguments])
+        rc, _out, err = self.module.run_command([self.path, *arguments], expand_user_and_vars=False)
         if rc and "no space left on device" in err:
             raise NoSpaceError(
                 f"{os.path.dirname(target)} became full while age wrote to it; nothing of it is left there"

@@ -432,7 +432,7 @@ class Etcd:
 
     def _run(self, command: List[str], ok: Tuple[int, ...] = (0,), cwd: Optional[str] = None) -> str:
         environment = {"ETCDCTL_API": "3", "LC_ALL": "C"}
-        rc, out, err = self.module.run_command(command, environ_update=environment, cwd=cwd)
+        rc, out, err = self.module.run_command(command, environ_update=environment, cwd=cwd, expand_user_and_vars=False)
         if rc not in ok or (rc != 0 and not out.strip()):
             raise CommandError(command, rc, err or out)
         return str(out)

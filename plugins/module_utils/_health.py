@@ -129,7 +129,9 @@ def recover_kubelet(module: AnsibleModule) -> None:
     Raises:
         KubeadmError: if systemd cannot.
     """
-    module.run_command([module.get_bin_path("systemctl", required=True), "reset-failed", "kubelet"])
+    module.run_command(
+        [module.get_bin_path("systemctl", required=True), "reset-failed", "kubelet"], expand_user_and_vars=False
+    )
     restart_kubelet(module)
 
 
@@ -140,7 +142,7 @@ def restart_kubelet(module: AnsibleModule) -> None:
         KubeadmError: if systemd cannot.
     """
     systemctl = module.get_bin_path("systemctl", required=True)
-    rc, _out, err = module.run_command([systemctl, "restart", "kubelet"])
+    rc, _out, err = module.run_command([systemctl, "restart", "kubelet"], expand_user_and_vars=False)
     if rc != 0:
         raise KubeadmError(f"The kubelet cannot be restarted: {err.strip()}")
 
@@ -206,7 +208,9 @@ class Kubelet:
     def _ended(self) -> int:
         """How often systemd has started it again because it ended by itself; 0 where that is not known."""
         systemctl = self.module.get_bin_path("systemctl", required=True)
-        _rc, out, _err = self.module.run_command([systemctl, "show", "kubelet", "--property=NRestarts", "--value"])
+        _rc, out, _err = self.module.run_command(
+            [systemctl, "show", "kubelet", "--property=NRestarts", "--value"], expand_user_and_vars=False
+        )
         return int(out.strip()) if out.strip().isdigit() else 0
 
     def _lease_time(self) -> str:
@@ -216,5 +220,5 @@ class Kubelet:
     def _log(self) -> List[str]:
         journalctl = self.module.get_bin_path("journalctl", required=True)
         options = ["--unit=kubelet", f"--lines={JOURNAL_LINES}", "--output=cat", "--no-pager"]
-        _rc, out, _err = self.module.run_command([journalctl, *options])
+        _rc, out, _err = self.module.run_command([journalctl, *options], expand_user_and_vars=False)
         return telling(out.splitlines())

@@ -229,7 +229,9 @@ class Kubeadm:
         Raises:
             KubeadmError: if it fails or takes too long.
         """
-        rc, out, err = self.module.run_command([*self.base, *arguments], environ_update=self.environment)
+        rc, out, err = self.module.run_command(
+            [*self.base, *arguments], environ_update=self.environment, expand_user_and_vars=False
+        )
         if rc != 0:
             words = [word for word in arguments if not word.startswith("-")]
             raise explain(" ".join(words), rc, out, err, self.timeout)

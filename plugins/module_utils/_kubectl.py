@@ -57,7 +57,9 @@ class Kubectl:
         """
         tries = TRIES if arguments[0] in REPEATABLE else 1
         while True:
-            rc, out, err = self.module.run_command([*self.base, *arguments], data=stdin, binary_data=False)
+            rc, out, err = self.module.run_command(
+                [*self.base, *arguments], data=stdin, binary_data=False, expand_user_and_vars=False
+            )
             if rc in ok:
                 return str(out)
             tries -= 1

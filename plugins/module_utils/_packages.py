@@ -122,7 +122,7 @@ def parse_request(text: str) -> Request:
         ValueError: for anything else.
     """
     name, separator, version = text.partition("=")
-    if not NAME.match(name) or (separator and not version):
+    if not NAME.fullmatch(name) or (separator and not version):
         raise ValueError(f"packages: {text!r} is neither a name nor name=version")
     return Request(name, PRE_RELEASE.sub("~", version) or None)
 
@@ -139,16 +139,21 @@ def parse_repository(option: Optional[Dict[str, Any]], allow_http: bool = False)
     """
     if option is None:
         return None
-    if not NAME.match(option["name"]):
+    if not NAME.fullmatch(option["name"]):
         raise ValueError(f"repository: name {option['name']!r} may hold letters, digits and . _ + - only")
     if not option["suite"].endswith("/") and not option["components"]:
         raise ValueError("repository: a suite that does not end in '/' needs components")
+    components = tuple(option["components"] or ())
+    words = {"url": option["url"], "suite": option["suite"], **{f"components {word!r}": word for word in components}}
+    broken = [name for name, word in words.items() if not re.fullmatch(r"\S+", word) or not word.isprintable()]
+    if broken:
+        raise ValueError(f"repository: {', '.join(broken)} may have no spaces, line breaks or control characters")
     repository = Repository(
         option["name"],
         option["url"],
         option["key"],
         option["suite"],
-        tuple(option["components"] or ()),
+        components,
         tuple(map(normalize, option["fingerprints"])),
         option["signed_metadata"],
     )

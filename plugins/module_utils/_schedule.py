@@ -31,18 +31,28 @@ Environment=HOME=%h
 UMask=0077
 Nice={nice}
 IOSchedulingClass={io_class}
+CapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH
 LockPersonality=yes
 NoNewPrivileges=yes
+PrivateDevices=yes
 PrivateTmp=yes
+ProtectClock=yes
 ProtectControlGroups=yes
+ProtectHome=read-only
+ProtectHostname=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
-ProtectSystem=full
+ProtectProc=invisible
+ProtectSystem=strict
+ReadWritePaths=-{state}
+RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX
 RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
 SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
 """
 
 AGE_SERVICE = """\
@@ -54,6 +64,29 @@ Description=Age of the last good run of {name}.service
 Type=oneshot
 ExecStart={command}
 SyslogIdentifier={name}
+UMask=0077
+CapabilityBoundingSet=
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+NoNewPrivileges=yes
+PrivateDevices=yes
+PrivateNetwork=yes
+PrivateTmp=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHome=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectSystem=strict
+RestrictAddressFamilies=AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
 """
 
 TIMER = """\
@@ -142,9 +175,10 @@ def faults(options: Mapping[str, Any]) -> List[str]:
         ("writable_paths", options["writable_paths"]),
     ):
         found += [
-            f"{option}: {path!r} is no absolute path, or has one of the characters \" ' \\ % $"
+            f"{option}: {path!r} is no absolute path, has .. in it, or one of the characters \" ' \\ % $"
             for path in paths
-            if path is not None and not re.fullmatch(r"/[^\"'\\%$]*", path if path.isprintable() else "")
+            if path is not None
+            and (".." in path.split("/") or not re.fullmatch(r"/[^\"'\\%$]*", path if path.isprintable() else ""))
         ]
     return found
 
@@ -171,8 +205,10 @@ def service_text(places: Places, options: Mapping[str, Any], python: str) -> str
         timeout=options["timeout"],
         nice=options["nice"],
         io_class=options["io_class"],
+        state=os.path.dirname(places.good),
     )
-    return text + "".join(f'ReadWritePaths="-{path}"\n' for path in options["writable_paths"])
+    paths = [*options["writable_paths"], *([os.path.dirname(options["state_file"])] if options["state_file"] else [])]
+    return text + "".join(f'ReadWritePaths="-{path}"\n' for path in paths)
 
 
 def timer_text(places: Places, options: Mapping[str, Any]) -> str:

@@ -182,7 +182,9 @@ class Systemd:
     def read(self) -> Unit:
         """The unit as it is now."""
         rc, out, err = self.module.run_command(
-            [self.systemctl, "show", self.name, f"--property={PROPERTIES}"], environ_update={"TZ": "UTC"}
+            [self.systemctl, "show", self.name, f"--property={PROPERTIES}"],
+            environ_update={"TZ": "UTC"},
+            expand_user_and_vars=False,
         )
         if rc != 0:
             raise ServiceError(f"systemctl cannot show {self.name}: {(err or out).strip()}")
@@ -195,7 +197,7 @@ class Systemd:
             ServiceError: with the service's last messages where it fails.
         """
         unit = [] if action == "daemon-reload" else [self.name]
-        rc, out, err = self.module.run_command([self.systemctl, action, *options, *unit])
+        rc, out, err = self.module.run_command([self.systemctl, action, *options, *unit], expand_user_and_vars=False)
         if rc == 0:
             return
         message = f"systemctl {' '.join([action, *unit])} failed: {(err or out).strip()}"
@@ -204,11 +206,14 @@ class Systemd:
     def messages(self, lines: int = 15) -> str:
         """The last that the service has said."""
         _rc, log, _err = self.module.run_command(
-            ["journalctl", f"--unit={self.name}", f"--lines={lines}", "--no-pager", "--output=cat"]
+            ["journalctl", f"--unit={self.name}", f"--lines={lines}", "--no-pager", "--output=cat"],
+            expand_user_and_vars=False,
         )
         return str(log).strip()
 
     def restarts(self) -> int:
         """How often systemd has started the service again because it ended by itself."""
-        _rc, out, _err = self.module.run_command([self.systemctl, "show", self.name, "--property=NRestarts", "--value"])
+        _rc, out, _err = self.module.run_command(
+            [self.systemctl, "show", self.name, "--property=NRestarts", "--value"], expand_user_and_vars=False
+        )
         return int(out.strip() or 0)

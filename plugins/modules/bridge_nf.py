@@ -284,7 +284,7 @@ def modprobe(module: AnsibleModule, *arguments: str) -> str:
     command = module.get_bin_path("modprobe", opt_dirs=["/usr/sbin", "/sbin"])
     if command is None:
         return "modprobe is not installed"
-    rc, out, err = module.run_command([command, *arguments])
+    rc, out, err = module.run_command([command, *arguments], expand_user_and_vars=False)
     return "" if rc == 0 else " ".join((err or out).split()) or f"modprobe ended with exit code {rc}"
 
 

@@ -47,6 +47,10 @@ options:
       source:
         description: A file on the same host that has the content, instead of O(files[].content).
         type: path
+      keep:
+        description: With O(files[].state=directory), whether a folder that is there keeps its mode and owner.
+        type: bool
+        default: false
       mode:
         description: Permissions, as octal digits in quotes. V(0755) for a folder when not given, V(0644) for a file.
         type: str
@@ -195,10 +199,13 @@ class Folder:
 
     path: str
     attributes: Attributes
+    keep: bool = False
 
     @property
     def changed(self) -> bool:
         """Whether there is anything to do."""
+        if os.path.isdir(self.path) and self.keep:
+            return False
         return not os.path.isdir(self.path) or self.attributes.differ_from(os.stat(self.path))
 
     def diffs(self) -> List[Dict[str, Any]]:
@@ -268,7 +275,7 @@ def _plan_entry(path: str, item: Dict[str, Any]) -> Union[Entry, Folder]:
     if attributes.private and attributes.uid is None:
         attributes = replace(attributes, uid=os.geteuid())
     if folder:
-        return Folder(resolve(path), attributes)
+        return Folder(resolve(path), attributes, item["keep"])
     if item["state"] == "absent":
         return Entry(plan_file(path, None), attributes)
     after = _content(item)
@@ -322,7 +329,7 @@ def refusals(module: AnsibleModule, entry: Entry) -> List[str]:
         with open(draft, "wb") as stream:
             stream.write(change.after)
         arguments = [argument.replace("%s", draft) for argument in command[1:]]
-        rc, out, err = module.run_command([program, *arguments])
+        rc, out, err = module.run_command([program, *arguments], expand_user_and_vars=False)
     # A program may quote what it refuses.
     said = HIDDEN.strip() if entry.private else (err or out).strip().replace(draft, change.path)
     return [f"'{entry.validate}' refuses it, so nothing was changed: {said or f'exit code {rc}'}"] if rc else []
@@ -332,7 +339,7 @@ class Record:
     """The list of files that were written under a set's name."""
 
     def __init__(self, name: str) -> None:
-        if not re.match(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", name):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
             raise FilesError(f"set: {name!r} may hold letters, digits and . _ - only")
         self.path = os.path.join(RECORDS, f"{name}.json")
 
@@ -442,6 +449,7 @@ def main() -> None:
                     },
                     "content": {"type": "str"},
                     "source": {"type": "path"},
+                    "keep": {"type": "bool", "default": False},
                     "mode": {"type": "str"},
                     "owner": {"type": "str"},
                     "group": {"type": "str"},

@@ -239,7 +239,7 @@ def active_units(module: AnsibleModule, *units: str) -> Set[str]:
     systemctl = module.get_bin_path("systemctl")
     if not systemctl:
         return set()
-    _rc, out, _err = module.run_command([systemctl, "is-active", *units])
+    _rc, out, _err = module.run_command([systemctl, "is-active", *units], expand_user_and_vars=False)
     return {unit for unit, state in zip(units, out.split()) if state == "active"}
 
 
@@ -249,7 +249,9 @@ def public_half(module: AnsibleModule) -> Optional[PublicHalf]:
 
     def read(path: str) -> str:
         # With a passphrase, though an empty one, it asks for none.
-        rc, out, _err = module.run_command([openssl, "pkey", "-in", path, "-pubout", "-passin", "pass:"])
+        rc, out, _err = module.run_command(
+            [openssl, "pkey", "-in", path, "-pubout", "-passin", "pass:"], expand_user_and_vars=False
+        )
         if rc != 0:
             raise PkiError("openssl cannot read it; it may be damaged or encrypted")
         return str(out)
@@ -262,7 +264,7 @@ def kubelet_version(module: AnsibleModule) -> str:
     kubelet = module.get_bin_path("kubelet", opt_dirs=[module.params["bin_dir"]])
     if not kubelet:
         return ""
-    _rc, out, _err = module.run_command([kubelet, "--version"])
+    _rc, out, _err = module.run_command([kubelet, "--version"], expand_user_and_vars=False)
     return parse_kubelet_version(out)
 
 

@@ -147,7 +147,7 @@ def run(module: AnsibleModule) -> None:
     if params["runtime_endpoint"]:
         crictl += ["-r", params["runtime_endpoint"]]
     images = wanted_images(module)
-    rc, out, err = module.run_command([*crictl, "images", "-o", "json"])
+    rc, out, err = module.run_command([*crictl, "images", "-o", "json"], expand_user_and_vars=False)
     if rc != 0:
         raise ImageError(f"The container runtime does not list its images; is it running? crictl says: {err.strip()}")
     missing = missing_images(images, present_images(out))

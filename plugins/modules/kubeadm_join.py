@@ -337,7 +337,7 @@ class Join:
             self._reset()
             return
         systemctl = self.module.get_bin_path("systemctl", required=True)
-        rc, _out, err = self.module.run_command([systemctl, "stop", "kubelet"])
+        rc, _out, err = self.module.run_command([systemctl, "stop", "kubelet"], expand_user_and_vars=False)
         if rc != 0:
             raise KubeadmError(f"The kubelet cannot be stopped before the join is resumed: {err.strip()}")
         _kubeadm.remove_files([os.path.join(_kubeadm.FOLDER, name) for name in WORKER_FILES])

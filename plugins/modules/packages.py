@@ -172,7 +172,7 @@ class Manager:
 
     def call(self, *command: str, ok: Tuple[int, ...] = (0,)) -> str:
         """Standard output of a command."""
-        rc, out, err = self.module.run_command(list(command), environ_update=ENVIRONMENT)
+        rc, out, err = self.module.run_command(list(command), environ_update=ENVIRONMENT, expand_user_and_vars=False)
         if ok and rc not in ok:
             lines = (err.strip() or out.strip()).splitlines()[-15:]
             raise PackagesError("\n".join([f"{' '.join(command)} failed with exit code {rc}:", *lines]))

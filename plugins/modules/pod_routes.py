@@ -129,6 +129,28 @@ Before=kubelet.service
 Type=oneshot
 RemainAfterExit=yes
 ExecStart={ip} -force -batch {path}
+CapabilityBoundingSet=CAP_NET_ADMIN
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+NoNewPrivileges=yes
+PrivateDevices=yes
+PrivateTmp=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHome=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectSystem=strict
+RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
+UMask=0077
 
 [Install]
 WantedBy=multi-user.target
@@ -196,7 +218,7 @@ class Host:
         Raises:
             RouteError: with what it complained of.
         """
-        rc, out, err = self.module.run_command(list(command), data=stdin or None)
+        rc, out, err = self.module.run_command(list(command), data=stdin or None, expand_user_and_vars=False)
         if rc != 0:
             raise _routes.RouteError(f"{' '.join(command)} failed with exit code {rc}: {(err or out).strip()}")
         return str(out)

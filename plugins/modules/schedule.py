@@ -91,8 +91,11 @@ options:
     default: idle
   writable_paths:
     description:
-      - Folders that the module must be able to write to although they lie in C(/usr), C(/boot), C(/efi) or C(/etc).
-      - Everything in these is read-only to it otherwise, and its C(/tmp) is its own.
+      - Folders that the module writes to, besides that of O(state_file). One that is missing when the run starts is
+        left out.
+      - All else is read-only to it, and its C(/tmp) is its own. Of root's rights it has those to read and write files
+        of others only, within these folders.
+      - A file C(/etc/systemd/system/<name>.service.d/*.conf) of yours may say more, see C(systemd.exec(5)).
     type: list
     elements: path
     default: []
@@ -390,7 +393,7 @@ class ScheduleModule:
         analyze = self.module.get_bin_path("systemd-analyze")
         if analyze is None or text == "infinity":
             return []
-        rc, out, err = self.module.run_command([analyze, kind, "--", text])
+        rc, out, err = self.module.run_command([analyze, kind, "--", text], expand_user_and_vars=False)
         said = (err or out).strip().splitlines()
         return [f"{option}: systemd does not understand {text!r}: {'; '.join(said[:1])}"] if rc != 0 else []
 

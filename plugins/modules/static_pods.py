@@ -150,7 +150,11 @@ def wait(module: AnsibleModule, found: List[Place], lacking: Callable[[Place], s
             break
         time.sleep(PAUSE)
     systemctl = module.get_bin_path("systemctl")
-    state = module.run_command([systemctl, "is-active", "kubelet"])[1].strip() if systemctl else "unknown"
+    state = (
+        module.run_command([systemctl, "is-active", "kubelet"], expand_user_and_vars=False)[1].strip()
+        if systemctl
+        else "unknown"
+    )
     raise StaticPodError(
         f"{'; '.join(left)}, {module.params['timeout']} seconds after its manifest was {wish}. The kubelet, which has "
         f"to do it, is {state}: see 'journalctl -u kubelet' and 'crictl ps -a', then run this again"

@@ -186,7 +186,9 @@ def gpt_partitions(module: AnsibleModule) -> List[str]:
     if lsblk is None or not has_gpt_generator(ROOT):
         return []
     # lsblk fails where the kernel has no block devices to show, which is no fault of the host.
-    rc, out, _err = module.run_command([lsblk, "--pairs", "--paths", "--output", "NAME,PARTTYPE,PARTFLAGS"])
+    rc, out, _err = module.run_command(
+        [lsblk, "--pairs", "--paths", "--output", "NAME,PARTTYPE,PARTFLAGS"], expand_user_and_vars=False
+    )
     return parse_lsblk(out) if rc == 0 else []
 
 
@@ -212,7 +214,9 @@ def apply(module: AnsibleModule, todo: Plan) -> None:
     for link in todo.links:
         link.apply()
     if os.path.isdir(f"{ROOT}/run/systemd/system"):
-        rc, out, err = module.run_command([module.get_bin_path("systemctl", required=True), "daemon-reload"])
+        rc, out, err = module.run_command(
+            [module.get_bin_path("systemctl", required=True), "daemon-reload"], expand_user_and_vars=False
+        )
         if rc != 0:
             raise SwapError([f"systemctl daemon-reload failed: {(err or out).strip()}"])
     problems = []

@@ -40,6 +40,7 @@ FAULTS: dict[str, str] = {
     "runtime-unsupported": "the container runtime and Kubernetes do not fit together",
     "skew-unsupported": "versions of hosts are further apart than Kubernetes supports",
     "source-unprotected": "a source of programs, packages or images is not https, or its certificate is not verified",
+    "text-invalid": "text that would become something else in a file or command",
     "unknown-ignore": "preflight_ignore names no fault",
     "unknown-variable": "no role has such a variable",
     "value-invalid": "a value has the wrong type or is not among the choices",

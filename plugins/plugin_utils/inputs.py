@@ -28,6 +28,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import (
     network_inputs,
     node_inputs,
     settings_inputs,
+    text_inputs,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import (
     ERROR,
@@ -433,6 +434,7 @@ HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
     kubeadm_inputs.kubeadm_fields,
     settings_inputs.settings,
     backup_inputs.backups,
+    text_inputs.text,
 ]
 
 # Across hosts

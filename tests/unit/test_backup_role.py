@@ -81,6 +81,11 @@ def test_what_a_host_gets_for_signatures_and_copies(tmp_path: Path, options: dic
     inventory = {"hosts": {"h": options}}
     shown = {"files": task["groundwork.kubernetes.files"]["files"]}
     files = render(tmp_path, "backup", inventory, {"unused": 1}, shown)["h"]["files"]
+    archives, *files = files
+    assert archives == {
+        "path": "/var/backups/kubernetes", "state": "directory", "keep": True, "mode": "0700", "owner": "root",
+        "group": "root",
+    }  # fmt: skip
     assert [item["path"] for item in files] == [f"/etc/groundwork/backup{path}" for path in paths]
     assert all(item["mode"] in ("0600", "0700") for item in files if not item["path"].endswith("known_hosts"))
     assert [item["content"] for item in files if "signing" in item["path"]] == ["key\n"] * (

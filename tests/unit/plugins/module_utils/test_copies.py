@@ -116,7 +116,7 @@ class Program:
     def get_bin_path(self, name: str, opt_dirs: list[str]) -> str:
         return f"/usr/bin/{name}"
 
-    def run_command(self, command: list[str]) -> tuple[int, str, str]:
+    def run_command(self, command: list[str], expand_user_and_vars: bool) -> tuple[int, str, str]:
         words = [word for word in command[1:] if not word.startswith("--")]
         self.asked.append(words)
         if words[0] == self.failing:

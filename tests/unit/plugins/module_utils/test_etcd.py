@@ -46,7 +46,9 @@ class Host:
         for name in versions:
             (folder / name).touch(0o755)
 
-    def run_command(self, command: list[str], environ_update: dict[str, str], cwd: str | None) -> tuple[int, str, str]:
+    def run_command(
+        self, command: list[str], environ_update: dict[str, str], cwd: str | None, expand_user_and_vars: bool
+    ) -> tuple[int, str, str]:
         name = os.path.basename(command[0])
         if command[1:] == ["version"]:
             return 0, f"{name} version: {self.versions[name]}\nAPI version: 3.x\n", ""

@@ -77,7 +77,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
     Path(played.kubeconfig).touch()
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda *_args, **_options: "/usr/bin/kubectl")
     monkeypatch.setattr(
-        AnsibleModule, "run_command", lambda _self, argv, data=None, binary_data=True: played.run_command(argv, data)
+        AnsibleModule, "run_command", lambda _self, argv, data=None, **_options: played.run_command(argv, data)
     )
     monkeypatch.setattr(_rewrite, "PAGE", 2)
     monkeypatch.setattr(_rewrite, "PORTION", 2)

@@ -290,3 +290,12 @@ def test_content_of_another_file(run_module: Run, tmp_path: Path) -> None:
     assert run_module(files, files=wanted)["changed"] is True
     assert run_module(files, files=wanted)["changed"] is False
     assert (path.read_bytes(), mode(path)) == (b"one\xff", 0o600)
+
+
+def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path, run_module: Callable[..., dict[str, Any]]) -> None:
+    entry = {"path": str(tmp_path / "theirs"), "state": "directory", "mode": "0700", "keep": True}
+    assert run_module(files, files=[entry])["changed_paths"] == [entry["path"]]
+    assert (tmp_path / "theirs").stat().st_mode & 0o7777 == 0o700
+    (tmp_path / "theirs").chmod(0o2775)
+    assert not run_module(files, files=[entry], _ansible_diff=True)["changed"]
+    assert (tmp_path / "theirs").stat().st_mode & 0o7777 == 0o2775

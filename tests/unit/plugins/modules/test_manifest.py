@@ -107,7 +107,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
     Path(played.kubeconfig).touch()
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda *_args, **_options: "/usr/local/bin/kubectl")
     monkeypatch.setattr(
-        AnsibleModule, "run_command", lambda _self, argv, data=None, binary_data=True: played.run_command(argv, data)
+        AnsibleModule, "run_command", lambda _self, argv, data=None, **_options: played.run_command(argv, data)
     )
     monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text: played.warnings.append(text))
     monkeypatch.setattr(_api, "INTERVAL", 0)

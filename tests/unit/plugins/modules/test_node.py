@@ -84,7 +84,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
     Path(played.kubeconfig).touch()
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda *_args, **_options: "/usr/bin/kubectl")
     monkeypatch.setattr(
-        AnsibleModule, "run_command", lambda _self, argv, data=None, binary_data=True: played.run_command(argv)
+        AnsibleModule, "run_command", lambda _self, argv, data=None, **_options: played.run_command(argv)
     )
     monkeypatch.setattr(_api, "INTERVAL", 0)
     monkeypatch.setattr(_lease, "WATCH", 0.2)
@@ -250,7 +250,7 @@ def test_info_survives_a_short_silence_of_the_server(
     monkeypatch.setattr(
         AnsibleModule,
         "run_command",
-        lambda _self, argv, data=None, binary_data=True: answers.pop() if answers else server.run_command(argv),
+        lambda _self, argv, data=None, **_options: answers.pop() if answers else server.run_command(argv),
     )
     assert len(run_module(node_info, timeout=60, kubeconfig=server.kubeconfig)["nodes"]) == 2
 

@@ -163,7 +163,7 @@ CHANGES = {
     "writable_paths": (["/etc/a b"], ["service"], ["daemon-reload"]),
     "python": ("/opt/python3", ["service"], ["daemon-reload"]),
     "program": (b"newer", ["pyz"], []),
-    "state_file": ("/nowhere/x.json", ["json"], []),
+    "state_file": ("/nowhere/x.json", ["json", "service"], ["daemon-reload"]),
 }
 
 
@@ -198,7 +198,10 @@ def test_the_units(host: Host) -> None:
     assert {"Type=oneshot", "Description=Says 100%%", "TimeoutStartSec=2h", "Nice=5", "IOSchedulingClass=idle"} < set(
         service
     )
-    assert service[-2:] == ['ReadWritePaths="-/etc/a b"', 'ReadWritePaths="-/usr/c"']
+    assert "ProtectSystem=strict" in service
+    assert [line for line in service if line.startswith("ReadWritePaths=")] == [
+        f"ReadWritePaths=-{host.root}/var/lib/groundwork", 'ReadWritePaths="-/etc/a b"', 'ReadWritePaths="-/usr/c"'
+    ]  # fmt: skip
     assert timer.startswith(_schedule.MARK)
     assert "OnCalendar=Mon,Fri *-*-* 02:30\nRandomizedDelaySec=5min\nPersistent=false\n" in timer
 

@@ -100,6 +100,9 @@ def test_every_fault_is_named_once_in_the_table_and_in_the_readme() -> None:
             "plugin_utils/endpoint.py",
             "plugin_utils/host_pki.py",
             "plugin_utils/kubeadm_inputs.py",
+            "plugin_utils/backup_inputs.py",
+            "plugin_utils/download_inputs.py",
+            "plugin_utils/text_inputs.py",
             "action/validate_inputs.py",
         )
     ]
@@ -107,7 +110,7 @@ def test_every_fault_is_named_once_in_the_table_and_in_the_readme() -> None:
     code = "\n".join(sources).replace(table, "")
     used = {name for name in re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)+)"', code) if not name.startswith("kube-")}
     of_kubeadm = {name for _issuer, name in host_pki.KUBEADM_CERTIFICATES.values()}
-    arguments = {"node-cidr-mask-size", "allocate-node-cidrs"}
+    arguments = {"node-cidr-mask-size", "allocate-node-cidrs", "cni-plugins", "cri-dockerd"}
     assert used - {"utf-8"} - of_kubeadm - arguments == faults.FAULTS.keys()
     readme = (ROOT / "roles" / "preflight" / "README.md").read_text()
     assert (
