@@ -14,6 +14,7 @@ description:
   - Creates a bootstrap token that a host joins the cluster with, and gives what else the join needs to know.
   - For control planes, the cluster's authorities can be stored encrypted in the cluster for the time of the join.
   - Runs on a control plane, with the administrator's kubeconfig.
+  - Where something fails after the token was made, it is removed again.
   - The token is generated on the host and given to the API server through standard input.
     It is never on a command line or in a file.
   - The result holds the token. Set C(no_log) on the task.
@@ -44,6 +45,16 @@ options:
     description: What C(kubeadm token list) shows beside the token.
     type: str
     default: Made by groundwork.kubernetes to join hosts
+  nodes:
+    description:
+      - With O(state=present), the names of the nodes that are to join with the token.
+      - Whoever has a token can ask for the identity of any node. So a host whose node is at work already does not get
+        one, whatever it says. Such nodes are named in RV(refused); without any other, no token is made.
+      - A node is at work while its kubelet renews its lease. It is watched for up to 25 seconds, and for 55 where it
+        does. The node of a host that was set up anew is silent, even where the API still calls it ready.
+    type: list
+    elements: str
+    default: []
   certificates:
     description:
       - With O(state=present), whether C(kubeadm init phase upload-certs) stores the cluster's authorities and their
@@ -69,6 +80,12 @@ EXAMPLES = r"""
   register: join
   no_log: true
 
+- name: Create one for hosts of which the cluster knows no node at work
+  groundwork.kubernetes.kubeadm_token:
+    nodes: [worker-1, worker-2]
+  register: join
+  no_log: true
+
 - name: Remove it
   groundwork.kubernetes.kubeadm_token:
     state: absent
@@ -78,41 +95,50 @@ EXAMPLES = r"""
 RETURN = r"""
 token:
   description: The token. It is a secret.
-  returned: when O(state=present)
+  returned: when O(state=present), and not all of O(nodes) are refused
   type: str
 certificate_key:
   description: The key of the stored authorities. It is a secret.
-  returned: when O(state=present) and O(certificates=true)
+  returned: as RV(token), with O(certificates=true)
   type: str
 endpoint:
   description: Host and port of the API.
-  returned: when O(state=present)
+  returned: as RV(token)
   type: str
   sample: 192.0.2.10:6443
 ca_cert_hashes:
   description: The pins of the cluster's certificate authorities.
-  returned: when O(state=present)
+  returned: as RV(token)
   type: list
   elements: str
   sample: ['sha256:2a4b6c...']
+refused:
+  description: By name of O(nodes), why it must not join.
+  returned: when O(state=present)
+  type: dict
+  sample: {}
 expires:
   description: When the cluster removes the token, in UTC.
-  returned: when O(state=present)
+  returned: as RV(token)
   type: str
   sample: '2026-11-22T05:20:00Z'
 """
 
+import contextlib
 import json
 import re
 from datetime import datetime, timezone
+from typing import Dict
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import CONFIG, Kubeadm, KubeadmError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
     KUBECONFIG_OPTION,
     Kubectl,
     KubectlError,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._lease import at_work
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._token import (
     Token,
     TokenError,
@@ -129,6 +155,11 @@ PLACEHOLDERS = {
     "certificate_key": 64 * "0",
 }
 CERTIFICATES = "kubeadm-certs"
+AT_WORK = (
+    "This host says that it has not joined the cluster, but the kubelet of the node {} is at work: it renews its lease. "
+    "Whoever gets a token can take any node's identity, so it gets none. If its files were removed while its kubelet "
+    "runs, stop the kubelet and run again. Else see whether the host, or another one under its name, was taken over."
+)
 UPLOAD_TIMEOUT = 120
 
 
@@ -145,12 +176,23 @@ def upload_certificates(module: AnsibleModule) -> str:
     return found.group()
 
 
+def refusals(module: AnsibleModule) -> Dict[str, str]:
+    """Why hosts do not get a token, by their nodes' names. In check mode there may be no cluster to ask yet."""
+    names = module.params["nodes"]
+    if not names or (module.check_mode and cluster_missing(module, module.params["kubeconfig"])):
+        return {}
+    return {name: AT_WORK.format(name) for name in at_work(Kubectl(module, module.params["kubeconfig"]), names)}
+
+
 def create(module: AnsibleModule) -> None:
     """Create a token, and give it with what the cluster says of itself."""
-    expires = datetime.now(timezone.utc) + parse_ttl(module.params["ttl"])
+    lifetime, refused = parse_ttl(module.params["ttl"]), refusals(module)
+    if refused and len(refused) == len(set(module.params["nodes"])):
+        module.exit_json(changed=False, refused=refused)
+    expires = datetime.now(timezone.utc) + lifetime
     stamp = expires.strftime("%Y-%m-%dT%H:%M:%SZ")
     if module.check_mode:
-        module.exit_json(changed=True, expires=stamp, **PLACEHOLDERS)
+        module.exit_json(changed=True, expires=stamp, refused=refused, **PLACEHOLDERS)
     kubectl = Kubectl(module, module.params["kubeconfig"])
     info = kubectl.get("configmap", "cluster-info", "--namespace=kube-public") or {}
     text = info.get("data", {}).get("kubeconfig", "")
@@ -159,18 +201,29 @@ def create(module: AnsibleModule) -> None:
     endpoint, hashes = read_cluster(json.loads(parsed))
     token = new_token()
     manifest = token_manifest(token, expires, module.params["description"])
-    # What is applied can be repeated. On the server's side no copy of the secret goes into an annotation.
-    kubectl.run("apply", "--server-side", "--field-manager=groundwork", "--filename=-", stdin=json.dumps(manifest))
-    stored = {"certificate_key": upload_certificates(module)} if module.params["certificates"] else {}
-    module.exit_json(changed=True, token=str(token), endpoint=endpoint, ca_cert_hashes=hashes, expires=stamp, **stored)
+    try:
+        # What is applied can be repeated. On the server's side no copy of the secret goes into an annotation.
+        kubectl.run("apply", "--server-side", "--field-manager=groundwork", "--filename=-", stdin=json.dumps(manifest))
+        stored = {"certificate_key": upload_certificates(module)} if module.params["certificates"] else {}
+    except Exception:
+        # Nobody gets to know it, so nobody else would remove it.
+        with contextlib.suppress(KubectlError):
+            remove_secrets(module, kubectl, token)
+        raise
+    module.exit_json(
+        changed=True,
+        token=str(token),
+        endpoint=endpoint,
+        ca_cert_hashes=hashes,
+        expires=stamp,
+        refused=refused,
+        **stored,
+    )
 
 
-def remove(module: AnsibleModule) -> None:
-    """Remove a token, and the stored authorities."""
-    names = [Token(module.params["token"][:6], "").secret_name]
-    if module.check_mode and module.params["token"] == PLACEHOLDERS["token"]:
-        module.exit_json(changed=True)
-    kubectl = Kubectl(module, module.params["kubeconfig"])
+def remove_secrets(module: AnsibleModule, kubectl: Kubectl, token: Token) -> bool:
+    """Remove a token, and the stored authorities; says whether there was any of it."""
+    names = [token.secret_name]
     # Only names are asked for: what the Secrets hold is of no use here.
     namespace = "--namespace=kube-system"
     if module.params["certificates"]:
@@ -180,7 +233,15 @@ def remove(module: AnsibleModule) -> None:
     found = kubectl.run("get", "secrets", *names, namespace, "--output=name", "--ignore-not-found").strip()
     if found and not module.check_mode:
         kubectl.run("delete", "secrets", *names, namespace, "--ignore-not-found")
-    module.exit_json(changed=bool(found))
+    return bool(found)
+
+
+def remove(module: AnsibleModule) -> None:
+    """Remove a token, and the stored authorities."""
+    if module.check_mode and module.params["token"] == PLACEHOLDERS["token"]:
+        module.exit_json(changed=True)
+    kubectl = Kubectl(module, module.params["kubeconfig"])
+    module.exit_json(changed=remove_secrets(module, kubectl, Token(module.params["token"][:6], "")))
 
 
 def main() -> None:
@@ -191,6 +252,7 @@ def main() -> None:
             "token": {"type": "str", "no_log": True},
             "ttl": {"type": "str", "default": "30m"},
             "description": {"type": "str", "default": "Made by groundwork.kubernetes to join hosts"},
+            "nodes": {"type": "list", "elements": "str", "default": []},
             "certificates": {"type": "bool", "default": False},
             "config": {"type": "path", "default": CONFIG},
             "kubeconfig": KUBECONFIG_OPTION,

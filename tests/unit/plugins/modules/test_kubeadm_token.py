@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _token
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _lease, _token
 from ansible_collections.groundwork.kubernetes.plugins.modules import kubeadm_token
 
 BASE = ["/bin/kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--request-timeout=60s"]
@@ -39,23 +39,43 @@ class Cluster:
     ran: list[list[str]] = field(default_factory=list)
     given: list[Any] = field(default_factory=list)
     found: str = "secret/bootstrap-token-abcdef\n"
-    uploaded: str = f"[upload-certs] Using certificate key:\n{CERTIFICATE_KEY}\n"
+    uploaded: str | None = f"[upload-certs] Using certificate key:\n{CERTIFICATE_KEY}\n"
     info: tuple[int, str, str] = (0, json.dumps({"data": {"kubeconfig": "YAML"}}), "")
+    nodes: dict[str, list[str]] = field(default_factory=dict)  # by name, the times that a lease has; the last one stays
+    ready: str = "True"
+    refuses: tuple[str, ...] = ()  # verbs that fail
     view: dict[str, Any] = field(default_factory=lambda: {"clusters": [{"cluster": CLUSTER}]})
 
     def run_command(self, arguments: list[str], data: str | None = None, **_options: Any) -> tuple[int, str, str]:
         if arguments[: len(KUBEADM)] == KUBEADM:
             self.ran.append(arguments)
-            return 0, self.uploaded, ""
+            return (0, self.uploaded, "") if self.uploaded is not None else (1, "", "etcd is full")
         assert arguments[: len(BASE)] == BASE
         arguments = arguments[len(BASE) :]
+        if arguments[:2] in (["get", "nodes"], ["get", "leases"]):
+            return self.look(arguments)
         self.ran.append(arguments)
         self.given.append(data)
         if arguments == INFO:
             return self.info
         if arguments[:3] == ["get", "secret", "kubeadm-certs"]:
             return 0, "bootstrap-token-owner1", ""
+        if arguments[0] in self.refuses:
+            return 1, "", "Unauthorized"
         return 0, {"config": json.dumps(self.view), "get": self.found}.get(arguments[0], ""), ""
+
+    def look(self, arguments: list[str]) -> tuple[int, str, str]:
+        """What the cluster has of nodes and leases."""
+        if arguments[1] == "nodes":
+            conditions = [{"type": "Ready", "status": self.ready}]
+            known = [name for name in arguments[2:-2] if name in self.nodes]
+            assert arguments[-2:] == ["--ignore-not-found", "--output=json"]
+            items = [{"metadata": {"name": name}, "status": {"conditions": conditions}} for name in known]
+            return 0, json.dumps(items[0] if len(arguments) == 5 else {"items": items}) if items else "", ""
+        times = self.nodes[arguments[2]]
+        if not times:
+            return 1, "", "Error from server (NotFound): leases not found"
+        return 0, json.dumps({"spec": {"renewTime": times.pop(0) if len(times) > 1 else times[0]}}), ""
 
     def __call__(self, **options: Any) -> Result:
         self.ran.clear()
@@ -66,6 +86,8 @@ class Cluster:
 @pytest.fixture
 def cluster(run_module: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Cluster:
     cluster = Cluster(run_module)
+    for name, value in {"WATCH": 0.1, "PAUSE": 0.01, "GRACE": 0.2}.items():
+        monkeypatch.setattr(_lease, name, value)
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda _self, name, *_args, **_options: f"/bin/{name}")
     monkeypatch.setattr(
         AnsibleModule, "run_command", lambda _self, *args, **options: cluster.run_command(*args, **options)
@@ -152,3 +174,65 @@ def test_certificate_key_that_is_not_printed(cluster: Cluster) -> None:
     result = cluster(certificates=True)
     assert result["failed"]
     assert "printed no certificate key" in result["msg"]
+
+
+def test_token_goes_where_the_upload_of_certificates_fails(cluster: Cluster) -> None:
+    cluster.uploaded = None
+    result = cluster(certificates=True)
+    assert "etcd is full" in result["msg"]
+    made = f"bootstrap-token-{json.loads(cluster.given[2])['stringData']['token-id']}"
+    assert cluster.ran[3] == UPLOAD
+    assert cluster.ran[-1] == [
+        "delete",
+        "secrets",
+        made,
+        "kubeadm-certs",
+        "bootstrap-token-owner1",
+        NAMESPACE,
+        DELETE[-1],
+    ]
+
+
+def test_token_goes_where_the_api_server_does_not_say_that_it_took_it(cluster: Cluster) -> None:
+    cluster.refuses = ("apply",)
+    assert "Unauthorized" in cluster()["msg"]
+    assert [command[0] for command in cluster.ran[-2:]] == ["get", "delete"]
+    cluster.refuses = ("apply", "delete")
+    assert "apply" in cluster()["msg"]  # what failed first is told
+
+
+BUSY = [f"10:00:{second}" for second in range(10, 60)]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "names", "refused"),
+    [
+        pytest.param({}, ["w1", "w2"], [], id="unknown"),
+        pytest.param({"w1": ["10:00:00"]}, ["w1"], [], id="set up anew, and still called ready"),
+        pytest.param({"w1": ["10:00:00", "10:00:10"]}, ["w1"], [], id="renewed once more, then silent"),
+        pytest.param({"w1": BUSY}, ["w1"], ["w1"], id="at work"),
+        pytest.param({"w1": BUSY, "w2": ["10:00:00"]}, ["w1", "w2", "w3"], ["w1"], id="one of three"),
+        pytest.param({"w1": []}, ["w1"], ["w1"], id="ready without a lease"),
+    ],
+)
+@pytest.mark.parametrize("check", [False, True])
+def test_a_node_at_work_gets_no_token(
+    cluster: Cluster, nodes: dict[str, list[str]], names: list[str], refused: list[str], check: bool
+) -> None:
+    cluster.nodes = {name: list(times) for name, times in nodes.items()}
+    kubeconfig = {"kubeconfig": "/dev/null"} if check else {}
+    BASE[1] = f"--kubeconfig={kubeconfig.get('kubeconfig', '/etc/kubernetes/admin.conf')}"
+    try:
+        result = cluster(nodes=names, _ansible_check_mode=check, **kubeconfig)
+    finally:
+        BASE[1] = "--kubeconfig=/etc/kubernetes/admin.conf"
+    assert sorted(result["refused"]) == refused
+    assert ("token" in result) == (set(names) != set(refused)) == result["changed"]
+    assert (CREATE in cluster.ran) == (result["changed"] and not check)
+    assert all(f"the node {name} is at work" in result["refused"][name] for name in refused)
+
+
+def test_no_token_where_nothing_is_known_of_the_nodes(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "look", lambda _arguments: (1, "", "connection refused"))
+    assert "connection refused" in cluster(nodes=["w1"])["msg"]
+    assert cluster.ran == []
