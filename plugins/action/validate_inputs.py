@@ -13,6 +13,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import fault
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.host_variables import (
     raw_variables,
     template_variables,
+    without_facts,
 )
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
@@ -67,7 +68,8 @@ class ActionModule(ActionBase):
             missing, problems = [faults.Fault("facts-missing", text, name)], {}
         # Other roles' defaults may refer to what exists only inside the role; those judge for themselves.
         problems = {variable: why for variable, why in problems.items() if variable.startswith(OWN_PREFIXES)}
-        return inputs.HostInput(name, values, problems, frozenset(raw)), missing
+        own, _unknown = template_variables(self._loader, without_facts(raw), inputs.IDENTITY)
+        return inputs.HostInput(name, values, problems, frozenset(raw), inventory=own), missing
 
     def _others(self, task_vars: dict[str, Any], hosts: list[inputs.HostInput]) -> list[inputs.HostInput]:
         """The cluster's hosts that this play leaves out, as far as they are known."""

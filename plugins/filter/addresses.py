@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any, Callable, Dict, List, Optional
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import (
     host_and_port,
+    is_address,
     normal,
     split_addresses,
 )
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.host_variables import inventory_of
 from jinja2.exceptions import UndefinedError
 
 DOCUMENTATION = r"""
@@ -23,6 +26,7 @@ short_description: The addresses at which the cluster reaches hosts
 description:
   - A host's address is its variable C(kubernetes_node_ip) where the inventory sets it, of two addresses the first.
     Else it is the address of its default route, which the facts of the host tell.
+  - A fact that a host returns under the name of that variable does not count, nor one that is no address.
   - Addresses are given in their shortest form, however they are written.
   - It fails for a host of which neither is known, and names it, unless O(skip_unknown).
 extends_documentation_fragment: [groundwork.kubernetes.hosts]
@@ -57,15 +61,16 @@ _value:
 """
 
 
-def _own(host: str, variables: Mapping[str, Any]) -> List[str]:
-    given = split_addresses(str(variables.get("kubernetes_node_ip") or ""))
+def _own(host: str, hostvars: Mapping[str, Any]) -> List[str]:
+    given = split_addresses(str(inventory_of(hostvars)[host].get("kubernetes_node_ip") or ""))
     if given:
         return given
-    facts = variables.get("ansible_facts") or {}
+    facts = hostvars[host].get("ansible_facts") or {}
     for family in ("default_ipv4", "default_ipv6"):
-        address = (facts.get(family) or {}).get("address")
-        if address:
-            return [normal(str(address))]
+        fact = facts.get(family)
+        address = str(fact.get("address") or "") if isinstance(fact, Mapping) else ""
+        if is_address(address):
+            return [normal(address)]
     raise AnsibleFilterError(
         f"The address of {host} is not known: no facts of it were gathered. "
         f"Set kubernetes_node_ip for {host}, or run without --limit while it can be reached."
@@ -79,7 +84,7 @@ def addresses(
     found: List[str] = []
     for host in hosts:
         try:
-            found += _own(host, hostvars[host])[: None if every else 1]
+            found += _own(host, hostvars)[: None if every else 1]
         except (AnsibleFilterError, UndefinedError):  # noqa: PERF203  as many as there are hosts
             if not skip_unknown:
                 raise

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Callable, Dict, List
 
-from ansible.errors import AnsibleFilterError
-from ansible_collections.groundwork.kubernetes.plugins.filter.addresses import addresses
+from ansible.errors import AnsibleError, AnsibleFilterError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import (
     is_address,
     normal,
+    split_addresses,
 )
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.host_variables import inventory_of
+from jinja2.exceptions import UndefinedError
 
 DOCUMENTATION = r"""
 name: known_nodes
@@ -22,9 +24,10 @@ version_added: 0.1.0
 short_description: The nodes of the inventory with their names and addresses
 description:
   - Gives hosts in the form that M(groundwork.kubernetes.kubelet_certificates) wants.
-  - A node's name is C(kubernetes_node_name), or the host's in the inventory. Its addresses are C(kubernetes_node_ip),
-    or that of its default route.
-  - Without C(kubernetes_node_ip), a host whose facts are not known is left out.
+  - What a host says of itself, its facts, counts for none of it.
+  - A node's name is C(kubernetes_node_name), or the host's in the inventory. Its addresses are C(kubernetes_node_ip);
+    where the inventory does not set that, or makes it of facts, the address that Ansible connects to.
+  - A host whose address the inventory does not tell is left out.
 extends_documentation_fragment: [groundwork.kubernetes.hosts]
 options:
   more:
@@ -51,16 +54,25 @@ _value:
 """
 
 
+def _told(variables: Mapping[str, Any], name: str) -> str:
+    """A variable as text; empty where it is not set, or depends on what the host says."""
+    try:
+        return str(variables.get(name) or "")
+    except (AnsibleError, UndefinedError):
+        return ""
+
+
 def known_nodes(hosts: Any, hostvars: Any, more: Any = None) -> List[Dict[str, Any]]:
     """The hosts as nodes."""
     if more is not None and not isinstance(more, Mapping):
         raise AnsibleFilterError("known_nodes: further names and addresses are lists by node")
-    nodes = []
+    nodes, inventory = [], inventory_of(hostvars, facts=False)
     for host in hosts:
-        own = addresses([host], hostvars, every=True, skip_unknown=True)
-        if not own:
+        variables = inventory[host]
+        own = split_addresses(_told(variables, "kubernetes_node_ip") or _told(variables, "ansible_host") or host)
+        if not all(map(is_address, own)):
             continue
-        name = str(hostvars[host].get("kubernetes_node_name") or host)
+        name = _told(variables, "kubernetes_node_name") or host
         further = [str(text) for text in (more or {}).get(name) or []]
         nodes.append(
             {

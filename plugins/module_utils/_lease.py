@@ -20,10 +20,10 @@ Object = Dict[str, Any]
 NAMESPACE = "--namespace=kube-node-lease"
 WATCH = 25.0
 PAUSE = 3.0
-# A lease is renewed each quarter of its duration, which is 40 seconds unless the kubelet's configuration says otherwise.
+# A lease is renewed each quarter of its duration, 40 seconds unless the kubelet's configuration says otherwise.
 USUAL_DURATION = 40
-# The node controller calls a node's state unknown when its kubelet has been silent for so long (node-monitor-grace-period;
-# 40 seconds before Kubernetes 1.32), and looks every 5 seconds.
+# The node controller calls a node's state unknown when its kubelet has been silent for 50 seconds, before Kubernetes
+# 1.32 for 40 (node-monitor-grace-period), and looks every 5.
 GRACE = 55.0
 
 

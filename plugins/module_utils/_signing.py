@@ -16,7 +16,7 @@ import ipaddress
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import normal
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import normal, read_address
 
 SIGNER = "kubernetes.io/kubelet-serving"
 GROUP = "system:nodes"
@@ -67,6 +67,49 @@ class Node:
     name: str
     names: Sequence[str]
     addresses: Sequence[str]
+
+
+def is_no_hosts(text: str) -> bool:
+    """Whether a name or an address can be no single host's in the network: loopback, link-local, multicast and such."""
+    address = read_address(text)
+    if address is None:
+        return text == "localhost" or text.endswith((".localhost", ".localdomain"))
+    return address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified
+
+
+def node_faults(nodes: Sequence[Node], reserved: Sequence[str]) -> List[str]:
+    """Why nodes are not as they must be, so that no certificate is good for what is another's.
+
+    Args:
+        nodes: all that are known.
+        reserved: addresses, networks and names that are no node's.
+    """
+    names = [node.name for node in nodes]
+    faults = [f"nodes names {name} more than once" for name in sorted({one for one in names if names.count(one) > 1})]
+    networks = [ipaddress.ip_network(text, strict=False) for text in map(normal, reserved) if _is_network(text)]
+    others = {normal(text) for text in reserved if not _is_network(text)}
+    holders: Dict[str, str] = {}
+    for node in nodes if not faults else []:
+        if not node.addresses:
+            faults.append(f"node {node.name} has no addresses")
+        for text in dict.fromkeys([*map(normal, node.addresses), *node.names]):
+            address = read_address(text)
+            if address is None and text in node.addresses:
+                faults.append(f"{text!r} of node {node.name} is no IP address")
+            elif is_no_hosts(text):
+                faults.append(f"{text} of node {node.name} is no single host's")
+            elif text in others or (address and any(address in network for network in networks)):
+                faults.append(f"{text} of node {node.name} is reserved, as it is no node's")
+            elif holders.setdefault(text, node.name) != node.name:
+                faults.append(f"nodes {holders[text]} and {node.name} share {text}")
+    return faults
+
+
+def _is_network(text: str) -> bool:
+    try:
+        return "/" in text and bool(ipaddress.ip_network(text.strip(), strict=False))
+    except ValueError:
+        return False
 
 
 class _Reader:

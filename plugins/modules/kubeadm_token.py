@@ -156,9 +156,10 @@ PLACEHOLDERS = {
 }
 CERTIFICATES = "kubeadm-certs"
 AT_WORK = (
-    "This host says that it has not joined the cluster, but the kubelet of the node {} is at work: it renews its lease. "
-    "Whoever gets a token can take any node's identity, so it gets none. If its files were removed while its kubelet "
-    "runs, stop the kubelet and run again. Else see whether the host, or another one under its name, was taken over."
+    "This host says that it has not joined the cluster, but the kubelet of the node {} is at work: it renews its "
+    "lease. Whoever gets a token can take any node's identity, so it gets none. If its files were removed while its "
+    "kubelet runs, stop the kubelet and run again. Else see whether the host, or another one under its name, was "
+    "taken over."
 )
 UPLOAD_TIMEOUT = 120
 

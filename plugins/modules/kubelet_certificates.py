@@ -47,6 +47,14 @@ options:
         type: list
         elements: str
         default: []
+  reserved:
+    description:
+      - IP addresses, networks and DNS names that are no node's, such as the endpoint of the API, load balancers and the
+        networks of services and pods. A node in O(nodes) with one of them is refused.
+      - So are loopback and link-local addresses, C(localhost), and a name or address that two nodes have.
+    type: list
+    elements: str
+    default: []
   timeout:
     description: Seconds to wait for requests, and for the certificates; V(0) looks once and waits for nothing.
     type: int
@@ -77,6 +85,7 @@ EXAMPLES = r"""
       - name: worker-2
         addresses: [192.0.2.22, 2001:db8::22]
         names: [worker-2.example.com]
+    reserved: [api.example.com, 192.0.2.10, 10.96.0.0/12, 10.244.0.0/16]
 """
 
 RETURN = r"""
@@ -124,6 +133,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._signing imp
     approved,
     is_pending,
     judge,
+    node_faults,
     node_of,
 )
 
@@ -164,13 +174,10 @@ def probe(address: str, port: int, ca: str) -> Dict[str, Any]:
 class Approval:
     """The nodes, what was approved of their requests, and what they show."""
 
-    def __init__(self, module: AnsibleModule) -> None:
+    def __init__(self, module: AnsibleModule, nodes: List[Node]) -> None:
         self.module = module
         self.params = module.params
-        self.nodes = {
-            item["name"]: Node(item["name"], [item["name"], *item["names"]], item["addresses"])
-            for item in module.params["nodes"]
-        }
+        self.nodes = {node.name: node for node in nodes}
         self.kubectl = Kubectl(module, module.params["kubeconfig"])
         self.approved: List[Dict[str, str]] = []
         self.left: List[Dict[str, Any]] = []
@@ -243,22 +250,12 @@ class Approval:
         }
 
 
-def check_nodes(nodes: List[Dict[str, Any]]) -> None:
-    """Refuse nodes that are named twice, or have no address.
-
-    Raises:
-        CertificateError: naming all of them.
-    """
-    names = [node["name"] for node in nodes]
-    faults = [f"nodes names {name} more than once" for name in sorted({one for one in names if names.count(one) > 1})]
-    faults += [f"node {node['name']} has no addresses" for node in nodes if not node["addresses"]]
-    if faults:
-        raise CertificateError("; ".join(faults))
-
-
 def run(module: AnsibleModule) -> None:
     """Approve what may be, wait, and say what is missing."""
-    check_nodes(module.params["nodes"])
+    nodes = [Node(item["name"], [item["name"], *item["names"]], item["addresses"]) for item in module.params["nodes"]]
+    faults = node_faults(nodes, module.params["reserved"])
+    if faults:
+        raise CertificateError("; ".join(faults))
     if not_known(module, module.params["kubeconfig"]):
         module.exit_json(changed=False, approved=[], left=[], nodes=[])
     missing = cluster_missing(module, module.params["kubeconfig"])
@@ -268,7 +265,7 @@ def run(module: AnsibleModule) -> None:
         module.exit_json(changed=bool(module.params["nodes"]), approved=[], left=[], nodes=[])
     if missing:
         raise CertificateError(f"{missing}; run this task on a control plane")
-    approval = Approval(module)
+    approval = Approval(module, nodes)
     waits = module.params["timeout"] > 0 and not module.check_mode
     pending = poll(approval.round, module.params["timeout"] if waits else 0)
     for item in approval.left:
@@ -294,6 +291,7 @@ def main() -> None:
     module = AnsibleModule(
         {
             "nodes": {"type": "list", "elements": "dict", "required": True, "options": node},
+            "reserved": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 120},
             "port": {"type": "int", "default": 10250},
             "ca": {"type": "path", "default": "/etc/kubernetes/pki/ca.crt"},

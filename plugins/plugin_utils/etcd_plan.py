@@ -19,6 +19,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses i
     same_url,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.etcd_flags import FlagError, Version, data, parse
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.host_variables import inventory_of
 
 CLIENT_PORT, PEER_PORT = 2379, 2380
 LARGEST = 7
@@ -293,7 +294,8 @@ def told(
     names: List[str], hostvars: Mapping[str, Any], seen: Collection[str], register: str, field: str
 ) -> Dict[str, Mapping[str, Any]]:
     """What etcd_host_info told, by host; a skipped task, or a failed one, registers a result without the field."""
-    found = {name: hostvars[name].get(register) for name in names if name in seen}
+    known = inventory_of(hostvars)
+    found = {name: known[name].get(register) for name in names if name in seen}
     return {name: info for name, info in found.items() if isinstance(info, Mapping) and field in info}
 
 
@@ -309,13 +311,13 @@ def read_hosts(
         seen: hosts that take part in the run.
         register: the variable with what etcd_host_info told of a host.
     """
-    found, infos = [], told(names, hostvars, seen, register, "data")
+    found, infos, known = [], told(names, hostvars, seen, register, "data"), inventory_of(hostvars)
     for name, address in zip(names, addresses):
         info = infos.get(name)
         found.append(
             Host(
                 name,
-                str(hostvars[name].get("kubernetes_node_name") or name),
+                str(known[name].get("kubernetes_node_name") or name),
                 address,
                 seen=info is not None,
                 data=bool(info and info["data"]),

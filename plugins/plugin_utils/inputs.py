@@ -87,6 +87,8 @@ OF_OTHERS = (
     "kubernetes_version",
     "control_plane_cluster_configuration",
 )
+# By which others know a host.
+IDENTITY = ("kubernetes_node_name", "kubernetes_node_ip", "ansible_host")
 ETCD_CA_CERTIFICATE, ETCD_CA_KEY = "etcd_ca_certificate", "etcd_ca_key"
 ETCD_CAS = ((ETCD_CA_CERTIFICATE, ETCD_CA_KEY), ("etcd_peer_ca_certificate", "etcd_peer_ca_key"))
 # More members make etcd slower, not safer (https://etcd.io/docs/latest/faq/).
@@ -119,6 +121,8 @@ class HostInput:
         problems: why a variable could not be templated.
         names: every variable that is set for it, of whomever.
         limited: whether the play leaves the host out; then only what the others depend on is looked at.
+        inventory: those of IDENTITY that are known without anything that the host says of itself, its facts; None where
+            that was not looked at.
     """
 
     name: str
@@ -126,6 +130,7 @@ class HostInput:
     problems: Mapping[str, str] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
     limited: bool = False
+    inventory: Mapping[str, Any] | None = None
 
     def text(self, variable: str) -> str:
         """A value as text; empty where it is not set."""
@@ -424,6 +429,7 @@ HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
     supplied_pki,
     node_inputs.node_name,
     node_inputs.node_address,
+    node_inputs.identity,
     proxy_mode,
     checksums,
     download_inputs.sources,

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import read_address
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import endpoint
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import Fault, listed
@@ -102,6 +103,32 @@ def _families(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
         else:
             advice = f"give the node an IPv{services[0]} address first, or {SERVICES} an IPv{own[0]} network"
         yield host.fault("family-clash", text + advice)
+
+
+def identity(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """Whether the inventory tells by what others know a node; the host itself could tell the name of any other."""
+    if host.inventory is None or not runs_kubelet(inputs.roles_of(host.name)):
+        return
+    name = host.text("kubernetes_node_name")
+    if name and "kubernetes_node_name" not in host.inventory:
+        text = (
+            f"kubernetes_node_name {name} is made of facts, which the host itself tells, but labels, taints and tokens "
+            f"go by it; set it in the inventory without facts, as {name} for example"
+        )
+        yield host.fault("name-from-host", text)
+    signed = boolean(host.values.get("kubernetes_kubelet_signed_certificates"), strict=False)
+    if not signed or not host.ips or host.inventory.get("kubernetes_node_ip"):
+        return
+    connection = str(host.inventory.get("ansible_host") or host.name)
+    if [read_address(connection)] != host.ips:
+        shown = ", ".join(map(str, host.ips))
+        text = (
+            f"kubernetes_node_ip {shown} is told by the host alone, and Ansible connects to {connection}, but a "
+            "serving certificate is only approved for an address that the inventory knows "
+            f"(kubernetes_kubelet_signed_certificates); set kubernetes_node_ip in the inventory, to {shown} if that "
+            "is right"
+        )
+        yield host.fault("address-from-host", text)
 
 
 def holders(hosts: Sequence[HostInput], values: Callable[[HostInput], Sequence[str]]) -> dict[str, list[str]]:

@@ -113,6 +113,8 @@ def cluster(load_balancer: str, planes: int = 2, balancers: int = 0, **variables
     def hosts(prefix: str, count: int, first: int) -> dict[str, Any]:
         return {f"{name}-{prefix}-{n}": {"kubernetes_node_ip": f"192.0.2.{first + n}"} for n in range(1, count + 1)}
 
+    told = ("api_load_balancer", "control_plane_group", "load_balancer_group", "node_group")
+    own = ", ".join(f"'kubernetes_{variable}': kubernetes_{variable}" for variable in told)
     groups = {f"{name}_{group}" for group in ("planes", "nodes", "balancers")}
     return {
         "vars": {
@@ -120,6 +122,7 @@ def cluster(load_balancer: str, planes: int = 2, balancers: int = 0, **variables
             "kubernetes_control_plane_group": f"{name}_planes",
             "kubernetes_node_group": f"{name}_nodes",
             "kubernetes_load_balancer_group": f"{name}_balancers",
+            "__endpoint_inventory": {"hosts": f"{{{{ {{inventory_hostname: {{{own}}}}} }}}}"},
             **variables,
         },
         "children": {

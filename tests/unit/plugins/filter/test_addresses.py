@@ -62,7 +62,6 @@ def test_nodes() -> None:
     nodes = {"a": {"kubernetes_node_ip": "192.0.2.9, 2001:DB8::9"}, "lost": {}, "b": IPV6}
     assert known_nodes(nodes, nodes, {"a": ["2001:DB8::10", "a.example.com"]}) == [
         {"name": "a", "addresses": ["192.0.2.9", "2001:db8::9", "2001:db8::10"], "names": ["a.example.com"]},
-        {"name": "b", "addresses": ["2001:db8::1"], "names": []},
     ]
 
 

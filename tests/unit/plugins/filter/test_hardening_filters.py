@@ -49,12 +49,15 @@ def test_merge_refuses(wrong: Any) -> None:
 def test_nodes_of_the_inventory() -> None:
     hostvars: dict[str, dict[str, Any]] = {
         "a": {"kubernetes_node_ip": "192.0.2.1, 2001:db8::1", "kubernetes_node_name": "a.example.com"},
-        "b": {"ansible_facts": {"default_ipv4": {"address": "192.0.2.2"}}},
-        "unknown": {},
+        "b": {"ansible_host": "192.0.2.2", "ansible_facts": {"default_ipv4": {"address": "192.0.2.1"}}},
+        "198.51.100.9": {},
+        # Its facts are what it says of itself.
+        "unknown": {"ansible_host": "c.example.com", "ansible_facts": {"default_ipv4": {"address": "192.0.2.3"}}},
     }
     assert known_nodes(hostvars, hostvars, {"b": ["198.51.100.2", "b.example.net"]}) == [
         {"name": "a.example.com", "addresses": ["192.0.2.1", "2001:db8::1"], "names": []},
         {"name": "b", "addresses": ["192.0.2.2", "198.51.100.2"], "names": ["b.example.net"]},
+        {"name": "198.51.100.9", "addresses": ["198.51.100.9"], "names": []},
     ]
     with pytest.raises(AnsibleFilterError):
         known_nodes(["b"], hostvars, ["b"])

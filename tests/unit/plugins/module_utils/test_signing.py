@@ -13,6 +13,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._signing imp
     approved,
     is_pending,
     judge,
+    node_faults,
     parse_request,
 )
 from cryptography import x509
@@ -189,3 +190,33 @@ def test_an_approval_holds_for_what_was_judged_only() -> None:
     body = approved(item(), "2026-11-22T00:00:00Z", "known")
     assert body["metadata"] == {"name": "csr-1", "uid": "u", "resourceVersion": "7"}
     assert [condition["type"] for condition in body["status"]["conditions"]] == ["Approved"]
+
+
+RESERVED = ["10.96.0.0/12", "2001:DB8:1::/112", "192.0.2.100", "api.example.com", "not/a network"]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "faults"),
+    [
+        ([("w1", [], ["192.0.2.1", "2001:db8::1"]), ("w2", ["w2.example.com"], ["192.0.2.2"])], []),
+        ([("w1", [], [])], ["node w1 has no addresses"]),
+        ([("w1", [], ["192.0.2.1"]), ("w1", [], ["192.0.2.2"])], ["nodes names w1 more than once"]),
+        ([("w1", [], ["127.0.0.1"])], ["127.0.0.1 of node w1 is no single host's"]),
+        ([("w1", [], ["::ffff:127.0.0.1"])], ["127.0.0.1 of node w1 is no single host's"]),
+        ([("w1", [], ["::"])], [":: of node w1 is no single host's"]),
+        ([("w1", [], ["169.254.1.1"])], ["169.254.1.1 of node w1 is no single host's"]),
+        ([("localhost", [], ["192.0.2.1"])], ["localhost of node localhost is no single host's"]),
+        ([("w1", [], ["10.96.0.1"])], ["10.96.0.1 of node w1 is reserved, as it is no node's"]),
+        ([("w1", [], ["2001:db8:1:0::a"])], ["2001:db8:1::a of node w1 is reserved, as it is no node's"]),
+        ([("w1", [], ["192.0.2.100"])], ["192.0.2.100 of node w1 is reserved, as it is no node's"]),
+        ([("w1", ["api.example.com"], ["192.0.2.1"])], ["api.example.com of node w1 is reserved, as it is no node's"]),
+        ([("w1", [], ["w1.example.com"])], ["'w1.example.com' of node w1 is no IP address"]),
+        (
+            [("w1", [], ["2001:db8::1"]), ("w2", ["w1"], ["2001:DB8:0::1"])],
+            ["nodes w1 and w2 share 2001:db8::1", "nodes w1 and w2 share w1"],
+        ),
+    ],
+)
+def test_a_name_or_address_is_one_nodes(nodes: list[tuple[str, list[str], list[str]]], faults: list[str]) -> None:
+    known = [Node(name, [name, *names], addresses) for name, names, addresses in nodes]
+    assert node_faults(known, RESERVED) == faults

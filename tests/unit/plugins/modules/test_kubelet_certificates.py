@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _api
+from ansible_collections.groundwork.kubernetes.plugins.module_utils import _api, _signing
 from ansible_collections.groundwork.kubernetes.plugins.modules import kubelet_certificates
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -131,6 +131,8 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
     )
     monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text: played.warnings.append(text))
     monkeypatch.setattr(_api, "INTERVAL", 0.01)
+    # The played kubelet's address is every host's.
+    monkeypatch.setattr(_signing, "is_no_hosts", lambda text: text == "127.0.0.2")
     yield played
     kubelet.socket.close()
 
@@ -218,10 +220,14 @@ def test_who_was_faster_is_no_error(run_module: Run, server: Server) -> None:
     [
         ([{"name": "a", "addresses": []}], "node a has no addresses"),
         ([{"name": "a", "addresses": ["192.0.2.1"]}] * 2, "nodes names a more than once"),
+        ([{"name": "a", "addresses": ["192.0.2.1", "127.0.0.2"]}], "127.0.0.2 of node a is no single host's"),
+        ([{"name": "a", "addresses": ["10.96.0.1"]}], "10.96.0.1 of node a is reserved"),
     ],
 )
 def test_bad_options(run_module: Run, server: Server, nodes: list[dict[str, Any]], said: str) -> None:
-    assert said in run_module(kubelet_certificates, **options(server, nodes=nodes))["msg"]
+    server.add("a", "10.96.0.1", "csr-1")
+    assert said in run_module(kubelet_certificates, **options(server, nodes=nodes, reserved=["10.96.0.0/12"]))["msg"]
+    assert server.approvals == []
 
 
 @pytest.mark.parametrize("missing", ["admin.conf", "ca.crt"])

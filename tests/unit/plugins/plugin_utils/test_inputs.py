@@ -673,3 +673,44 @@ def test_the_api_servers_that_a_host_asks(judged: str, played: list[str], expect
     groups = {"kube_control_plane": ["cp1", "cp2", "cp3"], "kube_node": ["w1"]}
     (one,) = [one for one in hosts if one.name == judged]
     assert inputs.settings(one, Inputs(hosts, groups, SPECS))["api_servers"] == expected
+
+
+SIGNED = {"kubernetes_kubelet_signed_certificates": True, "kubernetes_node_ip": "192.0.2.5"}
+
+
+@pytest.mark.parametrize(
+    ("values", "inventory", "names"),
+    [
+        pytest.param({}, {"kubernetes_node_name": "w1"}, [], id="without signed certificates"),
+        pytest.param({}, {}, ["name-from-host"], id="a name made of facts"),
+        pytest.param(SIGNED, {"kubernetes_node_name": "w1"}, ["address-from-host"], id="an address that facts tell"),
+        pytest.param(
+            {**SIGNED, "kubernetes_kubelet_signed_certificates": "yes"},
+            {"kubernetes_node_name": "w1"},
+            ["address-from-host"],
+            id="from the command line",
+        ),
+        pytest.param(SIGNED, {"kubernetes_node_name": "w1", "kubernetes_node_ip": "192.0.2.5"}, [], id="set"),
+        pytest.param(SIGNED, {"kubernetes_node_name": "w1", "ansible_host": "192.0.2.5"}, [], id="connected to"),
+        pytest.param(
+            SIGNED, {"kubernetes_node_name": "w1", "ansible_host": "192.0.2.6"}, ["address-from-host"], id="another one"
+        ),
+        pytest.param(
+            SIGNED, {"kubernetes_node_name": "w1", "ansible_host": "w1.example.com"}, ["address-from-host"], id="a name"
+        ),
+        pytest.param(
+            {**SIGNED, "kubernetes_node_ip": "192.0.2.5,2001:db8::5"},
+            {"kubernetes_node_name": "w1", "ansible_host": "192.0.2.5"},
+            ["address-from-host"],
+            id="connected to one of two",
+        ),
+        pytest.param(SIGNED, None, [], id="not looked at"),
+    ],
+)
+def test_others_know_a_node_by_what_the_inventory_says(
+    values: dict[str, Any], inventory: dict[str, str] | None, names: list[str]
+) -> None:
+    no_node = host("e1", {"kubernetes_kubelet_signed_certificates": True}, inventory={})
+    faults = found([host(), host("w1", values, inventory=inventory), no_node], {**GROUPS, "etcd": ["e1"]})
+    faults = [fault for fault in faults if fault.id != "cluster-differs"]
+    assert [(fault.id, fault.host) for fault in faults] == [(name, "w1") for name in names]
