@@ -23,7 +23,7 @@ def render(
         folder: where the play is put.
         role: whose defaults, internal variables and templates are used.
         inventory: groups with their hosts and variables, the hosts with their variables, as in a file of YAML.
-        facts: what all hosts have as facts.
+        facts: what all hosts have as facts, named as in ansible_facts.
         shown: expressions by name.
     """
     source = ROOT / "roles" / role
@@ -32,7 +32,10 @@ def render(
         "hosts": "all",
         "gather_facts": False,
         "tasks": [
-            {"ansible.builtin.set_fact": {**facts, "cacheable": True}},
+            {
+                "ansible.builtin.set_fact": {f"ansible_{name}": value for name, value in facts.items()}
+                | {"cacheable": True}
+            },
             {
                 "ansible.builtin.copy": {
                     "content": "{{ shown | to_json }}",

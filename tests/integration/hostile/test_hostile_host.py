@@ -124,7 +124,12 @@ def play(server: ApiServer, tmp_path: Path, request: pytest.FixtureRequest) -> P
         (tmp_path / "heard").write_text("")
         (tmp_path / "answer.json").write_text(json.dumps({**answer, "ansible_facts": FORGED}))
         inventory = {
-            "vars": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **variables},
+            "vars": {
+                "ansible_connection": "local",
+                "ansible_python_interpreter": sys.executable,
+                "kubernetes_node_ip": "192.0.2.21",
+                **variables,
+            },
             "children": {
                 "kube_control_plane": {"hosts": {"cp1": {}}},
                 "kube_node": {"hosts": {"w1": {"ansible_python_interpreter": str(python)}}},

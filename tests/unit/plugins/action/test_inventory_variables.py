@@ -34,7 +34,7 @@ FORGED = {
 ASKED = {
     "names": "{{ ['w1', 'w2', 'cp1'] | groundwork.kubernetes.node_names(hostvars) }}",
     "addresses": "{{ ['w1', 'cp1'] | groundwork.kubernetes.addresses(hostvars, skip_unknown=true) }}",
-    "known": "{{ ['w1', 'w2', 'cp1'] | groundwork.kubernetes.known_nodes(hostvars) }}",
+    "known": "{{ ['w1', 'w2', 'w3', 'cp1'] | groundwork.kubernetes.known_nodes(hostvars) }}",
     "told": "{{ ansible_play_hosts | groundwork.kubernetes.registered(hostvars, '__told') }}",
 }
 
@@ -45,6 +45,11 @@ def inventory(folder: Path, **w1: Any) -> dict[str, Any]:
     python.chmod(0o755)
     hosts = {
         "w1": {"ansible_python_interpreter": str(python), "own_cidr": "10.1.0.0/16", **w1},
+        "w3": {
+            "ansible_python_interpreter": str(python),
+            "ansible_host": "192.0.2.3",
+            "kubernetes_node_ip": "{{ ansible_facts['default_ipv4']['address'] }}",
+        },
         "w2": {"kubernetes_node_ip": "192.0.2.2", "kubernetes_node_name": "second"},
         "cp1": {"ansible_host": "192.0.2.1"},
     }
@@ -75,6 +80,7 @@ def test_facts_count_for_nothing(play: Play, tmp_path: Path, monkeypatch: pytest
     assert done.rc == 0, done.output
     (result,) = done.tasks["it"].values()
     assert result["changed"] is False
+    del result["hosts"]["w3"]
     assert result["hosts"] == {
         "w1": {
             "kubernetes_node_name": "w1-node",
@@ -105,9 +111,10 @@ def test_facts_count_for_nothing(play: Play, tmp_path: Path, monkeypatch: pytest
     assert shown["addresses"] == []
     assert shown["known"] == [
         {"name": "second", "addresses": ["192.0.2.2"], "names": []},
+        {"name": "w3", "addresses": ["192.0.2.3"], "names": []},
         {"name": "cp1", "addresses": ["192.0.2.1"], "names": []},
     ]
-    assert len(shown["told"]) == 3
+    assert len(shown["told"]) == 4
     assert not [told for told in shown["told"] if "nodes" in told]
 
 
