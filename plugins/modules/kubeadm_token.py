@@ -131,7 +131,7 @@ from datetime import datetime, timezone
 from typing import Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing, not_known
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import CONFIG, Kubeadm, KubeadmError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
     KUBECONFIG_OPTION,
@@ -178,11 +178,11 @@ def upload_certificates(module: AnsibleModule) -> str:
 
 
 def refusals(module: AnsibleModule) -> Dict[str, str]:
-    """Why hosts do not get a token, by their nodes' names. In check mode there may be no cluster to ask yet."""
-    names = module.params["nodes"]
-    if not names or (module.check_mode and cluster_missing(module, module.params["kubeconfig"])):
+    """Why hosts do not get a token, by their nodes' names. In check mode there may be no cluster that can be asked."""
+    names, kubeconfig = module.params["nodes"], module.params["kubeconfig"]
+    if not names or (module.check_mode and (cluster_missing(module, kubeconfig) or not_known(module, kubeconfig))):
         return {}
-    return {name: AT_WORK.format(name) for name in at_work(Kubectl(module, module.params["kubeconfig"]), names)}
+    return {name: AT_WORK.format(name) for name in at_work(Kubectl(module, kubeconfig), names)}
 
 
 def create(module: AnsibleModule) -> None:
