@@ -57,7 +57,9 @@ _value:
 def _told(variables: Mapping[str, Any], name: str) -> str:
     """A variable as text; empty where it is not set, or depends on what the host says."""
     try:
-        return str(variables.get(name) or "")
+        text = str(variables.get(name) or "")
+        # ansible-core 2.18 gives a template that needs what is not there as it is.
+        return "" if "{{" in text else text
     except (AnsibleError, UndefinedError):
         return ""
 
