@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "manifest"))
 from api_server import ETCD, KUBERNETES, ApiServer
 
 COLLECTIONS = Path(__file__).resolve().parents[3] / ".build" / "collections"
+PROGRAM = Path(__file__).resolve().parents[2] / "unit" / "hostile_python.py"
 LACKING = [
     str(path) for path in (KUBERNETES / "kube-apiserver", KUBERNETES / "kubectl", ETCD / "etcd") if not path.is_file()
 ]
@@ -105,8 +106,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 def play(server: ApiServer, tmp_path: Path, request: pytest.FixtureRequest) -> Play:
     """play(role, answer, **variables): a role on the hostile host w1 alone; what it was told is in tmp_path/heard."""
     python = tmp_path / "python"
-    shutil.copy(Path(__file__).with_name("hostile_python.py"), tmp_path)
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} {tmp_path}/hostile_python.py "$@"\n')
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} {PROGRAM} {tmp_path} "$@"\n')
     python.chmod(0o755)
     etc = tmp_path / "etc"
     (etc / "manifests").mkdir(parents=True)
