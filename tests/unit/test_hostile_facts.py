@@ -54,7 +54,10 @@ def expressions(value: Any, key: str = "") -> Iterator[str]:
         for inner in value:
             yield from expressions(inner, key)
     elif isinstance(value, str):
-        yield from [value] if key in EXPRESSIONS else re.findall(r"\{\{(.*?)\}\}", value, re.DOTALL)
+        yield from [value] if key in EXPRESSIONS else re.findall(r"\{[{%](.*?)[%}]\}", value, re.DOTALL)
+        for name in re.findall(r"'ansible.builtin.template', '([\w.-]+)'", value):
+            for path in (ROOT / "roles").glob(f"*/templates/{name}"):
+                yield from expressions(path.read_text())
 
 
 def variables(text: str) -> set[str]:

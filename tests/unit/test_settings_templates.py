@@ -77,7 +77,7 @@ def test_environment_of_kube_vip(value: Any, line: str | None) -> None:
 
 def test_policies_that_deny_by_default() -> None:
     wanted = {"b": ["Ingress", "Egress"], "a": ["Ingress"]}
-    found = rendered("cni/templates/default-deny.yml.j2", cni_default_deny=wanted)
+    found = rendered("cni/templates/default-deny.yml.j2", __cni_own={"cni_default_deny": wanted})
     policies = yaml.safe_load("\n".join(line if line.startswith("-") else f"  {line}" for line in found))
     assert [(policy["kind"], policy["metadata"], policy["spec"]) for policy in policies] == [
         (
