@@ -30,6 +30,7 @@ FAULTS: dict[str, str] = {
     "facts-missing": "facts of a host were not gathered",
     "foreign-variable": "a Kubespray variable that has another name here",
     "group-missing": "an inventory group that is needed is missing or empty",
+    "image-unpinned": "an image with the administrator's rights is named by a tag, not by its digest",
     "kubeadm-field": "a field that kubeadm's configuration of this version does not have",
     "load-balancer-unused": "hosts for load balancers that are not used",
     "members-even": "an even number of etcd members",

@@ -537,6 +537,7 @@ CLUSTER_CHECKS: list[Callable[[Inputs], Iterator[Fault]]] = [
     kubeadm_inputs.proxy_configuration,
     download_inputs.digests,
     skew,
+    text_inputs.pinned_images,
 ]
 
 

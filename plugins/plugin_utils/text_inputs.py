@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import is_address
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import Fault
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import endpoint
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.faults import WARNING, Fault
 
 if TYPE_CHECKING:
     from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.inputs import HostInput, Inputs
@@ -111,6 +112,18 @@ def text(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
         if not VARIABLE.fullmatch(str(name)):
             advice = "it is a variable's name: letters, digits and _"
             yield host.fault("text-invalid", f"container_runtime_environment: {name!r} cannot be used: {advice}")
+
+
+def pinned_images(inputs: Inputs) -> Iterator[Fault]:
+    """kube-vip's image, whose pod has the administrator's kubeconfig and the host's network."""
+    image = inputs.leader().text("endpoint_kube_vip_image")
+    if inputs.balanced_by == endpoint.KUBE_VIP and "@sha256:" not in image:
+        named = f"endpoint_kube_vip_image is {image}" if image else "endpoint_kube_vip_image is upstream's tag"
+        text = (
+            f"{named}, and who holds the registry decides what that is, though its pod has the administrator's "
+            "kubeconfig and the hosts' network; add the digest, as name@sha256:... or name:tag@sha256:..."
+        )
+        yield Fault("image-unpinned", text, severity=WARNING)
 
 
 def texts(path: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host_pki import key_hash
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import inputs
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import inputs, text_inputs
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.inputs import HostInput, Inputs
 from ansible_collections.groundwork.kubernetes.tests.unit.plugins.pki import issue
 
@@ -397,7 +397,11 @@ def test_the_reason_against_an_even_count() -> None:
 
 # What distributes the API's calls, in a cluster of the control planes cp1 to cp3 and the worker w1.
 HAPROXY = {"kubernetes_api_load_balancer": "haproxy", "kubernetes_api_endpoint": "192.0.2.200:8443"}
-KUBE_VIP = {"kubernetes_api_load_balancer": "kube_vip", "kubernetes_api_endpoint": "192.0.2.200:6443"}
+KUBE_VIP = {
+    "endpoint_kube_vip_image": f"kube-vip@sha256:{SHA}",
+    "kubernetes_api_load_balancer": "kube_vip",
+    "kubernetes_api_endpoint": "192.0.2.200:6443",
+}
 LOCAL = {"kubernetes_api_load_balancer": "local", "kubernetes_api_endpoint": "127.0.0.1:7443"}
 NAMED = {"kubernetes_api_endpoint": "api.example.com:8443"}
 BALANCERS = [
@@ -714,3 +718,19 @@ def test_others_know_a_node_by_what_the_inventory_says(
     faults = found([host(), host("w1", values, inventory=inventory), no_node], {**GROUPS, "etcd": ["e1"]})
     faults = [fault for fault in faults if fault.id != "cluster-differs"]
     assert [(fault.id, fault.host) for fault in faults] == [(name, "w1") for name in names]
+
+
+@pytest.mark.parametrize(
+    ("image", "named"),
+    [
+        ("ghcr.io/kube-vip/kube-vip:v1.2.3", ["image-unpinned"]),
+        (f"ghcr.io/kube-vip/kube-vip:v1.2.3@sha256:{SHA}", []),
+        (f"mirror:5000/kube-vip@sha256:{SHA}", []),
+    ],
+)
+def test_an_image_with_the_administrators_rights(image: str, named: list[str]) -> None:
+    values = {"kubernetes_api_load_balancer": "kube_vip", "endpoint_kube_vip_image": image}
+    given = Inputs([host(values=values)], GROUPS, SPECS)
+    assert [fault.id for fault in text_inputs.pinned_images(given)] == named
+    other = Inputs([host(values={"endpoint_kube_vip_image": image})], GROUPS, SPECS)
+    assert list(text_inputs.pinned_images(other)) == []
