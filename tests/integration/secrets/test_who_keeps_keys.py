@@ -14,10 +14,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from real_etcd import Member, etcdctl, free_port, needs_etcd, wait
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 HOSTS = ("etcd-1", "etcd-2", "etcd-3")
+# Everything is issued anew with these.
+LONGER = {
+    "etcd_certificate_days": 2000,
+    "etcd_certificate_renew_days": 1500,
+    "etcd_ca_days": 9000,
+    "etcd_ca_renew_days": 8000,
+}
 
 
 class Cluster:
@@ -54,14 +62,13 @@ class Cluster:
         out = self.inside(program, *options, str(HERE / "etcd.yml"))
         return sorted(set(re.findall(r"^(\S+) .*changed=[1-9]", out, re.MULTILINE)))
 
+    def pki(self, host: str) -> Path:
+        """Where a host's certificates are."""
+        return Path(f"/proc/{self.holder.pid}/root{self.folder}/{host}{self.own}/pki")
+
     def files(self, suffix: str) -> dict[str, dict[str, str]]:
         """What the hosts have."""
-        root = Path(f"/proc/{self.holder.pid}/root")
-        folders = {host: root / f"{self.folder}/{host}{self.own}/pki".lstrip("/") for host in HOSTS}
-        return {
-            host: {path.stem: path.read_text() for path in folder.glob(f"*.{suffix}")}
-            for host, folder in folders.items()
-        }
+        return {host: {path.stem: path.read_text() for path in self.pki(host).glob(f"*.{suffix}")} for host in HOSTS}
 
 
 @pytest.fixture
@@ -99,11 +106,48 @@ def test_who_keeps_the_keys(cluster: Cluster) -> None:
     }
 
     before = cluster.files("crt")
-    days = {"certificate": 2000, "certificate_renew": 1500, "ca": 9000, "ca_renew": 8000}
-    assert cluster.play(**keeper, **{f"etcd_{name}_days": number for name, number in days.items()}) == list(HOSTS)
+    assert cluster.play(**keeper, **LONGER) == list(HOSTS)
     after = cluster.files("crt")
     assert all(before[host][name] != after[host][name] for host in HOSTS for name in before[host])
     for name in ("ca", "peer-ca"):
         assert len({found[name] for found in after.values()}) == 1
     assert cluster.files("key")["etcd-2"]["ca"] == keys["etcd-2"]["ca"]
     assert sorted(cluster.files("key")["etcd-1"]) == ["member", "peer"]
+
+
+@needs_etcd
+def test_members_go_on_while_all_is_issued_anew(cluster: Cluster, tmp_path: Path) -> None:
+    """Real members with the certificates find each other; with new ones, too, and so does one that is restarted."""
+    cluster.play()
+    members = {host: Member(tmp_path, host) for host in HOSTS}
+    for number, member in enumerate(members.values(), 11):
+        member.client, member.peer = (f"https://127.0.0.{number}:{free_port()}" for _port in range(2))
+    initial = ",".join(f"{host}={member.peer}" for host, member in members.items())
+
+    def start(host: str) -> None:
+        pki = cluster.pki(host)
+        files = {"cert-file": "member.crt", "key-file": "member.key", "trusted-ca-file": "ca.crt"}
+        files |= {"peer-cert-file": "peer.crt", "peer-key-file": "peer.key", "peer-trusted-ca-file": "peer-ca.crt"}
+        options = [f"--{flag}={pki / name}" for flag, name in files.items()]
+        members[host].start(initial, "--client-cert-auth", "--peer-client-cert-auth", *options)
+
+    def healthy() -> bool:
+        pki = cluster.pki("etcd-1")
+        shown = [f"--cacert={pki / 'ca.crt'}", f"--cert={pki / 'member.crt'}", f"--key={pki / 'member.key'}"]
+        return (
+            etcdctl([members["etcd-1"].client], *shown, "endpoint", "health", "--cluster", check=False).returncode == 0
+        )
+
+    try:
+        for host in HOSTS:
+            start(host)
+        wait(healthy, members["etcd-1"].log)
+        assert cluster.play(**LONGER) == list(HOSTS)
+        wait(healthy, members["etcd-1"].log)
+        for host in ("etcd-2", "etcd-3"):
+            members[host].kill()
+            start(host)
+            wait(healthy, members[host].log)
+    finally:
+        for member in members.values():
+            member.kill()
