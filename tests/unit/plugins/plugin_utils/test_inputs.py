@@ -627,6 +627,8 @@ def test_a_misspelt_group_is_named() -> None:
             {"etcd_ca": [key_hash(CA.pub)], "etcd_ca_key_elsewhere": True},
         ),
         ({"etcd_ca_certificate": "no certificate"}, GROUPS, {"etcd_ca": []}),
+        ({"etcd_ca_hosts": ["cp1", "w1"]}, GROUPS, {"etcd_ca_key_elsewhere": False}),
+        ({"etcd_ca_hosts": ["w1"]}, GROUPS, {"etcd_ca_key_elsewhere": True}),
         (
             {"kubernetes_api_endpoint": "[fd00::1]", "kubernetes_api_port": 7443},
             GROUPS,
