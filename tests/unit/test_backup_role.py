@@ -58,8 +58,8 @@ def test_a_signer_that_a_rebuild_would_not_know_is_told(tmp_path: Path, trusted:
     ):
         folder = tmp_path / role
         folder.mkdir()
-        inventory = {"hosts": {"h": {"backup_trusted_signers": trusted}}}
-        said = render(folder, role, inventory, fact, {"said": shown})["h"]["said"]
+        inventory = {"hosts": {"h": {"backup_trusted_signers": trusted, **fact}}}
+        said = render(folder, role, inventory, {"unused": 1}, {"said": shown})["h"]["said"]
         if role == "backup":
             assert ("Add the signer to backup_trusted_signers" in said) is not known
         else:

@@ -9,6 +9,8 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
+from ansible.errors import AnsibleFilterError
+from ansible_collections.groundwork.kubernetes.plugins.filter.ini_value import ini_value
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 
@@ -16,6 +18,7 @@ ROLES = Path(__file__).resolve().parents[2] / "roles"
 def rendered(template: str, **variables: Any) -> list[str]:
     environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701
     environment.filters["to_json"] = json.dumps
+    environment.filters["groundwork.kubernetes.ini_value"] = ini_value
     text = environment.from_string((ROLES / template).read_text()).render(ansible_managed="", **variables)
     return [line.strip() for line in text.splitlines()]
 
@@ -87,3 +90,10 @@ def test_policies_that_deny_by_default() -> None:
         )
         for namespace, directions in (("a", ["Ingress"]), ("b", ["Ingress", "Egress"]))
     ]
+
+
+@pytest.mark.parametrize("value", ["a\n[other]", "a\rb", " a", "a ", "`a", '"""a', "%(a)s", "a\x00"])
+def test_what_rclone_would_read_otherwise_is_refused_and_not_shown(value: str) -> None:
+    with pytest.raises(AnsibleFilterError) as refused:
+        ini_value(value)
+    assert str(refused.value).startswith("a value of rclone's configuration (not shown) cannot be used: ")
