@@ -9,7 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import columns, listed, one_line
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._hardening_items import ITEMS
 
+# What an item is, is not for a host to say.
+KNOWN = {item.number: item for item in ITEMS}
 DETAIL = 100
 HOSTS = 3
 # The result of several hosts is the first of these that one of them has.
@@ -46,7 +49,7 @@ def report(results: Mapping[str, Iterable[Mapping[str, Any]]], *, strict: bool =
     """
     by_number: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
     for host, found in results.items():
-        for item in found:
+        for item in (item for item in found if item["number"] in KNOWN):
             by_number.setdefault(item["number"], []).append((host, item))
     rows, missing, passed = [["ITEM", "RESULT", "BY", "WHAT", "DETAIL"]], [], 0
     wrong = ("failed", "unknown") if strict else ("failed",)
@@ -55,12 +58,12 @@ def report(results: Mapping[str, Iterable[Mapping[str, Any]]], *, strict: bool =
         broken = [pair for pair in pairs if pair[1]["promised"] and pair[1]["result"] in wrong]
         worst = min((item["result"] for _host, item in broken or pairs), key=ORDER.index)
         concerned = [pair for pair in broken or pairs if pair[1]["result"] == worst]
-        first = concerned[0][1]
+        known = KNOWN[number]
         shown = SHOWN[worst][0 if any(item["promised"] for _host, item in concerned) else 1]
         told = _told(concerned, named=bool(broken) or len(concerned) < len(pairs))
-        rows.append([number, shown, first["by"], first["title"], one_line(told, DETAIL)])
+        rows.append([number, shown, known.by, known.title, one_line(told, DETAIL)])
         passed += worst == "passed"
         if broken:
-            missing.append(f"{number} {first['title']}: {told}")
+            missing.append(f"{number} {known.title}: {told}")
     summary = f"{passed} of {len(by_number)} items are fulfilled, {len(missing)} of the promised are not"
     return {"table": "\n".join(columns(rows)), "missing": missing, "summary": summary}
