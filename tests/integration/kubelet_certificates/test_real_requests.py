@@ -33,14 +33,27 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "encryption"))
 from cluster import KUBERNETES, ApiServer, Cluster, missing, play
 
 MANAGER = KUBERNETES / "kube-controller-manager"
+
+
+def own_address() -> str:
+    """An address of this machine that is no other's; loopback is every host's, and refused."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("198.51.100.1", 9))
+        return str(probe.getsockname()[0])
+    return ""
+
+
+OWN = own_address()
 LACKING = missing() or ("" if MANAGER.is_file() else f"there is no {MANAGER}")
+LACKING = LACKING or ("" if OWN else "this machine has no address but loopback")
 pytestmark = pytest.mark.skipif(bool(LACKING), reason=LACKING or "all is there")
 SERVING = "kubernetes.io/kubelet-serving"
 KEY = ec.generate_private_key(ec.SECP256R1())
 PEM = serialization.Encoding.PEM
+SERVICES, ENDPOINT = "10.96.0.0/12", "198.51.100.10"
 NODES = [
-    {"name": "w1", "addresses": ["127.0.0.1", "2001:db8::1"], "names": ["w1.example.com"]},
-    {"name": "w2", "addresses": ["127.0.0.2"]},
+    {"name": "w1", "addresses": [OWN, "2001:db8::1"], "names": ["w1.example.com"]},
+    {"name": "w2", "addresses": ["198.51.100.2"]},
 ]
 
 
@@ -136,15 +149,18 @@ def run(server: ApiServer, check: bool = False, **options: Any) -> dict[str, Any
 
 
 GOOD = {
-    "good": {"names": ["w1", "127.0.0.1"]},
-    "good-all": {"names": ["w1", "w1.example.com", "127.0.0.1", "2001:db8::1"]},
+    "good": {"names": ["w1", OWN]},
+    "good-all": {"names": ["w1", "w1.example.com", OWN, "2001:db8::1"]},
     # Newer kubelets ask like this; this signer does not know it yet.
     "good-new": {"names": ["w1"], "usages": ("digital signature", "server auth")},
-    "good-w2": {"names": ["w2", "127.0.0.2"], "user": "system:node:w2"},
+    "good-w2": {"names": ["w2", "198.51.100.2"], "user": "system:node:w2"},
 }
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "foreign-name": ({"names": ["w1", "kubernetes.default"]}, "'kubernetes.default' is not known to belong to w1"),
-    "foreign-address": ({"names": ["w1", "127.0.0.2"]}, "'127.0.0.2' is not known to belong to w1"),
+    "foreign-address": ({"names": ["w1", "198.51.100.2"]}, "'198.51.100.2' is not known to belong to w1"),
+    "loopback": ({"names": ["w1", "127.0.0.1"]}, "'127.0.0.1' is not known to belong to w1"),
+    "service": ({"names": ["w1", "10.96.0.1"]}, "'10.96.0.1' is not known to belong to w1"),
+    "endpoint": ({"names": ["w1", ENDPOINT]}, f"'{ENDPOINT}' is not known to belong to w1"),
     "unknown-node": ({"names": ["w9"], "user": "system:node:w9"}, "'system:node:w9', who asks for it, is no node"),
     "other-subject": (
         {"names": ["w1"], "subject_user": "system:node:w2"},
@@ -189,6 +205,18 @@ def test_only_what_is_known_is_approved(server: ApiServer) -> None:
     assert (again["changed"], again["approved"], {item["name"] for item in again["left"]}) == (False, [], set(BAD))
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.96.0.1", ENDPOINT, "198.51.100.2"])
+def test_what_is_no_single_nodes_is_refused_for_any(server: ApiServer, address: str) -> None:
+    name = f"shared-{address.replace('.', '-')}"
+    request(server, name, "w1", address)
+    nodes = [{"name": "w1", "addresses": [OWN, address]}, NODES[1]]
+    result = run(server, nodes=nodes, reserved=[SERVICES, ENDPOINT])
+    assert result["failed"]
+    assert address in result["msg"]
+    assert status(server, name) == {}
+    server.kubectl("delete", "csr", name)
+
+
 def test_what_was_decided_on_is_left_as_it_is(server: ApiServer) -> None:
     request(server, "denied", "w1")
     server.kubectl("certificate", "deny", "denied")
@@ -202,11 +230,11 @@ def test_the_certificate_that_was_signed_is_shown_by_the_kubelet(server: ApiServ
     shown = shared / "serving.pem"
     # Until it has a certificate that the cluster has signed, it shows one that is of no use.
     shown.write_bytes((shared / "ca.crt").read_bytes() + private_key())
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server((OWN, 0))
 
     def ask() -> None:
         time.sleep(3)
-        request(server, "waiting", "w1", "127.0.0.1")
+        request(server, "waiting", "w1", OWN)
         while not (certificate := status(server, "waiting").get("certificate")):
             time.sleep(0.5)
         shown.write_bytes(base64.b64decode(certificate) + private_key())
