@@ -23,19 +23,17 @@ def render(
         folder: where the play is put.
         role: whose defaults, internal variables and templates are used.
         inventory: groups with their hosts and variables, the hosts with their variables, as in a file of YAML.
-        facts: what all hosts have as facts, named as in ansible_facts.
+        facts: what all hosts have as facts, named as in ansible_facts, and what tasks have registered.
         shown: expressions by name.
     """
     source = ROOT / "roles" / role
+    named = {name if name.startswith("__") else f"ansible_{name}": value for name, value in facts.items()}
     (folder / "templates").symlink_to(source / "templates")
     play = {
         "hosts": "all",
         "gather_facts": False,
         "tasks": [
-            {
-                "ansible.builtin.set_fact": {f"ansible_{name}": value for name, value in facts.items()}
-                | {"cacheable": True}
-            },
+            {"ansible.builtin.set_fact": {**named, "cacheable": True}},
             {
                 "ansible.builtin.copy": {
                     "content": "{{ shown | to_json }}",

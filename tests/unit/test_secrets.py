@@ -44,7 +44,7 @@ TELLS = {
 }
 # What of a secret variable is none: attributes, and expressions that tell only about it.
 OPEN = (
-    r"\.(?:ca_cert_hashes|csr|endpoint|exists|expires|faults|file|paths?|rewrite|source)\b"
+    r"\.(?:ca_cert_hashes|csr|endpoint|exists|expires|faults|file|paths?|refused|rewrite|source)\b"
     r"|\.token is defined|\.transitions(?:\[\w+\]\.title| \| length)| \| length\b| is (?:not )?defined| == ''"
     r"|(?: \| (?:default|selectattr|rejectattr)\([^)]*\))* \| map\(attribute='(?:name|path|ssh_known_hosts)'"
 )
