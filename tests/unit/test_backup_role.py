@@ -42,29 +42,34 @@ KEY, OTHER = "ssh-ed25519 AAAAC3+/x", "ssh-ed25519 AAAAC3+/y"
 SIGNED = {"state": "good", "key": KEY, "fingerprint": "SHA256:abc", "message": ""}
 
 
-@pytest.mark.parametrize(
-    ("trusted", "known"),
-    [([], False), ([OTHER], False), ([f"{OTHER} b", f" {KEY}  the cluster's"], True), ([KEY], True)],
-)
-def test_a_signer_that_a_rebuild_would_not_know_is_told(tmp_path: Path, trusted: list[str], known: bool) -> None:
+TOLD = {
+    "backup": "{{ [__backup_untrusted] * (__backup_unknown + __backup_unknown_key) | length }}",
+    "verify": "{{ __verify_backup_signed }}",
+}
+
+
+@pytest.mark.parametrize("role", TOLD)
+def test_a_signer_that_a_rebuild_would_not_know_is_told(tmp_path: Path, role: str) -> None:
     archives = [{"valid": True, "age": age, "signature": signature} for age, signature in ((90, {}), (60, SIGNED))]
-    for role, fact, shown in (
-        (
-            "backup",
-            {"__backup_made": {"signer": f"{KEY} cp-1"}},
-            "{{ __backup_untrusted if __backup_unknown else '' }}",
-        ),
-        ("verify", {"__verify_backups": {"results": [{"backups": archives}]}}, "{{ __verify_backup_signed }}"),
-    ):
-        folder = tmp_path / role
-        folder.mkdir()
-        inventory = {"hosts": {"h": {"backup_trusted_signers": trusted, **fact}}}
-        said = render(folder, role, inventory, {"unused": 1}, {"said": shown})["h"]["said"]
-        if role == "backup":
-            assert ("Add the signer to backup_trusted_signers" in said) is not known
-        else:
-            assert said.startswith("signed by SHA256:abc")
-            assert (f"a rebuild would not know it. The public key is {KEY}" in said) is not known
+    registered = {
+        "__backup_made": {"signer": f"{KEY} cp-1"},
+        "__backup_key": {"public_key": f"{KEY} cp-1"},
+        "__verify_backups": {"results": [{"backups": archives}]},
+    }
+    trusted = {"none": [], "another": [OTHER], "both": [f"{OTHER} b", f" {KEY}  the cluster's"], "one": [KEY]}
+    hosts = {name: {**registered, "backup_trusted_signers": keys} for name, keys in trusted.items()}
+    said = {
+        name: found["said"]
+        for name, found in render(tmp_path, role, {"hosts": hosts}, {"unused": 1}, {"said": TOLD[role]}).items()
+    }
+    if role == "backup":
+        assert {name: len(texts) for name, texts in said.items()} == {
+            "none": 2, "another": 2, "both": 0, "one": 0,
+        }  # fmt: skip
+    else:
+        unknown = f", which is not in backup_trusted_signers: a rebuild would not know it. The public key is {KEY}"
+        start = "signed by SHA256:abc"
+        assert said == {"none": start + unknown, "another": start + unknown, "both": start, "one": start}
 
 
 @pytest.mark.parametrize(
