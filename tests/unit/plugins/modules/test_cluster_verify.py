@@ -358,7 +358,7 @@ def test_defaults_of_the_role_are_those_of_the_module() -> None:
     ]
     assert {name: option["default"] for name, option in specs.items()} == defaults
     not_of_the_module = {"verify_nodes", "verify_require_dns", "verify_backup_max_age", "verify_backup_directory"}
-    not_of_the_module |= {"verify_etcd_api_server"}
+    not_of_the_module |= {"verify_etcd_api_server", "verify_hardening"}
     for name in defaults.keys() - not_of_the_module:
         option = name.split("_", 1)[1]
         assert defaults[name] == cluster_verify.SPEC[option]["default"]
