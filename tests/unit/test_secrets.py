@@ -46,7 +46,8 @@ TELLS = {
 OPEN = (
     r"\.(?:ca_cert_hashes|csr|endpoint|exists|expires|faults|file|paths?|refused|rewrite|source)\b"
     r"|\.token is defined|\.transitions(?:\[\w+\]\.title| \| length)| \| length\b| is (?:not )?defined| == ''"
-    r"|(?: \| (?:default|selectattr|rejectattr)\([^)]*\))* \| map\(attribute='(?:name|path|settings\.remote|ssh_known_hosts)'"
+    r"|(?: \| (?:default|selectattr|rejectattr)\([^)]*\))*"
+    r" \| map\(attribute='(?:name|path|settings\.remote|ssh_known_hosts)'"
 )
 
 
