@@ -510,7 +510,10 @@ def test_a_schedule() -> None:
 @pytest.mark.parametrize("option", ["name", "url", "suite", "components"])
 def test_a_repository(text: str, option: str) -> None:
     own = [text] if option == "components" else text
-    given = {"name": "x", "url": "https://x", "suite": "a", "components": ["b"], "key": "k", option: own}
+    given = {
+        "name": "x", "url": "https://x", "suite": "a", "components": ["b"], "key": "https://x/k", "fingerprints": [],
+        "signed_metadata": True, option: own,
+    }  # fmt: skip
     refused, repository = "", None
     try:
         repository = parse_repository(given)
