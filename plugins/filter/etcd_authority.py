@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.certificates import (
@@ -82,16 +83,20 @@ def etcd_authority(
     """The decision as a dictionary."""
     names = list(hosts)
     infos = told(names, hostvars, play_hosts, register, "ca_key")
-    common = {
-        "renew_days": float(renew_days),
-        "complete": len(infos) == len(names),
-        "holders": names if holders is None else list(holders),
-    }
-    clients = plan_authority(infos, Request(str(certificate), str(key), **common))
+    request = Request(
+        str(certificate),
+        str(key),
+        renew_days=float(renew_days),
+        complete=len(infos) == len(names),
+        holders=names if holders is None else list(holders),
+    )
+    clients = plan_authority(infos, request)
     if peers is None:
         return clients.describe()
-    request = Request(str(peers.get("certificate") or ""), str(peers.get("key") or ""), peers=True, **common)
-    return plan_peers(infos, request, clients).describe()
+    of_peers = replace(
+        request, certificate=str(peers.get("certificate") or ""), key=str(peers.get("key") or ""), peers=True
+    )
+    return plan_peers(infos, of_peers, clients).describe()
 
 
 class FilterModule:

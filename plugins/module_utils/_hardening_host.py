@@ -204,7 +204,7 @@ def _providers(configuration: Optional[Mapping[str, Any]]) -> Optional[Dict[str,
         return None
     found: Dict[str, str] = {}
     for entry in configuration.get("resources") or []:
-        first = next(iter(entry.get("providers") or []), {})
+        first: Mapping[str, Any] = next(iter(entry.get("providers") or []), {})
         for resource in entry.get("resources") or []:
             found.setdefault(str(resource), next(iter(first), ""))
     return found
