@@ -84,7 +84,7 @@ class Watcher:
         if f"{kind} {path}" not in self.told:
             self.told.add(f"{kind} {path}")
             print(kind, path, flush=True)
-        if os.path.basename(path) == BAIT:
+        if kind == "secret" and os.path.basename(path) == BAIT:
             sys.exit()
 
     def run(self) -> None:
