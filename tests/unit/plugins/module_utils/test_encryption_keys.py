@@ -44,5 +44,6 @@ def test_the_keys_in_an_archive(tmp_path: Path) -> None:
             info = tarfile.TarInfo(name)
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
-    manifest = Manifest("c", "h", "", "", EtcdState("", "", 1, 1), Proof("", True), [Part(n, 0, "") for n in names])
+    parts = [Part(n, len(c), hashlib.sha256(c).hexdigest()) for n, c in zip(names, contents, strict=True)]
+    manifest = Manifest("c", "h", "", "", EtcdState("", "", 1, 1), Proof("", True), parts)
     assert stored_keys(str(tmp_path / "x.tar"), manifest) == {digest("aaaa"): "a", digest("bbbb"): "b"}
