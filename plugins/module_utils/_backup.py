@@ -348,10 +348,12 @@ def unsafe(info: tarfile.TarInfo) -> str:
 class _Header(tarfile.TarInfo):
     """A member whose header cannot be larger than any that is needed: tarfile holds it in memory."""
 
-    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
-        if self.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) and self.size > HEADER_LIMIT:
-            raise tarfile.ReadError(f"a header of {self.size} bytes")
-        found: tarfile.TarInfo = super()._proc_member(tar)  # type: ignore[misc]
+    @classmethod
+    def frombuf(cls, buf: Any, encoding: str, errors: str) -> _Header:
+        """A member from the block that begins it."""
+        found = super().frombuf(buf, encoding, errors)
+        if found.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) and found.size > HEADER_LIMIT:
+            raise tarfile.ReadError(f"a header of {found.size} bytes")
         return found
 
 
