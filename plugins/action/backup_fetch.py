@@ -102,8 +102,10 @@ class ActionModule(ActionBase):
             OPTIONS, required_one_of=[("path", "copy")], required_together=[("copy", "copy_config")]
         )
         self.host = self._task.delegate_to or (task_vars or {}).get("inventory_hostname", "the host")
-        # Of what comes through it the connection would otherwise print everything with -vvv.
-        self._play_context.no_log = True
+        # Of what comes through it the connection, which has a context of its own, would print everything with -vvv.
+        for context in (self._play_context, getattr(self._connection, "_play_context", None)):
+            if context is not None:
+                context.no_log = True
         try:
             result.update(self.bring())
         except FetchError as error:

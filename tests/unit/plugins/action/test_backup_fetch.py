@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 from collections.abc import Callable
@@ -64,6 +65,31 @@ def test_an_archive_comes_whole_and_once(fetch: Fetch, tmp_path: Path) -> None:
     assert (tmp_path / "to" / NAME).stat().st_mode & 0o777 == 0o600
     assert not fetch()["changed"]
     assert [path.name for path in (tmp_path / "to").iterdir()] == [NAME]
+
+
+def test_the_connection_does_not_tell_what_comes_through_it(tmp_path: Path, play: Callable[..., Any]) -> None:
+    (tmp_path / "bin").mkdir()
+    # What ssh is asked to do is done here; all else of the connection is real.
+    (tmp_path / "bin" / "ssh").write_text('#!/bin/sh\nfor last; do :; done\nexec sh -c "$last"\n')
+    (tmp_path / "bin" / "ssh").chmod(0o755)
+    told = "the key of the cluster's authority"
+    (tmp_path / NAME).write_text(told)
+    tasks = [
+        {
+            "name": "it",
+            "groundwork.kubernetes.backup_fetch": {"path": str(tmp_path / NAME), "directory": f"{tmp_path}/to"},
+        },
+        # Others say what the connection brings, so that this test can fail.
+        {"name": "another", "ansible.builtin.raw": "echo what others say"},
+    ]
+    host = {"ansible_connection": "ssh", "ansible_ssh_executable": str(tmp_path / "bin" / "ssh"), "ansible_host": "::1"}
+
+    done = play(tmp_path, {"tasks": tasks}, "-vvv", inventory={"all": {"hosts": {"far": host}}})
+
+    assert (done.rc, (tmp_path / "to" / NAME).read_text()) == (0, told), done.output
+    assert "b'what others say" in done.output
+    spelt = {told, *(base64.b64encode(told.encode()[start:])[4:20].decode() for start in range(3))}
+    assert not [text for text in spelt if text in done.output]
 
 
 def test_what_somebody_laid_there_is_neither_written_to_nor_followed(fetch: Fetch, tmp_path: Path) -> None:
