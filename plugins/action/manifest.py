@@ -19,7 +19,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._manifest im
 from ansible_collections.groundwork.kubernetes.plugins.modules.manifest import ARGUMENTS, SOURCES
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import manifests
 
-PASSED_ON = ("state", "kubeconfig", "force_conflicts", "wait", "wait_nodes", "timeout")
+PASSED_ON = ("state", "kubeconfig", "own_server", "force_conflicts", "wait", "wait_nodes", "timeout")
 DOWNLOAD_TIMEOUT = 60
 # The largest known ones, with the definitions of an operator's resources, have about 3 MiB.
 MAX_MANIFEST = 32 * 1024**2

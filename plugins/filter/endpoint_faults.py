@@ -21,8 +21,9 @@ options:
   _input:
     description:
       - The settings by name, C(load_balancer), C(endpoint), C(virtual_ip), C(api_port), C(local_port), C(health_port),
-        C(virtual_router_id), C(group), C(balancers), C(control_planes), C(address), C(interface) and
-        C(strict_arp_missing). C(balancers) and C(control_planes) are dictionaries of hosts and their addresses.
+        C(virtual_router_id), C(group), C(balancers), C(control_planes), C(address), C(interface),
+        C(kube_vip_without_rules) and C(strict_arp_missing). C(balancers) and C(control_planes) are dictionaries of
+        hosts and their addresses.
       - What is left out has the default of its variable.
     type: dict
     required: true

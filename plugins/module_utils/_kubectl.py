@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -36,12 +36,13 @@ class KubectlError(Exception):
 class Kubectl:
     """Runs kubectl with one kubeconfig on the host where the module runs."""
 
-    def __init__(self, module: AnsibleModule, kubeconfig: str, timeout: int = 60) -> None:
+    def __init__(self, module: AnsibleModule, kubeconfig: str, timeout: int = 60, options: Sequence[str] = ()) -> None:
         self.module = module
         self.base = [
             module.get_bin_path("kubectl", required=True, opt_dirs=BINARY_FOLDERS),
             f"--kubeconfig={kubeconfig}",
             f"--request-timeout={timeout}s",
+            *options,
         ]
 
     def run(self, *arguments: str, stdin: Optional[str] = None, ok: Tuple[int, ...] = (0,)) -> str:

@@ -61,9 +61,17 @@ class OwnApi:
         """
         return str(json.loads(self._get("/version"))["gitVersion"])
 
-    def _get(self, path: str) -> str:
+    def options(self) -> List[str]:
+        """The options that lead kubectl to it.
+
+        Raises:
+            KubectlError: if this host has none.
+        """
         text: Optional[bytes] = read_bytes(manifest(self.folder, API_SERVER))
         if text is None:
-            raise KubectlError(["get", path], 1, f"{manifest(self.folder, API_SERVER)} is not there")
+            raise KubectlError(["get"], 1, f"{manifest(self.folder, API_SERVER)} is not there")
+        return own_server(text.decode("utf-8", "replace"))
+
+    def _get(self, path: str) -> str:
         kubectl = Kubectl(self.module, kubeconfig(self.folder, "admin"), self.timeout)
-        return kubectl.run("get", f"--raw={path}", *own_server(text.decode("utf-8", "replace")))
+        return kubectl.run("get", f"--raw={path}", *self.options())

@@ -83,7 +83,7 @@ def token_manifest(token: Token, expires: datetime, description: str) -> Dict[st
     }
 
 
-def _der(data: bytes, start: int) -> Tuple[int, int, int]:
+def der(data: bytes, start: int) -> Tuple[int, int, int]:
     """The tag of the DER value at an offset, where its content begins and where it ends (X.690, 8.1)."""
     tag, length, begin = data[start], data[start + 1], start + 2
     if length & 0x80:
@@ -101,14 +101,14 @@ def public_key_hash(certificate: bytes) -> str:
         TokenError: if it is no certificate.
     """
     try:
-        tag, start, _end = _der(certificate, 0)
-        inner, start, _end = _der(certificate, start)
+        tag, start, _end = der(certificate, 0)
+        inner, start, _end = der(certificate, start)
         if (tag, inner) != (SEQUENCE, SEQUENCE):
             raise IndexError
         # Skipped: a version (X.509 version 1 has none), serial number, signature, issuer, validity, subject.
         for _field in range(6 if certificate[start] == VERSION else 5):
-            _tag, _begin, start = _der(certificate, start)
-        tag, _begin, end = _der(certificate, start)
+            _tag, _begin, start = der(certificate, start)
+        tag, _begin, end = der(certificate, start)
     except IndexError:
         tag = 0
     if tag != SEQUENCE:

@@ -68,6 +68,12 @@ options:
     description: The kubeconfig on the managed host. Its user must be allowed to do what the manifest asks for.
     type: path
     default: /etc/kubernetes/admin.conf
+  own_server:
+    description:
+      - Ask the API server of the managed host, a control plane, and not the one that O(kubeconfig) leads to. For what
+        the address of the cluster's API itself depends on.
+    type: bool
+    default: false
   image_mirrors:
     description:
       - Where to take images from instead, such as C(quay.io) from C(mirror.example.org/quay.io).
@@ -198,6 +204,7 @@ objects:
   sample: [{kind: Namespace, namespace: '', name: shop, action: created}]
 """
 
+import os
 from typing import Any, Dict, List, Sequence, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
@@ -225,6 +232,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._manifest im
     unknown_in,
     unready,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._own_api import OwnApi
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._workloads import (
     explain,
     held_up,
@@ -242,6 +250,7 @@ ARGUMENTS: Dict[str, Any] = {
     "checksum": {"type": "str"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "kubeconfig": KUBECONFIG_OPTION,
+    "own_server": {"type": "bool", "default": False},
     "image_mirrors": {"type": "dict", "default": {}},
     "pod_cidr": {"type": "str"},
     "patches": {
@@ -269,7 +278,11 @@ class Cluster:
     def __init__(self, module: AnsibleModule) -> None:
         """Use the kubeconfig that the module's options name."""
         self.module = module
-        self.kubectl = Kubectl(module, module.params["kubeconfig"])
+        kubeconfig = module.params["kubeconfig"]
+        folder = os.path.dirname(kubeconfig)
+        self.kubectl = Kubectl(
+            module, kubeconfig, options=OwnApi(module, folder).options() if module.params["own_server"] else ()
+        )
         self.tolerant = module.check_mode or module.params["state"] == "absent"
 
     def read(self, objects: Sequence[Object]) -> List[Object]:

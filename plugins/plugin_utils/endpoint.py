@@ -50,6 +50,7 @@ class Settings:
         hosts: all addresses of all hosts, where they are known.
         address: the address of the host that is judged, where it may get the virtual address.
         interface: the interface of this host that gets the virtual address; empty where none was found.
+        kube_vip_without_rules: variables of kube-vip that turn on what needs further rights, where none are given.
         strict_arp_missing: whether kube-proxy runs in mode ipvs and answers ARP for addresses that are not its host's.
     """
 
@@ -66,6 +67,7 @@ class Settings:
     hosts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     address: str = ""
     interface: str = ""
+    kube_vip_without_rules: Sequence[str] = ()
     strict_arp_missing: bool = False
 
     @property
@@ -239,4 +241,9 @@ def _kube_vip(settings: Settings) -> Iterator[str]:
         yield (
             "kube-proxy in mode ipvs answers for the virtual address on every node: set "
             "kubernetes_proxy_configuration.ipvs.strictARP to true"
+        )
+    if settings.kube_vip_without_rules:
+        yield (
+            f"endpoint_kube_vip_environment sets {', '.join(settings.kube_vip_without_rules)}, for which kube-vip "
+            "needs more than its lease: name the rules of RBAC in endpoint_kube_vip_rules, or leave it out"
         )

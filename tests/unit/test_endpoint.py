@@ -63,6 +63,10 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
         {"load_balancer": "kube_vip", "endpoint": "192.0.2.11:6443", "strict_arp_missing": True},
         ["is that of cp-1", "ipvs.strictARP"],
     ),
+    (
+        {"load_balancer": "kube_vip", "endpoint": "192.0.2.10", "kube_vip_without_rules": ["lb_enable", "svc_enable"]},
+        ["endpoint_kube_vip_environment sets lb_enable, svc_enable, for which kube-vip needs more than its lease"],
+    ),
     ({"load_balancer": "local", "endpoint": ""}, ["set it to 127.0.0.1:7443, or leave it out"]),
     ({"load_balancer": "local", "endpoint": "192.0.2.10:7443"}, ["set it to 127.0.0.1:7443"]),
     ({"load_balancer": "local", "endpoint": "127.0.0.1:6443"}, ["set it to 127.0.0.1:7443"]),
@@ -166,6 +170,31 @@ CLUSTERS: list[dict[str, Any]] = [
     ),
     cluster(
         "kube_vip",
+        name="own",
+        kubernetes_api_endpoint="192.0.2.55:6443",
+        endpoint_kube_vip_environment={"vip_leasename": "mine", "svc_enable": "true", "lb_enable": False},
+        __endpoint_node={"role": "control_plane", "interrupted": ""},
+        __endpoint_kube_vip_client={"found": "f00d", "fingerprint": "new"},
+    ),
+    cluster(
+        "kube_vip",
+        name="lost",
+        kubernetes_api_endpoint="192.0.2.56:6443",
+        __endpoint_node={"role": "control_plane", "interrupted": ""},
+        __endpoint_kube_vip_client={"found": "", "fingerprint": "new"},
+    ),
+    cluster(
+        "kube_vip",
+        name="rules",
+        kubernetes_api_endpoint="192.0.2.57:6443",
+        endpoint_kube_vip_environment={"svc_enable": "true"},
+        endpoint_kube_vip_rules=[{"apiGroups": [""], "resources": ["services"], "verbs": ["watch"]}],
+        __endpoint_node={"role": "control_plane", "interrupted": ""},
+        __endpoint_kube_vip_client={"found": "", "fingerprint": "beef"},
+        __endpoint_kube_vip_certificate="{{ __endpoint_kube_vip_client.fingerprint }}",
+    ),
+    cluster(
+        "kube_vip",
         name="old",
         kubernetes_version="1.28.0",
         kubernetes_api_endpoint="192.0.2.54:6443",
@@ -191,6 +220,8 @@ SHOWN = {
     "haproxy": TAKES_PART % ("__endpoint_haproxy_files", "['haproxy', 'local']"),
     "keepalived": TAKES_PART % ("__endpoint_keepalived_files", "['haproxy']"),
     "kube_vip": TAKES_PART % ("__endpoint_kube_vip_files", "['kube_vip']"),
+    "rights": TAKES_PART % ("__endpoint_kube_vip_rights", "['kube_vip']"),
+    "rights_host": "{{ __endpoint_kube_vip_rights_host if kubernetes_api_load_balancer == 'kube_vip' else '' }}",
 }
 
 
@@ -236,7 +267,10 @@ def test_who_takes_part(hosts: dict[str, dict[str, Any]], host: str, preparation
 
 
 def test_these_settings_have_no_faults(hosts: dict[str, dict[str, Any]]) -> None:
-    assert {name: host["faults"] for name, host in hosts.items() if host["faults"]} == {}
+    faults = {name: host["faults"] for name, host in hosts.items() if host["faults"]}
+    # The cluster own turns services on without the rules for them.
+    assert {host for host in faults if hosts[host]["takes_part"]} == {"own-cp-1", "own-cp-2"}
+    assert all(len(texts) == 1 and "sets svc_enable, for which" in texts[0] for texts in faults.values())
 
 
 def test_haproxy_leads_to_all_control_planes(hosts: dict[str, dict[str, Any]]) -> None:
@@ -303,6 +337,43 @@ def test_kube_vip_of_the_control_plane_that_initializes(hosts: dict[str, dict[st
         "vip_loglevel": "5",
     }
     assert {name: environment[name] for name in wanted} == wanted
+
+
+@pytest.mark.parametrize(("host", "certificate"), [("own-cp-1", "f00d"), ("own-cp-2", "f00d"), ("rules-cp-1", "beef")])
+def test_kube_vip_with_its_own_kubeconfig(hosts: dict[str, dict[str, Any]], host: str, certificate: str) -> None:
+    path = "/etc/kubernetes/kube-vip.conf"
+    manifest = pod(hosts[host])
+    assert manifest["metadata"]["annotations"] == {"groundwork.kubernetes/certificate": certificate}
+    assert manifest["spec"]["volumes"][0]["hostPath"]["path"] == path
+    assert manifest["spec"]["containers"][0]["volumeMounts"][0]["mountPath"] == "/etc/kubernetes/admin.conf"
+    assert hosts[host]["kube_vip"][0] == {"path": path, "source": path, "mode": "0600"}
+
+
+def test_kube_vip_whose_own_kubeconfig_is_of_no_use(hosts: dict[str, dict[str, Any]]) -> None:
+    manifest = pod(hosts["lost-cp-1"])
+    assert manifest["spec"]["volumes"][0]["hostPath"]["path"] == "/etc/kubernetes/admin.conf"
+    assert "annotations" not in manifest["metadata"]
+    assert [item["path"] for item in hosts["lost-cp-1"]["kube_vip"]] == ["/etc/kubernetes/manifests/kube-vip.yaml"]
+
+
+def test_rights_of_kube_vip(hosts: dict[str, dict[str, Any]]) -> None:
+    role, _binding, more, _more_binding = hosts["own-cp-1"]["rights"]
+    assert [(rule["verbs"], rule.get("resourceNames")) for rule in role["rules"]] == [
+        (["create"], None),
+        (["get", "update"], ["mine"]),
+    ]
+    assert more["rules"] == []
+    assert hosts["rules-cp-1"]["rights"][2]["rules"] == [
+        {"apiGroups": [""], "resources": ["services"], "verbs": ["watch"]}
+    ]
+    for host in ("own-cp-1", "rules-cp-2"):
+        for item in hosts[host]["rights"][1::2]:
+            assert item["subjects"] == [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "kube-vip"}]
+
+
+def test_one_host_gives_kube_vip_its_rights(hosts: dict[str, dict[str, Any]]) -> None:
+    named = {host: hosts[host]["rights_host"] for host in ("own-cp-1", "own-cp-2", "kube_vip-cp-1", "kube_vip-cp-2")}
+    assert set(named.values()) == {"own-cp-1", "kube_vip-cp-1"}
 
 
 @pytest.mark.parametrize("host", ["running-cp-1", "running-cp-2", "old-cp-1"])
