@@ -299,3 +299,18 @@ def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path, run_module: Calla
     (tmp_path / "theirs").chmod(0o2775)
     assert not run_module(files, files=[entry], _ansible_diff=True)["changed"]
     assert (tmp_path / "theirs").stat().st_mode & 0o7777 == 0o2775
+
+
+def test_a_file_with_itself_as_content_goes_with_its_set(run_module: Run, tmp_path: Path) -> None:
+    """How a role claims a file that another module has made."""
+    path = tmp_path / "kubeconfig"
+    path.write_text("secret")
+    path.chmod(0o600)
+    wanted = [{"path": str(path), "source": str(path), "mode": "0600"}]
+    for _turn in range(2):
+        result = run_module(files, set="example", files=wanted)
+        assert result["changed_paths"] == []
+    assert path.read_text() == "secret"
+    assert run_module(files, set="example", files=[])["changed_paths"] == [str(path)]
+    assert not path.exists()
+    assert run_module(files, set="example", files=[])["changed"] is False
