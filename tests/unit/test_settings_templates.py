@@ -72,6 +72,7 @@ def test_environment_of_kube_vip(value: Any, line: str | None) -> None:
         "endpoint/templates/kube-vip.yaml.j2",
         __endpoint_kube_vip_environment=[{"name": "a", "value": value}],
         endpoint_kube_vip_image="i",
+        __endpoint_kube_vip_certificate="",
         __endpoint_kubeconfig="/k",
     )
     begin, end = found.index("env:"), found.index("securityContext:")
