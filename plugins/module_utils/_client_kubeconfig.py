@@ -17,6 +17,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._token impor
 
 UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
 COMMON_NAME, ORGANIZATION = b"\x55\x04\x03", b"\x55\x04\x0a"  # 2.5.4.3 and 2.5.4.10 (RFC 5280, appendix A)
+AUTHORITIES, CLIENTS = "certificate-authority-data", "client-certificate-data"
 VERSION = 0xA0
 PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s*(.*?)-----END CERTIFICATE-----", re.DOTALL)
 # A certificate is renewed when less than this part of the time that it holds is left.
@@ -112,7 +113,7 @@ def parse_kubeconfig(text: str) -> ClientKubeconfig:
         KubeconfigError: if it is another file.
     """
     data = {}
-    for name in ("certificate-authority-data", "client-certificate-data"):
+    for name in (AUTHORITIES, CLIENTS):
         found = re.findall(rf"^\s*{name}:\s*(\S+)\s*$", text, re.MULTILINE)
         if len(found) != 1:
             raise KubeconfigError(f"it has {name} {len(found)} times")
@@ -122,7 +123,7 @@ def parse_kubeconfig(text: str) -> ClientKubeconfig:
             raise KubeconfigError(f"its {name} is not in base64") from None
     if not re.search(r"^\s*client-key-data:\s*\S+\s*$", text, re.MULTILINE):
         raise KubeconfigError("it has no client-key-data")
-    authorities, clients = data.values()
+    authorities, clients = data[AUTHORITIES], data[CLIENTS]
     if not server_of(text) or not clients:
         raise KubeconfigError("it has no server or no certificate")
     return ClientKubeconfig(server_of(text), tuple(authorities), clients[0], parse_certificate(clients[0]))
