@@ -1,4 +1,4 @@
-"""Fills plugins/plugin_utils/digests.yml with the digests that upstream publishes beside its releases.
+"""Fills plugins/plugin_utils/_host/digests.yml with the digests that upstream publishes beside its releases.
 
 .venv/bin/python tests/digests.py [PROGRAM=VERSION ...]: the programs of digests.yml, or kubernetes for three of them.
 Without any, all programs in the roles' own versions. A digest that is known and differs is never replaced.
@@ -23,16 +23,17 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / ".build" / "collections"))
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._archive import ArtifactError  # noqa: E402
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._artifacts import (  # noqa: E402
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.artifacts import (  # noqa: E402
     file_digest,
     find_digest,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._download import (  # noqa: E402
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.download import (  # noqa: E402
     Downloader,
     DownloadError,
 )
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import digests, inputs  # noqa: E402
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.unpacking import ArtifactError  # noqa: E402
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import digests  # noqa: E402
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import inputs  # noqa: E402
 
 KUBERNETES = [program for program, variables in digests.PROGRAMS.items() if variables is digests.KUBERNETES]
 KUBERNETES_URL = (

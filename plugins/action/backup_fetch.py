@@ -20,15 +20,16 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.age import DESCRIPTION
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
     SEALED,
     Keep,
     Listed,
     named_archives,
     surplus,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_signature import LIMIT, SIGNATURE, Signer
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_folder import remove_archive
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.copies import (
     FLAGS,
     NO_FOLDER,
     file_sha256,
@@ -36,11 +37,10 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies impo
     last_words,
     parse_listing,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._encryption import DESCRIPTION
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import Owner
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import require_own
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore import describe
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._shelf import remove_archive
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.owner import Owner
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.restore import describe
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.signature import LIMIT, SIGNATURE, Signer
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.paths import require_own
 
 RULES = [rule.name for rule in fields(Keep)]
 OPTIONS: dict[str, Any] = {
@@ -59,7 +59,7 @@ MIB = 1024 * 1024
 PIECE = 16  # MiB a round trip
 PIECE_OF_COPY = 64  # likewise; each takes rclone a connection of its own
 NO_RCLONE, NO_CONFIG = 90, 91
-# As of _copies.py: only the configuration file counts.
+# As of module_utils/_backup/copies.py: only the configuration file counts.
 RCLONE = r"""PATH="$PATH:/usr/local/bin"; unset $(env | grep -oE '^(RCLONE|AWS)_[A-Za-z0-9_]+') _; """
 
 

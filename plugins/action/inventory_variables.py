@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.host_variables import (
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.host_variables import (
     raw_variables,
     template_variables,
     without_facts,

@@ -12,8 +12,8 @@ from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 from ansible.template import Templar
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.host_variables import raw_variables
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.kubelet import configuration_of, in_common
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.host_variables import raw_variables
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.kubelet import configuration_of, in_common
 
 DRIVER = "kubernetes_cgroup_driver"
 SETTINGS = ("kubernetes_kubelet_security", "kubernetes_kubelet_configuration")

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._download import Downloader, DownloadError
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._manifest import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.manifest import (
     ManifestError,
     Object,
     check,
     flatten,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.download import Downloader, DownloadError
 from ansible_collections.groundwork.kubernetes.plugins.modules.manifest import ARGUMENTS, SOURCES
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import manifests
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import manifests
 
 PASSED_ON = ("state", "kubeconfig", "own_server", "force_conflicts", "wait", "wait_nodes", "timeout")
 DOWNLOAD_TIMEOUT = 60

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import faults
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.kubelet_versions import kubelet_versions
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.preflight import (
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import faults
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.kubelet_versions import kubelet_versions
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import (
     find_faults,
     missing_packages,
     read_nodes,

@@ -14,9 +14,9 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import fragment_loader
 from ansible.utils.plugin_docs import get_docstring
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._schedule import faults, settings_text
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.timer_units import faults, settings_text
 from ansible_collections.groundwork.kubernetes.plugins.modules.schedule import ARGUMENTS, REQUIRED_IF
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import _zipapp
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import program
 
 COLLECTION = "groundwork.kubernetes"
 PLUGINS = Path(__file__).resolve().parents[1]
@@ -69,7 +69,7 @@ class ActionModule(ActionBase):
             raise ValueError("\n".join(found))
         return {
             "module": module,
-            "program": base64.b64encode(zlib.compress(_zipapp.build(module), 9)).decode(),
+            "program": base64.b64encode(zlib.compress(program.build(module), 9)).decode(),
             "settings": settings_text(options["name"], f"{COLLECTION}.{module}", values, options["state_file"]),
         }
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import faults, inputs
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.host_variables import (
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import faults
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.host_variables import (
     raw_variables,
     template_variables,
     without_facts,
 )
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import inputs
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 # Variables that are in scope here whatever the play's other roles are, so that they must be possible to evaluate.

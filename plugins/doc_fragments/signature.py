@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What the options of module_utils/_backup_signature.py mean."""
+    """What the options of module_utils/_backup/signature.py mean."""
 
     DOCUMENTATION = r"""
 options:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, Sequence
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.certificates import (
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.certificates import (
     USAGES,
     CertificateError,
 )
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.certificates import (
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.certificates import (
     certificate_faults as find_faults,
 )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.control_plane import faults
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.control_planes import faults
 
 DOCUMENTATION = r"""
 name: control_plane_faults

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.kubelet_versions import to_ask
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.preflight import read_nodes
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.kubelet_versions import to_ask
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import read_nodes
 
 DOCUMENTATION = r"""
 name: control_planes_to_ask

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Callable, Dict, List
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.encryption import (
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.encryption_at_rest import (
     FLAG,
     FOLDER,
     IDENTITY,

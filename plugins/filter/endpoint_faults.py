@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, Mapping
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.endpoint import Settings, find_faults
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.endpoint import Settings, find_faults
 
 DOCUMENTATION = r"""
 name: endpoint_faults

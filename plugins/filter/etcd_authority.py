@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Callable, Dict, Mapping, Optional
 
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.certificates import (
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._etcd.plan import told
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.certificates import (
     Request,
     plan_authority,
     plan_peers,
 )
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.etcd_plan import told
 
 DOCUMENTATION = r"""
 name: etcd_authority

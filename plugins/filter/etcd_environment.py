@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.etcd_flags import FlagError, environment
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._etcd.flags import FlagError, environment
 
 DOCUMENTATION = r"""
 name: etcd_environment

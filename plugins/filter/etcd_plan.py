@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Optional
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.groundwork.kubernetes.plugins.filter.addresses import addresses
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.etcd_plan import make_plan, read_hosts
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._etcd.plan import make_plan, read_hosts
 
 DOCUMENTATION = r"""
 name: etcd_plan

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.hardening_report import report
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.hardening_report import report
 
 DOCUMENTATION = r"""
 name: hardening_report

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.text_inputs import ini_fault
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.text import ini_fault
 
 DOCUMENTATION = r"""
 name: ini_value

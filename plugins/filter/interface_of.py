@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterator, Mapping
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import normal
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import normal
 
 DOCUMENTATION = r"""
 name: interface_of

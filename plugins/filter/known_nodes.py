@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from typing import Any, Callable, Dict, List
 
 from ansible.errors import AnsibleError, AnsibleFilterError
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import (
     is_address,
     normal,
     split_addresses,
 )
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.host_variables import inventory_of
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.host_variables import inventory_of
 from jinja2.exceptions import UndefinedError
 
 DOCUMENTATION = r"""

@@ -11,13 +11,13 @@ import yaml
 from ansible.errors import AnsibleFilterError
 from ansible.parsing.yaml.dumper import AnsibleDumper
 from ansible.utils.display import Display
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.kubeadm_config import (
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.configuration import (
     ConfigError,
     convert,
     skip_phases,
     warnings,
 )
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.releases import ReleaseError
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import ReleaseError
 
 DOCUMENTATION = r"""
 name: kubeadm_config

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Callable, Dict
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.kubelet import patch_of
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.kubelet import patch_of
 
 DOCUMENTATION = r"""
 name: kubelet_patch

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.releases import ReleaseError, release
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import ReleaseError, release
 
 DOCUMENTATION = r"""
 name: kubernetes_release

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, FrozenSet, List, Optional, Sequence
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import normal, url_hosts
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.etcd_plan import answers
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import normal, url_hosts
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._etcd.plan import answers
 
 DOCUMENTATION = r"""
 name: lost_members

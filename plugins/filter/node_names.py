@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List
 
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.host_variables import inventory_of
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.host_variables import inventory_of
 
 DOCUMENTATION = r"""
 name: node_names

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.digests import find, is_digest, malformed
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.digests import find, is_digest, malformed
 
 DOCUMENTATION = r"""
 name: pinned_checksum

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _addresses
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import addresses
 
 DOCUMENTATION = r"""
 name: split_addresses
@@ -44,7 +44,7 @@ _value:
 
 def split_addresses(text: Any) -> List[str]:
     """The addresses in a text."""
-    return _addresses.split_addresses(str(text))
+    return addresses.split_addresses(str(text))
 
 
 class FilterModule:

@@ -178,8 +178,7 @@ from functools import partial
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._archive import ArtifactError, open_archive
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._artifacts import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.artifacts import (
     Artifact,
     Digest,
     Installed,
@@ -196,12 +195,13 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._artifacts i
     up_to_date,
     wrong_attributes,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._download import Downloader, DownloadError
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.download import Downloader, DownloadError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.install import (
     Attributes,
     install_stream,
     make_folder,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.unpacking import ArtifactError, open_archive
 
 PARALLEL = 8
 STAMP_ATTRIBUTES = Attributes(0o644)

@@ -417,7 +417,15 @@ from datetime import datetime, timezone
 from typing import Any, Dict, List, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.age import (
+    DESCRIPTION,
+    Age,
+    EncryptionError,
+    describe_sealed,
+    read_description,
+    read_sealed_archive,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
     BAD,
     CLUSTER,
     DATABASE,
@@ -438,22 +446,17 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     read_archive,
     write_archive,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_files import collect, decode_files
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_metrics import (
-    LastRun,
-    known_uid,
-    metrics,
-    write_metrics,
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_folder import (
+    BusyError,
+    Shelf,
+    drafts,
+    exclusive,
+    look_into,
+    remove_archive,
+    remove_orphans,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_signature import (
-    GOOD,
-    SIGNATURE,
-    SigningError,
-    module_signer,
-    refuse_wrong,
-    state_statement,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.backup_lock import Record, Turn, recent
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.copies import (
     Rclone,
     copies_name,
     file_sha256,
@@ -461,15 +464,30 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies impo
     remembered,
     target_faults,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._encryption import (
-    DESCRIPTION,
-    Age,
-    EncryptionError,
-    describe_sealed,
-    read_description,
-    read_sealed_archive,
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.included_files import collect, decode_files
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.metrics import (
+    LastRun,
+    known_uid,
+    metrics,
+    write_metrics,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.owner import Owner, cluster_uid
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.signature import (
+    GOOD,
+    SIGNATURE,
+    SigningError,
+    module_signer,
+    refuse_wrong,
+    state_statement,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.trial_restore import (
+    TrialError,
+    fitting_server,
+    run_trial,
+    space_needed,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import KUBECONFIG_OPTION
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import (
     CLIENT_OPTIONS,
     CLIENT_REQUIRED_TOGETHER,
     CommandError,
@@ -480,36 +498,18 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import
     ToolMissingError,
     verify_snapshot,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import label
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import KUBECONFIG_OPTION
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import Owner, cluster_uid
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import UnsafePathError, require_own
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._shelf import (
-    BusyError,
-    Shelf,
-    drafts,
-    exclusive,
-    look_into,
-    remove_archive,
-    remove_orphans,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._snapshot import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.snapshot import (
     HASH_SIZE,
     Snapshot,
     SnapshotError,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._staging import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.install import label
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.paths import UnsafePathError, require_own
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.staging import (
     NoSpaceError,
     fsync_path,
     require_space,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._trial import (
-    TrialError,
-    fitting_server,
-    run_trial,
-    space_needed,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._turn import Record, Turn, recent
 
 RULES = ("last", "hourly", "daily", "weekly", "monthly")
 KEEP: Dict[str, int] = {"last": 7, "daily": 7, "weekly": 4, "monthly": 6}

@@ -166,23 +166,23 @@ from datetime import datetime, timezone
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
     TIME,
     BackupError,
     Listed,
     list_archives,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_signature import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_folder import look_closer
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.copies import (
+    copies_name,
+    remembered,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.owner import Owner, ask_api
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.signature import (
     WRONG,
     Signer,
     module_signer,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies import (
-    copies_name,
-    remembered,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import Owner, ask_api
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._shelf import look_closer
 
 ARGUMENTS: Dict[str, Any] = {
     "directory": {"type": "path", "required": True},

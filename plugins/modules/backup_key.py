@@ -47,7 +47,7 @@ public_key:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_signature import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.signature import (
     SIGNING_KEY,
     SigningError,
     module_signer,

@@ -123,9 +123,9 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _kmod, _sysctl
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._diff import diff_lines
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import kmod, sysctl
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.diff import diff_lines
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import (
     FileChange,
     apply_file,
     diffs,
@@ -158,7 +158,7 @@ class Plan:
     found: Dict[str, Optional[str]]  # module: loaded, built-in, None
     running: Dict[str, Optional[str]]  # key: value
     wanted: Dict[str, str]
-    conflicts: List[_sysctl.Setting]
+    conflicts: List[sysctl.Setting]
     files: List[FileChange]
     unreadable: Dict[str, str]  # key that the kernel does not show: the fault
 
@@ -181,9 +181,9 @@ class Plan:
         """What differs: modules, running values, files."""
         present = [name for name in self.found if name not in self.missing]
         running = [
-            f"{_sysctl.dotted(key)} = {self.running[key]}" for key in self.values if self.running[key] is not None
+            f"{sysctl.dotted(key)} = {self.running[key]}" for key in self.values if self.running[key] is not None
         ]
-        values = [f"{_sysctl.dotted(key)} = {value}" for key, value in self.values.items()]
+        values = [f"{sysctl.dotted(key)} = {value}" for key, value in self.values.items()]
         return [
             *diff_lines("kernel modules", present, list(self.found)),
             *diff_lines("running values", running, values),
@@ -207,11 +207,11 @@ def wanted_values(parameters: Dict[str, Any]) -> Dict[str, str]:
         managed.update(IPV6_FORWARDING)
     if "br_netfilter" in parameters["modules"]:
         managed.update(BRIDGE)
-    faults += _sysctl.check_keys(parameters["sysctl"], managed)
+    faults += sysctl.check_keys(parameters["sysctl"], managed)
     if faults:
-        raise _sysctl.SysctlError("\n".join(faults))
+        raise sysctl.SysctlError("\n".join(faults))
     extra = {
-        _sysctl.normalize_key(key): _sysctl.normalize_value(str(value)) for key, value in parameters["sysctl"].items()
+        sysctl.normalize_key(key): sysctl.normalize_value(str(value)) for key, value in parameters["sysctl"].items()
     }
     return {**managed, **extra}
 
@@ -220,20 +220,20 @@ def make_plan(root: str, parameters: Dict[str, Any]) -> Plan:
     """Compare the host with what is asked for."""
     wanted = wanted_values(parameters)
     names = list(dict.fromkeys(parameters["modules"]))
-    conflicts = _sysctl.conflicts(root, SYSCTL_FILE, wanted)
-    settings = "".join(f"{_sysctl.dotted(key)} = {value}\n" for key, value in wanted.items())
+    conflicts = sysctl.conflicts(root, SYSCTL_FILE, wanted)
+    settings = "".join(f"{sysctl.dotted(key)} = {value}\n" for key, value in wanted.items())
     files = [
-        plan_file(_sysctl.under(root, MODULES_FILE), (HEADER + "".join(f"{name}\n" for name in names)).encode()),
-        plan_file(_sysctl.under(root, SYSCTL_FILE), (HEADER + settings).encode()),
+        plan_file(sysctl.under(root, MODULES_FILE), (HEADER + "".join(f"{name}\n" for name in names)).encode()),
+        plan_file(sysctl.under(root, SYSCTL_FILE), (HEADER + settings).encode()),
     ]
     for path in dict.fromkeys(conflict.path for conflict in conflicts):
-        content = read_bytes(_sysctl.under(root, path)) or b""
+        content = read_bytes(sysctl.under(root, path)) or b""
         lines = [conflict.line for conflict in conflicts if conflict.path == path]
-        files.append(FileChange(_sysctl.under(root, path), content, _sysctl.comment_out(content, lines, MARK)))
-    unreadable = {key: fault for key in wanted for fault in [_sysctl.read_fault(root, key)] if fault}
+        files.append(FileChange(sysctl.under(root, path), content, sysctl.comment_out(content, lines, MARK)))
+    unreadable = {key: fault for key in wanted for fault in [sysctl.read_fault(root, key)] if fault}
     return Plan(
-        found={name: _kmod.find(root, name) for name in names},
-        running={key: None if key in unreadable else _sysctl.read_value(root, key) for key in wanted},
+        found={name: kmod.find(root, name) for name in names},
+        running={key: None if key in unreadable else sysctl.read_value(root, key) for key in wanted},
         wanted=wanted,
         conflicts=conflicts,
         files=files,
@@ -260,7 +260,7 @@ def module_faults(module: AnsibleModule, root: str, plan: Plan) -> List[str]:
         f"kernel module {name} is kept from being loaded by {place}: remove that line"
         for name, how in plan.found.items()
         if how != "built-in"
-        for place in _kmod.denied_by(root, name)
+        for place in kmod.denied_by(root, name)
     ]
     if denied:
         return denied
@@ -270,10 +270,10 @@ def module_faults(module: AnsibleModule, root: str, plan: Plan) -> List[str]:
 
 def absent(root: str, said: Dict[str, str]) -> str:
     """One message for all modules that the kernel has not."""
-    folder = f"/lib/modules/{_kmod.kernel_release(root)}"
-    where = "not in" if os.path.isdir(_sysctl.under(root, folder)) else "there is no"
+    folder = f"/lib/modules/{kmod.kernel_release(root)}"
+    where = "not in" if os.path.isdir(sysctl.under(root, folder)) else "there is no"
     return (
-        f"the running kernel {_kmod.kernel_release(root)} has no {', '.join(said)}: not built in, and {where} {folder} "
+        f"the running kernel {kmod.kernel_release(root)} has no {', '.join(said)}: not built in, and {where} {folder} "
         f"({'; '.join(dict.fromkeys(said.values()))}). Reboot if the kernel was upgraded since the last boot; "
         "else install the package with its modules (Ubuntu: linux-modules-extra, Red Hat: kernel-modules)"
     )
@@ -291,10 +291,10 @@ def modprobe(module: AnsibleModule, *arguments: str) -> str:
 def key_faults(root: str, plan: Plan, loading: bool) -> List[str]:
     """The settings the kernel does not have; those below net/ may come with a module that is still to be loaded."""
     return [
-        f"the running kernel has no setting {_sysctl.dotted(key)}: correct it, or add what brings it to modules"
+        f"the running kernel has no setting {sysctl.dotted(key)}: correct it, or add what brings it to modules"
         for key in plan.wanted
         if key not in plan.unreadable
-        and _sysctl.read_value(root, key) is None
+        and sysctl.read_value(root, key) is None
         and not (loading and key.startswith("net/"))
     ]
 
@@ -309,7 +309,7 @@ def check(module: AnsibleModule, root: str, plan: Plan) -> None:
     faults += plan.unreadable.values()
     faults += key_faults(root, plan, loading=bool(plan.missing))
     if faults:
-        raise _sysctl.SysctlError("\n".join(faults))
+        raise sysctl.SysctlError("\n".join(faults))
 
 
 def apply(module: AnsibleModule, root: str, plan: Plan) -> None:
@@ -319,15 +319,15 @@ def apply(module: AnsibleModule, root: str, plan: Plan) -> None:
         SysctlError: where the kernel does not do what was asked.
     """
     said = {name: modprobe(module, name) for name in plan.missing}
-    lost = {name: fault or "modprobe brought nothing" for name, fault in said.items() if _kmod.find(root, name) is None}
+    lost = {name: fault or "modprobe brought nothing" for name, fault in said.items() if kmod.find(root, name) is None}
     if lost:
-        raise _sysctl.SysctlError(absent(root, lost))
+        raise sysctl.SysctlError(absent(root, lost))
     faults = key_faults(root, plan, loading=False)
     if faults:
-        raise _sysctl.SysctlError("\n".join(faults))
+        raise sysctl.SysctlError("\n".join(faults))
     # A module that was just loaded may bring settings that are right already.
-    _sysctl.write_values(
-        root, {key: value for key, value in plan.values.items() if _sysctl.read_value(root, key) != value}
+    sysctl.write_values(
+        root, {key: value for key, value in plan.values.items() if sysctl.read_value(root, key) != value}
     )
     for change in plan.files:
         apply_file(module, change)
@@ -341,14 +341,14 @@ def main() -> None:
         check(module, ROOT, plan)
         if plan.changed and not module.check_mode:
             apply(module, ROOT, plan)
-    except (_sysctl.SysctlError, OSError) as error:
+    except (sysctl.SysctlError, OSError) as error:
         module.fail_json(msg=str(error))
     result: Dict[str, Any] = {
         "changed": plan.changed,
         "modules": {name: how or "absent" for name, how in plan.found.items()},
-        "sysctl": {_sysctl.dotted(key): value for key, value in plan.running.items()},
+        "sysctl": {sysctl.dotted(key): value for key, value in plan.running.items()},
         "conflicts": [
-            {"path": found.path, "line": found.line, "key": _sysctl.dotted(found.key), "value": found.value}
+            {"path": found.path, "line": found.line, "key": sysctl.dotted(found.key), "value": found.value}
             for found in plan.conflicts
         ],
         "changed_paths": [change.path for change in plan.files if change.changed],

@@ -76,16 +76,20 @@ import time
 from typing import Any, Dict, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._client_kubeconfig import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import read_bytes
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.install import Attributes
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.client_kubeconfig import (
     ClientKubeconfig,
     KubeconfigError,
     certificates,
     parse_kubeconfig,
     server_of,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import read_bytes
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import Attributes
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import Kubeadm, KubeadmError, write_private
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import (
+    Kubeadm,
+    KubeadmError,
+    write_private,
+)
 
 TIMEOUT = 60
 ATTRIBUTES = Attributes(0o600, 0, 0)

@@ -135,14 +135,14 @@ from dataclasses import asdict
 from typing import Any, Dict, List, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing, not_known, poll
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import items, parse_nodes, summary
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api import cluster_missing, not_known, poll
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import (
     KUBECONFIG_OPTION,
     Kubectl,
     KubectlError,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._workloads import explain, lacking, name_of
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.objects import items, parse_nodes, summary
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.workloads import explain, lacking, name_of
 
 SPEC: Dict[str, Any] = {
     "kubeconfig": KUBECONFIG_OPTION,

@@ -213,10 +213,13 @@ import signal
 from typing import Any, Dict, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import BINARY_FOLDERS, KUBECONFIG_OPTION
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._probe import ConcurrentKubectl
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._verification import NAMES, SIGNALS, Verification
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._verify import Check, table
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.checks import NAMES, SIGNALS, Verification
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.judgement import Check, table
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import (
+    BINARY_FOLDERS,
+    KUBECONFIG_OPTION,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.probe import ConcurrentKubectl
 
 SPEC: Dict[str, Any] = {
     "kubeconfig": KUBECONFIG_OPTION,

@@ -90,7 +90,7 @@ from datetime import datetime, timezone
 from typing import Any, Dict, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import read_bytes
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import read_bytes
 
 ARGUMENT = re.compile(r"""^\s*-\s*["']?--encryption-provider-config=([^"'\s]+)""", re.MULTILINE)
 KEY_NAME = "key-%Y%m%dt%H%M%Sz"

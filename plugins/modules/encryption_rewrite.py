@@ -62,13 +62,13 @@ passed_over:
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing, not_known
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api import cluster_missing, not_known
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import (
     KUBECONFIG_OPTION,
     Kubectl,
     KubectlError,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._rewrite import RewriteError, names, rewrite
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.rewrite import RewriteError, names, rewrite
 
 
 def run(module: AnsibleModule) -> Dict[str, Any]:

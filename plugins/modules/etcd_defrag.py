@@ -167,25 +167,25 @@ import time
 from contextlib import ExitStack, contextmanager
 from typing import Any, Dict, Iterator, List, Optional
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _defrag
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._diff import diff_lines
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import CommandError, EtcdError
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd_module import GUARD_OPTIONS, EtcdModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._lock import held
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._members import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import defragmentation
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import CommandError, EtcdError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.lock import held
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.members import (
     RefusedError,
     move_leader,
     reachable,
     read_cluster,
     wait_caught_up,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._quorum import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.module import GUARD_OPTIONS, EtcdModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.quorum import (
     Cluster,
     Member,
     find,
     objections,
     successor,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.diff import diff_lines
 
 ARGUMENTS: Dict[str, Any] = {
     "threshold": {"type": "int", "default": 45},
@@ -214,12 +214,12 @@ class DefragModule(EtcdModule):
         if not before.has_quorum:
             raise RefusedError("It is not safe to defragment", objections(before, None, "defragment"))
         only = self.only(before)
-        full = self.options["disarm"] and bool(_defrag.full(before))
+        full = self.options["disarm"] and bool(defragmentation.full(before))
         waived = self.options["force"] or full
-        limits = _defrag.Limits(self.options["threshold"], self.options["min_unused"], waived)
-        due = _defrag.due(before, limits, only)
+        limits = defragmentation.Limits(self.options["threshold"], self.options["min_unused"], waived)
+        due = defragmentation.due(before, limits, only)
         self.result.update(defragmented=[], won=0, disarmed=False)
-        self.result["members"] = [_defrag.describe(member, before.leader_id) for member in before.members]
+        self.result["members"] = [defragmentation.describe(member, before.leader_id) for member in before.members]
         self.report(before)
         after = self.planned(before, due) if self.module.check_mode else self.done(before, due, limits)
         if full:
@@ -278,7 +278,7 @@ class DefragModule(EtcdModule):
             EtcdError: if that is not possible.
         """
         others = [one for one in cluster.without(member) if one.healthy and not one.learner]
-        full = bool(_defrag.full(cluster))
+        full = bool(defragmentation.full(cluster))
         if full and others and not self.options["disarm"]:
             raise EtcdError(
                 f"{member} is not defragmented, as etcd gives no lock while the alarm NOSPACE is raised: use "
@@ -303,7 +303,7 @@ class DefragModule(EtcdModule):
             self.note(member, member.db_in_use, 0.0)
         return cluster
 
-    def done(self, cluster: Cluster, due: List[Member], limits: _defrag.Limits) -> Cluster:
+    def done(self, cluster: Cluster, due: List[Member], limits: defragmentation.Limits) -> Cluster:
         """Defragment members one after the other; the cluster as it is then."""
         for number, member in enumerate(due):
             with self.turn(cluster, member):
@@ -330,7 +330,7 @@ class DefragModule(EtcdModule):
     def defragment(self, member: Member) -> float:
         """Defragment a member; how long it took."""
         self.result["changed"] = True
-        limit = self.options["defragment_timeout"] or _defrag.timeout(member)
+        limit = self.options["defragment_timeout"] or defragmentation.timeout(member)
         began = time.monotonic()
         try:
             self.etcd.defragment(self.endpoint(member), limit)
@@ -354,7 +354,7 @@ class DefragModule(EtcdModule):
         Raises:
             EtcdError: if there is none, or another alarm would be taken back, too.
         """
-        full = _defrag.still_full(before, {one["id"]: one["size_after"] for one in self.result["members"]})
+        full = defragmentation.still_full(before, {one["id"]: one["size_after"] for one in self.result["members"]})
         # A full member commits nothing, so what it says to be in use is what was before the history was compacted.
         if full and not self.module.check_mode:
             names = ", ".join(map(str, full))
@@ -362,7 +362,7 @@ class DefragModule(EtcdModule):
                 f"The alarm NOSPACE stays, as defragmenting won too little on {names}: compact the history, delete "
                 "keys, or raise the quota, and run this again."
             )
-        others = [kind for kind in kinds(after) if kind != _defrag.NOSPACE]
+        others = [kind for kind in kinds(after) if kind != defragmentation.NOSPACE]
         if others:
             raise EtcdError(f"The alarm NOSPACE stays, as it cannot be taken back without {', '.join(others)}.")
         if not self.module.check_mode:

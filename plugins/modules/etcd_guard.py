@@ -114,16 +114,15 @@ lag:
 
 from typing import Any, Dict, Optional
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._diff import diff_lines
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import EtcdError
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd_module import GUARD_OPTIONS, EtcdModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._members import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import EtcdError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.members import (
     RefusedError,
     move_leader,
     read_cluster,
     wait_caught_up,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._quorum import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.module import GUARD_OPTIONS, EtcdModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.quorum import (
     Cluster,
     Member,
     find,
@@ -132,6 +131,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._quorum impo
     order,
     successor,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.diff import diff_lines
 
 ARGUMENTS: Dict[str, Any] = {
     "member": {"type": "str", "required": True},

@@ -179,20 +179,20 @@ import os
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import Etcd, EtcdError
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd_host import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import Etcd, EtcdError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.on_host import (
     has_data,
     read_bootstrap,
     read_pair,
     unfit_folders,
     user_id,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._service import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.restart_due import Started
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import (
     ENABLED,
     ServiceError,
     Systemd,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._started import Started
 
 ARGUMENTS: Dict[str, Any] = {
     "data_dir": {"type": "path"},

@@ -193,11 +193,11 @@ import time
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import EtcdError
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd_module import EtcdModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._members import PAUSE, read_cluster
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._quorum import Cluster, faults, order
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._static_pods import flags
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import EtcdError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.members import PAUSE, read_cluster
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.module import EtcdModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.quorum import Cluster, faults, order
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.pod_manifest import flags
 
 ARGUMENTS: Dict[str, Any] = {
     "quorum_timeout": {"type": "int", "default": 0},

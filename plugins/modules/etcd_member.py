@@ -137,11 +137,8 @@ import time
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._addresses import normal_url, same_url
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._diff import diff_lines
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import CommandError, EtcdError
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd_module import EtcdModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._members import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import CommandError, EtcdError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.members import (
     PAUSE,
     PROMOTE_LATER,
     RefusedError,
@@ -150,7 +147,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._members imp
     read_cluster,
     reconfigure,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._quorum import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.module import EtcdModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.quorum import (
     Cluster,
     Member,
     find,
@@ -158,6 +156,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._quorum impo
     objections,
     successor,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import normal_url, same_url
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.diff import diff_lines
 
 ARGUMENTS: Dict[str, Any] = {
     "name": {"type": "str", "required": True},

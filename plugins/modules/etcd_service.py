@@ -107,30 +107,30 @@ import time
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import EtcdError
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd_module import GUARD_OPTIONS, EtcdModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._members import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import EtcdError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.members import (
     PAUSE,
     RefusedError,
     move_leader,
     read_cluster,
     wait_caught_up,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._quorum import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.module import GUARD_OPTIONS, EtcdModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.quorum import (
     QuorumError,
     find,
     lag,
     objections,
     successor,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._service import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.restart_due import Started
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import (
     ServiceError,
     Systemd,
     Unit,
     Wish,
     plan,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._started import Started
 
 ARGUMENTS: Dict[str, Any] = {
     "member": {"type": "str", "required": True},

@@ -181,7 +181,7 @@ from contextlib import ExitStack
 from typing import Any, Callable, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import (
     CLIENT_OPTIONS,
     CLIENT_REQUIRED_TOGETHER,
     CommandError,
@@ -191,18 +191,18 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import
     ToolMissingError,
     verify_snapshot,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._member_data import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.data_directory import (
     RESTORE_OPTIONS,
     WAL_SEGMENT,
     plan_restore,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import require_own
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._snapshot import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.snapshot import (
     HASH_SIZE,
     Snapshot,
     SnapshotError,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._staging import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.paths import require_own
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.staging import (
     DraftFile,
     NoSpaceError,
     StagedFolder,

@@ -108,13 +108,13 @@ from fnmatch import fnmatch
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import (
     TOOL_OPTIONS,
     Etcd,
     EtcdError,
     verify_snapshot,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._snapshot import SnapshotError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.snapshot import SnapshotError
 
 ARGUMENTS: Dict[str, Any] = {
     "directory": {"type": "path", "required": True},

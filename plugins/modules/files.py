@@ -131,15 +131,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Optional, Union
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import FileChange, plan_file, read_bytes
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import FileChange, plan_file, read_bytes
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.install import (
     Attributes,
     Draft,
     install_folder,
     install_stream,
     parse_attributes,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import remove_file, resolve, stat_file
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.paths import remove_file, resolve, stat_file
 
 RECORDS = "/var/lib/groundwork/files"
 HIDDEN = "(not shown: not everyone may read it)\n"

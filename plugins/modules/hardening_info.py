@@ -121,14 +121,22 @@ import os
 from typing import Any, Dict, Mapping, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._hardening import PARTS, Found, judge, text_of
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._hardening_host import HostReader, parse_json
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._hardening_items import ITEMS
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import (
     BINARY_FOLDERS,
     Kubectl,
     KubectlError,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.hardening import (
+    PARTS,
+    Found,
+    judge,
+    text_of,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.hardening_host import (
+    HostReader,
+    parse_json,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.hardening_items import ITEMS
 
 ROOT = ""
 SPEC: Dict[str, Any] = {

@@ -198,8 +198,8 @@ import time
 from typing import Any, Dict, Optional, Set
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._api_servers import ask_all
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api_server_versions import ask_all
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.host import (
     HostReader,
     clock_synchronised,
     connect_all,
@@ -213,7 +213,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import
     parse_swaps,
     route_facts,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host_pki import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.public_keys import (
     PkiError,
     PublicHalf,
     read_folders,

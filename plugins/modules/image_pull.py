@@ -88,18 +88,18 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._images import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import BINARY_FOLDERS
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.images import (
     ImageError,
     base_name,
     missing_images,
     present_images,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import (
     Kubeadm,
     KubeadmError,
     private_file,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import BINARY_FOLDERS
 
 
 def wanted_images(module: AnsibleModule) -> List[str]:

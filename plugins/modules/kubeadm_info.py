@@ -99,8 +99,8 @@ api_ready:
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _kubeadm
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._own_api import OwnApi
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.own_api_server import OwnApi
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import kubeadm
 
 
 def main() -> None:
@@ -115,13 +115,13 @@ def main() -> None:
     )
     params = module.params
     try:
-        state = _kubeadm.settled_state(module, _kubeadm.FOLDER, params["timeout"], params["etcd_data_dir"] or "")
-    except _kubeadm.KubeadmError as error:
+        state = kubeadm.settled_state(module, kubeadm.FOLDER, params["timeout"], params["etcd_data_dir"] or "")
+    except kubeadm.KubeadmError as error:
         module.fail_json(msg=str(error))
     result: Dict[str, Any] = state.describe()
-    result["reads_more"] = _kubeadm.reads_more(_kubeadm.FOLDER)
+    result["reads_more"] = kubeadm.reads_more(kubeadm.FOLDER)
     if params["check_api"]:
-        result["api_ready"] = state.role == "control_plane" and OwnApi(module, _kubeadm.FOLDER).ready()
+        result["api_ready"] = state.role == "control_plane" and OwnApi(module, kubeadm.FOLDER).ready()
     module.exit_json(changed=False, **result)
 
 

@@ -135,25 +135,27 @@ import socket
 from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _attempt, _health, _kubeadm
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._control_plane import ControlPlane
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import (
     FileChange,
     diffs,
     plan_file,
     read_bytes,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import NodeState
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import kubeadm as kubeadm_utils
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import pending_change, rollback
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.control_plane import ControlPlane
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import (
     Kubeadm,
     KubeadmError,
     list_option,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubelet_config import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubelet_configuration import (
     KubeletConfig,
     stamp_text,
     with_patch,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.reconcile import (
     NOTHING,
     Document,
     Plan,
@@ -162,7 +164,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile i
     make_plan,
     with_steps,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._traces import NodeState
 
 ADOPTED = (
     "This control plane was initialized by other means. Its configuration is taken to be the one given, without having "
@@ -217,17 +218,17 @@ class Initialization:
         params = module.params
         self.documents: Optional[List[Document]] = params["documents"]
         data = etcd_data(self.documents or [])
-        state = _kubeadm.settled_state(module, _kubeadm.FOLDER, params["timeout"], data)
+        state = kubeadm_utils.settled_state(module, kubeadm_utils.FOLDER, params["timeout"], data)
         self.action = choose_action(state)
         self.mended = list(state.missing)
         self.wanted = with_patch(self.documents or [], params["kubelet_patch"])
         self.kubelet_config = KubeletConfig(
-            module, os.path.join(_health.KUBELET_FOLDER, "config.yaml"), self.documents or [], params["kubelet_patch"]
+            module, os.path.join(rollback.KUBELET_FOLDER, "config.yaml"), self.documents or [], params["kubelet_patch"]
         )
         self.file = self._plan_config()
-        self.stamp = plan_file(_kubeadm.STAMP, self._stamp_content())
+        self.stamp = plan_file(kubeadm_utils.STAMP, self._stamp_content())
         self.plan = NOTHING
-        self.attempt = _attempt.read() if self.documents is not None else None
+        self.attempt = pending_change.read() if self.documents is not None else None
         if self.action == "none" and (self.stamp.changed or self.attempt):
             if self.stamp.before is None:
                 self.action = "adopt"
@@ -243,7 +244,7 @@ class Initialization:
 
     def _stamp_content(self) -> Optional[bytes]:
         if self.documents is None:
-            return read_bytes(_kubeadm.STAMP)
+            return read_bytes(kubeadm_utils.STAMP)
         return stamp_text(self.wanted)
 
     def _plan_config(self) -> FileChange:
@@ -285,7 +286,7 @@ class Initialization:
             self.control_plane().mend(self.mended)
         if self.action in ("initialize", "resume"):
             # What was begun on the host belongs to a node that is no more.
-            _attempt.end()
+            pending_change.end()
             self._write(self.file)
             self._initialize()
         patch = self.kubelet_config
@@ -301,7 +302,7 @@ class Initialization:
         # The stamp comes last: what fails or is interrupted before is done again by the next run.
         self._write(self.stamp)
         if self.documents is not None:
-            _attempt.end()
+            pending_change.end()
 
     def _reconcile(self) -> None:
         self._write(self.file)
@@ -309,12 +310,12 @@ class Initialization:
             self.control_plane().apply(self.plan)
         except KubeadmError:
             if self.file.changed and self.file.before is not None:
-                _kubeadm.write_private(self.module, self.file.path, self.file.before)
+                kubeadm_utils.write_private(self.module, self.file.path, self.file.before)
             raise
 
     def _write(self, change: FileChange) -> None:
         if change.changed and change.after is not None:
-            _kubeadm.write_private(self.module, change.path, change.after)
+            kubeadm_utils.write_private(self.module, change.path, change.after)
 
     def _initialize(self) -> None:
         params = self.module.params
@@ -324,17 +325,17 @@ class Initialization:
         if self.action == "initialize" and "preflight" not in skip:
             ignored = list_option("ignore-preflight-errors", params["ignore_preflight_errors"])
             kubeadm.run("init", "phase", "preflight", config, *ignored)
-        with _kubeadm.in_progress(os.path.join(_kubeadm.FOLDER, _kubeadm.INIT_MARKER)):
+        with kubeadm_utils.in_progress(os.path.join(kubeadm_utils.FOLDER, kubeadm_utils.INIT_MARKER)):
             if self.action == "resume":
                 # kubeadm refuses what was issued for a configuration that has been corrected since.
-                _kubeadm.remove_files(_kubeadm.issued_files(_kubeadm.FOLDER))
-                _kubeadm.remove_files(_kubeadm.cut_off_files(_kubeadm.FOLDER))
+                kubeadm_utils.remove_files(kubeadm_utils.issued_files(kubeadm_utils.FOLDER))
+                kubeadm_utils.remove_files(kubeadm_utils.cut_off_files(kubeadm_utils.FOLDER))
             skipped = list_option("skip-phases", sorted({"preflight", *skip}))
             kubeadm.run("init", config, *skipped, "--skip-token-print")
             # What kubeadm does not apply is not remembered before it is done.
             applied = self.wanted if self.kubelet_config.patched_by_kubeadm else self.documents
             if applied is not None:
-                self._write(plan_file(_kubeadm.STAMP, stamp_text(applied)))
+                self._write(plan_file(kubeadm_utils.STAMP, stamp_text(applied)))
 
     def result(self) -> Dict[str, Any]:
         """What the module returns."""
@@ -353,8 +354,8 @@ def main() -> None:
     module = AnsibleModule(
         {
             "content": {"type": "str"},
-            "config": {"type": "path", "default": _kubeadm.CONFIG},
-            **_kubeadm.COMMON_OPTIONS,
+            "config": {"type": "path", "default": kubeadm_utils.CONFIG},
+            **kubeadm_utils.COMMON_OPTIONS,
         },
         supports_check_mode=True,
     )

@@ -128,20 +128,24 @@ import time
 from typing import List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _attempt, _health, _kubeadm
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import FileChange, plan_file, read_bytes
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._health import (
-    Kubelet,
-    put_back_interrupted,
-    wait_for,
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import Kubectl
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.own_api_server import OwnApi
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import FileChange, plan_file, read_bytes
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.pod_manifest import probe
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import (
+    ETCD,
+    NodeState,
+    kubeconfig,
+    manifest,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import kubeadm as kubeadm_utils
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import pending_change, rollback
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import (
     Kubeadm,
     KubeadmError,
     list_option,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import Kubectl
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubelet_config import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubelet_configuration import (
     PATCH_FILE,
     PATCH_FOLDER,
     KubeletConfig,
@@ -151,8 +155,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubelet_con
     with_patch,
     without,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._own_api import OwnApi
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.reconcile import (
     ARGUMENTS,
     KUBELET,
     NOTHING,
@@ -164,13 +167,12 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._reconcile i
     replace_arguments,
     with_steps,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._static_pods import answer, probe
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._traces import (
-    ETCD,
-    NodeState,
-    kubeconfig,
-    manifest,
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.rollback import (
+    Kubelet,
+    put_back_interrupted,
+    wait_for,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.static_pods import answer
 
 # What a worker's join writes, and its preflight checks refuse to find.
 WORKER_FILES = ("kubelet.conf", "bootstrap-kubelet.conf", "pki/ca.crt")
@@ -218,7 +220,7 @@ class Join:
             KubeadmError: if there is nothing that could be done, or the changes are refused.
         """
         self.module = module
-        state = _kubeadm.settled_state(module, _kubeadm.FOLDER, module.params["timeout"])
+        state = kubeadm_utils.settled_state(module, kubeadm_utils.FOLDER, module.params["timeout"])
         self.action = choose_action(state)
         self.documents: List[Document] = module.params["documents"] or []
         if any("discovery" in document for document in self.documents):
@@ -232,7 +234,7 @@ class Join:
         self._refuse_other_roles(state)
         patch = module.params["kubelet_patch"]
         self.wanted = with_patch(self.documents, patch)
-        path = os.path.join(_health.KUBELET_FOLDER, "config.yaml")
+        path = os.path.join(rollback.KUBELET_FOLDER, "config.yaml")
         self.kubelet_config = KubeletConfig(module, path, self.documents, patch)
         self.stamp = self._plan_stamp()
         self.applied: List[Document] = json.loads(self.stamp.before or "[]")
@@ -240,7 +242,7 @@ class Join:
         if self.action != "none" and module.params["config"] is None:
             raise KubeadmError("This host has not joined yet; set config to join it.")
         # A control plane's configuration is kept by the module kubeadm_init.
-        self.attempt = _attempt.read() if module.params["documents"] is not None else None
+        self.attempt = pending_change.read() if module.params["documents"] is not None else None
         if self.action == "none" and state.role == "worker" and (self.stamp.changed or self.attempt):
             self.action = "adopt" if self.stamp.before is None else "reconcile"
         if self.action == "reconcile":
@@ -258,7 +260,7 @@ class Join:
                 "back what was moved away: its manifests, kubeconfigs and etcd's data. If it is a worker, take it out "
                 "of the group of the control planes."
             )
-        if not self.as_control_plane and kubeconfig(_kubeadm.FOLDER, "kubelet") in state.missing:
+        if not self.as_control_plane and kubeconfig(kubeadm_utils.FOLDER, "kubelet") in state.missing:
             raise KubeadmError(
                 f"This host is to be a worker, and has {', '.join(state.traces)} of a control plane. If it is one, put "
                 "back what is missing and move the host to the group of the control planes. If its cluster is gone, "
@@ -267,9 +269,9 @@ class Join:
 
     def _plan_stamp(self) -> FileChange:
         if self.module.params["documents"] is None:
-            before = read_bytes(_kubeadm.STAMP)
-            return FileChange(_kubeadm.STAMP, before, before)
-        return plan_file(_kubeadm.STAMP, stamp_text(self.wanted))
+            before = read_bytes(kubeadm_utils.STAMP)
+            return FileChange(kubeadm_utils.STAMP, before, before)
+        return plan_file(kubeadm_utils.STAMP, stamp_text(self.wanted))
 
     def apply(self) -> None:
         """Do what was decided.
@@ -279,21 +281,21 @@ class Join:
         """
         if self.action in ("join", "resume"):
             # What was begun on the host belongs to a node that is no more.
-            _attempt.end()
-            with _kubeadm.in_progress(os.path.join(_kubeadm.FOLDER, _kubeadm.JOIN_MARKER)):
+            pending_change.end()
+            with kubeadm_utils.in_progress(os.path.join(kubeadm_utils.FOLDER, kubeadm_utils.JOIN_MARKER)):
                 if self.action == "resume":
                     self._clear()
                 if not self.as_control_plane:
                     self.kubelet_config.put_patch_file(PATCH_FOLDER)
                 self._join()
                 if self.as_control_plane:
-                    _kubeadm.write_private(
-                        self.module, _kubeadm.CONFIG, self.module.params["control_plane_config"].encode()
+                    kubeadm_utils.write_private(
+                        self.module, kubeadm_utils.CONFIG, self.module.params["control_plane_config"].encode()
                     )
                 self._write_stamp(self._applied_by_join())
             if self.as_control_plane:
                 # Not within: a control plane that has joined is not taken back because it is slow.
-                api = OwnApi(self.module, _kubeadm.FOLDER)
+                api = OwnApi(self.module, kubeadm_utils.FOLDER)
                 wait_for(api.ready, "The host has joined, and its API server is not ready")
             if not self.kubelet_config.patch or self.kubelet_config.patched_by_kubeadm:
                 return
@@ -302,7 +304,7 @@ class Join:
             self._reconcile()
         self._write_stamp(self.wanted)
         if self.module.params["documents"] is not None:
-            _attempt.end()
+            pending_change.end()
 
     def _reconcile(self) -> None:
         """Apply what has changed on a worker that has joined, after what an earlier run was cut off in is put back."""
@@ -314,12 +316,12 @@ class Join:
                 self._reconfigure()
         except KubeadmError:
             # The former settings are back.
-            _attempt.end()
+            pending_change.end()
             raise
 
     def _write_stamp(self, applied: List[Document]) -> None:
         if self.module.params["documents"] is not None:
-            _kubeadm.write_private(self.module, self.stamp.path, stamp_text(applied))
+            kubeadm_utils.write_private(self.module, self.stamp.path, stamp_text(applied))
 
     def _applied_by_join(self) -> List[Document]:
         """What kubeadm's join has applied; the rest is applied afterwards, or by a later run."""
@@ -340,7 +342,7 @@ class Join:
         rc, _out, err = self.module.run_command([systemctl, "stop", "kubelet"], expand_user_and_vars=False)
         if rc != 0:
             raise KubeadmError(f"The kubelet cannot be stopped before the join is resumed: {err.strip()}")
-        _kubeadm.remove_files([os.path.join(_kubeadm.FOLDER, name) for name in WORKER_FILES])
+        kubeadm_utils.remove_files([os.path.join(kubeadm_utils.FOLDER, name) for name in WORKER_FILES])
 
     def _reset(self) -> None:
         """Take back what an interrupted join of a control plane has done, but for its member of etcd.
@@ -349,7 +351,7 @@ class Join:
             KubeadmError: if that member still works, so that it was not removed.
         """
         data = etcd_data(self.documents)
-        asked = probe((read_bytes(manifest(_kubeadm.FOLDER, ETCD)) or b"").decode("utf-8", "replace"))
+        asked = probe((read_bytes(manifest(kubeadm_utils.FOLDER, ETCD)) or b"").decode("utf-8", "replace"))
         if asked and not answer(asked):
             raise KubeadmError(
                 f"The interrupted join of this host is not taken back, as its member of etcd still works ({asked}). "
@@ -373,7 +375,7 @@ class Join:
         again = not self.as_control_plane
         while True:
             try:
-                with _kubeadm.private_file(self.module, params["config"]) as path:
+                with kubeadm_utils.private_file(self.module, params["config"]) as path:
                     kubeadm.run("join", f"--config={path}", *options)
                 return
             except KubeadmError as error:
@@ -387,7 +389,7 @@ class Join:
     def _kubelet(self) -> Kubelet:
         kind = "InitConfiguration" if self.as_control_plane else "JoinConfiguration"
         registration = find_document(self.documents, kind).get("nodeRegistration") or {}
-        kubeconfig = os.path.join(_kubeadm.FOLDER, "kubelet.conf")
+        kubeconfig = os.path.join(kubeadm_utils.FOLDER, "kubelet.conf")
         node = registration.get("name") or socket.gethostname().lower()
         return Kubelet(self.module, Kubectl(self.module, kubeconfig, timeout=10), node)
 
@@ -403,7 +405,7 @@ class Join:
     def _reconfigure(self) -> None:
         """Give the kubelet what has changed, and restart it."""
         kubelet = self._kubelet()
-        _attempt.begin(self.module, self.plan.steps)
+        pending_change.begin(self.module, self.plan.steps)
         with kubelet.reconfigured(os.path.join(PATCH_FOLDER, PATCH_FILE)):
             before = read_bytes(kubelet.config)
             if KUBELET in self.plan.steps:
@@ -419,7 +421,7 @@ class Join:
         config.put_patch_file(PATCH_FOLDER)
         # kubeadm has this option where it knows such patches.
         patches = [f"--patches={config.folder}"] if kubelet_patches(config.folder) else []
-        kubeconfig = f"--kubeconfig={os.path.join(_kubeadm.FOLDER, 'kubelet.conf')}"
+        kubeconfig = f"--kubeconfig={os.path.join(kubeadm_utils.FOLDER, 'kubelet.conf')}"
         Kubeadm(self.module, self.module.params["timeout"]).run(
             "upgrade", "node", "phase", "kubelet-config", kubeconfig, *patches
         )
@@ -437,7 +439,7 @@ class Join:
             for documents in (self.applied, self.documents)
         )
         text = replace_arguments((read_bytes(path) or b"").decode(), before, after)
-        _kubeadm.write_private(self.module, path, text.encode())
+        kubeadm_utils.write_private(self.module, path, text.encode())
 
 
 def main() -> None:
@@ -446,7 +448,7 @@ def main() -> None:
         {
             "config": {"type": "str", "no_log": True},
             "control_plane_config": {"type": "str"},
-            **_kubeadm.COMMON_OPTIONS,
+            **kubeadm_utils.COMMON_OPTIONS,
         },
         supports_check_mode=True,
     )

@@ -131,21 +131,25 @@ from datetime import datetime, timezone
 from typing import Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing, not_known
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import CONFIG, Kubeadm, KubeadmError
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api import cluster_missing, not_known
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import (
     KUBECONFIG_OPTION,
     Kubectl,
     KubectlError,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._lease import at_work
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._token import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.leases import at_work
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.bootstrap_token import (
     Token,
     TokenError,
     new_token,
     parse_ttl,
     read_cluster,
     token_manifest,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import (
+    CONFIG,
+    Kubeadm,
+    KubeadmError,
 )
 
 PLACEHOLDERS = {

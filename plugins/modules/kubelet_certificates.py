@@ -121,13 +121,8 @@ from datetime import datetime, timezone
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing, not_known, poll
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
-    KUBECONFIG_OPTION,
-    Kubectl,
-    KubectlError,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._signing import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api import cluster_missing, not_known, poll
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.certificate_requests import (
     SIGNER,
     Node,
     approved,
@@ -135,6 +130,11 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._signing imp
     judge,
     node_faults,
     node_of,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import (
+    KUBECONFIG_OPTION,
+    Kubectl,
+    KubectlError,
 )
 
 API = "/apis/certificates.k8s.io/v1/certificatesigningrequests"

@@ -208,13 +208,13 @@ import os
 from typing import Any, Dict, List, Sequence, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing, not_known, poll
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api import cluster_missing, not_known, poll
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import (
     KUBECONFIG_OPTION,
     Kubectl,
     KubectlError,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._manifest import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.manifest import (
     FIELD_MANAGER,
     Change,
     ManifestError,
@@ -232,8 +232,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._manifest im
     unknown_in,
     unready,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._own_api import OwnApi
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._workloads import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.own_api_server import OwnApi
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.workloads import (
     explain,
     held_up,
     is_workload,

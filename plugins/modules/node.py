@@ -159,14 +159,14 @@ import json
 from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing, not_known
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api import cluster_missing, not_known
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import (
     KUBECONFIG_OPTION,
     Kubectl,
     KubectlError,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._lease import reporting
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._node import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.leases import reporting
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.node import (
     EFFECTS,
     NodeError,
     Object,

@@ -118,13 +118,18 @@ nodes:
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing, not_known, poll
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api import cluster_missing, not_known, poll
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import (
     KUBECONFIG_OPTION,
     Kubectl,
     KubectlError,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._node import NodeError, Object, faults, summary
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.node import (
+    NodeError,
+    Object,
+    faults,
+    summary,
+)
 
 ARGUMENTS: Dict[str, Any] = {
     "names": {"type": "list", "elements": "str", "default": []},

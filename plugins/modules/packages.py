@@ -119,18 +119,18 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._download import Downloader, DownloadError
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.download import Downloader, DownloadError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import (
     FileChange,
     diffs,
     plan_file,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import Attributes, install_stream
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._package_versions import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.install import Attributes, install_stream
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.package_versions import (
     debian_part,
     rpm_part,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._packages import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.packages import (
     Offer,
     Repository,
     Request,

@@ -99,9 +99,9 @@ from dataclasses import dataclass
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _routes
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._diff import diff_lines
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import routes as routes_utils
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.diff import diff_lines
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import (
     FileChange,
     apply_file,
     diffs,
@@ -220,16 +220,16 @@ class Host:
         """
         rc, out, err = self.module.run_command(list(command), data=stdin or None, expand_user_and_vars=False)
         if rc != 0:
-            raise _routes.RouteError(f"{' '.join(command)} failed with exit code {rc}: {(err or out).strip()}")
+            raise routes_utils.RouteError(f"{' '.join(command)} failed with exit code {rc}: {(err or out).strip()}")
         return str(out)
 
-    def routes(self) -> List[_routes.Running]:
+    def routes(self) -> List[routes_utils.Running]:
         """The main table, of both families where the kernel has both."""
         versions = [4, 6] if os.path.exists(os.path.join(ROOT, "proc/sys/net/ipv6")) else [4]
         return [
             route
             for version in versions
-            for route in _routes.parse_routes(
+            for route in routes_utils.parse_routes(
                 self.run(self.ip, "-Numeric", "-json", f"-{version}", "route", "show", "table", "main"), version
             )
         ]
@@ -253,9 +253,9 @@ class Host:
         """
         try:
             self.run(self.ip, "-force", "-batch", "-", stdin="".join(f"{line}\n" for line in lines))
-        except _routes.RouteError as error:
+        except routes_utils.RouteError as error:
             named = re.sub(r"Command failed -:(\d+)", lambda found: f"in: {lines[int(found.group(1)) - 1]}", str(error))
-            raise _routes.RouteError(named) from error
+            raise routes_utils.RouteError(named) from error
 
 
 def make_plan(host: Host, parameters: Dict[str, Any]) -> Plan:
@@ -265,19 +265,19 @@ def make_plan(host: Host, parameters: Dict[str, Any]) -> Plan:
         RouteError: where the options are bad or the host cannot have these routes.
     """
     proto, present = parameters["proto"], parameters["state"] == "present"
-    wanted = _routes.parse_wanted((parameters["routes"] or []) if present else [], proto)
+    wanted = routes_utils.parse_wanted((parameters["routes"] or []) if present else [], proto)
     running = host.routes()
-    own_addresses = _routes.parse_addresses(host.run(host.ip, "-json", "address", "show")) if wanted else set()
-    _routes.check_host(wanted, running, own_addresses, proto)
-    lines = _routes.commands(wanted, running, proto)
+    own_addresses = routes_utils.parse_addresses(host.run(host.ip, "-json", "address", "show")) if wanted else set()
+    routes_utils.check_host(wanted, running, own_addresses, proto)
+    lines = routes_utils.commands(wanted, running, proto)
     routes_file, unit_file = os.path.join(ROOT, ROUTES_FILE), os.path.join(ROOT, UNIT_FILE)
     unit = UNIT.format(ip=host.ip, path=f"/{ROUTES_FILE}").encode()
     return Plan(
-        before=[str(route) for route in _routes.concerned(wanted, running, proto)] if lines else [],
+        before=[str(route) for route in routes_utils.concerned(wanted, running, proto)] if lines else [],
         after=[f"{route} proto {proto}" for route in wanted] if lines else [],
         commands=lines,
         files=[
-            plan_file(routes_file, _routes.batch_file(wanted, proto, HEADER) if present else None),
+            plan_file(routes_file, routes_utils.batch_file(wanted, proto, HEADER) if present else None),
             plan_file(unit_file, unit if present else None),
         ],
         service_before=host.service(),
@@ -313,7 +313,7 @@ def main() -> None:
         plan = make_plan(host, module.params)
         if plan.changed and not module.check_mode:
             apply(host, plan, module.params["state"] == "present")
-    except _routes.RouteError as error:
+    except routes_utils.RouteError as error:
         module.fail_json(msg=str(error))
     result: Dict[str, Any] = {
         "changed": plan.changed,

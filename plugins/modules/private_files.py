@@ -67,7 +67,7 @@ import stat
 from typing import Any, Dict, List, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.install import (
     Attributes,
 )
 

@@ -150,36 +150,16 @@ from dataclasses import replace
 from typing import Any, Callable, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
     DATABASE as SNAPSHOT,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
     BackupError,
     Manifest,
     examine,
     extract_database,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_signature import (
-    SIGNER_OPTIONS,
-    module_signer,
-    require_signer,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import (
-    CLIENT_OPTIONS,
-    CLIENT_REQUIRED_TOGETHER,
-    CommandError,
-    Etcd,
-    EtcdError,
-    verify_snapshot,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._member_data import (
-    RESTORE_OPTIONS,
-    WAL_SEGMENT,
-    Plan,
-    plan_restore,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import require_own
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.restore import (
     FINISHED,
     JOURNAL,
     MEMBER,
@@ -197,8 +177,28 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore imp
     version_fault,
     write_journal,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._snapshot import SnapshotError
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._staging import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.signature import (
+    SIGNER_OPTIONS,
+    module_signer,
+    require_signer,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import (
+    CLIENT_OPTIONS,
+    CLIENT_REQUIRED_TOGETHER,
+    CommandError,
+    Etcd,
+    EtcdError,
+    verify_snapshot,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.data_directory import (
+    RESTORE_OPTIONS,
+    WAL_SEGMENT,
+    Plan,
+    plan_restore,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.snapshot import SnapshotError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.paths import require_own
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.staging import (
     NoSpaceError,
     StagedFolder,
     require_space,

@@ -105,7 +105,7 @@ import os
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
     CHUNK,
     FILES,
     BackupError,
@@ -113,18 +113,18 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     examine,
     extract_part,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_signature import (
-    SIGNER_OPTIONS,
-    module_signer,
-    require_signer,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import Attributes, install_stream
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore_files import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.restored_files import (
     KNOWN,
     chosen,
     mode_of,
     path_faults,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.signature import (
+    SIGNER_OPTIONS,
+    module_signer,
+    require_signer,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.install import Attributes, install_stream
 
 ROOT = 0
 

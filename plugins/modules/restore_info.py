@@ -183,26 +183,13 @@ from datetime import datetime, timezone
 from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
     TIME_IN_NAME,
     Listed,
     list_archives,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_signature import (
-    SIGNING_KEY,
-    SigningError,
-    module_signer,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import (
-    CLIENT_OPTIONS,
-    CLIENT_REQUIRED_TOGETHER,
-    Etcd,
-    EtcdError,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import read_bytes
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._images import image_version, manifest_image
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import cluster_uid
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.owner import cluster_uid
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.restore import (
     DATABASE,
     JOURNAL,
     MEMBER,
@@ -215,7 +202,20 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore imp
     read_journal,
     settings,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._static_pods import flags
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.signature import (
+    SIGNING_KEY,
+    SigningError,
+    module_signer,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import (
+    CLIENT_OPTIONS,
+    CLIENT_REQUIRED_TOGETHER,
+    Etcd,
+    EtcdError,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import read_bytes
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.images import image_version
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.pod_manifest import flags, manifest_image
 
 ARGUMENTS: Dict[str, Any] = {
     "cluster": {"type": "str", "required": True},

@@ -59,8 +59,8 @@ import time
 from typing import Any, Dict, List, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._api import cluster_missing, not_known
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubectl import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api import cluster_missing, not_known
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import (
     KUBECONFIG_OPTION,
     Kubectl,
     KubectlError,

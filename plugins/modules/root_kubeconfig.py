@@ -54,8 +54,8 @@ import time
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import Attributes, install_stream
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._paths import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.install import Attributes, install_stream
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.paths import (
     open_folder,
     read_file,
     remove_file,

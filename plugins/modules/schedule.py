@@ -194,11 +194,18 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._diff import diff_lines
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import FileChange, plan_file
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._install import Attributes, install_stream
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._launcher import serves
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._schedule import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.diff import diff_lines
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import FileChange, plan_file
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.install import Attributes, install_stream
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.launcher import serves
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import (
+    ServiceError,
+    Systemd,
+    Unit,
+    Wish,
+    plan,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.timer_units import (
     MARK,
     Places,
     age_service_text,
@@ -208,13 +215,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._schedule im
     service_text,
     state_file_of,
     timer_text,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._service import (
-    ServiceError,
-    Systemd,
-    Unit,
-    Wish,
-    plan,
 )
 
 Step = Tuple[Systemd, str]

@@ -111,14 +111,14 @@ import os
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._service import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.restart_due import Started
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import (
     ServiceError,
     Systemd,
     Wish,
     plan,
     read_at,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._started import Started
 
 
 def run(module: AnsibleModule) -> Dict[str, Any]:

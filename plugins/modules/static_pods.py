@@ -104,13 +104,13 @@ import time
 from typing import Any, Callable, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._static_pods import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.pod_manifest import probe
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.static_pods import (
     Place,
     StaticPodError,
     answer,
     move,
     places,
-    probe,
     processes,
 )
 

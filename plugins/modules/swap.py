@@ -159,8 +159,8 @@ from dataclasses import asdict
 from typing import Any, Dict, List, Sequence, Union
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import apply_file, read_bytes
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._swap import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import apply_file, read_bytes
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.swap import (
     Active,
     Allowed,
     Plan,

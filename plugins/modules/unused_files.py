@@ -59,7 +59,7 @@ import shutil
 from typing import List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._files import read_bytes
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import read_bytes
 
 NAMED_BY_CONTENT = re.compile(r"([a-z][a-z-]*-)?[0-9a-f]{16}(\.yaml)?")
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.groundwork.kubernetes.plugins.filter.pinned_checksum import pinned_checksum
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import digests as shipped
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import digests as shipped
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))

@@ -16,8 +16,9 @@ from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible.vars.manager import VariableManager
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._hardening_items import ITEMS
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import faults, inputs
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.hardening_items import ITEMS
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import faults
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import inputs
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -111,7 +112,7 @@ def test_readme_names_every_make_target() -> None:
 
 @pytest.mark.parametrize("path", [page(path) for path in PAGES])
 def test_environment_variables_are_read_somewhere(path: Path) -> None:
-    places = [ROOT / "Makefile", *(ROOT / "tests").glob("*/*.py"), *(ROOT / "tests/integration").glob("*/*.py")]
+    places = [ROOT / "Makefile", *(ROOT / "tests").rglob("*.py")]
     readers = "\n".join(file.read_text() for file in places if file != Path(__file__))
     named = set(re.findall(r"(?<![\w$\"])[A-Z]+(?:_[A-Z]+)+\b", "\n".join(spans(path))))
     of_others = {"XDG_CACHE_HOME", "CAP_SYS_RESOURCE", "NO_PROXY", "HTTPS_PROXY"}
@@ -237,7 +238,7 @@ def test_versions_are_those_of_the_code() -> None:
     galaxy = yaml.safe_load((ROOT / "galaxy.yml").read_text())
     for path in (README, ROOT / "docs" / "install.md"):
         assert set(re.findall(r"groundwork-kubernetes-([\d.]+)\.tar", path.read_text())) == {galaxy["version"]}
-    releases = yaml.safe_load((ROOT / "plugins" / "plugin_utils" / "releases.yml").read_text())
+    releases = yaml.safe_load((ROOT / "plugins/plugin_utils/_kubeadm/releases.yml").read_text())
     default = SPECS["kubernetes"]["kubernetes_version"]["default"]
     support = {row[0]: row for row in rows(section(README, "What is supported"))}
     assert f"to {releases['newest']}; default {default}" in support["Kubernetes"][3]

@@ -12,7 +12,7 @@ import yaml
 from ansible.errors import AnsibleFilterError
 from ansible_collections.groundwork.kubernetes.plugins.filter.endpoint_faults import endpoint_faults
 from ansible_collections.groundwork.kubernetes.plugins.filter.interface_of import interface_of
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils.endpoint import Settings, find_faults
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.endpoint import Settings, find_faults
 
 sys.path.insert(0, str(Path(__file__).parent))
 

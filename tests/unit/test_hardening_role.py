@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._hardening import Found, judge
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._hardening_items import ITEMS
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.hardening import Found, judge
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.hardening_items import ITEMS
 from ansible_collections.groundwork.kubernetes.plugins.modules.hardening_info import wanted_of
 from ansible_collections.groundwork.kubernetes.tests.unit.rendering import render
 

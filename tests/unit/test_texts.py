@@ -23,16 +23,11 @@ from typing import Any
 import pytest
 import tomllib
 import yaml
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _reconcile, _schedule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._packages import parse_repository
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import (
-    api_inputs,
-    inputs,
-    network_inputs,
-    node_inputs,
-    settings_inputs,
-    text_inputs,
-)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import timer_units
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.packages import parse_repository
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import reconcile
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import api, inputs, network, nodes, settings
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import text as text_inputs
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -48,7 +43,7 @@ SPECS = inputs.load_specs(ROOT / "roles")
 SYSTEMD = Path("/lib/systemd/systemd")
 # Those of the checks of validate_inputs that judge texts.
 CHECKS = [
-    text_inputs.text, settings_inputs.settings, node_inputs.node_name, node_inputs.node_address, network_inputs.cidrs
+    text_inputs.text, settings.settings, nodes.node_name, nodes.node_address, network.cidrs
 ]  # fmt: skip
 FACTS = {
     "interfaces": ["lo", "eth0"],
@@ -94,7 +89,7 @@ class Place:
         values = {**SOUND, **self.also, self.variable: self.value(text)}
         host = inputs.HostInput("n1", values)
         given = inputs.Inputs([host], {"kube_control_plane": ["n1"]}, SPECS)
-        found = [*(fault for check in CHECKS for fault in check(host, given)), *api_inputs.api_address(given)]
+        found = [*(fault for check in CHECKS for fault in check(host, given)), *api.api_address(given)]
         return [fault.text for fault in found if self.variable in fault.text]
 
 
@@ -483,7 +478,7 @@ def test_arguments_of_the_kubelet(text: str) -> None:
     place = Place("kubernetes", "kubernetes_kubelet_extra_args", "", str, lambda text: [{"name": "x", "value": text}])
     if place.faults(text):
         return
-    line_of_kubeadm = _reconcile.replace_arguments('KUBELET_KUBEADM_ARGS="--y=1"\n', [], place.value(text))
+    line_of_kubeadm = reconcile.replace_arguments('KUBELET_KUBEADM_ARGS="--y=1"\n', [], place.value(text))
     assert shlex.split(environment_file(line_of_kubeadm)["KUBELET_KUBEADM_ARGS"])[-1] == f"--x={text}"
 
 
@@ -495,11 +490,11 @@ def test_a_schedule() -> None:
             "timeout": "1h", "randomized_delay": "0", "nice": 0, "io_class": "idle", "state_file": None,
             "python": None, "max_age": 0, "writable_paths": [f"/srv/{text}"],
         }  # fmt: skip
-        found = " ".join(_schedule.faults(options))
+        found = " ".join(timer_units.faults(options))
         options |= {"description": "x"} if "description" in found else {}
         options |= {"writable_paths": ["/srv/x"]} if "writable_paths" in found else {}
         schedules.append(options)
-    dumps = systemd_reads([_schedule.service_text(_schedule.Places("x"), options, "") for options in schedules])
+    dumps = systemd_reads([timer_units.service_text(timer_units.Places("x"), options, "") for options in schedules])
     for options, dump in zip(schedules, dumps):
         assert line("Description")(dump) == [options["description"].strip()]
         assert line("ReadWritePaths")(dump) == [f"-/var/lib/groundwork -{options['writable_paths'][0]}"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _schedule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import timer_units
 from ansible_collections.groundwork.kubernetes.plugins.modules.pod_routes import UNIT
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -51,7 +51,7 @@ def of_role(folder: Path, role: str, expression: str, **variables: Any) -> str:
 def units(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The units in a folder, by name."""
     folder = tmp_path_factory.mktemp("units")
-    places = _schedule.Places("groundwork-backup")
+    places = timer_units.Places("groundwork-backup")
     options = {
         "module": "backup", "description": "Backup", "timeout": "4h", "nice": 10, "io_class": "idle",
         "writable_paths": ["/var/backups/kubernetes"], "state_file": None, "max_age": 60,
@@ -59,8 +59,8 @@ def units(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     keepalived = "lookup('ansible.builtin.template', 'service.conf.j2', template_vars={'service': '%s'})"
     texts = {
         "etcd": of_role(folder, "etcd", "lookup('ansible.builtin.template', 'etcd.service.j2')"),
-        "groundwork-backup": _schedule.service_text(places, options, ""),
-        "groundwork-backup-age": _schedule.age_service_text(places, options),
+        "groundwork-backup": timer_units.service_text(places, options, ""),
+        "groundwork-backup-age": timer_units.age_service_text(places, options),
         "kubernetes-pod-routes": UNIT.format(ip="/sbin/ip", path="/etc/x"),
         "kubernetes-pod-traffic": of_role(
             folder,

@@ -15,7 +15,7 @@ CONTENT = bytes(range(256)) * (17 * 4096) + b"end"  # more than one piece
 SUM = hashlib.sha256(CONTENT).hexdigest()
 NAME = "test-20261122T120000Z-1f0c6a52.tar"
 Fetch = Callable[..., dict[str, Any]]
-# Of rclone and age, as much as is asked of them; tests/integration/backup_copies has the real ones.
+# Of rclone and age, as much as is asked of them; tests/integration/_backup/copies has the real ones.
 RCLONE = """#!/usr/bin/env python3
 import json, os, sys
 flags = dict(word.split("=") for word in sys.argv[2:] if "=" in word)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _download
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import download
 from ansible_collections.groundwork.kubernetes.plugins.modules import artifacts
 
 Run = Callable[..., dict[str, Any]]
@@ -397,7 +397,7 @@ def test_full_disk(install: Run, server: Server, tmp_path: Path, monkeypatch: py
     def full(*_arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_download.Downloader, "file", full)
+    monkeypatch.setattr(download.Downloader, "file", full)
     digest = server.add("f", b"program")
     result = install({"name": "f", "url": f"{server.url}/f", "checksum": digest, "dest": str(tmp_path / "f")})
     assert result["msg"].startswith(f"f: no space left in {tmp_path}/state for the download (")

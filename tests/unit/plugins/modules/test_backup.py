@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _etcd, _trial
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
     EtcdState,
     Keep,
     Listed,
@@ -24,10 +23,12 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     Proof,
     write_archive,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup_signature import Signer
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._copies import Copied, Rclone
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._owner import Owner
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._turn import Turn
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.backup_lock import Turn
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.copies import Copied, Rclone
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.owner import Owner
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.signature import Signer
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import client
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import processes
 from ansible_collections.groundwork.kubernetes.plugins.modules import backup, backup_info
 
 Result = dict[str, Any]
@@ -392,8 +393,8 @@ def test_a_failed_run_still_tells_what_there_is(host: Host) -> None:
 def test_hosts_that_take_turns(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: dict[str, str] = {}
     kept["/registry/namespaces/kube-system"] = record(UID).decode(errors="replace")
-    monkeypatch.setattr(_etcd.Etcd, "read_key", lambda _etcd, _endpoints, key, local=False: kept.get(key, ""))
-    monkeypatch.setattr(_etcd.Etcd, "write_key", lambda _etcd, _endpoints, key, value: kept.update({key: value}))
+    monkeypatch.setattr(client.Etcd, "read_key", lambda client, _endpoints, key, local=False: kept.get(key, ""))
+    monkeypatch.setattr(client.Etcd, "write_key", lambda client, _endpoints, key, value: kept.update({key: value}))
     held: list[str] = []
 
     @contextmanager
@@ -537,21 +538,21 @@ def test_info_tells_good_from_bad(host: Host) -> None:
 
 
 def test_a_trial_ends_with_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_trial.shutil, "which", lambda name: f"/usr/bin/{name}")
-    assert _trial.low_priority() == ["nice", "-n", "19", "ionice", "-c", "3"]
-    assert _trial.bound_to(7)[:3] == ["setpriv", "--pdeathsig", "KILL"]
-    assert _trial.bound_to(7)[-1] == "7"
-    monkeypatch.setattr(_trial.shutil, "which", lambda name: None)
-    assert _trial.low_priority() == _trial.bound_to(7) == []
+    monkeypatch.setattr(processes.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert processes.low_priority() == ["nice", "-n", "19", "ionice", "-c", "3"]
+    assert processes.bound_to(7)[:3] == ["setpriv", "--pdeathsig", "KILL"]
+    assert processes.bound_to(7)[-1] == "7"
+    monkeypatch.setattr(processes.shutil, "which", lambda name: None)
+    assert processes.low_priority() == processes.bound_to(7) == []
 
 
 def test_a_sample_is_the_same_if_the_records_are() -> None:
     record = {"key": "YQ==", "value": "Yg==", "mod_revision": 2}
-    one = _etcd.parse_sample(json.dumps({"header": {"revision": 5}, "kvs": [record], "count": 3}))
-    two = _etcd.parse_sample(json.dumps({"count": 3, "kvs": [dict(reversed(record.items()))], "header": {}}))
+    one = client.parse_sample(json.dumps({"header": {"revision": 5}, "kvs": [record], "count": 3}))
+    two = client.parse_sample(json.dumps({"count": 3, "kvs": [dict(reversed(record.items()))], "header": {}}))
     assert (one.count, one.revision, two.revision) == (3, 5, 0)
     assert one.sha256 == two.sha256
-    assert one.sha256 != _etcd.parse_sample(json.dumps({"header": {}})).sha256
+    assert one.sha256 != client.parse_sample(json.dumps({"header": {}})).sha256
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a folder to another account")

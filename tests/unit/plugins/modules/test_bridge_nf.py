@@ -223,7 +223,7 @@ def test_keys_that_cannot_be_read(host: Host, run_module: Run, monkeypatch: pyte
             raise PermissionError(13, "Permission denied", path)
         return open(path, *arguments, **named)
 
-    monkeypatch.setattr(bridge_nf._sysctl, "open", opened, raising=False)
+    monkeypatch.setattr(bridge_nf.sysctl, "open", opened, raising=False)
     before = host.snapshot()
     options = {"sysctl": {"net.ipv4.route.flush": 1, "kernel.panik": 1}}
     result = run_module(bridge_nf, _ansible_check_mode=check, **options)

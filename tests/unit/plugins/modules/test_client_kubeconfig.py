@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _client_kubeconfig, _kubeadm
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import (
+    client_kubeconfig as client_kubeconfig_utils,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import kubeadm as kubeadm_utils
 from ansible_collections.groundwork.kubernetes.plugins.modules import client_kubeconfig
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -68,7 +71,7 @@ class Host:
     def kubeadm(self, *arguments: str) -> str:
         self.calls.append(arguments)
         if len(self.calls) <= self.fails:
-            raise _kubeadm.KubeadmError('kubeadm failed: unknown command "kubeconfig" for "kubeadm"')
+            raise kubeadm_utils.KubeadmError('kubeadm failed: unknown command "kubeconfig" for "kubeadm"')
         return self.issues
 
     def run(self, **more: Any) -> dict[str, Any]:
@@ -167,6 +170,6 @@ def test_no_control_plane(host: Host) -> None:
 
 @pytest.mark.parametrize("cut", [0, 3, 40, 200])
 def test_half_a_certificate_is_none(cut: int) -> None:
-    whole = _client_kubeconfig.certificates(client().encode())[0]
-    with pytest.raises(_client_kubeconfig.KubeconfigError, match="cannot be read"):
-        _client_kubeconfig.parse_certificate(whole[:cut])
+    whole = client_kubeconfig_utils.certificates(client().encode())[0]
+    with pytest.raises(client_kubeconfig_utils.KubeconfigError, match="cannot be read"):
+        client_kubeconfig_utils.parse_certificate(whole[:cut])

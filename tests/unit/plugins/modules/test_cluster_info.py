@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _api
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import api
 from ansible_collections.groundwork.kubernetes.plugins.modules import cluster_info
 
 Run = Callable[..., dict[str, Any]]
@@ -124,14 +124,14 @@ def test_what_is_about_to_run_is_waited_for(run_module: Run, monkeypatch: pytest
         waits.append(seconds)
         answers[ADDONS] = json.dumps({"items": [ready]})
 
-    monkeypatch.setattr(_api.time, "sleep", pause)
+    monkeypatch.setattr(api.time, "sleep", pause)
     result = run_module(cluster_info, kubeconfig=kubeconfig, wait_timeout=60)
     assert (result["unready"], len(waits)) == ([], 1)
 
 
 def test_an_api_server_that_is_away(run_module: Run, monkeypatch: pytest.MonkeyPatch, kubeconfig: str) -> None:
     play(monkeypatch, dict(list(ANSWERS.items())[:1]))
-    monkeypatch.setattr(_api, "INTERVAL", 0)
+    monkeypatch.setattr(api, "INTERVAL", 0)
     result = run_module(cluster_info, kubeconfig=kubeconfig)
     assert result["failed"]
     assert result["msg"].endswith("The connection to the server was refused")

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _kubectl
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._verification import NAMES, SIGNALS
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import kubectl
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.checks import NAMES, SIGNALS
 from ansible_collections.groundwork.kubernetes.plugins.modules import cluster_verify
 
 Run = Callable[..., dict[str, Any]]
@@ -183,7 +183,7 @@ class Cluster:
 def cluster(run_module: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setattr(_kubectl, "BINARY_FOLDERS", [str(tmp_path)])
+    monkeypatch.setattr(kubectl, "BINARY_FOLDERS", [str(tmp_path)])
     monkeypatch.setattr(cluster_verify, "BINARY_FOLDERS", [str(tmp_path)])
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
     yield Cluster(tmp_path, server.server_address[1], run_module)

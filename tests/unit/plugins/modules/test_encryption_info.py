@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.modules import encryption_info
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils import encryption
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm import encryption_at_rest
 
 Run = Callable[..., dict[str, Any]]
 MANIFEST = """spec:
@@ -70,7 +70,7 @@ def test_its_name_tells_the_planner_when_it_was_made() -> None:
     now = datetime(2026, 11, 22, 10, 15, tzinfo=timezone.utc)
     made = encryption_info.new_key(now)
     assert made["name"] == "key-20261122t101500z"
-    assert encryption.Provider("secretbox", made["name"]).created == now
+    assert encryption_at_rest.Provider("secretbox", made["name"]).created == now
 
 
 def test_a_file_that_cannot_be_read(run_module: Run, tmp_path: Path) -> None:

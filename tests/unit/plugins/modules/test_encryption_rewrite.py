@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _rewrite
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import rewrite
 from ansible_collections.groundwork.kubernetes.plugins.modules import encryption_rewrite
 
 Run = Callable[..., dict[str, Any]]
@@ -79,8 +79,8 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
     monkeypatch.setattr(
         AnsibleModule, "run_command", lambda _self, argv, data=None, **_options: played.run_command(argv, data)
     )
-    monkeypatch.setattr(_rewrite, "PAGE", 2)
-    monkeypatch.setattr(_rewrite, "PORTION", 2)
+    monkeypatch.setattr(rewrite, "PAGE", 2)
+    monkeypatch.setattr(rewrite, "PORTION", 2)
     return played
 
 

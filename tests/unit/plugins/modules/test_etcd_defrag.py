@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _defrag, _members
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._quorum import Cluster as Members
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._quorum import Member
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import defragmentation, members
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.quorum import Cluster as Members
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.quorum import Member
 from ansible_collections.groundwork.kubernetes.plugins.modules import etcd_defrag
 
 Result = dict[str, Any]
@@ -154,7 +154,7 @@ class Cluster:
 def etcd(tmp_path: Path, run_module: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Cluster:
     found = Cluster(tmp_path, run_module)
     monkeypatch.setattr(AnsibleModule, "run_command", lambda module, command, **options: found.command(command))
-    monkeypatch.setattr(_members, "PAUSE", 0)
+    monkeypatch.setattr(members, "PAUSE", 0)
     return found
 
 
@@ -413,10 +413,10 @@ def test_disarm_without_an_alarm_is_a_usual_run(etcd: Cluster) -> None:
 )
 def test_unused(size: int, in_use: int, unused: int, percent: float) -> None:
     member = Member(1, "m1", (), db_size=size, db_in_use=in_use)
-    assert (_defrag.unused(member), _defrag.unused_percent(member)) == (unused, percent)
+    assert (defragmentation.unused(member), defragmentation.unused_percent(member)) == (unused, percent)
 
 
 def test_learners_and_sick_members_are_not_due() -> None:
     sick = Member(1, "m1", (), healthy=False, db_size=9, db_in_use=1)
     learner = Member(2, "m2", (), healthy=True, learner=True, db_size=9, db_in_use=1)
-    assert _defrag.due(Members((sick, learner)), _defrag.Limits(0, 0, waived=True), None) == []
+    assert defragmentation.due(Members((sick, learner)), defragmentation.Limits(0, 0, waived=True), None) == []

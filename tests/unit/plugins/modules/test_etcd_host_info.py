@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _etcd_host
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import on_host
 from ansible_collections.groundwork.kubernetes.plugins.modules import etcd_host_info
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -129,7 +129,7 @@ def test_a_member(run_module: Run, bin_dir: Path, tmp_path: Path, wal_dir: str |
 def test_a_folder_without_a_log_is_no_member(tmp_path: Path) -> None:
     (tmp_path / "member" / "snap").mkdir(parents=True)
     (tmp_path / "member" / "wal.tmp").mkdir()
-    assert not _etcd_host.has_data(str(tmp_path), "")
+    assert not on_host.has_data(str(tmp_path), "")
 
 
 def test_nothing_is_asked_of_a_client(run_module: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,13 +154,13 @@ def test_key(tmp_path: Path, change: Callable[[Path], Any], state: str) -> None:
     certificate, key = write_pair(tmp_path, "one")
     write_pair(tmp_path, "other")
     change(tmp_path)
-    assert _etcd_host.read_pair(certificate, key, os.getuid()).key == state
+    assert on_host.read_pair(certificate, key, os.getuid()).key == state
 
 
 def test_key_of_another_user(tmp_path: Path) -> None:
     certificate, key = write_pair(tmp_path, "one")
-    assert _etcd_host.read_pair(certificate, key, os.getuid() + 1).key == "exposed"
-    assert _etcd_host.read_pair(certificate, key, None).key == "exposed"
+    assert on_host.read_pair(certificate, key, os.getuid() + 1).key == "exposed"
+    assert on_host.read_pair(certificate, key, None).key == "exposed"
 
 
 def test_key_with_a_passphrase_does_not_ask_for_it(tmp_path: Path) -> None:
@@ -168,4 +168,4 @@ def test_key_with_a_passphrase_does_not_ask_for_it(tmp_path: Path) -> None:
     loaded = serialization.load_pem_private_key(Path(key).read_bytes(), None)
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"x"))
     Path(key).write_bytes(loaded.private_bytes(*form))
-    assert _etcd_host.read_pair(certificate, key, os.getuid()).key == "mismatch"
+    assert on_host.read_pair(certificate, key, os.getuid()).key == "mismatch"

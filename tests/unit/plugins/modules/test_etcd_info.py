@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._quorum import Cluster, Member
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.quorum import Cluster, Member
 from ansible_collections.groundwork.kubernetes.plugins.modules import etcd_info
 
 Run = Callable[..., dict[str, Any]]

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _members, _started
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import members
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import restart_due
 from ansible_collections.groundwork.kubernetes.plugins.modules import etcd_guard, etcd_info, etcd_member, etcd_service
 
 Result = dict[str, Any]
@@ -143,7 +144,7 @@ class Cluster:
 def etcd(tmp_path: Path, run_module: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Cluster:
     found = Cluster(tmp_path, run_module)
     monkeypatch.setattr(AnsibleModule, "run_command", lambda module, command, **options: found.command(command))
-    for module in (_members, etcd_member):
+    for module in (members, etcd_member):
         monkeypatch.setattr(module, "PAUSE", 0)
     return found
 
@@ -398,7 +399,7 @@ def unit(etcd: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Unit
     monkeypatch.setattr(AnsibleModule, "run_command", lambda module, command, **options: found.command(command))
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda module, name, **options: f"/usr/bin/{name}")
     monkeypatch.setattr(etcd_service, "PAUSE", 0)
-    monkeypatch.setattr(_started, "FOLDER", str(tmp_path / "services"))
+    monkeypatch.setattr(restart_due, "FOLDER", str(tmp_path / "services"))
     path = tmp_path / "etcd.env"
     path.touch()
     os.utime(path, (time.time() - 500, time.time() - 500))

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _hardening_host, _kubectl
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._hardening_host import parse_arguments
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import kubectl
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import hardening_host
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.hardening_host import parse_arguments
 from ansible_collections.groundwork.kubernetes.plugins.modules import hardening_info
 
 Run = Callable[..., dict[str, Any]]
@@ -51,10 +52,10 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "kubectl").write_text(KUBECTL)
     (tmp_path / "bin" / "kubectl").chmod(0o755)
-    for module in (_kubectl, hardening_info):
+    for module in (kubectl, hardening_info):
         monkeypatch.setattr(module, "BINARY_FOLDERS", [str(tmp_path / "bin")])
     # Whoever runs the test is root here.
-    monkeypatch.setattr(_hardening_host, "_owner", lambda _state: "root:root")
+    monkeypatch.setattr(hardening_host, "_owner", lambda _state: "root:root")
     (tmp_path / "root").mkdir()
     return Host(tmp_path / "root")
 

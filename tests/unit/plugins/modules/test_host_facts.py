@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host_pki import key_hash
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.public_keys import key_hash
 from ansible_collections.groundwork.kubernetes.plugins.modules import host_facts
 from ansible_collections.groundwork.kubernetes.tests.unit.plugins.pki import issue, new_key, private
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _kubectl
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import kubectl
 from ansible_collections.groundwork.kubernetes.plugins.modules import image_pull
 
 CRICTL = """\
@@ -77,7 +77,7 @@ def host(tmp_path: Path, run_module: Callable[..., Result], monkeypatch: pytest.
     host.install("kubeadm", KUBEADM)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("STORE", str(host.store))
-    monkeypatch.setattr(_kubectl, "BINARY_FOLDERS", [])
+    monkeypatch.setattr(kubectl, "BINARY_FOLDERS", [])
     return host
 
 

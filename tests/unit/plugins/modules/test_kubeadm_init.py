@@ -11,14 +11,14 @@ from unittest.mock import Mock
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import (
-    _control_plane,
-    _exits,
-    _health,
-    _kubeadm,
-    _kubelet_config,
-    _proxy,
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import (
+    container_exits,
+    control_plane,
+    kube_proxy,
+    kubelet_configuration,
+    rollback,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import kubeadm as kubeadm_utils
 from ansible_collections.groundwork.kubernetes.plugins.modules import kubeadm_init
 
 CONTENT = "kind: ClusterConfiguration\n"
@@ -59,7 +59,7 @@ class Host:
 
     @property
     def marker(self) -> Path:
-        return self.kubernetes / _kubeadm.INIT_MARKER
+        return self.kubernetes / kubeadm_utils.INIT_MARKER
 
     @property
     def config(self) -> Path:
@@ -143,7 +143,7 @@ class Host:
         found: dict[str, Any] = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
         if "get pod " in line:
             name = next(name for name in COMPONENTS if f"{name}-cp1" in line)
-            found["metadata"] = {"annotations": {_control_plane.HASH: self.manifest(name)}}
+            found["metadata"] = {"annotations": {control_plane.HASH: self.manifest(name)}}
         return found
 
     def manifest(self, name: str) -> str:
@@ -171,14 +171,14 @@ class Host:
 def host(tmp_path: Path, run_module: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Host:
     host = Host(tmp_path, run_module)
     host.kubernetes.mkdir()
-    monkeypatch.setattr(_kubeadm, "FOLDER", str(host.kubernetes))
-    monkeypatch.setattr(_kubeadm, "PROCESSES", str(host.kubernetes))
-    monkeypatch.setattr(_kubeadm, "STAMP", str(host.stamp))
-    monkeypatch.setattr(_health, "KUBELET_FOLDER", str(tmp_path / "kubelet"))
-    monkeypatch.setattr(_proxy, "ROLLOUT_SECONDS", 0.05)
-    monkeypatch.setattr(_exits, "POD_LOGS", str(tmp_path / "pods"))
-    monkeypatch.setattr(_health, "HEALTH_TIMEOUT", 0.05)
-    monkeypatch.setattr(_health, "PAUSE", 0.01)
+    monkeypatch.setattr(kubeadm_utils, "FOLDER", str(host.kubernetes))
+    monkeypatch.setattr(kubeadm_utils, "PROCESSES", str(host.kubernetes))
+    monkeypatch.setattr(kubeadm_utils, "STAMP", str(host.stamp))
+    monkeypatch.setattr(rollback, "KUBELET_FOLDER", str(tmp_path / "kubelet"))
+    monkeypatch.setattr(kube_proxy, "ROLLOUT_SECONDS", 0.05)
+    monkeypatch.setattr(container_exits, "POD_LOGS", str(tmp_path / "pods"))
+    monkeypatch.setattr(rollback, "HEALTH_TIMEOUT", 0.05)
+    monkeypatch.setattr(rollback, "PAUSE", 0.01)
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda _self, name, *_args, **_options: f"/bin/{name}")
     monkeypatch.setattr(
         AnsibleModule, "run_command", lambda _self, *args, **options: host.run_command(*args, **options)
@@ -267,7 +267,7 @@ def test_resume(host: Host) -> None:
     [
         (["kubernetes/kubelet.conf"], "This host is a node of a cluster already"),
         (["kubernetes/kubelet.conf", "kubernetes/admin.conf"], "put back what was moved away"),
-        ([f"kubernetes/{_kubeadm.JOIN_MARKER}"], "This host began to join a cluster"),
+        ([f"kubernetes/{kubeadm_utils.JOIN_MARKER}"], "This host began to join a cluster"),
     ],
 )
 def test_host_of_a_cluster(host: Host, files: list[str], message: str) -> None:
@@ -562,7 +562,7 @@ def test_initialize_a_host_that_differs(host: Host) -> None:
 
 
 def test_initialize_a_host_that_differs_with_kubeadms_patches(host: Host) -> None:
-    host.write(f"patches/{_kubelet_config.PATCH_FILE}")
+    host.write(f"patches/{kubelet_configuration.PATCH_FILE}")
     documents = changed("InitConfiguration", patches={"directory": str(host.root / "patches")})
     assert host(documents=documents, kubelet_patch=PATCH)["action"] == "initialize"
     assert host.ran == [PREFLIGHT, INIT]
@@ -628,7 +628,7 @@ def test_settings_that_broke_the_api_server_when_the_run_was_cut_off(
     host.broken.add("kube-apiserver")
     bad = changed("ClusterConfiguration", apiServer={"extraArgs": [{"name": "x", "value": "4"}]})
     with monkeypatch.context() as cut:
-        cut.setattr(_control_plane, "wait_for", Mock(side_effect=KeyboardInterrupt))
+        cut.setattr(control_plane, "wait_for", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             host(documents=bad)
     attempt = host.stamp.parent / "kubeadm-attempt.json"

@@ -12,7 +12,11 @@ from unittest.mock import Mock
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _health, _kubeadm, _kubelet_config
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import (
+    kubeadm,
+    kubelet_configuration,
+    rollback,
+)
 from ansible_collections.groundwork.kubernetes.plugins.modules import kubeadm_info, kubeadm_join
 
 TOKEN = "abcdef.0123456789abcdef"  # noqa: S105
@@ -61,7 +65,7 @@ class Host:
 
     @property
     def marker(self) -> Path:
-        return self.folder / _kubeadm.JOIN_MARKER
+        return self.folder / kubeadm.JOIN_MARKER
 
     def write(self, *names: str) -> None:
         for name in names:
@@ -105,8 +109,8 @@ class Host:
         text = self.stored
         if option:
             assert option == f"--patches={self.patches}"
-            patch = json.loads((self.patches / _kubelet_config.PATCH_FILE).read_text())
-            text = json.dumps(_kubelet_config.merge(CONTENTS[text], patch))
+            patch = json.loads((self.patches / kubelet_configuration.PATCH_FILE).read_text())
+            text = json.dumps(kubelet_configuration.merge(CONTENTS[text], patch))
         (self.kubelet / "config.yaml").write_text(text)
 
     def files(self) -> list[str]:
@@ -160,7 +164,7 @@ class Host:
         if rc == 0:
             self.write("kubelet.conf", "pki/ca.crt", *(PLANE if self.plane else ()))
             if self.joins:
-                known = (self.patches / _kubelet_config.PATCH_FILE).exists()
+                known = (self.patches / kubelet_configuration.PATCH_FILE).exists()
                 self.configure(*([f"--patches={self.patches}"] if known else []))
                 (self.kubelet / "kubeadm-flags.env").write_text(FLAGS)
         return rc, "", err
@@ -177,14 +181,14 @@ class Host:
 def host(tmp_path: Path, run_module: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Host:
     host = Host(tmp_path / "kubernetes", run_module)
     host.folder.mkdir()
-    monkeypatch.setattr(_kubeadm, "FOLDER", str(host.folder))
-    monkeypatch.setattr(_kubeadm, "PROCESSES", str(host.folder))
-    monkeypatch.setattr(_kubeadm, "STAMP", str(host.stamp))
-    monkeypatch.setattr(_health, "KUBELET_FOLDER", str(host.kubelet))
+    monkeypatch.setattr(kubeadm, "FOLDER", str(host.folder))
+    monkeypatch.setattr(kubeadm, "PROCESSES", str(host.folder))
+    monkeypatch.setattr(kubeadm, "STAMP", str(host.stamp))
+    monkeypatch.setattr(rollback, "KUBELET_FOLDER", str(host.kubelet))
     monkeypatch.setattr(kubeadm_join, "PATCH_FOLDER", str(host.patches))
     monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text, **_options: host.warnings.append(text))
-    monkeypatch.setattr(_health, "HEALTH_TIMEOUT", 0.05)
-    monkeypatch.setattr(_health, "PAUSE", 0.01)
+    monkeypatch.setattr(rollback, "HEALTH_TIMEOUT", 0.05)
+    monkeypatch.setattr(rollback, "PAUSE", 0.01)
     monkeypatch.setattr(kubeadm_join, "STALE_NODE_PAUSE", 0)
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda _self, name, *_args, **_options: f"/bin/{name}")
     monkeypatch.setattr(
@@ -237,7 +241,7 @@ def test_failure_leaves_the_marker_if_something_was_changed(host: Host, stderr: 
 
 
 def test_resume(host: Host) -> None:
-    host.write(_kubeadm.JOIN_MARKER, "kubelet.conf", "bootstrap-kubelet.conf", "pki/ca.crt", "mine.txt")
+    host.write(kubeadm.JOIN_MARKER, "kubelet.conf", "bootstrap-kubelet.conf", "pki/ca.crt", "mine.txt")
     assert host(_ansible_check_mode=True)["action"] == "resume"
     assert host.ran == []
     host.answers = [(1, STALE), (1, STALE), (0, "")]
@@ -276,20 +280,20 @@ def test_another_node_of_that_name_is_not_waited_for_without_end(host: Host, mon
 
 
 def test_resume_needs_the_kubelet_stopped(host: Host) -> None:
-    host.write(_kubeadm.JOIN_MARKER, "kubelet.conf")
+    host.write(kubeadm.JOIN_MARKER, "kubelet.conf")
     host.stop = (1, "no such unit\n")
     result = host()
     assert result["failed"]
     assert result["msg"] == "The kubelet cannot be stopped before the join is resumed: no such unit"
-    assert host.files() == [_kubeadm.JOIN_MARKER, "kubelet.conf"]
+    assert host.files() == [kubeadm.JOIN_MARKER, "kubelet.conf"]
 
 
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ([_kubeadm.INIT_MARKER], "An initialization was begun on this host"),
+        ([kubeadm.INIT_MARKER], "An initialization was begun on this host"),
         (
-            [_kubeadm.JOIN_MARKER, "admin.conf", "manifests/kube-apiserver.yaml"],
+            [kubeadm.JOIN_MARKER, "admin.conf", "manifests/kube-apiserver.yaml"],
             "The join of this host as a control plane was begun and never finished",
         ),
     ],
@@ -305,7 +309,7 @@ def test_refused(host: Host, files: list[str], message: str) -> None:
 @pytest.fixture
 def plane(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What a host gets that joins as a control plane."""
-    monkeypatch.setattr(_kubeadm, "CONFIG", str(host.folder / "kubeadm.yaml"))
+    monkeypatch.setattr(kubeadm, "CONFIG", str(host.folder / "kubeadm.yaml"))
     (tmp_path / "etcd").mkdir()
     host.plane = True
     documents = [
@@ -351,7 +355,7 @@ def test_a_control_plane_without_kubelet_conf_does_not_join_as_worker(host: Host
 def test_a_member_that_works_is_not_reset(
     host: Host, plane: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    host.write(_kubeadm.JOIN_MARKER, *PLANE)
+    host.write(kubeadm.JOIN_MARKER, *PLANE)
     (tmp_path / "etcd" / "member").mkdir(parents=True)
     (host.folder / "manifests/etcd.yaml").write_text(
         "    livenessProbe:\n      httpGet:\n        host: 127.0.0.1\n        path: /health\n        port: 2381\n"
@@ -367,7 +371,7 @@ def test_a_member_that_works_is_not_reset(
 
 def test_control_plane_that_was_cut_off(host: Host, plane: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "etcd" / "member").mkdir(parents=True)
-    host.write(_kubeadm.JOIN_MARKER, "admin.conf", "manifests/kube-apiserver.yaml", "manifests/etcd.yaml")
+    host.write(kubeadm.JOIN_MARKER, "admin.conf", "manifests/kube-apiserver.yaml", "manifests/etcd.yaml")
     result = host(**plane)
     assert (result["action"], host.ran[0]) == (
         "resume",
@@ -379,7 +383,7 @@ def test_control_plane_that_was_cut_off(host: Host, plane: dict[str, Any], tmp_p
 
 
 def test_data_of_external_etcd_stays(host: Host, plane: dict[str, Any], tmp_path: Path) -> None:
-    host.write(_kubeadm.JOIN_MARKER)
+    host.write(kubeadm.JOIN_MARKER)
     (tmp_path / "etcd" / "member").mkdir(parents=True)
     plane["documents"][1]["etcd"]["external"] = {"endpoints": ["https://192.0.2.1:2379"]}
     assert host(**plane)["action"] == "resume"
@@ -465,7 +469,7 @@ def test_kubelet_that_does_not_come_up_is_put_back(host: Host) -> None:
 
 
 def test_kubelet_that_ends_again_and_again_is_given_up_early(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_health, "HEALTH_TIMEOUT", 60)
+    monkeypatch.setattr(rollback, "HEALTH_TIMEOUT", 60)
     host.joined()
     host.broken = True
     host.ended = itertools.count(4)
@@ -478,7 +482,7 @@ def test_what_was_cut_off_is_undone_before_something_else_is_tried(host: Host, m
     host.joined()
     bad = registration(kubeletExtraArgs=[{"name": "no-such-flag", "value": "1"}])
     with monkeypatch.context() as cut:
-        cut.setattr(_health, "wait_for", Mock(side_effect=KeyboardInterrupt))
+        cut.setattr(rollback, "wait_for", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             host(documents=bad)
     assert not host.kubelet_is("before", FLAGS)
@@ -543,7 +547,7 @@ def test_join_of_a_host_that_differs_with_kubeadms_patches(host: Host) -> None:
     assert host.ran == [["kubeadm", "join"]]
     assert host.content() == PATCHED
     assert json.loads(host.stamp.read_text()) == [*given["documents"], REMEMBERED]
-    path = host.patches / _kubelet_config.PATCH_FILE
+    path = host.patches / kubelet_configuration.PATCH_FILE
     assert path.stat().st_mode & 0o777 == 0o600
     assert host(**given)["changed"] is False
     result = host(documents=DOCUMENTS)
@@ -554,7 +558,7 @@ def test_join_of_a_host_that_differs_with_kubeadms_patches(host: Host) -> None:
     ]
     assert host.ran == [UPGRADE, RESTART]
     assert not path.exists()
-    assert "maxPods" not in _kubelet_config.merge(host.content(), {"maxPods": None})
+    assert "maxPods" not in kubelet_configuration.merge(host.content(), {"maxPods": None})
 
 
 def test_what_was_not_applied_is_not_remembered(host: Host) -> None:
@@ -607,7 +611,7 @@ def test_other_settings_of_a_host(host: Host, known: bool) -> None:
         result = host(**options)
         assert result.get("action") == "reconcile", result["msg"]
         assert host.ran == [UPGRADE, RESTART]
-        assert host.content() == _kubelet_config.merge(SHARED, patch)
+        assert host.content() == kubelet_configuration.merge(SHARED, patch)
         assert host(**options)["changed"] is False
 
 
@@ -655,7 +659,7 @@ def test_config_is_needed_to_join(host: Host) -> None:
     [
         ([], {}, (0, "ok", ""), {"role": "none", "interrupted": "", "missing": [], "faults": []}),
         (["kubelet.conf"], {}, (0, "ok", ""), {"role": "worker", "interrupted": ""}),
-        ([_kubeadm.JOIN_MARKER], {}, (0, "ok", ""), {"role": "none", "interrupted": "join"}),
+        ([kubeadm.JOIN_MARKER], {}, (0, "ok", ""), {"role": "none", "interrupted": "join"}),
         (["kubelet.conf"], {"check_api": True}, (0, "ok", ""), {"role": "worker", "api_ready": False}),
         (
             ["kubelet.conf", *PLANE],

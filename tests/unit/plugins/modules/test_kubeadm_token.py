@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _lease, _token
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import leases
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import bootstrap_token
 from ansible_collections.groundwork.kubernetes.plugins.modules import kubeadm_token
 
 BASE = ["/bin/kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--request-timeout=60s"]
@@ -25,7 +26,7 @@ UPLOAD = [*KUBEADM, "init", "phase", "upload-certs", "--upload-certs", "--config
 CERTIFICATE_KEY = "0123456789abcdef" * 4
 # The shortest that has a certificate's outline: five fields and the public key.
 CERTIFICATE = bytes([0x30, 14, 0x30, 12, *5 * [0x02, 0], 0x30, 0])
-PIN = _token.public_key_hash(CERTIFICATE)
+PIN = bootstrap_token.public_key_hash(CERTIFICATE)
 PEM = b"-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n" % base64.b64encode(CERTIFICATE)
 CLUSTER = {"server": "https://192.0.2.10:6443", "certificate-authority-data": base64.b64encode(PEM).decode()}
 Result = dict[str, Any]
@@ -87,7 +88,7 @@ class Cluster:
 def cluster(run_module: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Cluster:
     cluster = Cluster(run_module)
     for name, value in {"WATCH": 0.1, "PAUSE": 0.01, "GRACE": 0.2}.items():
-        monkeypatch.setattr(_lease, name, value)
+        monkeypatch.setattr(leases, name, value)
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda _self, name, *_args, **_options: f"/bin/{name}")
     monkeypatch.setattr(
         AnsibleModule, "run_command", lambda _self, *args, **options: cluster.run_command(*args, **options)

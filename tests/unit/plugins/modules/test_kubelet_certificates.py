@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _api, _signing
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import api, certificate_requests
 from ansible_collections.groundwork.kubernetes.plugins.modules import kubelet_certificates
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -130,9 +130,9 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
         AnsibleModule, "run_command", lambda _self, argv, data=None, **_options: played.run_command(argv, data)
     )
     monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text: played.warnings.append(text))
-    monkeypatch.setattr(_api, "INTERVAL", 0.01)
+    monkeypatch.setattr(api, "INTERVAL", 0.01)
     # The played kubelet's address is every host's.
-    monkeypatch.setattr(_signing, "is_no_hosts", lambda text: text == "127.0.0.2")
+    monkeypatch.setattr(certificate_requests, "is_no_hosts", lambda text: text == "127.0.0.2")
     yield played
     kubelet.socket.close()
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _archive, _download
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import download, unpacking
 from ansible_collections.groundwork.kubernetes.plugins.modules import artifacts
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -176,7 +176,7 @@ def test_redirects_in_a_circle(install: Run, plain: Liar) -> None:
 def test_a_body_without_an_end(
     install: Run, plain: Liar, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, claimed: int | None
 ) -> None:
-    monkeypatch.setattr(_download, "MAX_FILE", 2 * 1024**2)
+    monkeypatch.setattr(download, "MAX_FILE", 2 * 1024**2)
     plain.endless, plain.claimed = "/f", claimed
     assert f"more than {2 * 1024**2} bytes, which is too long" in install(f"{plain.url}/f")["msg"]
     assert plain.requests == ["/f"]
@@ -245,9 +245,9 @@ def test_archives_that_burst(
     install: Run, plain: Liar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     make, message = BURSTING[name]
-    monkeypatch.setattr(_archive, "MAX_UNPACKED", 2 * 1024**2)
-    monkeypatch.setattr(_archive, "MAX_READ", 512 * 1024)
-    monkeypatch.setattr(_archive, "MAX_MEMBERS", 100)
+    monkeypatch.setattr(unpacking, "MAX_UNPACKED", 2 * 1024**2)
+    monkeypatch.setattr(unpacking, "MAX_READ", 512 * 1024)
+    monkeypatch.setattr(unpacking, "MAX_MEMBERS", 100)
     plain.files["/x.tar.gz"] = make()
     checksum = hashlib.sha256(plain.files["/x.tar.gz"]).hexdigest()
     assert message in install(f"{plain.url}/x.tar.gz", checksum)["msg"]

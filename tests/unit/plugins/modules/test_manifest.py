@@ -1,4 +1,4 @@
-"""The module manifest against a played kubectl; tests/integration/manifest has a real API server."""
+"""The module manifest against a played kubectl; tests/integration/_cluster/manifest has a real API server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _api
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import api
 from ansible_collections.groundwork.kubernetes.plugins.modules import manifest
 
 Run = Callable[..., dict[str, Any]]
@@ -110,7 +110,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
         AnsibleModule, "run_command", lambda _self, argv, data=None, **_options: played.run_command(argv, data)
     )
     monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text: played.warnings.append(text))
-    monkeypatch.setattr(_api, "INTERVAL", 0)
+    monkeypatch.setattr(api, "INTERVAL", 0)
     return played
 
 
@@ -298,7 +298,7 @@ def test_absent_says_what_stays(apply: Run, server: Server, monkeypatch: pytest.
     apply(NAMESPACE)
     server.stubborn = True
     clock = iter(range(100))
-    monkeypatch.setattr(_api.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(api.time, "monotonic", lambda: next(clock))
     result = apply(NAMESPACE, state="absent", wait=True, timeout=5)
     assert result["msg"].startswith("still there after 5 seconds: Namespace n;")
     assert len([call for call, _items in server.calls if call == DELETE]) == 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _api, _lease
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import api, leases
 from ansible_collections.groundwork.kubernetes.plugins.modules import node, node_info
 
 Run = Callable[..., dict[str, Any]]
@@ -86,9 +86,9 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
     monkeypatch.setattr(
         AnsibleModule, "run_command", lambda _self, argv, data=None, **_options: played.run_command(argv)
     )
-    monkeypatch.setattr(_api, "INTERVAL", 0)
-    monkeypatch.setattr(_lease, "WATCH", 0.2)
-    monkeypatch.setattr(_lease, "PAUSE", 0.01)
+    monkeypatch.setattr(api, "INTERVAL", 0)
+    monkeypatch.setattr(leases, "WATCH", 0.2)
+    monkeypatch.setattr(leases, "PAUSE", 0.01)
     return played
 
 
@@ -223,7 +223,7 @@ def test_info_waits(run_module: Run, server: Server, monkeypatch: pytest.MonkeyP
     def later(_seconds: float) -> None:
         server.nodes["w1"] = make("w1")
 
-    monkeypatch.setattr(_api.time, "sleep", later)
+    monkeypatch.setattr(api.time, "sleep", later)
     result = run_module(node_info, wait_for=["ready"], timeout=60, kubeconfig=server.kubeconfig)
     assert all(item["ready"] for item in result["nodes"])
     assert len(server.calls) == 2

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _api
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import api
 from ansible_collections.groundwork.kubernetes.plugins.modules import node_info
 
 Run = Callable[..., dict[str, Any]]
@@ -26,7 +26,7 @@ def ask(run_module: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run
     kubeconfig = tmp_path / "admin.conf"
     kubeconfig.touch()
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda *_args, **_options: "/usr/local/bin/kubectl")
-    monkeypatch.setattr(_api, "INTERVAL", 0)
+    monkeypatch.setattr(api, "INTERVAL", 0)
 
     def run(*answers: list[dict[str, Any]], **options: Any) -> dict[str, Any]:
         left = list(answers)

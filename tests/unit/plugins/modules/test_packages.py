@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _openpgp, _packages
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._package_versions import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import openpgp as openpgp_utils
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import packages as packages_utils
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.package_versions import (
     Key,
     debian_part,
     order,
     rpm_part,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._packages import Request
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.packages import Request
 from ansible_collections.groundwork.kubernetes.plugins.modules import packages
 
 Run = Callable[..., dict[str, Any]]
@@ -281,12 +282,12 @@ def openpgp(content: bytes) -> str:
     """A file with a key of version 4, as far as its fingerprint goes."""
     body = b"\x04" + content
     text = base64.b64encode(bytes([0xC6, len(body)]) + body).decode()
-    return f"{_openpgp.BEGIN}\n\n{text}\n{_openpgp.END}\n"
+    return f"{openpgp_utils.BEGIN}\n\n{text}\n{openpgp_utils.END}\n"
 
 
 OWN, OTHER = openpgp(b"own"), openpgp(b"another")
-(OWN_FINGERPRINT,) = _openpgp.fingerprints(OWN)
-BOTH = OWN.replace(f"\n{_openpgp.END}", OTHER.splitlines()[2] + f"\n{_openpgp.END}")
+(OWN_FINGERPRINT,) = openpgp_utils.fingerprints(OWN)
+BOTH = OWN.replace(f"\n{openpgp_utils.END}", OTHER.splitlines()[2] + f"\n{openpgp_utils.END}")
 
 
 def test_key_with_its_fingerprint(run_module: Run, host: Host, tmp_path: Path) -> None:
@@ -384,7 +385,7 @@ def test_accepted_versions(wanted: str | None, found: str, accepted: bool) -> No
     ],
 )
 def test_requests(text: str, version: str | None) -> None:
-    assert _packages.parse_request(text).version == version
+    assert packages_utils.parse_request(text).version == version
 
 
 @pytest.mark.parametrize(
@@ -416,7 +417,7 @@ def test_order(part: Key, older: str, newer: str) -> None:
 
 def test_repository_with_suites() -> None:
     option = {"name": "docker", "url": "https://x", "key": KEY, "suite": "bookworm", "components": ["stable"]}
-    repository = _packages.parse_repository({**option, "fingerprints": [], "signed_metadata": False})
+    repository = packages_utils.parse_repository({**option, "fingerprints": [], "signed_metadata": False})
     assert repository is not None
     assert "\nrepo_gpgcheck=0\n" in repository.yum("/k", [])
     assert "Suites: bookworm\nComponents: stable\n" in repository.deb822("/k")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _restore_files
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import restored_files
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
     BackupError,
     EtcdState,
     Manifest,
@@ -19,7 +19,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup impo
     Proof,
     write_archive,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._restore_files import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.restored_files import (
     KNOWN,
     SMALL,
     chosen,
@@ -34,7 +34,7 @@ Run = Callable[..., dict[str, Any]]
 @pytest.fixture(autouse=True)
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test's folder takes the place of /etc/kubernetes, and who runs it that of root."""
-    monkeypatch.setattr(_restore_files, "PLACES", (f"{tmp_path}/",))
+    monkeypatch.setattr(restored_files, "PLACES", (f"{tmp_path}/",))
     monkeypatch.setattr(restore_files, "ROOT", os.geteuid())
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _schedule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import timer_units
 from ansible_collections.groundwork.kubernetes.plugins.modules import schedule
 
 Result = dict[str, Any]
@@ -65,7 +65,7 @@ class Host:
     def run(self, program: bytes = b"program", **options: Any) -> Result:
         state_file = options.get("state_file")
         parameters = options.pop("value", "s3cr3t")
-        settings = _schedule.settings_text("x", "groundwork.kubernetes.files", {"key": parameters}, state_file)
+        settings = timer_units.settings_text("x", "groundwork.kubernetes.files", {"key": parameters}, state_file)
         present = {
             "module": "files", "calendar": "daily", "settings": settings,
             "program": base64.b64encode(zlib.compress(program)).decode(),
@@ -193,7 +193,7 @@ def test_the_units(host: Host) -> None:
         f"ExecStart=/bin/sh {host.root}/usr/local/lib/groundwork/x.pyz {host.root}/etc/groundwork/x.json"
         f' "{sys.executable}"'
     )
-    assert service[0] == _schedule.MARK
+    assert service[0] == timer_units.MARK
     assert command in service
     assert {"Type=oneshot", "Description=Says 100%%", "TimeoutStartSec=2h", "Nice=5", "IOSchedulingClass=idle"} < set(
         service
@@ -202,7 +202,7 @@ def test_the_units(host: Host) -> None:
     assert [line for line in service if line.startswith("ReadWritePaths=")] == [
         f"ReadWritePaths=-{host.root}/var/lib/groundwork", 'ReadWritePaths="-/etc/a b"', 'ReadWritePaths="-/usr/c"'
     ]  # fmt: skip
-    assert timer.startswith(_schedule.MARK)
+    assert timer.startswith(timer_units.MARK)
     assert "OnCalendar=Mon,Fri *-*-* 02:30\nRandomizedDelaySec=5min\nPersistent=false\n" in timer
 
 
@@ -319,7 +319,7 @@ def test_the_age_of_the_last_good_run_is_watched(host: Host) -> None:
     ],
 )
 def test_the_python_that_is_tried_first(option: str | None, running: str, preferred: str) -> None:
-    assert _schedule.preferred_python(option, running) == preferred
+    assert timer_units.preferred_python(option, running) == preferred
 
 
 FOREIGN = (

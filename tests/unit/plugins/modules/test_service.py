@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _started
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._service import Unit, Wish, parse_unit, plan
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import restart_due
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import Unit, Wish, parse_unit, plan
 from ansible_collections.groundwork.kubernetes.plugins.modules import service
 
 Run = Callable[..., dict[str, Any]]
@@ -79,7 +79,7 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSystemd:
         (folder / name).write_text(text.replace("{folder}", str(folder)))
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    monkeypatch.setattr(_started, "FOLDER", str(tmp_path / "run"))
+    monkeypatch.setattr(restart_due, "FOLDER", str(tmp_path / "run"))
     return FakeSystemd(folder)
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _static_pods
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._static_pods import flags, probe, processes
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.pod_manifest import flags, probe
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import static_pods as static_pods_utils
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.static_pods import processes
 from ansible_collections.groundwork.kubernetes.plugins.modules import static_pods
 
 Run = Callable[..., dict[str, Any]]
@@ -210,4 +211,4 @@ def test_manifests_are_read() -> None:
 
 
 def test_nobody_listens() -> None:
-    assert "does not answer" in _static_pods.answer(_static_pods.Probe("127.0.0.1", 1, "/", True))
+    assert "does not answer" in static_pods_utils.answer(static_pods_utils.Probe("127.0.0.1", 1, "/", True))

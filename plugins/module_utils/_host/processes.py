@@ -1,0 +1,25 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a command is run with besides its own words."""
+
+from __future__ import annotations
+
+import shutil
+from typing import List
+
+
+def low_priority() -> List[str]:
+    """What a command is run with, so that it takes what others leave."""
+    commands = {"nice": ["-n", "19"], "ionice": ["-c", "3"]}
+    return [word for name, flags in commands.items() if shutil.which(name) for word in (name, *flags)]
+
+
+def bound_to(process: int) -> List[str]:
+    """What a command is run with, so that the kernel ends it with the process that starts it.
+
+    That process may be gone before the kernel is told; then the command is not run at all.
+    """
+    if not shutil.which("setpriv"):
+        return []
+    return ["setpriv", "--pdeathsig", "KILL", "sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', str(process)]

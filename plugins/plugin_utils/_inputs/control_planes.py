@@ -1,0 +1,83 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands against work on the control planes, judged from what all of their hosts are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Iterator, List, Mapping, Sequence, Tuple
+
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import Fault
+
+if TYPE_CHECKING:
+    from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import Node
+
+State = Mapping[str, Any]
+
+
+def faults(states: Mapping[str, State]) -> List[Tuple[str, str]]:
+    """Hosts of the control plane that people have to put right first, each with what is wrong and what to do.
+
+    Args:
+        states: what kubeadm_info told of each host.
+    """
+    # Those that a cluster can be told of by; one whose initialization was interrupted may go on with it.
+    holding = [name for name, state in states.items() if state["role"] == "control_plane" and not state["interrupted"]]
+    beginning = [name for name, state in states.items() if state["interrupted"] == "init"]
+    return [(name, text) for name, state in states.items() for text in _faults(name, state, holding, beginning)]
+
+
+def _faults(name: str, state: State, holding: List[str], beginning: List[str]) -> Iterator[str]:
+    interrupted = state["interrupted"]
+    if interrupted == "init" and holding:
+        yield (
+            f"an initialization was begun here and never finished, and {', '.join(holding)} is of a control plane "
+            "already. Two clusters would become of it. If this host is to join, set it up anew; if a restore is to go "
+            "on here, set the others up anew"
+        )
+    elif interrupted == "init" and beginning[0] != name:
+        yield f"an initialization was begun here and on {beginning[0]}: set one of the two hosts up anew"
+    elif interrupted == "join" and not holding:
+        yield (
+            "it began to join a cluster as control plane, and no host of this run holds that cluster. No new one is "
+            "begun in its place: run again with a control plane of the cluster (without --limit), or restore a backup "
+            "(docs/restore.md)"
+        )
+    elif interrupted:
+        return
+    elif state["role"] == "worker":
+        traces = "".join(f" and {path}" for path in state["traces"])
+        yield (
+            f"it is a node of a cluster, by /etc/kubernetes/kubelet.conf{traces}, and has nothing else of a control "
+            "plane. If it was one, put back what was moved away: its manifests, kubeconfigs and etcd's data. If it is "
+            "a worker, take it out of the group of the control planes"
+        )
+    elif state["role"] == "none" and state["traces"]:
+        yield (
+            f"{', '.join(state['traces'])} is there, and nothing else of a control plane. If the host was one, put "
+            "back what was moved away; if it is a new one, move that file away"
+        )
+    else:
+        yield from state["faults"]
+
+
+def only_data(node: Node) -> bool:
+    """Whether etcd's data is all that a host has of a control plane."""
+    state = node.facts["cluster"].get("node")
+    return not state or len(state["traces"]) <= 1
+
+
+def incomplete(nodes: Sequence[Node]) -> Iterator[Fault]:
+    """Control planes that lack what no run can write again; before anything is changed on any host."""
+    found = {
+        node.name: node.facts["cluster"]["node"]
+        for node in nodes
+        if "control_plane" in node.roles and node.facts["cluster"].get("node")
+    }
+    data = [
+        node.name for node in nodes if not node.in_cluster and only_data(node) and node.facts["cluster"]["etcd_data"]
+    ]
+    for name, text in faults(found):
+        # Data alone is a fault of its own.
+        if name not in data:
+            yield Fault("control-plane-incomplete", text, name)

@@ -1,0 +1,137 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judges where programs, packages and images come from: over what, and what proves that they are upstream's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.digests import (
+    ARCHITECTURES,
+    KUBERNETES,
+    PROGRAMS,
+    find,
+    is_digest,
+    is_url,
+    malformed,
+)
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import ERROR, WARNING, Fault
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import (
+    CONTROL_PLANE,
+    ETCD,
+    runs_kubelet,
+)
+
+if TYPE_CHECKING:
+    from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import HostInput, Inputs
+
+SOURCE = re.compile(r"_url$|_checksums?$|^cni_manifests$|^container_runtime_(registry_mirrors|package_repository)$")
+UNPROTECTED = re.compile(r"(http|ftp)://\S*")
+
+
+def leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """The values inside a value, each with where it is."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from leaves(inner, f"{name}.{key}")
+    elif isinstance(value, (list, tuple)):
+        for at, inner in enumerate(value):
+            yield from leaves(inner, f"{name}[{at}]")
+    else:
+        yield name, value
+
+
+def _switched_on(host: HostInput, variable: str) -> bool:
+    # What is no boolean is told by its type.
+    return bool(boolean(host.values.get(variable) or False, strict=False))
+
+
+def sources(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """Sources that anyone on the way can change, where that is not allowed."""
+    if _switched_on(host, "kubernetes_allow_http"):
+        return
+    ending = "; who sits on the way decides what comes: use https, or set kubernetes_allow_http"
+    for variable in sorted(name for name in inputs.known.keys() & host.values.keys() if SOURCE.search(name)):
+        for place, value in leaves(host.values[variable], variable):
+            if UNPROTECTED.fullmatch(str(value)):
+                yield host.fault("source-unprotected", f"{place} {value} is not https{ending}")
+            elif place.endswith(".skip_verify") and value is True:
+                yield host.fault("source-unprotected", f"{place} leaves the certificate unverified{ending}")
+
+
+def digest_forms(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
+    """The form of the digests that are given."""
+    for wrong in malformed(host.values.get("kubernetes_digests")):
+        yield host.fault("checksum-invalid", f"kubernetes_digests: {wrong}")
+
+
+def digests(inputs: Inputs) -> Iterator[Fault]:
+    """Downloads of which only their own server says what they must be, all in one."""
+    unproven = sorted({text for host in inputs.played for text in _unproven(host, inputs)})
+    if not unproven:
+        return
+    required = any(_switched_on(host, "kubernetes_digests_required") for host in inputs.played)
+    text = (
+        f"no digest or fingerprint is known of {', '.join(unproven)}: who holds such a server decides its checksum or "
+        "key, too; put upstream's digests into kubernetes_digests, and fingerprints beside the repository's key"
+    )
+    if not required:
+        text += ", or accept this by preflight_ignore: [digest-missing]"
+    yield Fault("digest-missing", text, severity=ERROR if required else WARNING)
+
+
+def _unproven(host: HostInput, inputs: Inputs) -> Iterator[str]:
+    yield from _unproven_keys(host, inputs)
+    architecture = host.text("kubernetes_architecture")
+    for program in _installed(host, inputs):
+        variables = PROGRAMS[program]
+        checksum = host.values.get(variables.checksum)
+        if isinstance(checksum, Mapping):
+            checksum = checksum.get(program)
+        version = host.text(variables.version)
+        known = [
+            find(program, version, name, host.values.get("kubernetes_digests"))
+            for name in ([architecture] if architecture else ARCHITECTURES)
+        ]
+        if version and not is_digest(checksum) and not any(known):
+            yield " ".join(filter(None, [program, version, f"({architecture})" if architecture else ""]))
+
+
+def _unproven_keys(host: HostInput, inputs: Inputs) -> Iterator[str]:
+    """The package repositories whose key is what their server says."""
+    roles, runtime = inputs.roles_of(host.name), host.text("kubernetes_container_runtime")
+    if not roles or not runs_kubelet(roles):
+        return
+    if host.text("kubernetes_install_method") == "package" and not host.values.get(
+        "kubernetes_package_key_fingerprints"
+    ):
+        yield "the key of Kubernetes' package repository"
+    if runtime == "containerd" and host.text("container_runtime_install_method") == "archive":
+        return
+    repository = host.values.get("container_runtime_package_repository")
+    if isinstance(repository, Mapping) and repository:
+        if is_url(repository.get("key")) and not repository.get("fingerprints"):
+            yield f"the key of the package repository {repository.get('name')}"
+    elif runtime == "crio":
+        yield "the key of CRI-O's package repository (give it as container_runtime_package_repository)"
+
+
+def _installed(host: HostInput, inputs: Inputs) -> Iterator[str]:
+    """The programs that a host of the cluster downloads."""
+    roles = inputs.roles_of(host.name)
+    if {CONTROL_PLANE, ETCD} & set(roles):
+        yield "etcd"
+    if not roles or not runs_kubelet(roles):
+        return
+    if host.text("kubernetes_install_method") == "binary":
+        yield from (program for program, variables in PROGRAMS.items() if variables is KUBERNETES)
+        yield from ("crictl", "cni-plugins")
+    runtime = host.text("kubernetes_container_runtime")
+    if runtime == "containerd" and host.text("container_runtime_install_method") == "archive":
+        yield from ("containerd", "runc")
+    elif runtime == "docker":
+        yield "cri-dockerd"

@@ -1,0 +1,99 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judges the variables that harden the API server, and those of network policies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import Fault
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import (
+    version_tuple,
+)
+
+if TYPE_CHECKING:
+    from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import (
+        HostInput,
+        Inputs,
+    )
+
+DURATION = re.compile(r"(\d+(\.\d+)?(h|m|s|ms))+")
+# The first minor that has a plugin, where it is not the oldest one that is covered.
+PLUGINS_SINCE = {"DenyServiceExternalIPs": 21}
+# The field anonymous of AuthenticationConfiguration is on from this minor (KEP 4633).
+ANONYMOUS_SINCE = 32
+AUTHENTICATION = "control_plane_authentication_configuration"
+EXCLUDED = re.compile(r"anonymous-auth|authentication-config|oidc-.*")
+# Network plugins of the role cni whose nodes know no policies.
+WITHOUT_POLICIES = ("bridge", "flannel")
+DIRECTIONS = ("Ingress", "Egress")
+
+
+def _arguments(host: HostInput) -> list[str]:
+    """The names of the API server's arguments that the user gives."""
+    configuration: Any = host.values.get("control_plane_cluster_configuration")
+    for key in ("apiServer", "extraArgs"):
+        configuration = configuration.get(key) if isinstance(configuration, Mapping) else None
+    items = configuration if isinstance(configuration, list) else []
+    return [str(item.get("name")) for item in items if isinstance(item, Mapping)]
+
+
+def api_server(host: HostInput) -> Iterator[Fault]:
+    """Time limit, events, plugins, and how the API server knows who asks."""
+    timeout = host.text("control_plane_request_timeout")
+    if timeout and not DURATION.fullmatch(timeout):
+        text = f"control_plane_request_timeout {timeout!r} is no time; write it like 1m0s"
+        yield host.fault("value-invalid", text)
+    limits = host.values.get("control_plane_event_rate_limits")
+    for at, limit in enumerate(limits if isinstance(limits, list) else []):
+        for key in ("qps", "burst", "cacheSize"):
+            value = limit.get(key, 1) if isinstance(limit, Mapping) else 1
+            if str(value).lstrip("-").isdigit() and int(value) < 1:
+                text = f"control_plane_event_rate_limits[{at}].{key} is {value}; give it 1 or more"
+                yield host.fault("value-invalid", text)
+    minor = version_tuple(host.text("kubernetes_version"))[1]
+    plugins = host.values.get("control_plane_admission_plugins")
+    for plugin in plugins if isinstance(plugins, list) else []:
+        since = PLUGINS_SINCE.get(str(plugin), 0)
+        if minor < since:
+            text = f"control_plane_admission_plugins: {plugin} needs Kubernetes 1.{since} or newer; leave it out"
+            yield host.fault("value-invalid", text)
+    configuration = host.values.get(AUTHENTICATION)
+    if not configuration or not isinstance(configuration, Mapping):
+        return
+    if "anonymous" in configuration and minor < ANONYMOUS_SINCE:
+        text = f"{AUTHENTICATION}.anonymous needs Kubernetes 1.{ANONYMOUS_SINCE} or newer; leave it out"
+        yield host.fault("value-invalid", text)
+    for argument in _arguments(host):
+        if EXCLUDED.fullmatch(argument):
+            text = (
+                f"{AUTHENTICATION} excludes the API server's argument {argument} "
+                "(control_plane_cluster_configuration); leave one of them out"
+            )
+            yield host.fault("value-invalid", text)
+
+
+def default_deny(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
+    """cni_default_deny: whether the network plugin has policies, and the form."""
+    wanted = host.values.get("cni_default_deny")
+    if not wanted or not isinstance(wanted, Mapping):
+        return
+    plugin = host.text("cni_plugin") or WITHOUT_POLICIES[0]
+    if plugin in WITHOUT_POLICIES:
+        text = f"cni_default_deny has no effect, as the network plugin {plugin} has no network policies; use calico"
+        yield host.fault("value-invalid", text)
+    elif plugin == "none":
+        text = "cni_default_deny is not applied with cni_plugin none; apply such policies together with your plugin"
+        yield host.fault("value-invalid", text)
+    for namespace, directions in wanted.items():
+        if not isinstance(directions, list) or not directions or not set(directions) <= set(DIRECTIONS):
+            text = f"cni_default_deny.{namespace} must be a list of {' and '.join(DIRECTIONS)}"
+            yield host.fault("value-invalid", text)
+        if namespace == "kube-system":
+            text = (
+                "cni_default_deny.kube-system would cut the cluster off from its DNS; write policies of your own there"
+            )
+            yield host.fault("value-invalid", text)

@@ -1,0 +1,118 @@
+"""How faults are ignored and shown."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import faults, public_keys
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import WARNING, Fault
+
+ROOT = Path(__file__).resolve().parents[5]
+
+
+@pytest.mark.parametrize(
+    ("ignore", "expected"),
+    [
+        ([], ["error", "error", "warning"]),
+        (None, ["error", "error", "warning"]),
+        (["cpu-too-few"], ["warning", "warning", "warning"]),
+        ({"a": ["cpu-too-few"]}, ["warning", "error", "warning"]),
+        ({"*": ["firewall-active"], "b": ["cpu-too-few"]}, ["error", "warning"]),
+    ],
+)
+def test_ignore(ignore: Any, expected: list[str]) -> None:
+    found = [
+        Fault("cpu-too-few", "x", "a"),
+        Fault("cpu-too-few", "x", "b"),
+        Fault("firewall-active", "y", "b", WARNING),
+    ]
+    kept = faults.apply_ignore(found, ignore)
+    assert [fault.severity for fault in kept] == expected
+    assert all(("(ignored)" in fault.text) == (fault.severity == WARNING) for fault in kept if fault.text != "y")
+
+
+@pytest.mark.parametrize("ignore", ["cpu-too-few", {"a": "cpu-too-few"}, {"a": 1}, 7])
+def test_ignore_of_the_wrong_form(ignore: Any) -> None:
+    (fault,) = faults.check_ignore(ignore)
+    assert fault.id == "value-invalid"
+    assert "preflight_ignore" in fault.text
+
+
+def test_ignore_of_what_is_no_fault() -> None:
+    (fault,) = faults.check_ignore(["cpu-too-low", "disk-full"])
+    assert fault.text == "preflight_ignore: cpu-too-low is no fault; did you mean cpu-too-few?"
+
+
+def test_message_is_grouped_by_host() -> None:
+    found = [
+        Fault("cpu-too-few", "1 CPU", "b"),
+        Fault("clock-unsynchronised", "no NTP", "a", WARNING),
+        Fault("cpu-too-few", "1 CPU", "a"),
+        Fault("cpu-too-few", "1 CPU", "a"),
+        Fault("duplicate-mac", "a, b share it"),
+    ]
+    assert faults.render(found, ["a", "b"], "Preflight") == (
+        "Preflight: 2 errors, 1 warning\n"
+        "\n"
+        "cluster\n"
+        "  error [duplicate-mac] a, b share it\n"
+        "\n"
+        "all hosts\n"
+        "  error [cpu-too-few] 1 CPU\n"
+        "\n"
+        "a\n"
+        "  warning [clock-unsynchronised] no NTP"
+    )
+
+
+def test_many_hosts_are_not_all_named() -> None:
+    found = [Fault("cpu-too-few", "1 CPU", f"h{number}") for number in range(9)]
+    assert "h0, h1, h2, h3 and 5 more hosts" in faults.render(found, [*(f"h{n}" for n in range(9)), "other"], "x")
+
+
+def test_result() -> None:
+    bad = faults.as_result([Fault("cpu-too-few", "1 CPU", "a")], ["a"], "Preflight", "No host was changed.")
+    assert bad["failed"]
+    assert bad["msg"].endswith("1 CPU\n\nNo host was changed.")
+    fine = faults.as_result([], ["a"], "Preflight", "")
+    assert fine == {"changed": False, "msg": "Preflight: 0 errors, 0 warnings", "faults": []}
+    doubtful = faults.as_result([Fault("mtu-differs", "1400, 1500", severity=WARNING)], ["a"], "Preflight", "")
+    assert "failed" not in doubtful
+    assert doubtful["faults"] == [{"host": "", "id": "mtu-differs", "severity": "warning", "text": "1400, 1500"}]
+    assert len(doubtful["warnings"]) == 1
+
+
+def test_every_fault_is_named_once_in_the_table_and_in_the_readme() -> None:
+    sources = [
+        (ROOT / "plugins" / path).read_text()
+        for path in (
+            "plugin_utils/_inputs/preflight.py",
+            "plugin_utils/_inputs/inputs.py",
+            "plugin_utils/_host/faults.py",
+            "plugin_utils/_inputs/control_planes.py",
+            "plugin_utils/_inputs/api.py",
+            "plugin_utils/_inputs/kubelet_versions.py",
+            "plugin_utils/_inputs/network.py",
+            "plugin_utils/_inputs/nodes.py",
+            "plugin_utils/_cluster/endpoint.py",
+            "plugin_utils/_host/public_keys.py",
+            "plugin_utils/_inputs/kubeadm.py",
+            "plugin_utils/_inputs/backups.py",
+            "plugin_utils/_inputs/downloads.py",
+            "plugin_utils/_inputs/text.py",
+            "action/validate_inputs.py",
+        )
+    ]
+    table = sources[2].partition("FAULTS")[2].partition("}")[0]
+    code = "\n".join(sources).replace(table, "")
+    used = {name for name in re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)+)"', code) if not name.startswith("kube-")}
+    of_kubeadm = {name for _issuer, name in public_keys.KUBEADM_CERTIFICATES.values()}
+    arguments = {"node-cidr-mask-size", "allocate-node-cidrs", "cni-plugins", "cri-dockerd"}
+    assert used - {"utf-8"} - of_kubeadm - arguments == faults.FAULTS.keys()
+    readme = (ROOT / "roles" / "preflight" / "README.md").read_text()
+    assert (
+        set(re.findall(r"^\| `([a-z0-9-]+)` \| (?:error|warning|either)", readme, re.MULTILINE)) == faults.FAULTS.keys()
+    )

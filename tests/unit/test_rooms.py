@@ -1,0 +1,81 @@
+"""The rooms of the Python code, and which of them may use which: docs/development.md has the picture."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
+# What each room may use besides itself.
+MAY_USE = {
+    "_host": set(),
+    "_cluster": {"_host"},
+    "_etcd": {"_host"},
+    "_kubeadm": {"_etcd", "_cluster", "_host"},
+    "_backup": {"_etcd", "_cluster", "_host"},
+    "_inputs": {"_backup", "_kubeadm", "_etcd", "_cluster", "_host"},
+}
+FOLDERS = ("module_utils", "plugin_utils")
+IMPORT = re.compile(r"from ansible_collections\.groundwork\.kubernetes\.plugins\.(?:module|plugin)_utils(?:\.(\w+))?")
+# What has no room: it is used by a module, an action or a filter, each of which serves one room.
+DOORS = ("modules", "action", "filter")
+
+
+def used(source: str) -> set[str]:
+    """The rooms that a source imports from."""
+    return {match[1] or "no room" for match in IMPORT.finditer(source)}
+
+
+def wrong(room: str, source: str) -> list[str]:
+    """The rules that a source in a room breaks."""
+    return [
+        f"{room} may not use {other}: it may use {', '.join(sorted(MAY_USE[room])) or 'nothing of the others'}"
+        for other in sorted(used(source) - {room} - MAY_USE[room])
+    ]
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [str(path.relative_to(PLUGINS)) for path in paths]
+
+
+IN_ROOMS = sorted(path for folder in FOLDERS for path in (PLUGINS / folder).rglob("*.py"))
+AT_DOORS = sorted(path for folder in DOORS for path in (PLUGINS / folder).glob("*.py"))
+
+
+@pytest.mark.parametrize("path", IN_ROOMS, ids=names(IN_ROOMS))
+def test_a_room_uses_what_it_may(path: Path) -> None:
+    folder, room, *_rest = path.relative_to(PLUGINS).parts
+    assert room in MAY_USE, f"{path} is in no room: {', '.join(MAY_USE)} are the folders of {folder}"
+    assert wrong(room, path.read_text()) == []
+
+
+@pytest.mark.parametrize("path", AT_DOORS, ids=names(AT_DOORS))
+def test_a_plugin_serves_one_room(path: Path) -> None:
+    """All that it imports is a room's own, or what that room may use."""
+    rooms = used(path.read_text())
+    assert [room for room in MAY_USE if rooms <= {room} | MAY_USE[room]], (
+        f"{path.name} uses {', '.join(sorted(rooms))}, which no single room may: {MAY_USE}"
+    )
+
+
+def test_tests_have_the_same_rooms() -> None:
+    tests = Path(__file__).parent / "plugins"
+    places = [*(tests / folder for folder in FOLDERS), tests.parents[1] / "integration"]
+    found = {path.name for place in places for path in place.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert found <= MAY_USE.keys()
+    assert [path.name for folder in FOLDERS for path in (tests / folder).glob("*.py")] == []
+
+
+def test_an_import_against_the_table_is_found() -> None:
+    base = "from ansible_collections.groundwork.kubernetes.plugins."
+    assert wrong("_host", f"{base}module_utils._cluster.kubectl import Kubectl") == [
+        "_host may not use _cluster: it may use nothing of the others"
+    ]
+    assert wrong(
+        "_etcd", f"{base}module_utils._backup import restore\n{base}plugin_utils._host.faults import Fault"
+    ) == ["_etcd may not use _backup: it may use _host"]
+    assert wrong("_kubeadm", f"{base}module_utils import _lock") == [
+        "_kubeadm may not use no room: it may use _cluster, _etcd, _host"
+    ]
