@@ -3,7 +3,6 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-KUBERNETES_VERSION ?= 1.20.2
 CONTROL_PLANES ?= 1
 WORKERS ?= 2
 NAME ?= default
@@ -45,7 +44,7 @@ $(COLLECTION):
 setup: $(BUILD)/apt $(VENV)/ready $(COLLECTION) ## Install what everything below needs
 
 .PHONY: cluster
-cluster: setup ## A real cluster on this machine: lab hosts, and playbooks/site.yml on them
+cluster: setup ## A real cluster on this machine: lab hosts, and playbooks/site.yml on them; again: keeps it, or changes its size
 	@$(LAB) up --control-plane $(CONTROL_PLANES) --worker $(WORKERS)
 	@ansible-playbook -i inventories/lab playbooks/site.yml
 	@$(LAB) usage

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 from .archives import Archives
 from .debian import Debian
@@ -52,18 +53,44 @@ class Lab:
         """A lab with so many hosts of each group, made anew, and who logs in there."""
         images = self.artifacts()
         self.hosts.up(counts, name)
+        self._serve(images)
+
+    def resize(self, counts: dict[str, int]) -> None:
+        """The same where the lab has no hosts; otherwise the hosts that exist stay, and others come or go.
+
+        Raises:
+            RuntimeError: What was asked for does not go together with the hosts that exist; nothing was done.
+        """
+        if not self.hosts.running():
+            self.up(counts)
+            return
+        settings = self.settings
+        other = [
+            f"{variable} {wanted}, not {settings.remembered[variable]}"
+            for variable, wanted in settings.variables().items()
+            if wanted != settings.remembered.get(variable, wanted)
+        ]
+        if other:
+            raise RuntimeError(
+                f"the hosts that exist were made for other versions ({', '.join(other)}): make clean first"
+            )
+        images = self.artifacts()
+        change = self.hosts.resize(counts)
+        for text, hosts in (("kept", change.kept), ("made", change.added), ("taken away", change.removed)):
+            if hosts:
+                say(f"{text}: {', '.join(host.name for host in hosts)}")
+        if change.removed:
+            say(
+                "what is taken away is lost with its disk; the cluster still has its node, NotReady after a minute: "
+                "kubectl delete node NAME forgets it; a new host of that name joins anew"
+            )
+        self._serve(images)
+
+    def _serve(self, images: list[str]) -> None:
+        """Push the images, and tell the inventory of this lab, so that later playbooks agree with what made it."""
         self.images.push(f"{self.settings.mirror}:{REGISTRY_PORT}", images)
-        # What the inventory says of this lab, so that later playbooks agree with the one that made it.
-        facts = {
-            "kubernetes_version": self.settings.kubernetes,
-            "kubernetes_crictl_version": self.settings.crictl,
-            "container_runtime_containerd_version": self.settings.containerd,
-            "container_runtime_runc_version": self.settings.runc,
-            "container_runtime_cni_plugins_version": self.settings.cni_plugins,
-            "etcd_version": self.settings.etcd,
-            "kubernetes_dns_enabled": any("coredns" in image for image in images),
-        }
-        (self.settings.state / "lab.json").write_text(json.dumps(facts, indent=2) + "\n")
+        facts = {**self.settings.variables(), "kubernetes_dns_enabled": any("coredns" in image for image in images)}
+        self.settings.facts.write_text(json.dumps(facts, indent=2) + "\n")
         for host in self.hosts.running():
             say(f"{host.name} {host.address} ({host.group})")
 
@@ -90,10 +117,11 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("artifacts", help="build, pack and fetch what the cache lacks")
     commands.add_parser("download", help="fetch upstream's artifacts into the cache, where there is internet")
-    up = commands.add_parser("up", help="make the hosts anew, with their mirror")
+    up = commands.add_parser("up", help="make hosts, with their mirror; those that exist stay")
     for group, count in (("control-plane", 1), ("worker", 2), ("etcd", 0)):
         up.add_argument(f"--{group}", type=int, default=count, metavar="N")
     up.add_argument("--user", default="", metavar="NAME", help="who logs in and needs a password for sudo (root)")
+    up.add_argument("--anew", action="store_true", help="remove the hosts that exist before")
     commands.add_parser("down", help="remove hosts, mirror and network")
     commands.add_parser("list", help="the hosts that exist")
     commands.add_parser("usage", help="how to use the cluster on them")
@@ -111,23 +139,26 @@ def main() -> None:
         commands.add_parser(name, help=text).add_argument("names", nargs="*" if name == "reboot" else "+")
     options = parser.parse_args()
     lab = Lab()
-    if options.command == "artifacts":
-        lab.artifacts()
-    elif options.command == "download":
-        download(lab.settings, say)
+    simple: dict[str, Callable[[], object]] = {
+        "artifacts": lab.artifacts,
+        "download": lambda: download(lab.settings, say),
+        "down": lab.hosts.down,
+        "usage": lambda: print(lab.usage()),
+    }
+    if options.command in simple:
+        simple[options.command]()
     elif options.command == "up":
         counts = {"control_plane": options.control_plane, "worker": options.worker, "etcd": options.etcd}
-        lab.up(counts, options.user)
-    elif options.command == "down":
-        lab.hosts.down()
+        if options.anew or options.user:
+            lab.up(counts, options.user)
+        else:
+            lab.resize(counts)
     elif options.command == "list":
         for host in lab.hosts.running():
             print(host.name, host.address, host.group)
     elif options.command == "leaks":
         found = Leaks(lab.settings).report(options.files)
         sys.exit("\n".join(found) or None)
-    elif options.command == "usage":
-        print(lab.usage())
     else:
         getattr(lab.hosts, options.command)(options.names)
 

@@ -9,7 +9,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,25 +16,15 @@ from typing import Any
 from .debian import Debian
 from .rootfs import RootFilesystems
 from .settings import Settings
+from .sizes import Host, Resize, health_by_member, quorum_fault, resize
 
 REGISTRY_PORT = 5000
-# What scenarios call the swap files that they make on hosts.
-SWAP_FILE = "groundwork-lab.swap"
-GROUPS = {"control_plane": "kube_control_plane", "worker": "kube_node", "etcd": "etcd"}
+ETCDCTL = "/usr/local/sbin/etcdctl"
 IMAGES = "localhost/groundwork-lab/host"
 # The machine may not be allowed to raise limits, as podman would by default.
 LIMITS = ("--ulimit=nofile=20000:20000", "--ulimit=nproc=20000:20000")
 # File systems that must not be overlays themselves, or that are busy.
 VOLUMES = ("/var/lib/containerd", "/var/lib/etcd", "/var/lib/kubelet")
-
-
-@dataclass(frozen=True)
-class Host:
-    """A container as the lab knows it by its labels."""
-
-    name: str
-    address: str
-    group: str
 
 
 def podman(*arguments: str | Path, check: bool = True, stdin: str = "") -> str:
@@ -64,6 +53,22 @@ def unused_images(images: list[dict[str, Any]], used: Iterable[str], current: It
     idle = [image for image in images if image["Id"] not in taken]
     names = [name for image in idle for name in image.get("Names") or []]
     return [name for name in names if name.startswith(f"{IMAGES}:") and name not in kept]
+
+
+def swap_file(settings: Settings) -> str:
+    """What scenarios call the swap files that they make on this lab's hosts."""
+    return f"groundwork-lab.{settings.name}.swap"
+
+
+def loop_devices(block: Path, name: str) -> list[str]:
+    """The loop devices on files of this name, also of files that are gone.
+
+    Args:
+        block: the kernel's folder of block devices.
+        name: the file's name without folders.
+    """
+    files = {path.parents[1].name: Path(path.read_text().strip()) for path in block.glob("loop*/loop/backing_file")}
+    return [f"/dev/{loop}" for loop, file in sorted(files.items()) if file.name.removesuffix(" (deleted)") == name]
 
 
 def user(settings: Settings) -> str:
@@ -104,7 +109,7 @@ class Hosts:
         """The hosts that exist, in the order they were made."""
         return running(self.settings)
 
-    def up(self, counts: dict[str, int], name: str = "") -> list[Host]:
+    def up(self, counts: dict[str, int], name: str = "") -> None:
         """Make the hosts anew: so many of each group, where root logs in, or a user of this name."""
         self.down()
         self.say("making the hosts")
@@ -114,15 +119,66 @@ class Hosts:
             self.password.touch(0o600)
             self.password.write_text(secrets.token_urlsafe(16))
         self.mirror()
-        names = [(group, number) for group, count in counts.items() for number in range(1, count + 1)]
-        plan = [
-            Host(f"{group.replace('_', '-')}-{number}", self.settings.address(index), GROUPS[group])
-            for index, (group, number) in enumerate(names, 1)
-        ]
+        self._start_all(resize([], counts, self.settings.address).added)
+
+    def resize(self, counts: dict[str, int]) -> Resize:
+        """Keep the hosts that exist, and add and take away what the numbers of each group ask for.
+
+        Raises:
+            RuntimeError: Without the hosts that would go etcd had no quorum, or nobody knows. Nothing was done then.
+        """
+        change = resize(self.running(), counts, self.settings.address)
+        self.keep_quorum(change)
+        self.mirror()
+        stopped = self._stopped()
+        for host in change.kept:
+            if self._container(host) in stopped:
+                self.say(f"starting {host.name}")
+                self.start([host.name])
+        if change.removed:
+            self.remove([host.name for host in change.removed])
+        self._start_all(change.added)
+        return change
+
+    def _start_all(self, hosts: list[Host]) -> None:
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(self._start, plan))
-        self.trust(plan)
-        return plan
+            list(pool.map(self._start, hosts))
+        self.trust(self.running())
+
+    def _stopped(self) -> set[str]:
+        own = f"label={self.settings.name}.group"
+        everything = podman("ps", "--all", "--filter", own, "--format={{.Names}}").split()
+        return set(everything) - set(podman("ps", "--filter", own, "--format={{.Names}}").split())
+
+    def keep_quorum(self, change: Resize) -> None:
+        """Refuse to take hosts away where etcd would lose its quorum; a lab without etcd has none to lose."""
+        asked = [host for host in change.etcd_hosts() if host in change.removed]
+        if not asked:
+            return
+        silent = []
+        for host in change.etcd_hosts():
+            try:
+                if not self.run(host.name, "find", "/usr/local/sbin", "-name", "etcdctl").strip():
+                    continue
+                members = self.run(host.name, "timeout", "20", ETCDCTL, "member", "list", "--write-out=json")
+            except RuntimeError as error:
+                silent.append(f"{host.name}: {error}")
+                continue
+            # It fails where a member is not healthy, and tells of all nonetheless.
+            health = podman(
+                *("exec", self._container(host), "timeout", "20", ETCDCTL),
+                *("endpoint", "health", "--cluster", "--write-out=json"),
+                check=False,
+            )
+            fault = quorum_fault(health_by_member(members, health or "[]"), [host.name for host in change.removed])
+            if fault:
+                raise RuntimeError(fault)
+            return
+        if silent:
+            names = " and ".join(host.name for host in asked)
+            raise RuntimeError(
+                f"nobody tells whether etcd has a quorum without {names}, so nothing was removed: {'; '.join(silent)}"
+            )
 
     def mirror(self) -> None:
         """Serve the cache over HTTP and the images over the registry's protocol, on one address of the network."""
@@ -181,7 +237,7 @@ class Hosts:
         """Remove hosts, mirror, network and everything they left on the machine; other labs' stay."""
         if shutil.which("podman") is None:
             return
-        names = podman("ps", "--all", "--filter", f"name=^{self.settings.name}-", "--format={{.Names}}").split()
+        names = podman("ps", "--all", "--filter", f"label={self.settings.name}.lab", "--format={{.Names}}").split()
         # A host that goes down at once leaves nothing running; volumes go with it.
         if names:
             podman("rm", "--force", "--depend", "--time=0", "--volumes", "--ignore", *names)
@@ -192,12 +248,10 @@ class Hosts:
 
     def _release_swap(self) -> None:
         """Loop devices belong to the machine: those on a host's swap file outlive the host."""
-        for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
-            if SWAP_FILE in backing.read_text():
-                device = f"/dev/{backing.parents[1].name}"
-                if any(line.split()[0] == device for line in Path("/proc/swaps").read_text().splitlines()):
-                    subprocess.run(["swapoff", device], check=True)
-                subprocess.run(["losetup", "--detach", device], check=True)
+        for device in loop_devices(Path("/sys/block"), swap_file(self.settings)):
+            if any(line.split()[0] == device for line in Path("/proc/swaps").read_text().splitlines()):
+                subprocess.run(["swapoff", device], check=True)
+            subprocess.run(["losetup", "--detach", device], check=True)
 
     def reboot(self, names: Iterable[str] = ()) -> None:
         """Restart hosts as a reboot would, all at once."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from .hosts import GROUPS, REGISTRY_PORT, running, user
+from .hosts import REGISTRY_PORT, running, swap_file, user
 from .settings import Settings
+from .sizes import GROUPS
 
 # Where the cache has each program; the asterisk stands for its version.
 PLACES = {
@@ -48,8 +48,6 @@ def inventory() -> dict[str, Any]:
     """Groups as Kubespray names them, and what group_vars need to know of the lab."""
     settings = Settings()
     hosts = running(settings)
-    facts = settings.state / "lab.json"
-    variables = json.loads(facts.read_text()) if facts.exists() else {}
     ssh = f"-o UserKnownHostsFile={settings.state}/known_hosts"
     password = settings.state / "sudo_password"
     sudo = {"ansible_become_password": password.read_text()} if password.exists() else {}
@@ -62,7 +60,8 @@ def inventory() -> dict[str, Any]:
         "all": {
             "children": ["k8s_cluster", "etcd"],
             "vars": {
-                **variables,
+                **settings.remembered,
+                "lab_swap_file": swap_file(settings),
                 "lab_state": str(settings.state),
                 "lab_virtual_ip": settings.virtual_ip,
                 "lab_mirror": f"http://{settings.mirror}",

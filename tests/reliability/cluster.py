@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 from lab.__main__ import Lab, say
-from lab.hosts import Host
+from lab.sizes import Host
 
 from . import probe
 from .figures import Figures, summarize
@@ -179,7 +179,7 @@ class Cluster:
                 "kubernetes_api_endpoint": f"{self.lab.settings.virtual_ip}:8443",
             },
             "local": {"kubernetes_api_load_balancer": "local"},
-            "first": {"kubernetes_api_endpoint": f"{self.lab.settings.address(1)}:6443"},
+            "first": {"kubernetes_api_endpoint": f"{self.lab.settings.address('control_plane', 1)}:6443"},
         }
         chosen = {**self.topology.variables, **endpoints[self.endpoint], **self.extra}
         LOGS.mkdir(parents=True, exist_ok=True)
