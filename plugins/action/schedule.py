@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import zlib
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
@@ -16,7 +16,7 @@ from ansible.plugins.loader import fragment_loader
 from ansible.utils.plugin_docs import get_docstring
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.timer_units import faults, settings_text
 from ansible_collections.groundwork.kubernetes.plugins.modules.schedule import ARGUMENTS, REQUIRED_IF
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import program
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.timer_program import build
 
 COLLECTION = "groundwork.kubernetes"
 PLUGINS = Path(__file__).resolve().parents[1]
@@ -62,15 +62,17 @@ class ActionModule(ActionBase):
         values: Dict[str, Any] = {}
         try:
             values = plain(parameters, "parameters")
-            found += parameter_faults(module, values) if module else []
+            if module:
+                values, wrong = checked_parameters(module, values)
+                found += wrong
         except ValueError as error:
             found.append(str(error))
         if found:
             raise ValueError("\n".join(found))
         return {
             "module": module,
-            "program": base64.b64encode(zlib.compress(program.build(module), 9)).decode(),
-            "settings": settings_text(options["name"], f"{COLLECTION}.{module}", values, options["state_file"]),
+            "program": base64.b64encode(zlib.compress(build(module), 9)).decode(),
+            "settings": settings_text(options["name"], values, options["state_file"]),
         }
 
 
@@ -91,24 +93,36 @@ def plain(value: Any, where: str) -> Any:
     raise ValueError(f"{where}: a {type(value).__name__} cannot be written as JSON, give it as text")
 
 
-def parameter_faults(module: str, parameters: Mapping[str, Any]) -> List[str]:
-    """What is wrong with the parameters of a module, by its documentation; types and names, not what the host lacks."""
+def checked_parameters(module: str, parameters: Mapping[str, Any]) -> Tuple[Dict[str, Any], List[str]]:
+    """The parameters of a module in the types of its documentation, and what is wrong with them."""
     path = PLUGINS / "modules" / f"{module}.py"
     if not module.isidentifier() or not path.is_file():
-        return [f"module: {COLLECTION} has no module {module!r}"]
+        return {}, [f"module: {COLLECTION} has no module {module!r}"]
     if (PLUGINS / "action" / path.name).exists():
-        return [f"module: a part of {module} runs on the controller, so it cannot run without Ansible"]
+        return {}, [f"module: a part of {module} runs on the controller, so it cannot run without Ansible"]
     documentation = get_docstring(str(path), fragment_loader, collection_name=COLLECTION, plugin_type="module")[0]
-    checked = ArgumentSpecValidator(argument_spec(documentation["options"])).validate(dict(parameters))
-    return [f"parameters of {module}: {message}" for message in checked.error_messages]
+    values, wrong = convert(documentation["options"], parameters)
+    return values, [f"parameters of {module}: {text}" for text in wrong]
+
+
+def convert(
+    options: Mapping[str, Mapping[str, Any]], parameters: Mapping[str, Any]
+) -> Tuple[Dict[str, Any], List[str]]:
+    """Parameters in the types that a module's documentation describes, and what is wrong with them.
+
+    What the host lacks is not known here, nor what its ~ is: paths are texts.
+    """
+    checked = ArgumentSpecValidator(argument_spec(options)).validate(dict(parameters))
+    given = {name: value for name, value in checked.validated_parameters.items() if name in parameters}
+    return plain(given, "parameters"), list(checked.error_messages)
 
 
 def argument_spec(options: Mapping[str, Mapping[str, Any]]) -> Dict[str, Dict[str, Any]]:
-    """The argument specification that a module's documentation describes."""
+    """The argument specification that a module's documentation describes, with texts for paths."""
     taken = ("type", "elements", "required", "choices", "default", "aliases")
     return {
         name: {
-            **{key: option[key] for key in taken if key in option},
+            **{key: "str" if option[key] == "path" else option[key] for key in taken if key in option},
             **({"options": argument_spec(option["suboptions"])} if "suboptions" in option else {}),
         }
         for name, option in options.items()

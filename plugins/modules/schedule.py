@@ -13,8 +13,8 @@ author: groundwork.kubernetes contributors (@groundwork)
 description:
   - Installs a module of this collection, with its parameters, as a program that a systemd timer starts. The host needs
     Python, but neither Ansible nor the controller.
-  - The program is one file. It holds the module and what the module imports from this collection and from the
-    controller's ansible-core.
+  - The program is one file of this collection's own sources. It holds nothing of ansible-core, so it depends on
+    nothing but Python 3.8 or newer.
   - A run that a signal ends has failed, and says so, after the module has tidied up.
   - The program writes the module's result to the journal as JSON, and its message again as an error if it failed. Then
     its exit code is 1, and the service is in the state C(failed).
@@ -29,8 +29,8 @@ attributes:
       - The parameters are never shown. Of the program only its SHA-256 is.
   idempotent:
     details:
-      - The program is replaced when the controller has another version of this collection, or a newer minor version of
-        ansible-core. Patch releases of ansible-core make no difference, and one that a newer minor version made stays.
+      - The program is replaced when the controller has another version of this collection. The version of ansible-core
+        makes no difference.
 options:
   name:
     description:
@@ -49,7 +49,7 @@ options:
   module:
     description:
       - The module, with or without C(groundwork.kubernetes.). It runs as root, not in check mode.
-      - Modules of which a part runs on the controller are refused.
+      - Modules of which a part runs on the controller are refused, and those that download.
       - Required with O(state=present).
     type: str
   parameters:
@@ -197,7 +197,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.diff import diff_lines
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import FileChange, plan_file
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.install import Attributes, install_stream
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.launcher import serves
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import (
     ServiceError,
     Systemd,
@@ -403,16 +402,13 @@ class ScheduleModule:
         if options["program"] is None or options["settings"] is None:
             raise ScheduleError("this module is run by its action plugin: call it as a task, by its full name")
         program = zlib.decompress(base64.b64decode(options["program"]))
-        installed = plan_file(places.program, program)
-        if serves(installed.before, program):
-            installed = plan_file(places.program, installed.before)
         python = preferred_python(options["python"], sys.executable)
         watched = options["max_age"] > 0
         good = plan_file(places.good, None)
         settings = plan_file(places.settings, options["settings"].encode())
         return [
             *self.former_state(settings.before, options["state_file"]),
-            Item(installed, 0o700, "sha256"),
+            Item(plan_file(places.program, program), 0o700, "sha256"),
             Item(settings, 0o600, "nothing"),
             # Before the first run, the age counts from the installation.
             *(

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.launcher import FOLDERS
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.timer_launcher import FOLDERS
 
 MARK = "# Managed by Ansible (groundwork.kubernetes.schedule)."
 
@@ -239,23 +239,15 @@ def age_timer_text(places: Places) -> str:
     )
 
 
-def settings_text(name: str, module: str, parameters: Dict[str, Any], state_file: Optional[str]) -> str:
-    """The file with the parameters, in the form in which ansible-core's modules read one.
+def settings_text(name: str, parameters: Dict[str, Any], state_file: Optional[str]) -> str:
+    """The file that the program reads.
 
     Args:
         name: the schedule's.
-        module: the module's full name, for its messages.
         parameters: what the module is called with.
         state_file: where the program keeps its last result.
     """
-    # The module would write its parameters to syslog, too.
-    internal = {"_ansible_module_name": module, "_ansible_no_log": True}
-    settings = {
-        "ANSIBLE_MODULE_ARGS": {**parameters, **internal},
-        "name": name,
-        "stamp": Places(name).good,
-        "state_file": state_file,
-    }
+    settings = {"parameters": parameters, "name": name, "stamp": Places(name).good, "state_file": state_file}
     return json.dumps(settings, indent=2, sort_keys=True) + "\n"
 
 

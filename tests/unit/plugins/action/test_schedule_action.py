@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.action.schedule import argument_spec, plain
+from ansible_collections.groundwork.kubernetes.plugins.action.schedule import argument_spec, convert, plain
 
 SYSTEMCTL = "#!/bin/sh\nprintf 'LoadState=not-found\\nActiveState=inactive\\n'\n"
 GOOD: dict[str, Any] = {
@@ -20,6 +20,7 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "no module": ({"module": "etcd_inf"}, ["module: groundwork.kubernetes has no module 'etcd_inf'"]),
     "a path": ({"module": "../modules/files"}, ["has no module '../modules/files'"]),
     "half on the controller": ({"module": "manifest"}, ["module: a part of manifest runs on the controller"]),
+    "downloads": ({"module": "packages", "parameters": {"packages": []}}, ["needs ansible.module_utils.urls"]),
     "itself": ({"module": "schedule"}, ["module: a part of schedule runs on the controller"]),
     "several faults": (
         {"name": "a b", "parameters": {"endpoint": [], "timeout": "soon"}},
@@ -114,8 +115,25 @@ def test_options_of_the_documentation() -> None:
     described = {
         "a": {"type": "str", "required": True, "description": "x"},
         "b": {"type": "list", "elements": "dict", "suboptions": {"c": {"type": "int", "default": 1}}},
+        "d": {"type": "list", "elements": "path"},
     }
     assert argument_spec(described) == {
         "a": {"type": "str", "required": True},
         "b": {"type": "list", "elements": "dict", "options": {"c": {"type": "int", "default": 1}}},
+        "d": {"type": "list", "elements": "str"},
     }
+
+
+def test_parameters_have_their_types_and_paths_of_the_host() -> None:
+    described = {
+        "directory": {"type": "path"},
+        "include": {"type": "list", "elements": "path", "default": []},
+        "keep": {"type": "dict", "suboptions": {"last": {"type": "int"}, "daily": {"type": "int", "default": 7}}},
+        "level": {"type": "str", "default": "restore"},
+    }
+    given = {"directory": "~/b", "include": "/a,$X/b", "keep": {"last": "3"}}
+    assert convert(described, given) == (
+        {"directory": "~/b", "include": ["/a", "$X/b"], "keep": {"last": 3, "daily": 7}},
+        [],
+    )
+    assert convert(described, {"keep": {"last": "three"}})[1] != []

@@ -65,7 +65,7 @@ class Host:
     def run(self, program: bytes = b"program", **options: Any) -> Result:
         state_file = options.get("state_file")
         parameters = options.pop("value", "s3cr3t")
-        settings = timer_units.settings_text("x", "groundwork.kubernetes.files", {"key": parameters}, state_file)
+        settings = timer_units.settings_text("x", {"key": parameters}, state_file)
         present = {
             "module": "files", "calendar": "daily", "settings": settings,
             "program": base64.b64encode(zlib.compress(program)).decode(),

@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the program of a schedule does on the host: runs its module, tells the journal, keeps the last result.
 
-There is no Ansible around it. The module is run as Ansible's documentation says to run one by hand, with a file of its
-parameters (https://docs.ansible.com/ansible/latest/dev_guide/developing_modules_general.html).
+There is no Ansible around it: the module's AnsibleModule is that of timer_module.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def main(module: str, path: str) -> None:
 
     Args:
         module: its full name.
-        path: a JSON file with ``ANSIBLE_MODULE_ARGS``, the schedule's ``name``, ``state_file`` or null, and
+        path: a JSON file with the module's ``parameters``, the schedule's ``name``, ``state_file`` or null, and
             ``stamp``, which gets the time of the last good run.
     """
     started, clock = datetime.now(timezone.utc), time.monotonic()
@@ -74,7 +73,7 @@ def main(module: str, path: str) -> None:
 
 
 def run(module: str, path: str) -> Dict[str, Any]:
-    """What the module returns, without its parameters and its diff; a crash is a failure, too."""
+    """What the module returns, without its diff; a crash is a failure, too."""
     sys.argv = [module, path]
     output = io.StringIO()
     code: Any = None
@@ -94,7 +93,7 @@ def run(module: str, path: str) -> Dict[str, Any]:
         return {"failed": True, "msg": f"{STOPPED} ({signal_name(code - SIGNALLED)})"}
     if result is None:
         return {"failed": True, "msg": f"the module gave no result: {output.getvalue().strip()[:500]!r}"}
-    return {name: value for name, value in result.items() if name not in ("invocation", "diff")}
+    return {name: value for name, value in result.items() if name != "diff"}
 
 
 def signal_name(number: int) -> str:

@@ -4,31 +4,26 @@
 """A module of this collection, and all that it imports, as one program that Python runs without Ansible.
 
 The program is a zip file (https://docs.python.org/3/library/zipapp.html) behind a shell script that finds a Python for
-it. Its bytes depend on nothing but the sources: files in order, without times, and not compressed, as versions of zlib
-compress differently. Its head says what it was made from.
+it. It holds sources of this collection only: what a module imports from ansible.module_utils.basic is timer_module
+there. Its bytes depend on nothing else: files in order, without times, and not compressed, as versions of zlib compress
+differently.
 """
 
 from __future__ import annotations
 
 import ast
-import hashlib
 import io
 import zipfile
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Tuple
 
-import ansible
-from ansible.release import __version__ as ansible_version
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.launcher import SCRIPT, Origin, head
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.timer_launcher import SCRIPT
 
 COLLECTION = "ansible_collections.groundwork.kubernetes"
-PACKAGES = {
-    "ansible.module_utils": Path(ansible.__file__).parent / "module_utils",
-    COLLECTION: Path(__file__).resolve().parents[3],
-}
-RUNNER = f"{COLLECTION}.plugins.module_utils._host.timer_program"
-# What ansible-core from 2.19 on imports by a name that it computes: how parameters and results are written as JSON.
-COMPUTED = "ansible.module_utils._internal._json._profiles"
+FOLDER = Path(__file__).resolve().parents[3]
+RUNNER = f"{COLLECTION}.plugins.module_utils._host.timer_runner"
+BASIC = "ansible.module_utils.basic"
+STAND_IN = FOLDER / "plugins" / "module_utils" / "_host" / "timer_module.py"
 TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file knows
 MAIN = """\
 import os
@@ -51,11 +46,17 @@ def build(module: str) -> bytes:
 
     Args:
         module: its name without the collection's.
+
+    Raises:
+        ValueError: where the module needs more of ansible-core than the program has.
     """
     name = f"{COLLECTION}.plugins.modules.{module}"
-    files = collect([RUNNER, name, *computed()])
+    files = collect([RUNNER, name])
+    files[f"{BASIC.replace('.', '/')}.py"] = STAND_IN.read_bytes()
     files["__main__.py"] = MAIN.format(runner=RUNNER, module=name).encode()
-    files["ansible/__init__.py"] = f"__version__ = {ansible_version!r}\n".encode()
+    for target in list(files):
+        for folder in Path(target).parents[:-1]:
+            files.setdefault(f"{folder}/__init__.py", b"")
     buffer = io.BytesIO(SCRIPT.encode())
     buffer.seek(0, io.SEEK_END)
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -64,33 +65,23 @@ def build(module: str) -> bytes:
             entry.create_system = 3  # Unix
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, content)
-    rest = buffer.getvalue()
-    return head(origin(files), rest) + rest
-
-
-def origin(files: Dict[str, bytes]) -> Origin:
-    """What a program is made from, without what differs between patch releases of ansible-core."""
-    own = hashlib.sha256(SCRIPT.encode())
-    for path, content in sorted(files.items()):
-        if not path.startswith("ansible/"):
-            own.update(f"{path} {len(content)}\n".encode() + content)
-    major, minor = ansible_version.split(".")[:2]
-    return Origin(own.hexdigest(), (int(major), int(minor)))
-
-
-def computed() -> List[str]:
-    """The modules behind COMPUTED; none before ansible-core 2.19."""
-    package = locate(COMPUTED)
-    return [f"{COMPUTED}.{path.stem}" for path in package.parent.glob("_[!_]*.py")] if package else []
+    return buffer.getvalue()
 
 
 def collect(names: List[str]) -> Dict[str, bytes]:
-    """The sources of modules and of all that they import from PACKAGES, with the packages around them, by path."""
+    """The sources of modules and of all that they import from this collection, by path.
+
+    Raises:
+        ValueError: where one of them imports of ansible-core what the program does not have.
+    """
     files: Dict[str, bytes] = {}
     waiting = list(names)
     while waiting:
-        name, path = nearest(waiting.pop())
+        wanted = waiting.pop()
+        name, path = nearest(wanted)
         if path is None:
+            if wanted.startswith("ansible.") and wanted != f"{BASIC}.AnsibleModule":
+                raise ValueError(f"module: {names[-1]} needs {wanted}, so it cannot run without Ansible")
             continue
         is_package = path.name == "__init__.py"
         target = name.replace(".", "/") + ("/__init__.py" if is_package else ".py")
@@ -99,9 +90,6 @@ def collect(names: List[str]) -> Dict[str, bytes]:
         files[target] = path.read_bytes()
         around = name.rpartition(".")[0]
         waiting.extend([around, *imports(files[target], name if is_package else around)])
-    for target in list(files):
-        for folder in Path(target).parents[:-1]:
-            files.setdefault(f"{folder}/__init__.py", b"")
     return files
 
 
@@ -116,13 +104,12 @@ def nearest(name: str) -> Tuple[str, Optional[Path]]:
 
 
 def locate(name: str) -> Optional[Path]:
-    """The file of a module or package of PACKAGES."""
-    for package, folder in PACKAGES.items():
-        if name == package or name.startswith(f"{package}."):
-            path = folder.joinpath(*name[len(package) :].split(".")[1:])
-            for file in (path.parent / f"{path.name}.py", path / "__init__.py"):
-                if file.is_file():
-                    return file
+    """The file of a module or package of this collection."""
+    if name.startswith(f"{COLLECTION}."):
+        path = FOLDER.joinpath(*name[len(COLLECTION) :].split(".")[1:])
+        for file in (path.parent / f"{path.name}.py", path / "__init__.py"):
+            if file.is_file():
+                return file
     return None
 
 
