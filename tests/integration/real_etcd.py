@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.timer_program import build
 
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = ROOT / ".build" / "collections"
@@ -144,3 +145,16 @@ def wait(ready: Callable[[], bool], *logs: Path) -> None:
     while not ready():
         assert time.monotonic() < end, [log.read_text()[-2000:] for log in logs]
         time.sleep(0.1)
+
+
+def run_by_timer(folder: Path, module: str, **parameters: Any) -> dict[str, Any]:
+    """The result of a module that runs as a timer runs it: as a program, without Ansible."""
+    program, settings = folder / f"{module}.pyz", folder / f"{module}.json"
+    program.write_bytes(build(module))
+    settings.write_text(
+        json.dumps({"parameters": parameters, "name": module, "stamp": str(folder / "good"), "state_file": None})
+    )
+    command = ["/bin/sh", str(program), str(settings)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin"}, cwd="/")
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result

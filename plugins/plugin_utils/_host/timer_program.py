@@ -81,7 +81,8 @@ def collect(names: List[str]) -> Dict[str, bytes]:
         name, path = nearest(wanted)
         if path is None:
             if wanted.startswith("ansible.") and wanted != f"{BASIC}.AnsibleModule":
-                raise ValueError(f"module: {names[-1]} needs {wanted}, so it cannot run without Ansible")
+                module, needed = names[-1].rpartition(".")[2], wanted.rpartition(".")[0]
+                raise ValueError(f"module: {module} needs {needed}, so it cannot run without Ansible")
             continue
         is_package = path.name == "__init__.py"
         target = name.replace(".", "/") + ("/__init__.py" if is_package else ".py")

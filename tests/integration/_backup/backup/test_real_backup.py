@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.modules import backup, backup_info
-from real_etcd import BINARIES, COLLECTIONS, Member, Run, needs_etcd
+from real_etcd import BINARIES, COLLECTIONS, Member, Run, needs_etcd, run_by_timer
 
 pytestmark = needs_etcd
 KEYS = 5000
@@ -127,6 +127,16 @@ def test_a_backup_is_saved_proven_and_private(run: Run, options: dict[str, Any],
     # The archive can be unpacked and checked with nothing but tar and sha256sum.
     subprocess.run(["tar", "-xf", path, "-C", tmp_path, "--one-top-level=out"], check=True)
     subprocess.run(["sha256sum", "-c", "--quiet", "manifest.json.sha256"], check=True, cwd=tmp_path / "out")
+
+
+def test_a_timer_makes_the_same_backup(run: Run, options: dict[str, Any], tmp_path: Path) -> None:
+    result = run_by_timer(tmp_path, "backup", **options)
+    assert result["changed"], result
+    assert (result["proof"]["level"], result["proof"]["keys"]) == ("restore", KEYS)
+    assert run(backup, **verified(Path(result["path"])))["proof"]["passed"]
+    broken = run_by_timer(tmp_path, "backup", **{**options, "endpoints": ["http://127.0.0.1:1"]})
+    assert broken["failed"]
+    assert "127.0.0.1:1" in broken["msg"]
 
 
 def test_check_mode_makes_nothing(run: Run, options: dict[str, Any], tmp_path: Path) -> None:

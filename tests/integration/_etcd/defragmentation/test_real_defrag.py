@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.modules import etcd_defrag, etcd_info
-from real_etcd import BINARIES, COLLECTIONS, Cluster, Run, needs_etcd
+from real_etcd import BINARIES, COLLECTIONS, Cluster, Run, needs_etcd, run_by_timer
 
 pytestmark = needs_etcd
 VALUE = "x" * 50_000
@@ -124,6 +124,15 @@ def test_one_member(run: Run, cluster: Wasteful) -> None:
     assert led.get("defragmented") == [leader], led
     assert led["leader"] != leader
     assert "m9 is not a member" in run(etcd_defrag, cluster, member="m9")["msg"]
+
+
+def test_one_member_by_a_timer(cluster: Wasteful, tmp_path: Path) -> None:
+    cluster.waste()
+    url = cluster.named("m1").client
+    options = {"bin_dir": str(BINARIES), "member": url, "endpoints": [url], **WASTE}
+    assert run_by_timer(tmp_path, "etcd_defrag", **options).get("defragmented") == ["m1"]
+    assert not run_by_timer(tmp_path, "etcd_defrag", **options)["changed"]
+    assert cluster.file_size("m1") < 1_000_000
 
 
 def start(**options: Any) -> subprocess.Popen[str]:
