@@ -30,8 +30,18 @@ options:
   config:
     description:
       - kubeadm's C(JoinConfiguration) as YAML, as the filter P(groundwork.kubernetes.kubeadm_config#filter) gives it.
-      - It holds a token, so it is never shown. kubeadm gets it in a temporary file that only root can read.
+      - It may hold the key of certificates, so it is never shown. kubeadm gets it in a temporary file that only root
+        can read.
       - Only needed to join. A host that has joined can do without.
+    type: str
+  discovery_kubeconfig:
+    description:
+      - The kubeconfig with which the host finds the cluster, trusts it and asks to join, as
+        M(groundwork.kubernetes.kubeadm_token) gives it. It holds a token, so it is never shown.
+      - Lies in C(/etc/kubernetes/kubeadm-discovery.conf), which only root can read, while the host joins.
+        O(config) names that file as C(discovery.file.kubeConfigPath).
+      - Unlike with C(discovery.bootstrapToken), kubeadm need not wait for the cluster to sign with the token, which
+        a new cluster only does after a while.
     type: str
   control_plane_config:
     description:
@@ -89,6 +99,7 @@ EXAMPLES = r"""
 - name: Join the cluster
   groundwork.kubernetes.kubeadm_join:
     config: '{{ [document | combine(discovery)] | groundwork.kubernetes.kubeadm_config(kubernetes_version) }}'
+    discovery_kubeconfig: '{{ join.kubeconfig }}'
     documents: ['{{ document }}']
   vars:
     document:
@@ -97,10 +108,8 @@ EXAMPLES = r"""
         name: '{{ inventory_hostname }}'
     discovery:
       discovery:
-        bootstrapToken:
-          token: '{{ join.token }}'
-          apiServerEndpoint: '{{ join.endpoint }}'
-          caCertHashes: '{{ join.ca_cert_hashes }}'
+        file:
+          kubeConfigPath: /etc/kubernetes/kubeadm-discovery.conf
 """
 
 RETURN = r"""
@@ -120,12 +129,13 @@ changes:
   sample: [KubeletConfiguration.maxPods]
 """
 
+import contextlib
 import json
 import os
 import shutil
 import socket
 import time
-from typing import List
+from typing import Iterator, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import Kubectl
@@ -174,8 +184,9 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.rol
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.static_pods import answer
 
-# What a worker's join writes, and its preflight checks refuse to find.
-WORKER_FILES = ("kubelet.conf", "bootstrap-kubelet.conf", "pki/ca.crt")
+DISCOVERY_FILE = "kubeadm-discovery.conf"
+# What a worker's join leaves in kubeadm's folder, and most of which its preflight checks refuse to find.
+WORKER_FILES = ("kubelet.conf", "bootstrap-kubelet.conf", "pki/ca.crt", DISCOVERY_FILE)
 # The API server calls a node ready for up to 50 seconds after its kubelet has stopped.
 STALE_NODE = 'status "Ready" already exists'
 STALE_NODE_WAIT = 120
@@ -375,7 +386,7 @@ class Join:
         again = not self.as_control_plane
         while True:
             try:
-                with kubeadm_utils.private_file(self.module, params["config"]) as path:
+                with kubeadm_utils.private_file(self.module, params["config"]) as path, self._discovery():
                     kubeadm.run("join", f"--config={path}", *options)
                 return
             except KubeadmError as error:
@@ -385,6 +396,18 @@ class Join:
                     raise
             time.sleep(STALE_NODE_PAUSE)
             self._clear()
+
+    @contextlib.contextmanager
+    def _discovery(self) -> Iterator[None]:
+        """Where the cluster is, for as long as kubeadm needs it."""
+        content = self.module.params["discovery_kubeconfig"]
+        path = os.path.join(kubeadm_utils.FOLDER, DISCOVERY_FILE)
+        try:
+            if content:
+                kubeadm_utils.write_private(self.module, path, content.encode())
+            yield
+        finally:
+            kubeadm_utils.remove_files([path])
 
     def _kubelet(self) -> Kubelet:
         kind = "InitConfiguration" if self.as_control_plane else "JoinConfiguration"
@@ -447,6 +470,7 @@ def main() -> None:
     module = AnsibleModule(
         {
             "config": {"type": "str", "no_log": True},
+            "discovery_kubeconfig": {"type": "str", "no_log": True},
             "control_plane_config": {"type": "str"},
             **kubeadm_utils.COMMON_OPTIONS,
         },

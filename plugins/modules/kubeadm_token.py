@@ -12,6 +12,8 @@ short_description: Short-lived tokens for joining a cluster
 author: groundwork.kubernetes contributors (@groundwork)
 description:
   - Creates a bootstrap token that a host joins the cluster with, and gives what else the join needs to know.
+  - The token only authenticates. The cluster's authorities come with it from the control plane, so that nothing that is
+    signed with the token is published, and a join need not wait until it is.
   - For control planes, the cluster's authorities can be stored encrypted in the cluster for the time of the join.
   - Runs on a control plane, with the administrator's kubeconfig.
   - Where something fails after the token was made, it is removed again.
@@ -106,12 +108,12 @@ endpoint:
   returned: as RV(token)
   type: str
   sample: 192.0.2.10:6443
-ca_cert_hashes:
-  description: The pins of the cluster's certificate authorities.
+kubeconfig:
+  description: >-
+    A kubeconfig with the API's address, the cluster's certificate authorities and the token, for
+    O(groundwork.kubernetes.kubeadm_join#module:discovery_kubeconfig). It is a secret.
   returned: as RV(token)
-  type: list
-  elements: str
-  sample: ['sha256:2a4b6c...']
+  type: str
 refused:
   description: By name of O(nodes), why it must not join.
   returned: when O(state=present)
@@ -141,6 +143,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.lea
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.bootstrap_token import (
     Token,
     TokenError,
+    discovery_kubeconfig,
     new_token,
     parse_ttl,
     read_cluster,
@@ -155,7 +158,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kub
 PLACEHOLDERS = {
     "token": "checkm.0000000000000000",
     "endpoint": "192.0.2.1:6443",
-    "ca_cert_hashes": ["sha256:" + 64 * "0"],
+    "kubeconfig": "{}",
     "certificate_key": 64 * "0",
 }
 CERTIFICATES = "kubeadm-certs"
@@ -203,7 +206,7 @@ def create(module: AnsibleModule) -> None:
     text = info.get("data", {}).get("kubeconfig", "")
     # kubectl reads the YAML, so that no YAML library is needed on the host.
     parsed = kubectl.run("config", "view", "--raw", "--output=json", "--kubeconfig=/dev/stdin", stdin=text)
-    endpoint, hashes = read_cluster(json.loads(parsed))
+    cluster = read_cluster(json.loads(parsed))
     token = new_token()
     manifest = token_manifest(token, expires, module.params["description"])
     try:
@@ -218,8 +221,8 @@ def create(module: AnsibleModule) -> None:
     module.exit_json(
         changed=True,
         token=str(token),
-        endpoint=endpoint,
-        ca_cert_hashes=hashes,
+        endpoint=cluster.endpoint,
+        kubeconfig=discovery_kubeconfig(cluster, token),
         expires=stamp,
         refused=refused,
         **stored,

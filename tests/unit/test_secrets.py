@@ -23,6 +23,7 @@ HIDDEN = {
     ("backup", "extra_files"),
     ("files", "secrets"),
     ("kubeadm_join", "config"),
+    ("kubeadm_join", "discovery_kubeconfig"),
     ("kubeadm_token", "token"),
     ("schedule", "parameters"),
     ("schedule", "program"),
@@ -44,7 +45,7 @@ TELLS = {
 }
 # What of a secret variable is none: attributes, and expressions that tell only about it.
 OPEN = (
-    r"\.(?:ca_cert_hashes|csr|endpoint|exists|expires|faults|file|paths?|refused|rewrite|source)\b"
+    r"\.(?:csr|endpoint|exists|expires|faults|file|paths?|refused|rewrite|source)\b"
     r"|\.token is defined|\.transitions(?:\[\w+\]\.title| \| length)| \| length\b| is (?:not )?defined| == ''"
     r"|(?: \| (?:default|selectattr|rejectattr)\([^)]*\))*"
     r" \| map\(attribute='(?:name|path|settings\.remote|ssh_known_hosts)'"
@@ -173,7 +174,6 @@ def test_the_secrets_are_known() -> None:
         "__control_plane_kubeconfig_text",
         "__etcd_ca_pair",
         "__etcd_certificates",
-        "__worker_config",
     } <= SECRETS
     assert not {"etcd_pki_dir", "__backup_copies", "__etcd_to_issue", "__restore_plan", "kubernetes_version"} & SECRETS
 

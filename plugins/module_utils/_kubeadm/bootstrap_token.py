@@ -5,18 +5,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import json
 import re
 import secrets
 import string
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict
 
 ALPHABET = string.ascii_lowercase + string.digits
 GROUP = "system:bootstrappers:kubeadm:default-node-token"
-SEQUENCE, VERSION = 0x30, 0xA0
 UNITS = {"h": 3600, "m": 60, "s": 1}
 
 
@@ -78,68 +76,59 @@ def token_manifest(token: Token, expires: datetime, description: str) -> Dict[st
             "token-id": token.token_id,
             "token-secret": token.secret,
             "usage-bootstrap-authentication": "true",
-            "usage-bootstrap-signing": "true",
         },
     }
 
 
-def der(data: bytes, start: int) -> Tuple[int, int, int]:
-    """The tag of the DER value at an offset, where its content begins and where it ends (X.690, 8.1)."""
-    tag, length, begin = data[start], data[start + 1], start + 2
-    if length & 0x80:
-        size = length & 0x7F
-        length, begin = int.from_bytes(data[begin : begin + size], "big"), begin + size
-    if begin + length > len(data):
-        raise IndexError
-    return tag, begin, begin + length
+@dataclass(frozen=True)
+class Cluster:
+    """What a joining host must know of a cluster.
 
-
-def public_key_hash(certificate: bytes) -> str:
-    """kubeadm's pin of a certificate in DER: the SHA-256 of its subjectPublicKeyInfo (RFC 7469, RFC 5280, 4.1).
-
-    Raises:
-        TokenError: if it is no certificate.
+    Attributes:
+        server: the URL of its API.
+        authorities: the certificates of its authorities in PEM, in base64.
     """
-    try:
-        tag, start, _end = der(certificate, 0)
-        inner, start, _end = der(certificate, start)
-        if (tag, inner) != (SEQUENCE, SEQUENCE):
-            raise IndexError
-        # Skipped: a version (X.509 version 1 has none), serial number, signature, issuer, validity, subject.
-        for _field in range(6 if certificate[start] == VERSION else 5):
-            _tag, _begin, start = der(certificate, start)
-        tag, _begin, end = der(certificate, start)
-    except IndexError:
-        tag = 0
-    if tag != SEQUENCE:
-        raise TokenError("The cluster's CA is no X.509 certificate.")
-    return "sha256:" + hashlib.sha256(certificate[start:end]).hexdigest()
+
+    server: str
+    authorities: str
+
+    @property
+    def endpoint(self) -> str:
+        """Host and port of the API."""
+        return self.server.split("://", maxsplit=1)[-1].rstrip("/")
 
 
-def ca_hashes(pem: bytes) -> List[str]:
-    """The pins of all certificates in a PEM file.
+def read_cluster(kubeconfig: Dict[str, Any]) -> Cluster:
+    """The cluster of a kubeconfig.
 
     Raises:
-        TokenError: if there is none.
-    """
-    found = re.findall(rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", pem, re.DOTALL)
-    if not found:
-        raise TokenError("The cluster's CA data holds no certificate.")
-    return [public_key_hash(base64.b64decode(body)) for body in found]
-
-
-def read_cluster(kubeconfig: Dict[str, Any]) -> Tuple[str, List[str]]:
-    """The endpoint, host:port, and the pins of the CA in a kubeconfig.
-
-    Raises:
-        TokenError: if they are not there.
+        TokenError: if it names none.
     """
     try:
         cluster = kubeconfig["clusters"][0]["cluster"]
-        server, data = cluster["server"], cluster["certificate-authority-data"]
+        return Cluster(str(cluster["server"]), str(cluster["certificate-authority-data"]))
     except (KeyError, IndexError, TypeError):
         raise TokenError(
             "The ConfigMap kube-public/cluster-info names no server or CA. Create it with "
             "'kubeadm init phase bootstrap-token' on a control plane."
         ) from None
-    return str(server).split("://", maxsplit=1)[-1].rstrip("/"), ca_hashes(base64.b64decode(data))
+
+
+def discovery_kubeconfig(cluster: Cluster, token: Token) -> str:
+    """The kubeconfig with which a host joins, in JSON, which is YAML too.
+
+    kubeadm trusts its authorities and takes its user for the join
+    (https://kubernetes.io/docs/reference/setup-tools/kubeadm/kubeadm-join/#file-or-https-based-discovery).
+    """
+    name, user = "cluster", "bootstrap"
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {"name": name, "cluster": {"server": cluster.server, "certificate-authority-data": cluster.authorities}}
+        ],
+        "users": [{"name": user, "user": {"token": str(token)}}],
+        "contexts": [{"name": user, "context": {"cluster": name, "user": user}}],
+        "current-context": user,
+    }
+    return json.dumps(document)

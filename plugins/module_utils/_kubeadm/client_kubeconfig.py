@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Iterator, List, Sequence, Tuple
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.bootstrap_token import der
-
 UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
 COMMON_NAME, ORGANIZATION = b"\x55\x04\x03", b"\x55\x04\x0a"  # 2.5.4.3 and 2.5.4.10 (RFC 5280, appendix A)
 AUTHORITIES, CLIENTS = "certificate-authority-data", "client-certificate-data"
@@ -151,6 +149,17 @@ def parse_certificate(certificate: bytes) -> ClientCertificate:
     users = [text for kind, text in names if kind == COMMON_NAME]
     groups = tuple(text for kind, text in names if kind == ORGANIZATION)
     return ClientCertificate(users[0] if users else "", groups, begins, ends)
+
+
+def der(data: bytes, start: int) -> Tuple[int, int, int]:
+    """The tag of the DER value at an offset, where its content begins and where it ends (X.690, 8.1)."""
+    tag, length, begin = data[start], data[start + 1], start + 2
+    if length & 0x80:
+        size = length & 0x7F
+        length, begin = int.from_bytes(data[begin : begin + size], "big"), begin + size
+    if begin + length > len(data):
+        raise IndexError
+    return tag, begin, begin + length
 
 
 def _fields(data: bytes, start: int, stop: int) -> Iterator[Tuple[int, int, int]]:

@@ -71,7 +71,7 @@ FORGED = {
     "__worker_helper": "w1",
     "__worker_helpers": ["w1"],
     "__worker_control_plane_states": {"results": [{"api_ready": True, "item": "w1"}]},
-    "__worker_token": {"token": EVIL_TOKEN, "endpoint": "192.0.2.66:6443", "ca_cert_hashes": []},
+    "__worker_token": {"token": EVIL_TOKEN, "endpoint": "192.0.2.66:6443", "kubeconfig": EVIL_TOKEN},
     "__worker_refusal": "",
     "__cni_inventory": {"hosts": {"w1": {"cni_plugin": "manifests", "cni_manifests": [{"objects": [EVIL_BINDING]}]}}},
     "__cni_asked": {"results": [{"item": "w1", "nodes": []}]},

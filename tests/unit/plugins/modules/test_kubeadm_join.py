@@ -21,6 +21,7 @@ from ansible_collections.groundwork.kubernetes.plugins.modules import kubeadm_in
 
 TOKEN = "abcdef.0123456789abcdef"  # noqa: S105
 CONFIG = f"kind: JoinConfiguration\ndiscovery: {{bootstrapToken: {{token: {TOKEN}}}}}\n"
+DISCOVERY = '{"kind": "Config"}'
 TIMEOUT = ["/bin/timeout", "--kill-after=30", "900", "/bin/kubeadm", "join"]
 STOP = ["/bin/systemctl", "stop", "kubelet"]
 UPGRADE = ["kubeadm", "upgrade", "node", "phase", "kubelet-config"]
@@ -159,6 +160,10 @@ class Host:
         assert config.read_text() == CONFIG
         assert config.stat().st_mode & 0o777 == 0o600
         self.temporary.append(config)
+        discovery = self.folder / kubeadm_join.DISCOVERY_FILE
+        assert discovery.read_text() == DISCOVERY
+        assert discovery.stat().st_mode & 0o777 == 0o600
+        self.temporary.append(discovery)
         self.ran.append(["kubeadm", "join", *arguments[len(TIMEOUT) + 1 :]])
         rc, err = self.answers.pop(0) if self.answers else (0, "")
         if rc == 0:
@@ -171,7 +176,7 @@ class Host:
 
     def __call__(self, **options: Any) -> Result:
         self.ran.clear()
-        result = self.run_module(kubeadm_join, **{"config": CONFIG, **options})
+        result = self.run_module(kubeadm_join, **{"config": CONFIG, "discovery_kubeconfig": DISCOVERY, **options})
         assert TOKEN not in str(result)
         assert not any(path.exists() for path in self.temporary)
         return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import leases
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import bootstrap_token
 from ansible_collections.groundwork.kubernetes.plugins.modules import kubeadm_token
 
 BASE = ["/bin/kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--request-timeout=60s"]
@@ -24,11 +22,7 @@ DELETE = ["delete", "secrets", "bootstrap-token-abcdef", NAMESPACE, "--ignore-no
 KUBEADM = ["/bin/timeout", "--kill-after=30", "120", "/bin/kubeadm"]
 UPLOAD = [*KUBEADM, "init", "phase", "upload-certs", "--upload-certs", "--config=/etc/kubernetes/kubeadm.yaml"]
 CERTIFICATE_KEY = "0123456789abcdef" * 4
-# The shortest that has a certificate's outline: five fields and the public key.
-CERTIFICATE = bytes([0x30, 14, 0x30, 12, *5 * [0x02, 0], 0x30, 0])
-PIN = bootstrap_token.public_key_hash(CERTIFICATE)
-PEM = b"-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n" % base64.b64encode(CERTIFICATE)
-CLUSTER = {"server": "https://192.0.2.10:6443", "certificate-authority-data": base64.b64encode(PEM).decode()}
+CLUSTER = {"server": "https://192.0.2.10:6443", "certificate-authority-data": "UEVN"}
 Result = dict[str, Any]
 
 
@@ -99,7 +93,10 @@ def cluster(run_module: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) 
 def test_create(cluster: Cluster) -> None:
     result = cluster(ttl="15m", description="why")
     assert result["changed"]
-    assert (result["endpoint"], result["ca_cert_hashes"]) == ("192.0.2.10:6443", [PIN])
+    assert result["endpoint"] == "192.0.2.10:6443"
+    joins = json.loads(result["kubeconfig"])
+    assert joins["clusters"] == [{"name": "cluster", "cluster": CLUSTER}]
+    assert joins["users"] == [{"name": "bootstrap", "user": {"token": result["token"]}}]
     assert cluster.ran == [INFO, VIEW, CREATE]
     secret = json.loads(cluster.given[2])["stringData"]
     assert cluster.given[1] == "YAML"
@@ -114,7 +111,7 @@ def test_every_run_creates_another(cluster: Cluster) -> None:
 def test_check_mode(cluster: Cluster) -> None:
     result = cluster(_ansible_check_mode=True)
     assert result["changed"]
-    assert set(result) >= {"token", "endpoint", "ca_cert_hashes", "expires"}
+    assert set(result) >= {"token", "endpoint", "kubeconfig", "expires"}
     assert cluster.ran == []
     assert cluster(state="absent", token=result["token"], _ansible_check_mode=True)["changed"]
     assert cluster.ran == []

@@ -1,74 +1,23 @@
-"""Bootstrap tokens, and the pins of certificates as OpenSSL computes them."""
+"""Bootstrap tokens, and the kubeconfig with which a host joins."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import json
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.bootstrap_token import (
+    Cluster,
     Token,
     TokenError,
-    ca_hashes,
+    discovery_kubeconfig,
     new_token,
     parse_ttl,
-    public_key_hash,
     read_cluster,
     token_manifest,
 )
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
-
-KEYS: list[CertificateIssuerPrivateKeyTypes] = [
-    rsa.generate_private_key(public_exponent=65537, key_size=2048),
-    ec.generate_private_key(ec.SECP256R1()),
-]
-
-
-def authority(key: CertificateIssuerPrivateKeyTypes) -> tuple[x509.Certificate, str]:
-    """A self-signed certificate and its pin."""
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kubernetes")])
-    start = datetime(2026, 11, 22, tzinfo=timezone.utc)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(2**150 + 1)
-        .not_valid_before(start)
-        .not_valid_after(start + timedelta(days=3650))
-        .sign(key, hashes.SHA256())
-    )
-    spki = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return certificate, "sha256:" + hashlib.sha256(spki).hexdigest()
-
-
-@pytest.mark.parametrize("key", KEYS, ids=["rsa", "ecdsa"])
-def test_public_key_hash(key: CertificateIssuerPrivateKeyTypes) -> None:
-    certificate, pin = authority(key)
-    assert public_key_hash(certificate.public_bytes(serialization.Encoding.DER)) == pin
-
-
-def test_ca_hashes_of_a_bundle() -> None:
-    certificates, pins = zip(*(authority(key) for key in KEYS), strict=True)
-    bundle = b"# comment\n" + b"".join(one.public_bytes(serialization.Encoding.PEM) for one in certificates)
-    assert ca_hashes(bundle) == list(pins)
-
-
-@pytest.mark.parametrize("certificate", [b"", b"\x30", b"\x30\x03\x02\x01\x01", b"\x30\x84\xff\xff\xff\xff", b"junk"])
-def test_no_certificate(certificate: bytes) -> None:
-    with pytest.raises(TokenError, match=r"no X\.509 certificate"):
-        public_key_hash(certificate)
-
-
-def test_no_pem() -> None:
-    with pytest.raises(TokenError, match="holds no certificate"):
-        ca_hashes(b"")
 
 
 def test_new_token() -> None:
@@ -99,15 +48,24 @@ def test_token_manifest() -> None:
         "token-id": "abcdef",
         "token-secret": "0123456789abcdef",
         "usage-bootstrap-authentication": "true",
-        "usage-bootstrap-signing": "true",
     }
 
 
 def test_read_cluster() -> None:
-    certificate, pin = authority(KEYS[1])
-    data = base64.b64encode(certificate.public_bytes(serialization.Encoding.PEM)).decode()
-    kubeconfig = {"clusters": [{"cluster": {"server": "https://[::1]:6443/", "certificate-authority-data": data}}]}
-    assert read_cluster(kubeconfig) == ("[::1]:6443", [pin])
+    kubeconfig = {"clusters": [{"cluster": {"server": "https://[::1]:6443/", "certificate-authority-data": "UEVN"}}]}
+    cluster = read_cluster(kubeconfig)
+    assert cluster == Cluster("https://[::1]:6443/", "UEVN")
+    assert cluster.endpoint == "[::1]:6443"
+
+
+def test_discovery_kubeconfig() -> None:
+    cluster = Cluster("https://192.0.2.10:6443", "UEVN")
+    made = json.loads(discovery_kubeconfig(cluster, Token("abcdef", "0123456789abcdef")))
+    assert read_cluster(made) == cluster
+    (context,) = made["contexts"]
+    assert context["name"] == made["current-context"]
+    assert made["users"] == [{"name": context["context"]["user"], "user": {"token": "abcdef.0123456789abcdef"}}]
+    assert made["clusters"][0]["name"] == context["context"]["cluster"]
 
 
 @pytest.mark.parametrize("kubeconfig", [{}, {"clusters": None}, {"clusters": []}, {"clusters": [{"cluster": {}}]}])
