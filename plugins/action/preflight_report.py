@@ -42,7 +42,9 @@ class ActionModule(ActionBase):
             "No host was changed. Correct this and run again; where a fault is meant to be, add the name in its "
             "brackets to preflight_ignore."
         )
-        result.update(faults.as_result(found, [node.name for node in nodes], "Preflight", ending))
+        names = [node.name for node in nodes]
+        faults.show_errors(found, names, "Preflight")
+        result.update(faults.as_result(found, names, "Preflight", ending))
         if not result.get("failed"):
             result["packages"] = {node.name: missing_packages(node) for node in nodes}
         return result

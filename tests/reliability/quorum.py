@@ -156,7 +156,7 @@ def first_failure(run: Run) -> str:
     for number, line in enumerate(lines):
         if line.startswith(("fatal: ", "failed: ", "[ERROR]: ")):
             text = [part.strip() for part in lines[number : number + 12] if part.strip()]
-            text = list(takewhile(lambda part: not part.startswith("Origin: "), text))
+            text = [*text[:1], *takewhile(lambda part: not part.startswith(("Origin: ", "[ERROR]: ")), text[1:])]
             message = next((part.removeprefix("msg: ") for part in text if part.startswith("msg: ")), "")
             if message in ("", "|-", ">-", "|"):
                 message = " ".join(text[1:])

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from ansible import constants
+from ansible.utils.display import Display
+
 ERROR, WARNING = "error", "warning"
 EVERY_HOST = "*"
 
@@ -203,7 +206,7 @@ def render(faults: Iterable[Fault], hosts: Sequence[str], title: str) -> str:
 
 
 def as_result(faults: Sequence[Fault], hosts: Sequence[str], title: str, ending: str) -> dict[str, Any]:
-    """An action's result: failed with one message where there is an error, else only warnings.
+    """An action's result: failed where there is an error, else only warnings, each on one line.
 
     Args:
         faults: what was found, after ignoring.
@@ -211,12 +214,29 @@ def as_result(faults: Sequence[Fault], hosts: Sequence[str], title: str, ending:
         title: the message's beginning.
         ending: what the message ends with when there is an error.
     """
+    groups = group_faults(faults, hosts)
+    shown = [fault for group in groups.values() for fault in group]
+    summary = f"{title}: {count(shown, ERROR)}, {count(shown, WARNING)}"
     if any(fault.severity == ERROR for fault in faults):
-        return {"changed": False, "failed": True, "msg": f"{render(faults, hosts, title)}\n\n{ending}"}
-    text = render(faults, hosts, title)
+        return {"changed": False, "failed": True, "msg": f"{summary}, listed above. {ending}"}
+    warnings = [
+        f"{title}, {heading}: [{fault.id}] {fault.text}" for heading, group in groups.items() for fault in group
+    ]
     return {
         "changed": False,
-        "msg": text.splitlines()[0],
+        "msg": summary,
         "faults": [asdict(fault) for fault in faults],
-        **({"warnings": [text]} if faults else {}),
+        **({"warnings": warnings} if warnings else {}),
     }
+
+
+def show_errors(faults: Sequence[Fault], hosts: Sequence[str], title: str) -> None:
+    """Print all faults where one is an error, line by line, which Ansible does not do with a result's text.
+
+    Args:
+        faults: what was found, after ignoring.
+        hosts: all hosts that were looked at.
+        title: what was looked at.
+    """
+    if any(fault.severity == ERROR for fault in faults):
+        Display().display(f"[ERROR]: {render(faults, hosts, title)}\n", color=constants.COLOR_ERROR, stderr=True)

@@ -264,11 +264,11 @@ def test_a_process_is_killed_with_what_it_started() -> None:
     ("output", "said"),
     [
         (
-            "[ERROR]: Task failed: Preflight: 1 error, 1 warning\n\nall hosts\n  warning [clock] enable chrony\n\n"
-            "cp-3\n  error [control-plane-incomplete] etcd.yaml is missing\n\nNo host was changed.\n"
+            "[ERROR]: Preflight: 1 error, 1 warning\n\nall hosts\n  warning [clock] enable chrony\n\n"
+            "cp-3\n  error [control-plane-incomplete] etcd.yaml is missing\n\n[ERROR]: Task failed: Preflight\n"
             "Origin: main.yml:31:3\n",
             "Preflight: 1 error, 1 warning: all hosts warning [clock] enable chrony cp-3 error "
-            "[control-plane-incomplete] etcd.yaml is missing No host was changed.",
+            "[control-plane-incomplete] etcd.yaml is missing",
         ),
         ("fatal: [cp-1]: FAILED! => \n    changed: false\n    msg: no quorum\n", "fatal: [cp-1]: FAILED!: no quorum"),
         ("PLAY RECAP\n", "it ended with 2 and 0 changes"),

@@ -46,12 +46,13 @@ def test_each_host_is_judged_by_its_own_values(play: Play, tmp_path: Path) -> No
     done = play(tmp_path, content, inventory=INVENTORY)
     assert done.rc == 2
     (result,) = (host for host in done.tasks["validate"].values() if "msg" in host)
-    blocks = result["msg"].split("\n\n")
-    assert blocks[0] == "Inputs: 2 errors, 0 warnings"
+    assert result["msg"].startswith("Inputs: 2 errors, 0 warnings, listed above. Nothing was touched.")
+    blocks = done.output[done.output.index("[ERROR]: Inputs:") :].split("\n\n")
+    assert blocks[0] == "[ERROR]: Inputs: 2 errors, 0 warnings"
     assert blocks[1].startswith("all hosts\n  error [unknown-variable] preflight_kernell is no variable")
     assert blocks[1].endswith("did you mean preflight_kernel?")
+    assert "\n\n" not in result["msg"]
     assert blocks[2].startswith("w2\n  error [value-invalid] preflight_swap: value of preflight_swap must be one of")
-    assert blocks[3].startswith("Nothing was touched.")
 
 
 def test_ignored_faults_are_warnings(play: Play, tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ def test_one_report_on_all_hosts(play: Play, tmp_path: Path, ignore: list[str] |
     assert all(abs(host["host"]["clock"]["offset"]) < 60 for host in done.tasks["facts"].values())
     report = next(iter(done.tasks["report"].values()))
     if rc:
-        assert "[duplicate-mac] cp1, w1, w2 share the MAC address" in report["msg"]
+        assert "  error [duplicate-mac] cp1, w1, w2 share the MAC address" in done.output
     else:
         assert set(report["packages"]) == {"cp1", "w1", "w2"}
 

@@ -76,13 +76,23 @@ def test_many_hosts_are_not_all_named() -> None:
 def test_result() -> None:
     bad = faults.as_result([Fault("cpu-too-few", "1 CPU", "a")], ["a"], "Preflight", "No host was changed.")
     assert bad["failed"]
-    assert bad["msg"].endswith("1 CPU\n\nNo host was changed.")
+    assert bad["msg"] == "Preflight: 1 error, 0 warnings, listed above. No host was changed."
     fine = faults.as_result([], ["a"], "Preflight", "")
     assert fine == {"changed": False, "msg": "Preflight: 0 errors, 0 warnings", "faults": []}
     doubtful = faults.as_result([Fault("mtu-differs", "1400, 1500", severity=WARNING)], ["a"], "Preflight", "")
     assert "failed" not in doubtful
     assert doubtful["faults"] == [{"host": "", "id": "mtu-differs", "severity": "warning", "text": "1400, 1500"}]
-    assert len(doubtful["warnings"]) == 1
+    assert doubtful["warnings"] == ["Preflight, cluster: [mtu-differs] 1400, 1500"]
+
+
+def test_errors_are_printed_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
+    warning = Fault("mtu-differs", "1400, 1500", severity=WARNING)
+    faults.show_errors([warning], ["a"], "Preflight")
+    assert capsys.readouterr() == ("", "")
+    faults.show_errors([warning, Fault("cpu-too-few", "1 CPU", "a")], ["a"], "Preflight")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "[ERROR]: Preflight: 1 error, 1 warning"
+    assert "  error [cpu-too-few] 1 CPU" in lines
 
 
 def test_every_fault_is_named_once_in_the_table_and_in_the_readme() -> None:
