@@ -33,7 +33,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.downlo
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.unpacking import ArtifactError  # noqa: E402
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import digests  # noqa: E402
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import inputs  # noqa: E402
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import argument_specs  # noqa: E402
 
 KUBERNETES = [program for program, variables in digests.PROGRAMS.items() if variables is digests.KUBERNETES]
 KUBERNETES_URL = (
@@ -57,7 +57,7 @@ class Release:
 
 
 def _defaults() -> dict[str, Any]:
-    specs = inputs.load_specs(ROOT / "roles")
+    specs = argument_specs.load_specs(ROOT / "roles")
     return {name: option.get("default") for options in specs.values() for name, option in options.items()}
 
 

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import clock_offset
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.host_machine import clock_offset
 
 
 class ActionModule(ActionBase):

@@ -9,12 +9,9 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import faults
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.host_machine import missing_packages
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.kubelet_versions import kubelet_versions
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import (
-    find_faults,
-    missing_packages,
-    read_nodes,
-)
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import find_faults, read_nodes
 
 OPTIONS: dict[str, Any] = {
     "results": {"type": "dict", "required": True},

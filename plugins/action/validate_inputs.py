@@ -15,7 +15,19 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.host_v
     template_variables,
     without_facts,
 )
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import inputs
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import (
+    argument_specs,
+    host_settings,
+    inputs,
+    inventory,
+)
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
+    GROUP_VARIABLES,
+    IDENTITY,
+    HostInput,
+    Inputs,
+    Specs,
+)
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 # Variables that are in scope here whatever the play's other roles are, so that they must be possible to evaluate.
@@ -33,14 +45,14 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec({"ignore": {"type": "raw", "default": []}})
         variables = task_vars or {}
-        specs = inputs.load_specs(ROLES)
+        specs = argument_specs.load_specs(ROLES)
         played = variables["ansible_play_hosts"]
         hosts, early = [], faults.check_ignore(options["ignore"])
         for name in played:
             host, missing = self._host(name, variables, specs)
             hosts.append(host)
             early += missing
-        given = inputs.Inputs([*hosts, *self._others(variables, hosts)], variables["groups"], specs)
+        given = Inputs([*hosts, *self._others(variables, hosts)], variables["groups"], specs)
         found = [*early, *inputs.find_faults(given)]
         if not any(fault.text.startswith("preflight_ignore: it") for fault in early):
             found = faults.apply_ignore(found, options["ignore"])
@@ -49,15 +61,13 @@ class ActionModule(ActionBase):
             faults.as_result(found, played, "Inputs", "Nothing was touched. Correct the variables and run again.")
         )
         if not result.get("failed"):
-            result["settings"] = {host.name: inputs.settings(host, given) for host in hosts}
+            result["settings"] = {host.name: host_settings.host_settings(host, given) for host in hosts}
         return result
 
-    def _host(
-        self, name: str, task_vars: dict[str, Any], specs: inputs.Specs
-    ) -> tuple[inputs.HostInput, list[faults.Fault]]:
+    def _host(self, name: str, task_vars: dict[str, Any], specs: Specs) -> tuple[HostInput, list[faults.Fault]]:
         """A host's variables; a fault where its facts are missing and something needs them."""
         raw = raw_variables(self._task, task_vars, name)
-        known = inputs.defaults(specs)
+        known = argument_specs.defaults(specs)
         values, problems = template_variables(self._loader, {**known, **raw}, known)
         values = {variable: value for variable, value in values.items() if variable in raw or value is not None}
         facts = raw.get("ansible_facts", {})
@@ -70,16 +80,16 @@ class ActionModule(ActionBase):
             missing, problems = [faults.Fault("facts-missing", text, name)], {}
         # Other roles' defaults may refer to what exists only inside the role; those judge for themselves.
         problems = {variable: why for variable, why in problems.items() if variable.startswith(OWN_PREFIXES)}
-        own, _unknown = template_variables(self._loader, without_facts(raw), inputs.IDENTITY)
-        return inputs.HostInput(name, values, problems, frozenset(raw), inventory=own), missing
+        own, _unknown = template_variables(self._loader, without_facts(raw), IDENTITY)
+        return HostInput(name, values, problems, frozenset(raw), inventory=own), missing
 
-    def _others(self, task_vars: dict[str, Any], hosts: list[inputs.HostInput]) -> list[inputs.HostInput]:
+    def _others(self, task_vars: dict[str, Any], hosts: list[HostInput]) -> list[HostInput]:
         """The cluster's hosts that this play leaves out, as far as they are known."""
-        played = inputs.Inputs(hosts, task_vars["groups"], {})
-        members = {name for role in inputs.GROUP_VARIABLES for name in played.members(role)}
+        played = Inputs(hosts, task_vars["groups"], {})
+        members = {name for role in GROUP_VARIABLES for name in played.members(role)}
         others = []
         for name in sorted(members - {host.name for host in hosts}):
             raw = raw_variables(self._task, task_vars, name)
-            values, _problems = template_variables(self._loader, raw, inputs.OF_OTHERS)
-            others.append(inputs.HostInput(name, values, limited=True))
+            values, _problems = template_variables(self._loader, raw, inventory.OF_OTHERS)
+            others.append(HostInput(name, values, limited=True))
         return others

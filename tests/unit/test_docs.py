@@ -18,14 +18,20 @@ from ansible.template import Templar
 from ansible.vars.manager import VariableManager
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.hardening_items import ITEMS
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import faults
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import inputs
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import argument_specs, inputs
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
+    CONTROL_PLANE,
+    WORKER,
+    HostInput,
+    Inputs,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = ["single", "ha", "external_etcd"]
 MAKEFILE = (ROOT / "Makefile").read_text()
-SPECS = inputs.load_specs(ROOT / "roles")
+SPECS = argument_specs.load_specs(ROOT / "roles")
 VARIABLES = {variable for options in SPECS.values() for variable in options}
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
@@ -251,7 +257,7 @@ def test_versions_are_those_of_the_code() -> None:
 FACTS = {"default_ipv4": {}, "architecture": "x86_64", "os_family": "Debian", "pkg_mgr": "apt"}
 
 
-def judged(name: str) -> inputs.Inputs:
+def judged(name: str) -> Inputs:
     """An example inventory as preflight gets it."""
     loader = DataLoader()
     inventory = InventoryManager(loader=loader, sources=[str(ROOT / "inventories" / name)])
@@ -261,13 +267,13 @@ def judged(name: str) -> inputs.Inputs:
         raw = manager.get_vars(host=host)
         facts = {"ansible_facts": {**FACTS, "default_ipv4": {"address": host.vars["ansible_host"]}}}
         own = {key: value for key, value in raw.items() if key in VARIABLES}
-        defaults = inputs.defaults(SPECS)
+        defaults = argument_specs.defaults(SPECS)
         templar = Templar(loader=loader, variables={**defaults, **raw, **facts})
         values = {key: templar.template(value) for key, value in {**defaults, **own}.items() if value is not None}
         values.setdefault("kubernetes_node_name", host.name)
         values.setdefault("kubernetes_node_ip", host.vars["ansible_host"])
-        hosts.append(inputs.HostInput(host.name, values, names=frozenset(raw)))
-    return inputs.Inputs(hosts, manager.get_vars()["groups"], SPECS)
+        hosts.append(HostInput(host.name, values, names=frozenset(raw)))
+    return Inputs(hosts, manager.get_vars()["groups"], SPECS)
 
 
 # What examples are told of: two control planes' etcd, and releases of which the collection has no digest.
@@ -278,16 +284,16 @@ TOLD = ("members-even", "digest-missing")
 def test_preflight_finds_nothing_in_the_example_inventories(name: str) -> None:
     given = judged(name)
     assert [fault for fault in inputs.find_faults(given) if fault.id not in TOLD] == []
-    assert len(given.members(inputs.CONTROL_PLANE)) == (3 if name == "ha" else 1)
-    assert len(given.members(inputs.WORKER)) > 1
+    assert len(given.members(CONTROL_PLANE)) == (3 if name == "ha" else 1)
+    assert len(given.members(WORKER)) > 1
 
 
 def test_preflight_would_find_a_wrong_name_in_an_inventory() -> None:
     """The test above can fail."""
     given = judged("single")
     host = given.hosts[0]
-    wrong = inputs.HostInput(host.name, host.values, names=host.names | {"kubernetes_pod_cdir"})
-    found = inputs.find_faults(inputs.Inputs([wrong], given.groups, SPECS))
+    wrong = HostInput(host.name, host.values, names=host.names | {"kubernetes_pod_cdir"})
+    found = inputs.find_faults(Inputs([wrong], given.groups, SPECS))
     assert [fault.id for fault in found if fault.id not in TOLD] == ["unknown-variable"]
 
 

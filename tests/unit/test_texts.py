@@ -26,8 +26,15 @@ import yaml
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import timer_units
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.packages import parse_repository
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import reconcile
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import api, inputs, network, nodes, settings
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import (
+    api,
+    argument_specs,
+    empty_values,
+    network,
+    nodes,
+)
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import text as text_inputs
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -39,11 +46,11 @@ TEXTS = [
     "a\n[section]\nb=c", "tab\tx", "nul\x00", "esc\x1b[0m", "ünï☃", "\U0001f600", "a\u2028b", "!x", "&a", "*", "a: b",
     "{x}", "[y]", "'''", '"""', "~", "..", "a,b", "a=b", "@x", "|x",
 ]  # fmt: skip
-SPECS = inputs.load_specs(ROOT / "roles")
+SPECS = argument_specs.load_specs(ROOT / "roles")
 SYSTEMD = Path("/lib/systemd/systemd")
 # Those of the checks of validate_inputs that judge texts.
 CHECKS = [
-    text_inputs.text, settings.settings, nodes.node_name, nodes.node_address, network.cidrs
+    text_inputs.text, empty_values.empty_values, nodes.node_name, nodes.node_address, network.cidrs
 ]  # fmt: skip
 FACTS = {
     "interfaces": ["lo", "eth0"],
@@ -87,8 +94,8 @@ class Place:
     def faults(self, text: str) -> list[str]:
         """What validation says of the variable."""
         values = {**SOUND, **self.also, self.variable: self.value(text)}
-        host = inputs.HostInput("n1", values)
-        given = inputs.Inputs([host], {"kube_control_plane": ["n1"]}, SPECS)
+        host = HostInput("n1", values)
+        given = Inputs([host], {"kube_control_plane": ["n1"]}, SPECS)
         found = [*(fault for check in CHECKS for fault in check(host, given)), *api.api_address(given)]
         return [fault.text for fault in found if self.variable in fault.text]
 

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import (
     Address,
@@ -24,22 +22,12 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.end
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import WARNING, Fault, listed
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.networks import networks
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import (
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
     CONTROL_PLANE,
-    ETCD,
     WORKER,
-    wanted_ports,
+    HostInput,
+    Inputs,
 )
-
-if TYPE_CHECKING:
-    from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import HostInput, Inputs
-
-# Where programs listen on the loopback address only.
-LOOPBACK_PORTS = {
-    CONTROL_PLANE: {10248: "kubelet", 10249: "kube-proxy"},
-    ETCD: {2381: "etcd"},
-    WORKER: {10248: "kubelet", 10249: "kube-proxy"},
-}
 
 
 def endpoint(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
@@ -55,30 +43,6 @@ def endpoint(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
         if not 1 <= host.port(variable, usual) <= 65535:
             text = f"{variable} {host.text(variable)} is not between 1 and 65535; {usual} is usual"
             yield host.fault("endpoint-invalid", text)
-
-
-def ports(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
-    """Programs of a host that are to listen on one port."""
-    roles = inputs.roles_of(host.name)
-    programs: dict[int, set[str]] = defaultdict(set)
-    for port, program in wanted_ports(roles, {**host.values, **port_settings(host, inputs)}):
-        programs[port].add(program)
-    for role in roles:
-        for port, program in LOOPBACK_PORTS.get(role, {}).items():
-            programs[port].add(program)
-    for port, rivals in sorted(programs.items()):
-        if len(rivals) > 1:
-            variable = inputs.balancer_ports(host).get(port, "kubernetes_api_port")
-            text = f"{' and '.join(sorted(rivals))} of this host would all listen on port {port}; change {variable}"
-            yield host.fault("port-clash", text)
-
-
-def port_settings(host: HostInput, inputs: Inputs) -> dict[str, Any]:
-    """The ports of the API server and of HAProxy on a host."""
-    return {
-        "kubernetes_api_port": host.port("kubernetes_api_port", 6443),
-        "balancer_ports": sorted(inputs.balancer_ports(host)),
-    }
 
 
 def api_servers(host: HostInput, inputs: Inputs) -> dict[str, str]:

@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.signature import signer_faults
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import Fault
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import CONTROL_PLANE
-
-if TYPE_CHECKING:
-    from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import HostInput, Inputs
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
+    CONTROL_PLANE,
+    HostInput,
+    Inputs,
+)
 
 LEAVING = ("backup_copies", "backup_controller_directory")
 

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Iterator, List, Mapping, Sequence, Tuple
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import Fault
-
-if TYPE_CHECKING:
-    from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import Node
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import Node
 
 State = Mapping[str, Any]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.digests import (
@@ -20,16 +20,16 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.digest
     malformed,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import ERROR, WARNING, Fault
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import (
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
     CONTROL_PLANE,
     ETCD,
+    HostInput,
+    Inputs,
     runs_kubelet,
 )
 
-if TYPE_CHECKING:
-    from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import HostInput, Inputs
-
 SOURCE = re.compile(r"_url$|_checksums?$|^cni_manifests$|^container_runtime_(registry_mirrors|package_repository)$")
+CHECKSUM = re.compile(r"(sha256:)?[0-9a-fA-F]{64}|https?://\S+|file://\S+")
 UNPROTECTED = re.compile(r"(http|ftp)://\S*")
 
 
@@ -48,6 +48,17 @@ def leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
 def _switched_on(host: HostInput, variable: str) -> bool:
     # What is no boolean is told by its type.
     return bool(boolean(host.values.get(variable) or False, strict=False))
+
+
+def checksums(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """The form of every checksum."""
+    for variable in sorted(inputs.known.keys() & host.values.keys()):
+        if not re.search(r"_checksums?$", variable):
+            continue
+        for place, value in leaves(host.values[variable], variable):
+            if value not in (None, "") and not CHECKSUM.fullmatch(str(value)):
+                text = f"{place} {value!r} is no checksum; give SHA-256 as 64 hexadecimal digits, or a file's URL"
+                yield host.fault("checksum-invalid", text)
 
 
 def sources(host: HostInput, inputs: Inputs) -> Iterator[Fault]:

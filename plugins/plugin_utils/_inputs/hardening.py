@@ -6,20 +6,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import Fault
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import (
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
+    HostInput,
+    Inputs,
     version_tuple,
 )
 
-if TYPE_CHECKING:
-    from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import (
-        HostInput,
-        Inputs,
-    )
-
+POD_SECURITY_SINCE, PATCHES_SINCE, AUTHENTICATION_SINCE = 23, 22, 30
+AUDIT_LEVELS = ("None", "Metadata", "Request", "RequestResponse")
 DURATION = re.compile(r"(\d+(\.\d+)?(h|m|s|ms))+")
 # The first minor that has a plugin, where it is not the oldest one that is covered.
 PLUGINS_SINCE = {"DenyServiceExternalIPs": 21}
@@ -73,6 +71,30 @@ def api_server(host: HostInput) -> Iterator[Fault]:
                 f"{AUTHENTICATION} excludes the API server's argument {argument} "
                 "(control_plane_cluster_configuration); leave one of them out"
             )
+            yield host.fault("value-invalid", text)
+
+
+def control_plane(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """What hardens the control plane: whether this version has it, and the form of the audit policy."""
+    version_text = host.text("kubernetes_version")
+    for variable, since in (
+        ("control_plane_pod_security", POD_SECURITY_SINCE),
+        ("control_plane_patches", PATCHES_SINCE),
+        ("control_plane_authentication_configuration", AUTHENTICATION_SINCE),
+    ):
+        if host.values.get(variable) and version_tuple(version_text)[1] < since:
+            text = f"{variable} needs Kubernetes 1.{since} or newer, not {version_text}; leave it empty"
+            yield host.fault("value-invalid", text)
+    yield from api_server(host)
+    policy = host.values.get("control_plane_audit_policy")
+    rules = policy.get("rules") if isinstance(policy, Mapping) else None
+    if policy is not None and not (isinstance(rules, Sequence) and rules):
+        text = "control_plane_audit_policy has no rules, so nothing would be written; give it some"
+        yield host.fault("value-invalid", text)
+        return
+    for at, rule in enumerate(rules or []):
+        if not isinstance(rule, Mapping) or rule.get("level") not in AUDIT_LEVELS:
+            text = f"control_plane_audit_policy.rules[{at}] has no level; give it one of {', '.join(AUDIT_LEVELS)}"
             yield host.fault("value-invalid", text)
 
 

@@ -6,19 +6,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import ERROR, WARNING, Fault
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import CONTROL_PLANE, WORKER
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
+    CONTROL_PLANE,
+    WORKER,
+    HostInput,
+    Inputs,
+)
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.configuration import (
     ConfigError,
     convert,
     warnings,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import ReleaseError
-
-if TYPE_CHECKING:
-    from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import HostInput, Inputs
 
 # The variables that make up one configuration, by what the host is, with the kind of document that each is merged over.
 CONFIGURATIONS = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import Fault
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.networks import (
@@ -18,14 +18,13 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.networ
     right_spelling,
     shown_families,
 )
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import (
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
     CONTROL_PLANE,
     WORKER,
+    HostInput,
+    Inputs,
     version_tuple,
 )
-
-if TYPE_CHECKING:
-    from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import HostInput, Inputs
 
 PODS, SERVICES = "kubernetes_pod_cidr", "kubernetes_service_cidr"
 CONFIGURATION = "control_plane_cluster_configuration"

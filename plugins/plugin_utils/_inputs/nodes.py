@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import read_address
@@ -19,11 +18,8 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.networ
     networks,
     shown_families,
 )
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs, runs_kubelet
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.network import PODS, SERVICES
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import runs_kubelet
-
-if TYPE_CHECKING:
-    from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import HostInput, Inputs
 
 # A node's name is also the value of its label kubernetes.io/hostname, which may have no more characters.
 NODE_NAME_MAX = 63

@@ -8,14 +8,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import is_address
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import endpoint
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import WARNING, Fault
-
-if TYPE_CHECKING:
-    from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import HostInput, Inputs
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
 
 # Where text may have several lines, since it is written whole: as a section or file of its own, or by a writer of YAML,
 # JSON or TOML.

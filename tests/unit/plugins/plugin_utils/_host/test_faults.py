@@ -96,28 +96,16 @@ def test_errors_are_printed_line_by_line(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_every_fault_is_named_once_in_the_table_and_in_the_readme() -> None:
-    sources = [
-        (ROOT / "plugins" / path).read_text()
-        for path in (
-            "plugin_utils/_inputs/preflight.py",
-            "plugin_utils/_inputs/inputs.py",
-            "plugin_utils/_host/faults.py",
-            "plugin_utils/_inputs/control_planes.py",
-            "plugin_utils/_inputs/api.py",
-            "plugin_utils/_inputs/kubelet_versions.py",
-            "plugin_utils/_inputs/network.py",
-            "plugin_utils/_inputs/nodes.py",
-            "plugin_utils/_cluster/endpoint.py",
-            "plugin_utils/_host/public_keys.py",
-            "plugin_utils/_inputs/kubeadm.py",
-            "plugin_utils/_inputs/backups.py",
-            "plugin_utils/_inputs/downloads.py",
-            "plugin_utils/_inputs/text.py",
-            "action/validate_inputs.py",
-        )
+    plugins = ROOT / "plugins"
+    own = (plugins / "plugin_utils/_host/faults.py").read_text()
+    table = own.partition("FAULTS")[2].partition("}")[0]
+    places = [
+        *sorted((plugins / "plugin_utils/_inputs").glob("*.py")),
+        plugins / "plugin_utils/_cluster/endpoint.py",
+        plugins / "plugin_utils/_host/public_keys.py",
+        plugins / "action/validate_inputs.py",
     ]
-    table = sources[2].partition("FAULTS")[2].partition("}")[0]
-    code = "\n".join(sources).replace(table, "")
+    code = "\n".join([own.replace(table, ""), *(path.read_text() for path in places)])
     used = {name for name in re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)+)"', code) if not name.startswith("kube-")}
     of_kubeadm = {name for _issuer, name in public_keys.KUBEADM_CERTIFICATES.values()}
     arguments = {"node-cidr-mask-size", "allocate-node-cidrs", "cni-plugins", "cri-dockerd"}

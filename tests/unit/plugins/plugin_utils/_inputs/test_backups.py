@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.backups import backups
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import HOST_CHECKS, HostInput, Inputs
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import HOST_CHECKS
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPLIJ/GXykftYmN1hmrIZ4M1wNe+Sl+ZX/r8N9Hla7yh cp-1"
 COPIES = {"backup_copies": [{"name": "x"}]}

@@ -9,10 +9,10 @@ import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.groundwork.kubernetes.plugins.filter.pinned_checksum import FilterModule
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import digests
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import downloads, inputs
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import HostInput, Inputs
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import argument_specs, downloads, inputs
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
 
-SPECS = inputs.load_specs(Path(__file__).resolve().parents[5] / "roles")
+SPECS = argument_specs.load_specs(Path(__file__).resolve().parents[5] / "roles")
 GROUPS = {"kube_control_plane": ["cp1"], "kube_node": ["cp1", "w1"]}
 OPEN = "; who sits on the way decides what comes: use https, or set kubernetes_allow_http"
 OWN, OTHER, URL = "a" * 64, "b" * 64, "https://example.com/f.sha256"
@@ -22,7 +22,7 @@ pinned_checksum = FilterModule().filters()["pinned_checksum"]
 
 def host(name: str, **values: Any) -> HostInput:
     """A host with the defaults of all roles, as far as they are plain, and what is given."""
-    known = {variable: value for variable, value in inputs.defaults(SPECS).items() if value is not None}
+    known = {variable: value for variable, value in argument_specs.defaults(SPECS).items() if value is not None}
     return HostInput(name, {**known, "kubernetes_architecture": "amd64", **values})
 
 

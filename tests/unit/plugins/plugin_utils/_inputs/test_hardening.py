@@ -5,15 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.hardening import (
-    default_deny,
-)
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import (
-    HOST_CHECKS,
-    HostInput,
-    Inputs,
-    hardening,
-)
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.hardening import control_plane, default_deny
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import HOST_CHECKS
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
 
 ANONYMOUS = {"anonymous": {"enabled": True, "conditions": [{"path": "/livez"}]}}
 JWT: dict[str, Any] = {"jwt": [{"issuer": {"url": "https://id.example.com"}}]}
@@ -123,7 +117,7 @@ OIDC = {
 )
 def test_api_server(values: dict[str, Any], expected: list[str]) -> None:
     host = HostInput("h1", {"kubernetes_version": "1.36.5", **values})
-    texts = [fault.text for fault in hardening(host, Inputs([host], {}, {}))]
+    texts = [fault.text for fault in control_plane(host, Inputs([host], {}, {}))]
     assert [text.partition(";")[0] for text in texts] == expected
     assert all("; " in text for text in texts)
 
@@ -173,4 +167,4 @@ def test_default_deny(values: dict[str, Any], expected: list[str]) -> None:
 
 
 def test_they_are_among_the_checks() -> None:
-    assert {hardening, default_deny} <= set(HOST_CHECKS)
+    assert {control_plane, default_deny} <= set(HOST_CHECKS)

@@ -8,8 +8,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.public_keys import key_hash
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import inputs, text
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import HostInput, Inputs
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import (
+    argument_specs,
+    host_settings,
+    inputs,
+    text,
+)
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
 from ansible_collections.groundwork.kubernetes.tests.unit.plugins.pki import issue
 
 SPECS: dict[str, dict[str, Any]] = {
@@ -641,7 +646,7 @@ def test_a_misspelt_group_is_named() -> None:
 )
 def test_settings(values: dict[str, Any], groups: dict[str, list[str]], expected: dict[str, Any]) -> None:
     one = host(values=values)
-    settings = inputs.settings(one, Inputs([one], groups, SPECS))
+    settings = host_settings.host_settings(one, Inputs([one], groups, SPECS))
     assert {name: settings[name] for name in expected} == expected
     assert "backup_key" not in settings
     assert "PRIVATE" not in str(settings)
@@ -654,9 +659,9 @@ def test_specs_of_roles(tmp_path: Path) -> None:
         "argument_specs: {main: {options: {etcd_version: {type: str, default: 3.6.8}, etcd_url: {default: '{{ x }}'}}}}"
     )
     (tmp_path / "worker").mkdir()
-    specs = inputs.load_specs(tmp_path)
+    specs = argument_specs.load_specs(tmp_path)
     assert list(specs) == ["etcd"]
-    assert inputs.defaults(specs) == {"etcd_version": "3.6.8", "etcd_url": None}
+    assert argument_specs.defaults(specs) == {"etcd_version": "3.6.8", "etcd_url": None}
 
 
 @pytest.mark.parametrize(
@@ -678,7 +683,7 @@ def test_the_api_servers_that_a_host_asks(judged: str, played: list[str], expect
     hosts = [host(name, values, limited=name not in played) for name, values in given.items()]
     groups = {"kube_control_plane": ["cp1", "cp2", "cp3"], "kube_node": ["w1"]}
     (one,) = [one for one in hosts if one.name == judged]
-    assert inputs.settings(one, Inputs(hosts, groups, SPECS))["api_servers"] == expected
+    assert host_settings.host_settings(one, Inputs(hosts, groups, SPECS))["api_servers"] == expected
 
 
 SIGNED = {"kubernetes_kubelet_signed_certificates": True, "kubernetes_node_ip": "192.0.2.5"}

@@ -10,7 +10,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.kube
     sort_key,
     to_ask,
 )
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import Node
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import Node
 
 SERVERS = {"cp1": "192.0.2.1:6443", "cp2": "192.0.2.2:6443"}
 

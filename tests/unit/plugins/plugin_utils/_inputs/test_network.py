@@ -10,7 +10,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.networks import right_spelling
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import inputs
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import nodes as node_inputs
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import HostInput, Inputs
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
 
 GROUP_NAMES = {
     "kubernetes_control_plane_group": "kube_control_plane",

@@ -17,12 +17,12 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.public
     SERVICE_ACCOUNT_KEY,
     STACKED_ETCD_CA,
 )
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import (
-    Node,
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.host_machine import (
     clock_offset,
-    find_faults,
     missing_packages,
 )
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import Node
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import find_faults
 from ansible_collections.groundwork.kubernetes.tests.unit.plugins.pki import Pair, issue
 
 CA, OTHER_CA, OLD = issue("etcd-ca"), issue("other-ca"), issue("old", since=-9, days=-1)

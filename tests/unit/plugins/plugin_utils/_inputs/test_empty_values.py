@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import HOST_CHECKS, HostInput, Inputs
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.settings import settings
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.empty_values import empty_values
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import HOST_CHECKS
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
 
 COPY = {"name": "x", "path": "p", "settings": {"type": "s3"}}
 
@@ -51,10 +52,10 @@ COPY = {"name": "x", "path": "p", "settings": {"type": "s3"}}
 )
 def test_values(values: dict[str, Any], expected: list[str]) -> None:
     host = HostInput("h1", values)
-    texts = [fault.text for fault in settings(host, Inputs([host], {}, {}))]
+    texts = [fault.text for fault in empty_values(host, Inputs([host], {}, {}))]
     assert [text.partition(";")[0] for text in texts] == expected
     assert all("; give it one" in text for text in texts)
 
 
 def test_it_is_among_the_checks() -> None:
-    assert settings in HOST_CHECKS
+    assert empty_values in HOST_CHECKS

@@ -6,17 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import Fault
-
-if TYPE_CHECKING:
-    from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import HostInput, Inputs
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
 
 ENVIRONMENTS = ("container_runtime_environment", "endpoint_kube_vip_environment")
 
 
-def settings(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
+def empty_values(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
     """Keys without a value, and lists and maps where there can be one value only."""
     for path, value in _single_values(host.values):
         if isinstance(value, (Mapping, list, tuple)):
