@@ -27,9 +27,7 @@ def test_the_same_bytes_again() -> None:
 
 
 def test_a_module_that_needs_more_of_ansible_core() -> None:
-    with pytest.raises(
-        ValueError, match=r"module: \S+artifacts needs ansible\.module_utils\.urls\.\w+, so it cannot run"
-    ):
+    with pytest.raises(ValueError, match=r"module: artifacts needs ansible\.module_utils\.urls, so it cannot run"):
         timer_program.build("artifacts")
 
 
