@@ -199,18 +199,22 @@ from typing import Any, Dict, Optional, Set
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api_server_versions import ask_all
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.connections import (
+    connect_all,
+    connection_facts,
+    parse_endpoint,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.fsync import measure_fsync
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.host import (
     HostReader,
     clock_synchronised,
-    connect_all,
-    connection_facts,
-    default_route,
-    ipv4_addresses,
-    measure_fsync,
-    parse_endpoint,
     parse_kubelet_version,
     parse_memory_mb,
     parse_swaps,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.proc_net import (
+    default_route,
+    ipv4_addresses,
     route_facts,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.public_keys import (

@@ -5,73 +5,27 @@
 
 from __future__ import annotations
 
-import array
 import ctypes
-import fcntl
 import hashlib
 import ipaddress
-import math
 import os
 import re
 import shutil
-import socket
-import struct
-import tempfile
-import threading
-import time
-from dataclasses import asdict, dataclass
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
-from urllib.parse import urlsplit
-from urllib.request import getproxies_environment
+from typing import Any, Dict, List, Optional, Sequence
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import is_bypassed
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.images import image_version
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.pod_manifest import manifest_image
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.proc_net import (
+    Route,
+    parse_ipv4_routes,
+    parse_ipv6_routes,
+    parse_listeners,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import FOLDER, node_state
 
 PROGRAM_FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
-LISTENING = "0A"
-ROUTE_REJECTED = 0x0200
-# Seconds beyond the timeout in which a name may still be resolved.
-CONNECT_GRACE = 1.0
-DEFAULT_PORTS = {"http": 80, "https": 443}
 # A clock whose largest error is above this is not synchronised (as systemd-timedated judges it).
 CLOCK_ERROR_LIMIT_US = 16_000_000
-
-
-@dataclass(frozen=True)
-class Route:
-    """A route of the main table."""
-
-    destination: str
-    interface: str
-    on_link: bool
-    metric: int
-
-    @property
-    def is_default(self) -> bool:
-        """Whether it is the route for everything else."""
-        return self.destination in ("0.0.0.0/0", "::/0")
-
-
-@dataclass(frozen=True)
-class Listener:
-    """A socket that listens for TCP connections."""
-
-    address: str
-    port: int
-    inode: str
-
-
-@dataclass(frozen=True)
-class Connection:
-    """An attempt to reach something by TCP."""
-
-    target: str
-    via: str
-    state: str  # connected, refused, timeout, unresolved or unreachable
-    error: str
-    milliseconds: int
 
 
 def parse_swaps(text: str) -> List[str]:
@@ -85,47 +39,6 @@ def parse_memory_mb(text: str) -> int:
     return int(match.group(1)) // 1024 if match else 0
 
 
-def _ipv4(word: str) -> ipaddress.IPv4Address:
-    """An address as the kernel prints it: the number in the machine's own byte order."""
-    return ipaddress.IPv4Address(struct.pack("=L", int(word, 16)))
-
-
-def _ipv6(word: str) -> ipaddress.IPv6Address:
-    """An address of /proc/net/tcp6: four numbers in the machine's own byte order."""
-    return ipaddress.IPv6Address(b"".join(struct.pack("=L", int(word[at : at + 8], 16)) for at in range(0, 32, 8)))
-
-
-def parse_ipv4_routes(text: str) -> Iterator[Route]:
-    """The routes of /proc/net/route."""
-    for line in text.splitlines()[1:]:
-        words = line.split()
-        if len(words) < 8 or int(words[3], 16) & ROUTE_REJECTED:
-            continue
-        network = ipaddress.IPv4Network((_ipv4(words[1]), str(_ipv4(words[7]))), strict=False)
-        yield Route(str(network), words[0], int(words[2], 16) == 0, int(words[6]))
-
-
-def parse_ipv6_routes(text: str) -> Iterator[Route]:
-    """The routes of /proc/net/ipv6_route that lead to other hosts."""
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) < 10 or words[9] == "lo" or int(words[8], 16) & ROUTE_REJECTED:
-            continue
-        network = ipaddress.IPv6Network((int(words[0], 16), int(words[1], 16)), strict=False)
-        if not (network.is_link_local or network.is_multicast):
-            yield Route(str(network), words[9], int(words[4], 16) == 0, int(words[5], 16))
-
-
-def parse_listeners(text: str) -> Iterator[Listener]:
-    """The listening sockets of /proc/net/tcp or /proc/net/tcp6."""
-    for line in text.splitlines()[1:]:
-        words = line.split()
-        if len(words) > 9 and words[3] == LISTENING:
-            address, _colon, port = words[1].partition(":")
-            read = _ipv4 if len(address) == 8 else _ipv6
-            yield Listener(str(read(address)), int(port, 16), words[9])
-
-
 def parse_cgroup_controllers(text: str) -> List[str]:
     """The enabled controllers of /proc/cgroups (cgroup version 1)."""
     rows = [line.split() for line in text.splitlines() if not line.startswith("#")]
@@ -136,105 +49,6 @@ def parse_kubelet_version(output: str) -> str:
     """The version in what "kubelet --version" prints; empty where there is none."""
     match = re.match(r"Kubernetes v(\S+)", output)
     return match.group(1) if match else ""
-
-
-def parse_endpoint(target: str) -> Tuple[str, int]:
-    """Host and port of a URL, of host:port or of a host alone (port 443).
-
-    Raises:
-        ValueError: where it is none of these.
-    """
-    parts = urlsplit(target if "://" in target else "//" + target)
-    if not parts.hostname:
-        raise ValueError(f"{target!r} is neither a URL nor host:port")
-    return parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme, 443)
-
-
-def _proxy_for(target: str) -> Optional[str]:
-    """The proxy that the environment names for a URL."""
-    parts = urlsplit(target)
-    proxy = getproxies_environment().get(parts.scheme) if parts.scheme else None
-    if not proxy:
-        return None
-    host, port = parse_endpoint(target)
-    return None if is_bypassed(host, port, getproxies_environment().get("no", "")) else proxy
-
-
-def connect(target: str, timeout: float) -> Connection:
-    """Open and close one TCP connection to a URL or host:port, or to the proxy that is set for it."""
-    proxy = _proxy_for(target)
-    started, state, error = time.monotonic(), "connected", ""
-    try:
-        socket.create_connection(parse_endpoint(proxy or target), timeout=timeout).close()
-    except ConnectionRefusedError as problem:
-        state, error = "refused", problem.strerror or str(problem)
-    except socket.gaierror as problem:
-        state, error = "unresolved", problem.strerror or str(problem)
-    except socket.timeout:
-        state, error = "timeout", f"no answer within {timeout:g} s"
-    except (OSError, UnicodeError) as problem:
-        state, error = "unreachable", getattr(problem, "strerror", None) or str(problem)
-    return Connection(target, proxy or "", state, error, int((time.monotonic() - started) * 1000))
-
-
-def connect_all(targets: Sequence[str], timeout: float) -> List[Connection]:
-    """Try all targets at the same time.
-
-    The threads are left behind at the deadline: a resolver that hangs cannot be interrupted.
-    """
-    done: Dict[str, Connection] = {}
-
-    def attempt(target: str) -> None:
-        done[target] = connect(target, timeout)
-
-    threads = [threading.Thread(target=attempt, args=(target,), daemon=True) for target in dict.fromkeys(targets)]
-    for thread in threads:
-        thread.start()
-    deadline = time.monotonic() + timeout + CONNECT_GRACE
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    late = f"no answer within {timeout:g} s; its name may not resolve"
-    return [
-        done.get(target, Connection(target, "", "timeout", late, int(timeout * 1000)))
-        for target in dict.fromkeys(targets)
-    ]
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value that this share of the values does not exceed (nearest rank)."""
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
-
-
-def measure_fsync(folder: str, writes: int = 500, seconds: float = 3.0) -> Dict[str, Any]:
-    """How long synchronous writes of 2 KiB take in a folder, as etcd writes its log.
-
-    Args:
-        folder: where; the file has no name, so that nothing stays behind.
-        writes: at most so many.
-        seconds: at most so long.
-
-    Returns:
-        Number of writes, median, 99th percentile and worst, in milliseconds.
-    """
-    block, started = b"\0" * 2048, time.monotonic()
-    taken: List[float] = []
-    with tempfile.TemporaryFile(dir=folder, prefix=".groundwork-") as stream:
-        handle = os.open(f"/proc/self/fd/{stream.fileno()}", os.O_WRONLY | os.O_DSYNC)
-        try:
-            while len(taken) < writes and time.monotonic() - started < seconds:
-                before = time.monotonic()
-                os.write(handle, block)
-                taken.append((time.monotonic() - before) * 1000)
-        finally:
-            os.close(handle)
-    return {
-        "folder": folder,
-        "writes": len(taken),
-        "median_ms": round(percentile(taken, 0.5), 3),
-        "p99_ms": round(percentile(taken, 0.99), 3),
-        "worst_ms": round(max(taken), 3),
-    }
 
 
 class _Timex(ctypes.Structure):
@@ -259,26 +73,6 @@ def clock_synchronised() -> Optional[bool]:
     except (OSError, AttributeError):
         return None
     return None if answer < 0 else timex.maxerror < CLOCK_ERROR_LIMIT_US
-
-
-def ipv4_addresses() -> Dict[str, List[str]]:
-    """The IPv4 addresses of every interface, asked of the kernel (SIOCGIFCONF)."""
-    size = 40 if struct.calcsize("P") == 8 else 32
-    found: Dict[str, List[str]] = {}
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        room = 64 * size
-        while True:
-            buffer = array.array("B", bytes(room))
-            request = struct.pack("iP", room, buffer.buffer_info()[0])
-            used = struct.unpack("iP", fcntl.ioctl(sock.fileno(), 0x8912, request))[0]
-            if used + size <= room:
-                break
-            room *= 2
-    data = buffer.tobytes()
-    for at in range(0, used, size):
-        name = data[at : at + 16].split(b"\0", 1)[0].decode().partition(":")[0]
-        found.setdefault(name, []).append(socket.inet_ntoa(data[at + 20 : at + 24]))
-    return found
 
 
 class HostReader:
@@ -413,7 +207,7 @@ class HostReader:
         }
 
     def network_manager_spares_cni(self) -> bool:
-        """Whether NetworkManager is told to leave interfaces alone that Calico makes."""
+        """Whether NetworkManager is configured to leave alone the interfaces that Calico makes."""
         folders = ["/etc/NetworkManager/conf.d", "/run/NetworkManager/conf.d", "/usr/lib/NetworkManager/conf.d"]
         return any(
             "interface-name:cali" in self.read(f"{folder}/{name}")
@@ -425,24 +219,3 @@ class HostReader:
         """Where programs are; empty for those that are missing."""
         search = os.pathsep.join(self.path(folder) for folder in PROGRAM_FOLDERS)
         return {name: shutil.which(name, path=search) or "" for name in names}
-
-
-def default_route(routes: Sequence[Route]) -> Optional[Route]:
-    """The default route that the kernel prefers; IPv4 comes first."""
-    candidates = [route for route in routes if route.is_default]
-    return min(candidates, key=lambda route: (":" in route.destination, route.metric), default=None)
-
-
-def route_facts(routes: Sequence[Route]) -> List[Dict[str, Any]]:
-    """All routes except the default ones, each once."""
-    facts = [
-        {"destination": route.destination, "interface": route.interface, "on_link": route.on_link}
-        for route in routes
-        if not route.is_default
-    ]
-    return list({tuple(fact.values()): fact for fact in facts}.values())
-
-
-def connection_facts(connections: Sequence[Connection]) -> List[Dict[str, Any]]:
-    """The attempts as plain data."""
-    return [asdict(connection) for connection in connections]

@@ -5,29 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import socket
-import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import host
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.host import HostReader, Listener, Route
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.host import HostReader
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.proc_net import Listener, parse_listeners
 
-ROUTES = """\
-Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
-eth0\t00000000\t010200C0\t0003\t0\t0\t100\t00000000\t0\t0\t0
-eth0\t000200C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0
-tun0\t0000000A\t010200C0\t0003\t0\t0\t0\t000000FF\t0\t0\t0
-eth0\t0000640A\t00000000\t0201\t0\t0\t0\t0000FFFF\t0\t0\t0
-"""
-ROUTES6 = """\
-fd000000000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 1 0 00000001 eth0
-fe800000000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 1 0 00000001 eth0
-00000000000000000000000000000000 00 00000000000000000000000000000000 00 fd000000000000000000000000000001 00000400 1 0 00000003 eth0
-00000000000000000000000000000001 80 00000000000000000000000000000000 00 00000000000000000000000000000000 00000000 1 0 80200001 lo
-00000000000000000000000000000000 00 00000000000000000000000000000000 00 00000000000000000000000000000000 ffffffff 1 0 00200200 lo
-"""
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:192B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0
@@ -60,125 +44,14 @@ def test_memory() -> None:
     assert host.parse_memory_mb("") == 0
 
 
-def test_ipv4_routes() -> None:
-    assert list(host.parse_ipv4_routes(ROUTES)) == [
-        Route("0.0.0.0/0", "eth0", False, 100),
-        Route("192.0.2.0/24", "eth0", True, 100),
-        Route("10.0.0.0/8", "tun0", False, 0),
-    ]
-
-
-def test_ipv6_routes_leave_out_what_stays_on_the_link() -> None:
-    assert list(host.parse_ipv6_routes(ROUTES6)) == [
-        Route("fd00::/64", "eth0", True, 256),
-        Route("::/0", "eth0", False, 1024),
-    ]
-
-
-def test_default_route_prefers_ipv4_and_the_lower_metric() -> None:
-    routes = [
-        Route("::/0", "wan6", False, 1),
-        Route("0.0.0.0/0", "wlan0", False, 600),
-        Route("0.0.0.0/0", "eth0", False, 100),
-    ]
-    best = host.default_route(routes)
-    assert best is not None
-    assert best.interface == "eth0"
-    assert host.default_route([]) is None
-
-
 def test_listeners() -> None:
-    assert list(host.parse_listeners(TCP)) == [Listener("127.0.0.1", 6443, "4711")]
-    assert list(host.parse_listeners(TCP6)) == [Listener("::", 10250, "99"), Listener("::1", 80, "98")]
+    assert list(parse_listeners(TCP)) == [Listener("127.0.0.1", 6443, "4711")]
+    assert list(parse_listeners(TCP6)) == [Listener("::", 10250, "99"), Listener("::1", 80, "98")]
 
 
 def test_cgroup_controllers() -> None:
     text = "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpuset\t3\t1\t1\nmemory\t0\t1\t0\ncpu\t1\t1\t1\n"
     assert host.parse_cgroup_controllers(text) == ["cpu", "cpuset"]
-
-
-@pytest.mark.parametrize(
-    ("target", "expected"),
-    [
-        ("https://dl.k8s.io", ("dl.k8s.io", 443)),
-        ("http://mirror.example/v2/", ("mirror.example", 80)),
-        ("http://mirror.example:5000/v2/", ("mirror.example", 5000)),
-        ("api.example:6443", ("api.example", 6443)),
-        ("api.example", ("api.example", 443)),
-        ("[2001:db8::1]:6443", ("2001:db8::1", 6443)),
-    ],
-)
-def test_endpoint(target: str, expected: tuple[str, int]) -> None:
-    assert host.parse_endpoint(target) == expected
-
-
-@pytest.mark.parametrize("target", ["", "https://", "host:port"])
-def test_bad_endpoint(target: str) -> None:
-    with pytest.raises(ValueError, match=r"host:port|Port"):
-        host.parse_endpoint(target)
-
-
-def test_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("http_proxy", raising=False)
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        good = f"127.0.0.1:{server.getsockname()[1]}"
-        closed = f"http://127.0.0.1:{unused.getsockname()[1]}/"
-        found = host.connect_all([good, closed, good, "nowhere.invalid:1"], 2)
-    assert [(one.target, one.state) for one in found] == [
-        (good, "connected"),
-        (closed, "refused"),
-        ("nowhere.invalid:1", "unresolved"),
-    ]
-    assert "refused" in found[1].error
-
-
-def test_a_name_that_cannot_be_one_is_unreachable() -> None:
-    assert host.connect(f"{'x' * 70}.example:1", 1).state == "unreachable"
-
-
-def test_connection_goes_to_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        proxy = f"http://127.0.0.1:{server.getsockname()[1]}"
-        monkeypatch.setenv("https_proxy", proxy)
-        monkeypatch.setenv("no_proxy", "inside.invalid")
-        assert host.connect("https://nowhere.invalid", 2) == host.Connection(
-            "https://nowhere.invalid", proxy, "connected", "", pytest.approx(0, abs=1000)
-        )
-        assert host.connect("https://inside.invalid", 2).state == "unresolved"
-
-
-def test_a_resolver_that_hangs_does_not_hold_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    release = threading.Event()
-
-    def hang(*_arguments: Any, **_options: Any) -> None:
-        release.wait(10)
-        raise OSError("released")
-
-    monkeypatch.setattr(host.socket, "create_connection", hang)
-    monkeypatch.setattr(host, "CONNECT_GRACE", 0.1)
-    (found,) = host.connect_all(["slow.example:1"], 0.1)
-    release.set()
-    assert (found.state, found.via) == ("timeout", "")
-
-
-@pytest.mark.parametrize(
-    ("values", "share", "expected"),
-    [([5.0], 0.99, 5.0), (list(range(1, 101)), 0.99, 99), (list(range(1, 101)), 0.5, 50), ([3, 1, 2], 1.0, 3)],
-)
-def test_percentile(values: list[float], share: float, expected: float) -> None:
-    assert host.percentile(values, share) == expected
-
-
-def test_fsync_leaves_nothing(tmp_path: Path) -> None:
-    found = host.measure_fsync(str(tmp_path), writes=5)
-    assert (found["folder"], found["writes"]) == (str(tmp_path), 5)
-    assert 0 <= found["median_ms"] <= found["p99_ms"] <= found["worst_ms"]
-    assert not list(tmp_path.iterdir())
-
-
-def test_own_addresses() -> None:
-    assert "127.0.0.1" in host.ipv4_addresses()["lo"]
 
 
 def test_clock_is_known_or_not() -> None:
@@ -295,31 +168,6 @@ def test_programs_and_space(tree: Path) -> None:
     space = reader.space("/var/lib/etcd/not/yet")
     assert space["path"] == "/var/lib/etcd/not/yet"
     assert 0 <= space["free_mb"] <= space["total_mb"]
-
-
-def test_route_facts_of_many_routes_compare_none_with_all() -> None:
-    asked = 0
-
-    class Text(str):
-        __slots__ = ()
-
-        def __eq__(self, other: object) -> bool:
-            nonlocal asked
-            asked += 1
-            return str.__eq__(self, other)
-
-        __hash__ = str.__hash__
-
-    routes = [Route(Text(f"10.{n // 256}.{n % 256}.0/24"), Text("eth0"), False, 0) for n in range(2000)]
-    assert len(host.route_facts(routes)) == 2000
-    assert asked < 10 * len(routes)
-
-
-def test_route_facts_are_unique_and_without_default() -> None:
-    twice = Route("10.0.0.0/8", "tun0", False, 0)
-    assert host.route_facts([Route("0.0.0.0/0", "eth0", False, 0), twice, Route("10.0.0.0/8", "tun0", False, 9)]) == [
-        {"destination": "10.0.0.0/8", "interface": "tun0", "on_link": False}
-    ]
 
 
 @pytest.mark.parametrize(
