@@ -161,17 +161,19 @@ from typing import Any, Dict, List, Sequence, Union
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import apply_file, read_bytes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.swap import (
-    Active,
     Allowed,
-    Plan,
+    SwapPlan,
+    parse_allow,
+    plan,
+    read_state,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.swap_sources import (
+    Active,
     Source,
     SwapError,
     has_gpt_generator,
-    parse_allow,
     parse_lsblk,
     parse_swaps,
-    plan,
-    read_state,
     resolver,
 )
 
@@ -204,7 +206,7 @@ def is_gone(path: str) -> bool:
     return False
 
 
-def apply(module: AnsibleModule, todo: Plan) -> None:
+def apply(module: AnsibleModule, todo: SwapPlan) -> None:
     """What turns swap on at boot first, so that systemd does not bring back what swapoff turns off.
 
     Raises:

@@ -24,7 +24,7 @@ import pytest
 import tomllib
 import yaml
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import timer_units
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.packages import parse_repository
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.package_repository import parse_repository
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import reconcile
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import (
     api,

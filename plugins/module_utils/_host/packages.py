@@ -1,7 +1,7 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Distribution packages: which are asked for, which are installed, and the files that describe a repository."""
+"""Distribution packages: which are asked for, which are installed, and which are on offer."""
 
 from __future__ import annotations
 
@@ -9,13 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.download import unprotected
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.openpgp import (
-    BEGIN,
-    KeyFileError,
-    fingerprints,
-    normalize,
-)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import FileChange, diffs
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.package_versions import (
     Key,
     accepts,
@@ -30,6 +24,10 @@ PRE_RELEASE = re.compile(r"-(?=(alpha|beta|rc)[.\d])")
 POLICY_NAME = re.compile(r"^(\S+):$")
 POLICY_CANDIDATE = re.compile(r"^  Candidate: ([^(\s]\S*)$")
 POLICY_VERSION = re.compile(r"^ (?:\*{3}|   ) (\S+)( .*)?$")
+
+
+class PackagesError(Exception):
+    """Why the packages cannot be installed."""
 
 
 @dataclass(frozen=True)
@@ -55,66 +53,6 @@ class Offer:
     candidate: Optional[str] = None
 
 
-@dataclass(frozen=True)
-class Repository:
-    """A package repository. key is the URL of its armored OpenPGP key, or the key itself.
-
-    Fingerprints are those of the keys that may be in it; none: of any.
-    """
-
-    name: str
-    url: str
-    key: str
-    suite: str
-    components: Tuple[str, ...]
-    fingerprints: Tuple[str, ...] = ()
-    signed_metadata: bool = True
-
-    @property
-    def own_key(self) -> Optional[bytes]:
-        """The key, where it was given itself."""
-        return self.key.strip().encode() + b"\n" if BEGIN in self.key else None
-
-    def check_key(self, text: str) -> None:
-        """Make sure that a key file holds keys, and only those that it may hold.
-
-        Raises:
-            ValueError: where it does not.
-        """
-        if BEGIN not in text:
-            raise ValueError("is no armored OpenPGP key")
-        if not self.fingerprints:
-            return
-        try:
-            others = [found for found in fingerprints(text) if found not in self.fingerprints]
-        except KeyFileError as error:
-            raise ValueError(f"cannot be compared with a fingerprint: {error}") from None
-        if others:
-            raise ValueError(
-                f"holds a key with the fingerprint {', '.join(others)}, not {' or '.join(self.fingerprints)}; find out "
-                "who changed it, or correct the fingerprints"
-            )
-
-    def deb822(self, key_path: str) -> str:
-        """The text for /etc/apt/sources.list.d (see sources.list(5))."""
-        lines = ["Types: deb", f"URIs: {self.url}", f"Suites: {self.suite}"]
-        lines += [f"Components: {' '.join(self.components)}"] if self.components else []
-        return "\n".join([*lines, f"Signed-By: {key_path}"]) + "\n"
-
-    def yum(self, key_path: str, excluded: List[str]) -> str:
-        """The text for /etc/yum.repos.d (see yum.conf(5)).
-
-        Args:
-            key_path: where the key is on the host.
-            excluded: packages that only this module may install or update.
-        """
-        lines = [f"[{self.name}]", f"name={self.name}", f"baseurl={self.url}", "enabled=1", "gpgcheck=1"]
-        lines += [f"repo_gpgcheck={int(self.signed_metadata)}"]
-        lines += [f"gpgkey=file://{key_path}"]
-        lines += [f"exclude={' '.join(excluded)}"] if excluded else []
-        return "\n".join(lines) + "\n"
-
-
 def parse_request(text: str) -> Request:
     """Read 'name' or 'name=version'.
 
@@ -125,48 +63,6 @@ def parse_request(text: str) -> Request:
     if not NAME.fullmatch(name) or (separator and not version):
         raise ValueError(f"packages: {text!r} is neither a name nor name=version")
     return Request(name, PRE_RELEASE.sub("~", version) or None)
-
-
-def parse_repository(option: Optional[Dict[str, Any]], allow_http: bool = False) -> Optional[Repository]:
-    """Read the module's option.
-
-    Args:
-        option: the option; None for no repository.
-        allow_http: whether the repository and its key may come over other than https.
-
-    Raises:
-        ValueError: where a value makes no sense.
-    """
-    if option is None:
-        return None
-    if not NAME.fullmatch(option["name"]):
-        raise ValueError(f"repository: name {option['name']!r} may hold letters, digits and . _ + - only")
-    if not option["suite"].endswith("/") and not option["components"]:
-        raise ValueError("repository: a suite that does not end in '/' needs components")
-    components = tuple(option["components"] or ())
-    words = {"url": option["url"], "suite": option["suite"], **{f"components {word!r}": word for word in components}}
-    broken = [name for name, word in words.items() if not re.fullmatch(r"\S+", word) or not word.isprintable()]
-    if broken:
-        raise ValueError(f"repository: {', '.join(broken)} may have no spaces, line breaks or control characters")
-    repository = Repository(
-        option["name"],
-        option["url"],
-        option["key"],
-        option["suite"],
-        components,
-        tuple(map(normalize, option["fingerprints"])),
-        option["signed_metadata"],
-    )
-    for name, url in (("url", repository.url), ("key", repository.url if repository.own_key else repository.key)):
-        refused = "" if allow_http else unprotected(url)
-        if refused:
-            raise ValueError(f"repository: {name} {url}: {refused}")
-    if repository.own_key:
-        try:
-            repository.check_key(repository.key)
-        except ValueError as error:
-            raise ValueError(f"repository: the given key {error}") from None
-    return repository
 
 
 def parse_dpkg(text: str) -> Dict[str, str]:
@@ -256,14 +152,14 @@ def refuse_downgrades(requests: List[Request], installed: Dict[str, str], part: 
 
 
 def find_unfulfilled(requests: List[Request], installed: Dict[str, str]) -> List[str]:
-    """What to say of each package that is not installed as it was asked for, once the package manager is through."""
+    """The fault of each package that is not installed as it was asked for, once the package manager is through."""
     wrong = [
         request for request in requests if request.name not in installed or not request.accepts(installed[request.name])
     ]
-    said = {request: installed.get(request.name, "no version of it") for request in wrong}
     return [
-        f"{request}: {found} is installed, though the package manager told of no error"
-        for request, found in said.items()
+        f"{request}: {installed.get(request.name, 'no version of it')} is installed, though the package manager "
+        "reported no error"
+        for request in wrong
     ]
 
 
@@ -274,3 +170,33 @@ def _not_offered(request: Request, offer: Offer, part: Key) -> str:
     if request.version is None:
         return f"{request}: apt has no candidate for it, as where a pin forbids all of its versions: {newest}"
     return f"{request}: the host's repositories have no such version; their newest are {newest}"
+
+
+@dataclass
+class PackagePlan:
+    """What is to be done. The key is fetched where it is due."""
+
+    source: Optional[FileChange]
+    key_path: str
+    key_due: bool
+    missing: List[Request]
+    unheld: List[str]
+
+    @property
+    def changed(self) -> bool:
+        """Whether that is anything."""
+        return bool(self.missing or self.unheld or self.key_due or (self.source and self.source.changed))
+
+    def diffs(self, versions: Dict[str, str]) -> List[Dict[str, Any]]:
+        """The repository's file and the packages, before and after."""
+        shown = diffs([self.source]) if self.source else []
+        if self.key_due:
+            key = {"before_header": self.key_path, "after_header": self.key_path}
+            shown.append({**key, "before": "", "after": "the repository's key\n"})
+        before = [f"{request.name}={versions[request.name]}" for request in self.missing if request.name in versions]
+        after = [str(request) for request in self.missing] + [f"{name} on hold" for name in self.unheld]
+        header = "packages"
+        if after:
+            text = {"before": "".join(f"{line}\n" for line in before), "after": "".join(f"{line}\n" for line in after)}
+            shown.append({"before_header": header, "after_header": header, **text})
+        return shown

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import package_managers
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.package_versions import debian_part, order
 from ansible_collections.groundwork.kubernetes.plugins.modules import packages
 
@@ -59,10 +60,10 @@ def host(tmp_path: Path, urls: dict[str, str], monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "apt.conf").write_text(CONFIG.format(root=root))
     monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
     monkeypatch.setenv("DPKG_ADMINDIR", str(root / "var/lib/dpkg"))
-    monkeypatch.setattr(packages.Apt, "key_path", lambda _apt, name: f"{root}/etc/apt/keyrings/{name}.asc")
-    real = packages.plan_file
+    monkeypatch.setattr(package_managers.Apt, "key_path", lambda _apt, name: f"{root}/etc/apt/keyrings/{name}.asc")
+    real = package_managers.plan_file
     monkeypatch.setattr(
-        packages,
+        package_managers,
         "plan_file",
         lambda path, after: real(path.replace("/etc/apt/sources", f"{root}/etc/apt/sources"), after),
     )

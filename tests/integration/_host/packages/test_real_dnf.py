@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import package_managers
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.package_versions import rpm_part
 from ansible_collections.groundwork.kubernetes.plugins.modules import packages
 
@@ -48,11 +49,13 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program(tmp_path / "bin", "dnf", f"--config={tmp_path}/dnf.conf", *root)
     program(tmp_path / "bin", "rpm", f"--root={tmp_path}/root")
     monkeypatch.setenv("PATH", f"{tmp_path}/bin{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(packages, "find_manager", packages.Dnf)
-    monkeypatch.setattr(packages.Dnf, "key_path", lambda _dnf, name: f"{tmp_path}/keys/{name}")
-    real = packages.plan_file
+    monkeypatch.setattr(packages, "find_manager", package_managers.Dnf)
+    monkeypatch.setattr(package_managers.Dnf, "key_path", lambda _dnf, name: f"{tmp_path}/keys/{name}")
+    real = package_managers.plan_file
     monkeypatch.setattr(
-        packages, "plan_file", lambda path, after: real(path.replace("/etc/yum.repos.d", f"{tmp_path}/repos"), after)
+        package_managers,
+        "plan_file",
+        lambda path, after: real(path.replace("/etc/yum.repos.d", f"{tmp_path}/repos"), after),
     )
     return tmp_path
 

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import openpgp as openpgp_utils
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import package_managers, package_repository
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import packages as packages_utils
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import plan_file
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.package_versions import (
     Key,
     debian_part,
@@ -113,8 +115,8 @@ def host(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     )
 
     # Absolute paths of the host stand below a temporary folder.
-    real = packages.plan_file
-    monkeypatch.setattr(packages, "plan_file", lambda path, after: real(f"{tmp_path}{path}", after))
+    for place in (package_managers, package_repository):
+        monkeypatch.setattr(place, "plan_file", lambda path, after: plan_file(f"{tmp_path}{path}", after))
     return state
 
 
@@ -201,8 +203,8 @@ def test_what_was_installed_is_looked_at(run_module: Run, host: Host) -> None:
     host.offers = REPOQUERY if host.program == "dnf" else POLICY
     result = run_module(packages, packages=["kubelet=1.36.5", "cri-tools"])
     assert result["msg"].splitlines() == [
-        "kubelet=1.36.5: 1.36.4-1.1 is installed, though the package manager told of no error",
-        "cri-tools: no version of it is installed, though the package manager told of no error",
+        "kubelet=1.36.5: 1.36.4-1.1 is installed, though the package manager reported no error",
+        "cri-tools: no version of it is installed, though the package manager reported no error",
     ]
 
 
@@ -417,7 +419,7 @@ def test_order(part: Key, older: str, newer: str) -> None:
 
 def test_repository_with_suites() -> None:
     option = {"name": "docker", "url": "https://x", "key": KEY, "suite": "bookworm", "components": ["stable"]}
-    repository = packages_utils.parse_repository({**option, "fingerprints": [], "signed_metadata": False})
+    repository = package_repository.parse_repository({**option, "fingerprints": [], "signed_metadata": False})
     assert repository is not None
     assert "\nrepo_gpgcheck=0\n" in repository.yum("/k", [])
     assert "Suites: bookworm\nComponents: stable\n" in repository.deb822("/k")
