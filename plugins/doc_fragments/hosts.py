@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The hosts and their variables; C(hosts.told) for filters that need to know what etcd_host_info told."""
+    """The hosts and their variables; C(hosts.registered) for filters over what etcd_host_info returned."""
 
     DOCUMENTATION = r"""
 options:
@@ -22,10 +22,10 @@ options:
     required: true
 """
 
-    TOLD = r"""
+    REGISTERED = r"""
 options:
   register:
-    description: Name of the variable that holds what M(groundwork.kubernetes.etcd_host_info) told of a host.
+    description: Name of the variable that holds what M(groundwork.kubernetes.etcd_host_info) returned of a host.
     type: str
     required: true
   play_hosts:

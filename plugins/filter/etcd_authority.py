@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Callable, Dict, Mapping, Optional
 
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._etcd.plan import told
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._etcd.membership_plan import reported
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.certificates import (
     Request,
     plan_authority,
@@ -25,7 +25,7 @@ description:
   - A CA certificate without a key means that the user brings all certificates.
   - With O(peers), the CA of the members among themselves. It is another one than that of the clients, unless members
     have begun without, or only O(certificate) is given.
-extends_documentation_fragment: [groundwork.kubernetes.hosts, groundwork.kubernetes.hosts.told]
+extends_documentation_fragment: [groundwork.kubernetes.hosts, groundwork.kubernetes.hosts.registered]
 options:
   certificate:
     description: The user's CA certificates, PEM. May be empty.
@@ -82,7 +82,7 @@ def etcd_authority(
 ) -> Dict[str, Any]:
     """The decision as a dictionary."""
     names = list(hosts)
-    infos = told(names, hostvars, play_hosts, register, "ca_key")
+    infos = reported(names, hostvars, play_hosts, register, "ca_key")
     request = Request(
         str(certificate),
         str(key),

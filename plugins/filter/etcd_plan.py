@@ -9,7 +9,10 @@ from typing import Any, Callable, Dict, Optional
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.groundwork.kubernetes.plugins.filter.addresses import addresses
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._etcd.plan import make_plan, read_hosts
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._etcd.membership_plan import (
+    plan_membership,
+    read_hosts,
+)
 
 DOCUMENTATION = r"""
 name: etcd_plan
@@ -17,20 +20,20 @@ author: groundwork.kubernetes contributors (@groundwork)
 version_added: 0.1.0
 short_description: What a run has to do to the members of an etcd cluster
 description:
-  - Compares the hosts that are to be members with what M(groundwork.kubernetes.etcd_host_info) told of each and
-    M(groundwork.kubernetes.etcd_info) told of the cluster.
+  - Compares the hosts that are to be members with what M(groundwork.kubernetes.etcd_host_info) returned of each and
+    M(groundwork.kubernetes.etcd_info) returned of the cluster.
   - A host with data is a member. A host without joins the cluster, or begins one if no host has data. A dead member
     whose host is empty is replaced, and one without a host is gone.
   - Faults are a number of members that is even or above 7, an upgrade of more than one minor version or back, data of
     another cluster, and what else must be settled first.
-extends_documentation_fragment: [groundwork.kubernetes.hosts, groundwork.kubernetes.hosts.told]
+extends_documentation_fragment: [groundwork.kubernetes.hosts, groundwork.kubernetes.hosts.registered]
 options:
   version:
     description: The version of etcd that is wanted.
     type: str
     required: true
   cluster:
-    description: What M(groundwork.kubernetes.etcd_info) told. None where no member was asked.
+    description: What M(groundwork.kubernetes.etcd_info) returned. None where no member was asked.
     type: dict
 """
 
@@ -61,7 +64,7 @@ def etcd_plan(
         if cluster.get("failed"):
             raise AnsibleFilterError("cluster is the result of a failed task")
         cluster = None
-    return make_plan(found, str(version), cluster).describe()
+    return plan_membership(found, str(version), cluster).describe()
 
 
 class FilterModule:

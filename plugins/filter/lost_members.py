@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, FrozenSet, List, Optional, Sequence
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import normal, url_hosts
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._etcd.plan import answers
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._etcd.membership_plan import answers
 
 DOCUMENTATION = r"""
 name: lost_members
@@ -21,7 +21,7 @@ description:
   - A member that answers is not lost, whatever is on its host or in the inventory, unless O(named) has it or the host's
     join was interrupted.
   - A member that does not answer is lost if its host begins anew, or is none of O(known).
-  - A member that has never started has no name. It is told by the addresses of its peer URLs.
+  - A member that has never started has no name. It is recognised by the addresses of its peer URLs.
 options:
   _input:
     description: Members as M(groundwork.kubernetes.etcd_info) returns them.

@@ -16,8 +16,8 @@ description:
   - A member answers nothing while it is defragmented, seconds for each gigabyte. So it is done to one member at a
     time, only if M(groundwork.kubernetes.etcd_guard) would allow it, and each must catch up before the next one.
   - The leader comes last, after it has handed leadership to another member.
-  - Runs on several hosts, such as those of timers that go off together, take turns by a lock in etcd. Who has waited
-    asks the guard again, and leaves a member alone that another run has seen to. Without the lock nothing is
+  - Runs on several hosts, such as those of timers that go off together, wait for each other by a lock in etcd. Who has
+    waited asks the guard again, and leaves a member alone that another run has seen to. Without the lock nothing is
     defragmented, and the module fails.
   - One run covers the whole cluster, from one host. With O(member), each host can see to its own member.
   - It does not compact. Kubernetes' API server compacts every five minutes.
@@ -173,6 +173,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.lock i
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.members import (
     RefusedError,
     move_leader,
+    not_a_member,
     reachable,
     read_cluster,
     wait_caught_up,
@@ -237,8 +238,7 @@ class DefragModule(EtcdModule):
             return None
         member = find(cluster, wanted)
         if member is None:
-            names = ", ".join(map(str, cluster.members))
-            raise EtcdError(f"{wanted} is not a member of the cluster. Its members are {names}.")
+            raise not_a_member(cluster, wanted)
         if member.learner:
             raise EtcdError(f"{member} is a learner, and etcd defragments only voting members: promote it first")
         if not member.healthy:
@@ -271,7 +271,7 @@ class DefragModule(EtcdModule):
         return f"Defragmented before: {', '.join(self.result['defragmented']) or 'none'}."
 
     @contextmanager
-    def turn(self, cluster: Cluster, member: Member) -> Iterator[None]:
+    def lock(self, cluster: Cluster, member: Member) -> Iterator[None]:
         """Keep other hosts from defragmenting members meanwhile.
 
         Raises:
@@ -306,8 +306,8 @@ class DefragModule(EtcdModule):
     def done(self, cluster: Cluster, due: List[Member], limits: defragmentation.Limits) -> Cluster:
         """Defragment members one after the other; the cluster as it is then."""
         for number, member in enumerate(due):
-            with self.turn(cluster, member):
-                # Read when the turn came, so the guard judges what is true now.
+            with self.lock(cluster, member):
+                # Read when the lock is held, so the guard judges what is true now.
                 cluster = read_cluster(self.etcd)
                 self.require_safe(cluster, due[number:])
                 if limits.exceeded(find(cluster, member.hex_id) or member):

@@ -114,11 +114,10 @@ lag:
 
 from typing import Any, Dict, Optional
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import EtcdError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.members import (
-    RefusedError,
     move_leader,
     read_cluster,
+    require_safe,
     wait_caught_up,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.module import GUARD_OPTIONS, EtcdModule
@@ -127,7 +126,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.quorum
     Member,
     find,
     lag,
-    objections,
     order,
     successor,
 )
@@ -157,16 +155,11 @@ class GuardModule(EtcdModule):
 
     def check(self) -> None:
         """Refuse, or allow and move leadership if that is wanted."""
-        operation = self.options["operation"]
         cluster = read_cluster(self.etcd)
-        target = find(cluster, self.options["member"])
-        self.report(cluster, target)
-        if target is None and cluster.has_quorum:
-            names = ", ".join(map(str, cluster.members))
-            raise EtcdError(f"{self.options['member']} is not a member of the cluster. Its members are {names}.")
-        reasons = objections(cluster, target, operation, allow_downtime=self.options["allow_downtime"])
-        if reasons or target is None:
-            raise RefusedError(f"It is not safe to {operation} {self.options['member']}", reasons)
+        self.report(cluster, find(cluster, self.options["member"]))
+        target = require_safe(
+            cluster, self.options["member"], self.options["operation"], allow_downtime=self.options["allow_downtime"]
+        )
         new = successor(cluster)
         if self.options["move_leader"] and target.id == cluster.leader_id and new is not None:
             if not self.module.check_mode:

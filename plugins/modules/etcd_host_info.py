@@ -7,19 +7,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: etcd_host_info
-short_description: Tell what a host has of etcd
+short_description: Show what a host has of etcd
 version_added: 0.1.0
 author: groundwork.kubernetes contributors (@groundwork)
 description:
-  - Tells in one round trip whether a host holds a member's data, which etcd is installed, how its service is, and which
-    certificates there are.
+  - Returns in one round trip whether a host holds a member's data, which etcd is installed, how its service is, and
+    which certificates there are.
   - It asks the host alone, so it works without a cluster, on an empty host, and while etcd is down.
     M(groundwork.kubernetes.etcd_info) asks the cluster.
   - No private key leaves the host or is read by the module. OpenSSL tells whether a key belongs to its certificate.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
 options:
   data_dir:
-    description: The member's data directory. Without it, nothing is told of a member.
+    description: The member's data directory. Without it, nothing is returned of a member.
     type: path
   wal_dir:
     description: Folder of the write-ahead log, where it is outside O(data_dir).

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: etcd_info
-short_description: Tell how an etcd cluster and each of its members are
+short_description: Show how an etcd cluster and each of its members are
 version_added: 0.1.0
 author: groundwork.kubernetes contributors (@groundwork)
 description:
-  - Asks every member of an etcd cluster, and tells which is healthy, which leads, what each runs and how full it is.
+  - Asks every member of an etcd cluster, and returns which is healthy, which leads, what each runs and how full it is.
   - A cluster that is sick or has lost its quorum is an answer, not a failure.
   - Without the quorum etcd 3.5 and newer do not give the list of members. Then RV(members) are those that O(endpoints)
     lead to.
@@ -193,34 +193,16 @@ import time
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import EtcdError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.api_server import client_of_api_server
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.members import PAUSE, read_cluster
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.module import EtcdModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.quorum import Cluster, faults, order
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.pod_manifest import flags
 
 ARGUMENTS: Dict[str, Any] = {
     "quorum_timeout": {"type": "int", "default": 0},
     "healthy_timeout": {"type": "int", "default": 0},
     "api_server": {"type": "path"},
 }
-FLAGS = {"cacert": "etcd-cafile", "cert": "etcd-certfile", "key": "etcd-keyfile"}
-
-
-def client_of(manifest: str) -> Dict[str, Any]:
-    """The options of etcd's client that the API server with this manifest uses.
-
-    Raises:
-        EtcdError: if the manifest does not tell them.
-    """
-    try:
-        with open(manifest, encoding="utf-8") as stream:
-            found = flags(stream.read())
-    except (OSError, UnicodeDecodeError) as error:
-        raise EtcdError(f"api_server: {manifest} cannot be read ({error}): is there an API server here?") from error
-    if not found.get("etcd-servers"):
-        raise EtcdError(f"api_server: {manifest} has no option --etcd-servers: set endpoints, cacert, cert and key")
-    return {"endpoints": found["etcd-servers"].split(","), **{name: found.get(flag) for name, flag in FLAGS.items()}}
 
 
 class InfoModule(EtcdModule):
@@ -228,11 +210,11 @@ class InfoModule(EtcdModule):
 
     def __init__(self, module: AnsibleModule) -> None:
         if module.params["api_server"]:
-            module.params.update(client_of(module.params["api_server"]))
+            module.params.update(client_of_api_server(module.params["api_server"]))
         super().__init__(module)
 
     def run(self) -> None:
-        """Tell how it is."""
+        """Return how it is."""
         cluster = self.read()
         alarms = {alarm for member in cluster.members for alarm in member.alarms}
         self.result.update(

@@ -152,6 +152,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.quorum
     Cluster,
     Member,
     find,
+    initial_cluster,
+    member_lines,
     not_caught_up,
     objections,
     successor,
@@ -171,25 +173,6 @@ ARGUMENTS: Dict[str, Any] = {
 LEADER_TIMEOUT = 30
 
 
-def lines(cluster: Cluster) -> List[str]:
-    """The members for a diff."""
-    return sorted(
-        f"{member.name or 'not started'} {','.join(member.peer_urls)} {'learner' if member.learner else 'voting'}"
-        for member in cluster.members
-    )
-
-
-def initial_cluster(cluster: Cluster, name: str, peer_urls: List[str]) -> str:
-    """What a member is started with: all members, and itself under its name."""
-    pairs = [
-        (member.name, url)
-        for member in cluster.members
-        for url in member.peer_urls
-        if member.name and member.name != name
-    ]
-    return ",".join(f"{one}={url}" for one, url in [*sorted(pairs), *((name, url) for url in peer_urls)])
-
-
 class MemberModule(EtcdModule):
     """The module's states over one set of options."""
 
@@ -204,7 +187,7 @@ class MemberModule(EtcdModule):
         cluster = read_cluster(self.etcd)
         if not cluster.has_quorum:
             raise RefusedError(f"It is not safe to change the member {self.name}", objections(cluster, None, "add"))
-        before = lines(cluster)
+        before = member_lines(cluster)
         states = {"present": self.present, "absent": self.absent}
         self.result.update(states[self.options["state"]](cluster, before))
 
@@ -217,7 +200,7 @@ class MemberModule(EtcdModule):
             self.actions.append("added")
             if not self.module.check_mode:
                 cluster = self.add(cluster)
-                member, after = self.same(cluster), lines(cluster)
+                member, after = self.same(cluster), member_lines(cluster)
             pending = "it has not started" if self.options["learner"] else ""
         elif member.learner:
             cluster, pending = self.wait_ready(cluster)
@@ -246,7 +229,7 @@ class MemberModule(EtcdModule):
         self.require_safe(cluster, member, "remove")
         moves = member.id == cluster.leader_id and successor(cluster) is not None
         self.actions += ["moved_leader", "removed"] if moves else ["removed"]
-        after = [line for line in before if line not in lines(Cluster((member,)))]
+        after = [line for line in before if line not in member_lines(Cluster((member,)))]
         if not self.module.check_mode:
             endpoints = reachable(cluster, without=member)
             if moves:

@@ -110,9 +110,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import EtcdError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.members import (
     PAUSE,
-    RefusedError,
     move_leader,
     read_cluster,
+    require_safe,
     wait_caught_up,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.module import GUARD_OPTIONS, EtcdModule
@@ -120,7 +120,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.quorum
     QuorumError,
     find,
     lag,
-    objections,
     successor,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.restart_due import Started
@@ -215,15 +214,10 @@ class MemberService(EtcdModule):
 
     def restart(self, unit: Unit) -> None:
         """Restart a member that serves: guarded, not as the leader, and awaited."""
-        name, operation = self.options["member"], self.options["operation"]
         cluster = read_cluster(self.etcd)
-        target = find(cluster, name)
-        if target is None and cluster.has_quorum:
-            names = ", ".join(map(str, cluster.members))
-            raise EtcdError(f"{name} is not a member of the cluster. Its members are {names}.")
-        reasons = objections(cluster, target, operation, allow_downtime=self.options["allow_downtime"])
-        if reasons or target is None:
-            raise RefusedError(f"It is not safe to {operation} {name}", reasons)
+        target = require_safe(
+            cluster, self.options["member"], self.options["operation"], allow_downtime=self.options["allow_downtime"]
+        )
         if target.id == cluster.leader_id and successor(cluster) is not None:
             self.actions.append("move-leader")
             if not self.module.check_mode:
@@ -256,8 +250,8 @@ class MemberService(EtcdModule):
         try:
             cluster = wait_caught_up(self.etcd, name, self.options["wait_timeout"], self.options["max_lag"], hopeless)
         except EtcdError as error:
-            said = complaints(self.systemd.messages(200))
-            raise EtcdError(f"{error}\nThe last messages of {self.systemd.name} on this host:\n{said}") from error
+            messages = complaints(self.systemd.messages(200))
+            raise EtcdError(f"{error}\nThe last messages of {self.systemd.name} on this host:\n{messages}") from error
         target = find(cluster, name)
         self.result["lag"] = target and lag(cluster, target)
 

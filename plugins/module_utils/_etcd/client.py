@@ -6,20 +6,55 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
 import os
-import re
-from dataclasses import dataclass
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.answers import (
+    Alarm,
+    EndpointHealth,
+    EndpointStatus,
+    MemberRecord,
+    Sample,
+    parse_alarms,
+    parse_health,
+    parse_json,
+    parse_members,
+    parse_sample,
+    parse_status,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.snapshot import (
     Snapshot,
     SnapshotError,
     check_file,
     describe,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.tools import (
+    CommandError,
+    EtcdError,
+    Tool,
+    ToolMissingError,
+    Version,
+    explain,
+    parse_version,
+)
+
+# What modules need beside the client comes from here, too.
+__all__ = [
+    "CLIENT_OPTIONS",
+    "CLIENT_REQUIRED_TOGETHER",
+    "TOOL_OPTIONS",
+    "CommandError",
+    "EndpointStatus",
+    "Etcd",
+    "EtcdError",
+    "Sample",
+    "Tool",
+    "ToolMissingError",
+    "Version",
+    "explain",
+    "verify_snapshot",
+]
 
 TOOL_OPTIONS: Dict[str, Any] = {"bin_dir": {"type": "path"}}
 CLIENT_OPTIONS: Dict[str, Any] = {
@@ -33,204 +68,6 @@ CLIENT_OPTIONS: Dict[str, Any] = {
 }
 CLIENT_REQUIRED_TOGETHER = [("cert", "key")]
 BINARY_FOLDERS = ["/usr/local/bin", "/usr/bin"]
-
-
-class EtcdError(Exception):
-    """What a module reports: etcd or one of its tools did not do what was asked."""
-
-
-class ToolMissingError(EtcdError):
-    """No binary on this host can do it."""
-
-
-class CommandError(EtcdError):
-    """A tool exited with an error; the message holds the command and what it said."""
-
-    def __init__(self, command: Sequence[str], rc: int, stderr: str) -> None:
-        self.rc, self.stderr, self.reason = rc, stderr, explain(stderr)
-        super().__init__(f"{' '.join(command)} failed with exit code {rc}: {self.reason}")
-
-    @property
-    def no_space(self) -> bool:
-        """Whether a file system was full."""
-        return "no space left on device" in self.stderr
-
-
-class Version(NamedTuple):
-    """A version of etcd, comparable."""
-
-    major: int
-    minor: int
-    patch: int
-
-    def __str__(self) -> str:
-        return f"{self.major}.{self.minor}.{self.patch}"
-
-
-@dataclass(frozen=True)
-class Tool:
-    """A binary and its version."""
-
-    path: str
-    version: Version
-
-    @property
-    def name(self) -> str:
-        """etcdctl or etcdutl."""
-        return os.path.basename(self.path)
-
-    @property
-    def bumps_revision(self) -> bool:
-        """Whether its restore knows --bump-revision and --mark-compacted."""
-        first = {(3, 4): Version(3, 4, 27), (3, 5): Version(3, 5, 10)}
-        return self.version >= first.get(self.version[:2], Version(3, 6, 0))
-
-    @property
-    def reads_snapshots(self) -> bool:
-        """Whether it has the commands snapshot status and snapshot restore: etcdctl lost them in 3.6."""
-        return self.name == "etcdutl" or self.version < Version(3, 6, 0)
-
-
-@dataclass(frozen=True)
-class EndpointHealth:
-    """Whether a member answered a read that needs the quorum, and had no alarm."""
-
-    endpoint: str
-    healthy: bool
-    error: str
-
-
-@dataclass(frozen=True)
-class EndpointStatus:
-    """What one member says of itself."""
-
-    endpoint: str
-    member_id: int
-    leader: int
-    version: str
-    revision: int
-    db_size: int
-    learner: bool
-    errors: Tuple[str, ...]
-    db_in_use: int = 0
-    db_quota: int = 0
-    raft_term: int = 0
-    raft_index: int = 0
-    raft_applied_index: int = 0
-
-
-@dataclass(frozen=True)
-class MemberRecord:
-    """What the cluster's list says of a member; one that has never started has no name and no client URLs."""
-
-    id: int
-    name: str
-    peer_urls: Tuple[str, ...]
-    client_urls: Tuple[str, ...]
-    learner: bool
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """An alarm that is raised, and the member that raised it."""
-
-    member_id: int
-    kind: str
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A read below a prefix: how many keys are there, the member's revision, and the hash of the first few of them."""
-
-    count: int
-    revision: int
-    sha256: str
-
-
-def parse_version(text: str) -> Version:
-    """The version that ``etcdctl version``, ``etcdutl version`` or ``etcd --version`` prints."""
-    match = re.search(r"version:\s*v?(\d+)\.(\d+)\.(\d+)", text, re.IGNORECASE)
-    if match is None:
-        raise EtcdError(f"cannot read a version from {text.strip()!r}")
-    return Version(*(int(part) for part in match.groups()))
-
-
-def explain(stderr: str) -> str:
-    """The lines meant for people: log records are dropped unless there is nothing else."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    said = [line for line in lines if not re.match(r"\{|\d{4}-\d\d-\d\d[T ].*\b(info|warn|I|W)\b", line)]
-    errors = [line for line in said if line.startswith(("Error:", "panic:", "fatal error:"))]
-    return "; ".join((errors or said or lines[-1:])[:3]) or "no message"
-
-
-def parse_health(text: str) -> List[EndpointHealth]:
-    """The answer of ``endpoint health``; members in the order in which they answered."""
-    return [
-        EndpointHealth(item["endpoint"], bool(item.get("health")), item.get("error", "")) for item in parse_json(text)
-    ]
-
-
-def parse_status(text: str) -> List[EndpointStatus]:
-    """The answer of ``endpoint status``; etcd leaves out fields that are false, zero or empty."""
-    found = []
-    for item in parse_json(text) or []:
-        status = item["Status"]
-        found.append(
-            EndpointStatus(
-                endpoint=item["Endpoint"],
-                member_id=status["header"].get("member_id", 0),
-                leader=status.get("leader", 0),
-                version=status.get("version", ""),
-                revision=status["header"].get("revision", 0),
-                db_size=status.get("dbSize", 0),
-                learner=status.get("isLearner", False),
-                errors=tuple(status.get("errors") or ()),
-                db_in_use=status.get("dbSizeInUse", 0),
-                db_quota=status.get("dbSizeQuota", 0),
-                raft_term=status.get("raftTerm", 0),
-                raft_index=status.get("raftIndex", 0),
-                raft_applied_index=status.get("raftAppliedIndex", 0),
-            )
-        )
-    return found
-
-
-def parse_sample(text: str) -> Sample:
-    """The answer of ``get``; etcd leaves out fields that are zero or empty."""
-    answer = parse_json(text)
-    records = json.dumps(answer.get("kvs", []), sort_keys=True).encode()
-    return Sample(answer.get("count", 0), answer["header"].get("revision", 0), hashlib.sha256(records).hexdigest())
-
-
-def parse_members(text: str) -> List[MemberRecord]:
-    """The answer of ``member list``."""
-    return [
-        MemberRecord(
-            id=item["ID"],
-            name=item.get("name", ""),
-            peer_urls=tuple(item.get("peerURLs") or ()),
-            client_urls=tuple(item.get("clientURLs") or ()),
-            learner=item.get("isLearner", False),
-        )
-        for item in parse_json(text).get("members") or []
-    ]
-
-
-def parse_alarms(text: str) -> List[Alarm]:
-    """The answer of ``alarm list``: etcd's AlarmType is a number in JSON."""
-    names = {1: "NOSPACE", 2: "CORRUPT"}
-    return [
-        Alarm(item.get("memberID", 0), names.get(item.get("alarm", 0), f"number {item.get('alarm', 0)}"))
-        for item in parse_json(text).get("alarms") or []
-    ]
-
-
-def parse_json(text: str) -> Any:
-    """A tool's JSON; Python keeps the 64-bit ids whole."""
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise EtcdError(f"expected JSON, got {text.strip()[:200]!r}") from error
 
 
 class Etcd:
@@ -267,14 +104,14 @@ class Etcd:
         """
         health = self.health()
         candidates = [item.endpoint for item in health if item.healthy]
-        said = "; ".join(f"{item.endpoint}: {item.error or 'unhealthy'}" for item in health if not item.healthy)
+        unfit = "; ".join(f"{item.endpoint}: {item.error or 'unhealthy'}" for item in health if not item.healthy)
         if not candidates and not allow_unhealthy:
             raise EtcdError(
-                f"no endpoint is healthy ({said}). If the cluster has lost its quorum or has an alarm, "
+                f"no endpoint is healthy ({unfit}). If the cluster has lost its quorum or has an alarm, "
                 "allow_unhealthy takes the snapshot from one member as it is"
             )
         if not candidates:
-            self.module.warn(f"no endpoint is healthy ({said}): the snapshot may lack the newest changes")
+            self.module.warn(f"no endpoint is healthy ({unfit}): the snapshot may lack the newest changes")
             candidates = [item.endpoint for item in health]
         refused: List[str] = []
         for endpoint in candidates:

@@ -14,10 +14,11 @@ import subprocess
 from contextlib import contextmanager
 from typing import Iterator, List, Sequence
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import Etcd, EtcdError, explain
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import Etcd
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.tools import EtcdError, explain
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.processes import bound_to
 
-LEASE = 60  # after so many seconds the turn of a host that is gone passes on
+LEASE = 60  # seconds after which the lock of a host that is gone passes on
 
 
 @contextmanager
@@ -56,7 +57,7 @@ def _await_key(process: subprocess.Popen[bytes], command: List[str], patience: i
     out = process.stdout
     if out is None or not select.select([out], [], [], patience)[0]:
         raise EtcdError(
-            f"the turn did not come: another host has been {work} for {patience} seconds and has not finished"
+            f"the lock was not free in time: another host has been {work} for {patience} seconds and has not finished"
         )
     if not out.readline().strip():
         _out, err = process.communicate()

@@ -8,15 +8,13 @@ from __future__ import annotations
 import time
 from typing import Callable, Dict, List, Optional, Tuple
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.answers import (
     Alarm,
-    CommandError,
     EndpointHealth,
     EndpointStatus,
-    Etcd,
-    EtcdError,
     MemberRecord,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import Etcd
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.quorum import (
     Cluster,
     Member,
@@ -25,6 +23,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.quorum
     objections,
     successor,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.tools import CommandError, EtcdError
 
 PAUSE = 1.0  # seconds between two looks at the cluster
 RECONFIGURE_TIMEOUT = 20  # etcd takes no change until its members have been connected for 5 seconds
@@ -72,17 +71,32 @@ def reachable(cluster: Cluster, without: Optional[Member] = None) -> List[str]:
     return [url for member in fit for url in member.client_urls]
 
 
-def require_safe(
-    cluster: Cluster, target: Optional[Member], operation: str, subject: str, *, learner: bool = False
-) -> None:
-    """Refuse what could cost the quorum.
+def not_a_member(cluster: Cluster, wanted: str) -> EtcdError:
+    """What a module reports of a member that the cluster does not have."""
+    names = ", ".join(map(str, cluster.members))
+    return EtcdError(f"{wanted} is not a member of the cluster. Its members are {names}.")
+
+
+def require_safe(cluster: Cluster, wanted: str, operation: str, *, allow_downtime: bool) -> Member:
+    """The member that is to be touched, if that cannot cost the quorum.
+
+    Args:
+        cluster: all members.
+        wanted: the member, as the option member names it.
+        operation: what is about to be done to it, of those of quorum.DONE.
+        allow_downtime: whether the only member, or one of two, may be away.
 
     Raises:
+        EtcdError: if the cluster has no such member.
         RefusedError: with all reasons.
     """
-    reasons = objections(cluster, target, operation, learner=learner)
-    if reasons:
-        raise RefusedError(subject, reasons)
+    target = find(cluster, wanted)
+    if target is None and cluster.has_quorum:
+        raise not_a_member(cluster, wanted)
+    reasons = objections(cluster, target, operation, allow_downtime=allow_downtime)
+    if reasons or target is None:
+        raise RefusedError(f"It is not safe to {operation} {wanted}", reasons)
+    return target
 
 
 def move_leader(etcd: Etcd, cluster: Cluster, timeout: int) -> Member:
@@ -111,7 +125,7 @@ def wait_caught_up(
         wanted: the member.
         timeout: seconds.
         max_lag: how many entries of the log it may be behind.
-        hopeless: tells why there is no use in waiting on, if so.
+        hopeless: returns why there is no use in waiting on, if so.
     """
     end = time.monotonic() + timeout
     while True:
@@ -179,7 +193,7 @@ def _member(
 ) -> Member:
     found = [statuses[url] for url in record.client_urls if url in statuses]
     own = [status for status in found if status.member_id == record.id]
-    # Alarms are told apart from the rest: every member repeats those of all members.
+    # Alarms are kept apart from the rest: every member repeats those of all members.
     errors = [error for status in own for error in status.errors if "alarm:" not in error]
     reads = [health[url] for url in record.client_urls if url in health]
     if not record.client_urls:

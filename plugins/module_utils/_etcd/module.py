@@ -12,10 +12,10 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client
     CLIENT_OPTIONS,
     CLIENT_REQUIRED_TOGETHER,
     Etcd,
-    EtcdError,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.members import RefusedError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.quorum import QuorumError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.tools import EtcdError
 
 GUARD_OPTIONS: Dict[str, Any] = {
     "allow_downtime": {"type": "bool", "default": False},

@@ -10,7 +10,7 @@ more than half of the voting members must answer at any time, and one change is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import normal, same_url, url_hosts
 
@@ -165,6 +165,25 @@ def order(cluster: Cluster) -> List[Member]:
         cluster.members,
         key=lambda member: (member.id == cluster.leader_id, member.healthy, not member.learner, member.name, member.id),
     )
+
+
+def member_lines(cluster: Cluster) -> List[str]:
+    """The members, a line each, for a diff."""
+    return sorted(
+        f"{member.name or 'not started'} {','.join(member.peer_urls)} {'learner' if member.learner else 'voting'}"
+        for member in cluster.members
+    )
+
+
+def initial_cluster(cluster: Cluster, name: str, peer_urls: Sequence[str]) -> str:
+    """What a member is started with: all members, and itself under its name."""
+    pairs = [
+        (member.name, url)
+        for member in cluster.members
+        for url in member.peer_urls
+        if member.name and member.name != name
+    ]
+    return ",".join(f"{one}={url}" for one, url in [*sorted(pairs), *((name, url) for url in peer_urls)])
 
 
 def lag(cluster: Cluster, member: Member) -> Optional[int]:

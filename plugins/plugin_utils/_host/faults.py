@@ -20,7 +20,7 @@ EVERY_HOST = "*"
 FAULTS: dict[str, str] = {
     # inputs
     "address-clash": "hosts share an address, or an address lies in a cluster network",
-    "address-from-host": "the host alone tells the address that its serving certificate would be approved for",
+    "address-from-host": "the host alone reports the address that its serving certificate would be approved for",
     "backup-plain": "archives of backups would leave the hosts without encryption",
     "checksum-invalid": "a checksum is neither SHA-256 nor a URL",
     "cidr-clash": "the pod and service networks overlap or differ in address families",
@@ -39,7 +39,7 @@ FAULTS: dict[str, str] = {
     "members-even": "an even number of etcd members",
     "members-too-many": "more than 7 etcd members",
     "name-clash": "nodes share a name",
-    "name-from-host": "a node's name is made of facts, which the host itself tells",
+    "name-from-host": "a node's name is made of facts, which the host itself reports",
     "name-invalid": "a name is not a DNS name as Kubernetes requires",
     "port-clash": "two programs of a host would listen on one port",
     "proxy-mode-unsupported": "kube-proxy of this version lacks the mode",

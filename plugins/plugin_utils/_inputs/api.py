@@ -48,7 +48,7 @@ def endpoint(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
 def api_servers(host: HostInput, inputs: Inputs) -> dict[str, str]:
     """The API servers that a host asks for their versions: those of control planes outside of the run, and its own.
 
-    By host, with an empty text where the address is not known. The other control planes tell of themselves.
+    By host, with an empty text where the address is not known. The other control planes report of themselves.
     """
     played = {one.name for one in inputs.played} - {host.name}
     known = {one.name: one for one in inputs.hosts if one.ips}
@@ -101,7 +101,7 @@ def api_address(inputs: Inputs) -> Iterator[Fault]:
 
 
 def _settings(inputs: Inputs, leader: HostInput) -> Settings:
-    """What the role endpoint would judge, as far as variables tell it."""
+    """What the role endpoint would judge, as far as variables show it."""
     known = {host.name: [str(address) for address in host.ips] for host in inputs.hosts}
     holders = {
         host.name: known[host.name][0] for host in inputs.hosts if inputs.holds_virtual_ip(host) and known[host.name]

@@ -17,9 +17,9 @@ def faults(states: Mapping[str, State]) -> List[Tuple[str, str]]:
     """Hosts of the control plane that people have to put right first, each with what is wrong and what to do.
 
     Args:
-        states: what kubeadm_info told of each host.
+        states: what kubeadm_info returned of each host.
     """
-    # Those that a cluster can be told of by; one whose initialization was interrupted may go on with it.
+    # Those that show which cluster it is; one whose initialization was interrupted may go on with it.
     holding = [name for name, state in states.items() if state["role"] == "control_plane" and not state["interrupted"]]
     beginning = [name for name, state in states.items() if state["interrupted"] == "init"]
     return [(name, text) for name, state in states.items() for text in _faults(name, state, holding, beginning)]

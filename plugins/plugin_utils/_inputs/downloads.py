@@ -46,7 +46,7 @@ def leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def _switched_on(host: HostInput, variable: str) -> bool:
-    # What is no boolean is told by its type.
+    # What is no boolean is reported by its type.
     return bool(boolean(host.values.get(variable) or False, strict=False))
 
 

@@ -26,7 +26,7 @@ def empty_values(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
 
 
 def _single_values(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Paths that must have one value each, with what they have; what has another form is told by its type."""
+    """Paths that must have one value each, with what they have; what has another form is reported by its type."""
     for variable in ENVIRONMENTS:
         yield from _items(variable, values.get(variable))
     for argument in _maps(values.get("kubernetes_kubelet_extra_args")):

@@ -81,7 +81,7 @@ def authorities(nodes: Sequence[Node]) -> Iterator[Fault]:
     planes = [node for node in nodes if CONTROL_PLANE in node.roles]
     etcds = [node for node in nodes if ETCD in node.roles and node.setting("external_etcd")]
     compared: list[tuple[str, list[tuple[Node, str]]]] = [
-        # Those that are in a cluster are told apart as clusters.
+        # Those that are in a cluster are compared as clusters.
         (
             "Kubernetes' CA",
             [(node, public_keys.KUBERNETES_CA) for node in planes if not all(p.in_cluster for p in planes)],

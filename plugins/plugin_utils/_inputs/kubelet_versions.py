@@ -4,7 +4,7 @@
 """Judges the kubelets that a run would install against the API servers that run, also those it leaves out.
 
 A kubelet must never be newer than an API server that it may reach
-(https://kubernetes.io/releases/version-skew-policy/). What variables say of the control planes does not tell: new
+(https://kubernetes.io/releases/version-skew-policy/). What variables say of the control planes is no proof: new
 programs upgrade no cluster. What is not known is not taken for fine where a kubelet would change.
 """
 
@@ -69,18 +69,18 @@ class Running:
 
 
 def running(nodes: Sequence[Node], left_out: Mapping[str, Facts]) -> Running:
-    """What the hosts of a run, those that were asked beside them, and the API servers themselves tell."""
+    """What the hosts of a run, those that were asked beside them, and the API servers themselves report."""
     found = Running()
     servers = {host: server for node in nodes for host, server in (node.setting("api_servers") or {}).items()}
     answers = [answer for node in nodes for answer in node.facts.get("api_servers") or []]
     for host, server in servers.items():
-        said = [answer for answer in answers if server and answer["server"] == server]
-        version = next((answer["version"] for answer in said if answer["version"]), "")
+        given = [answer for answer in answers if server and answer["server"] == server]
+        version = next((answer["version"] for answer in given if answer["version"]), "")
         if version:
             found.versions[host] = version
         else:
             silent = "no node of this run could ask it" if server else "its address is not known"
-            found.unknown[host] = next((answer["error"] for answer in said), "") or silent
+            found.unknown[host] = next((answer["error"] for answer in given), "") or silent
     for node in nodes:
         if CONTROL_PLANE in node.roles:
             found.add(node.name, node.facts)
@@ -104,7 +104,7 @@ def gets_newer(node: Node) -> bool:
 
 
 def to_ask(nodes: Sequence[Node]) -> list[str]:
-    """The control planes outside of a run that must be asked, since no API server told and a kubelet would change."""
+    """The control planes outside of a run to ask, since no API server answered and a kubelet would change."""
     return (
         sorted(running(nodes, {}).unknown.keys() - {node.name for node in nodes}) if any(map(gets_newer, nodes)) else []
     )
@@ -115,7 +115,7 @@ def kubelet_versions(nodes: Sequence[Node], left_out: Mapping[str, Facts]) -> It
     known = running(nodes, left_out)
     for node in nodes:
         own = known.versions.get(node.name) if CONTROL_PLANE in node.roles else None
-        # Of a control plane whose own API server has another version, that is said already.
+        # Of a control plane whose own API server has another version, that is reported already.
         if node.runs_kubelet and _wanted(node) and own in (None, _wanted(node)):
             yield from _node(node, known)
 

@@ -134,7 +134,7 @@ class Inputs:
 
     @cached_property
     def stacked(self) -> bool:
-        """Whether etcd's members are the control planes: kubeadm makes them so unless it is told of another etcd."""
+        """Whether etcd's members are the control planes: kubeadm makes them so unless it is given another etcd."""
         return not self.members(ETCD) and not any(_external_etcd(host) for host in self.hosts)
 
     def leader(self) -> HostInput:

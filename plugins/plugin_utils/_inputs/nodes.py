@@ -102,14 +102,14 @@ def _families(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
 
 
 def identity(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
-    """Whether the inventory tells by what others know a node; the host itself could tell the name of any other."""
+    """Whether the inventory has by what others know a node; the host itself could give the name of any other."""
     if host.inventory is None or not runs_kubelet(inputs.roles_of(host.name)):
         return
     name = host.text("kubernetes_node_name")
     if name and "kubernetes_node_name" not in host.inventory:
         text = (
-            f"kubernetes_node_name {name} is made of facts, which the host itself tells, but labels, taints and tokens "
-            f"go by it; set it in the inventory without facts, as {name} for example"
+            f"kubernetes_node_name {name} is made of facts, which the host itself reports, but labels, taints and "
+            f"tokens go by it; set it in the inventory without facts, as {name} for example"
         )
         yield host.fault("name-from-host", text)
     signed = boolean(host.values.get("kubernetes_kubelet_signed_certificates"), strict=False)
@@ -119,7 +119,7 @@ def identity(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
     if [read_address(connection)] != host.ips:
         shown = ", ".join(map(str, host.ips))
         text = (
-            f"kubernetes_node_ip {shown} is told by the host alone, and Ansible connects to {connection}, but a "
+            f"kubernetes_node_ip {shown} is reported by the host alone, and Ansible connects to {connection}, but a "
             "serving certificate is only approved for an address that the inventory knows "
             f"(kubernetes_kubelet_signed_certificates); set kubernetes_node_ip in the inventory, to {shown} if that "
             "is right"

@@ -4,7 +4,7 @@
 """Judges hosts by what host_facts read of them: all checks, on one host and across hosts.
 
 Each check stands in the file of its subject: host_machine, host_network, host_cluster, ports, control_planes. The
-versions of kubelets are judged in kubelet_versions, with what hosts outside of the run tell.
+versions of kubelets are judged in kubelet_versions, with what hosts outside of the run report.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ CLUSTER_CHECKS: list[Callable[[Sequence[Node]], Iterator[Fault]]] = [
 
 
 def read_nodes(results: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Node]:
-    """The hosts of which host_facts told, with their settings."""
+    """The hosts of which there are facts, with their settings."""
     return [
         Node(name, outcome["host"], settings.get(name, {})) for name, outcome in results.items() if "host" in outcome
     ]

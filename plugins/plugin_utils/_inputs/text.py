@@ -193,7 +193,7 @@ def _copy(copy: Mapping[str, Any]) -> Iterator[str]:
     for key, value in settings.items() if isinstance(settings, Mapping) else []:
         fault = "" if KEY.fullmatch(str(key)) else "a setting's name has letters, digits, _ and - only"
         fault = fault or (ini_fault(value) if isinstance(value, str) else "")
-        if fault and not broken(str(value)) and not broken(str(key)):  # that was told already
+        if fault and not broken(str(value)) and not broken(str(key)):  # that was reported already
             yield f"backup_copies.settings: {key} of {name} (its value is not shown) cannot be used: {fault}"
 
 

@@ -176,7 +176,7 @@ def test_hosts_take_turns_by_a_lock_that_the_other_members_keep(etcd: Cluster) -
         (
             "#!/bin/sh\nexec sleep 20\n",
             {},
-            "as the turn did not come: another host has been defragmenting for 1 seconds",
+            "as the lock was not free in time: another host has been defragmenting for 1 seconds",
         ),
         (LOCK, {3: 1}, "as etcd gives no lock while the alarm NOSPACE is raised: use disarm=true"),
     ],

@@ -9,22 +9,24 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.answers import (
     Alarm,
-    CommandError,
     EndpointHealth,
     EndpointStatus,
-    Etcd,
-    EtcdError,
     MemberRecord,
-    Tool,
-    ToolMissingError,
-    Version,
-    explain,
     parse_alarms,
     parse_health,
     parse_members,
     parse_status,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import Etcd
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.tools import (
+    CommandError,
+    EtcdError,
+    Tool,
+    ToolMissingError,
+    Version,
+    explain,
     parse_version,
 )
 

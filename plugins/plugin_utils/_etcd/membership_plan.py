@@ -66,7 +66,7 @@ class Host:
 
 
 @dataclass
-class Plan:
+class MembershipPlan:
     """What is to be done; nothing of it if there are faults."""
 
     faults: List[str] = field(default_factory=list)
@@ -89,15 +89,15 @@ def url(address: str, port: int) -> str:
     return f"https://{host_and_port(address, port)}"
 
 
-def make_plan(hosts: List[Host], version: str, cluster: Optional[Mapping[str, Any]] = None) -> Plan:
+def plan_membership(hosts: List[Host], version: str, cluster: Optional[Mapping[str, Any]] = None) -> MembershipPlan:
     """Decide what a run does.
 
     Args:
         hosts: all that are to be members.
         version: of etcd, that is wanted.
-        cluster: what the module etcd_info told; None where no member could be asked.
+        cluster: what the module etcd_info returned; None where no member could be asked.
     """
-    plan = Plan(initial_cluster=",".join(f"{host.member}={host.peer_url}" for host in hosts))
+    plan = MembershipPlan(initial_cluster=",".join(f"{host.member}={host.peer_url}" for host in hosts))
     plan.faults += _count(hosts) + _unique(hosts)
     begun = [host for host in hosts if host.data]
     plan.endpoints = [host.client_url for host in begun or hosts]
@@ -145,7 +145,7 @@ def _unique(hosts: List[Host]) -> List[str]:
     return faults
 
 
-def _versions(plan: Plan, version: str, running: List[str]) -> None:
+def _versions(plan: MembershipPlan, version: str, running: List[str]) -> None:
     """One minor at a time, and never back."""
     try:
         wanted = parse(version)
@@ -177,7 +177,7 @@ def _versions(plan: Plan, version: str, running: List[str]) -> None:
             )
 
 
-def _begin(plan: Plan, hosts: List[Host], members: List[Mapping[str, Any]]) -> None:
+def _begin(plan: MembershipPlan, hosts: List[Host], members: List[Mapping[str, Any]]) -> None:
     """Which hosts start a new cluster, or go on with a start that was interrupted."""
     unseen = [host.name for host in hosts if not host.seen]
     begun = [host for host in hosts if host.data]
@@ -216,7 +216,7 @@ def _placed(initial_cluster: str) -> List[Tuple[str, str]]:
     return sorted((name, normal_url(link)) for name, _equals, link in pairs)
 
 
-def _change(plan: Plan, hosts: List[Host], new: List[Host], members: List[Mapping[str, Any]]) -> None:
+def _change(plan: MembershipPlan, hosts: List[Host], new: List[Host], members: List[Mapping[str, Any]]) -> None:
     """Who joins, who is replaced, who is gone."""
     owned: Dict[str, str] = {}
     for host in hosts:
@@ -241,7 +241,7 @@ def _change(plan: Plan, hosts: List[Host], new: List[Host], members: List[Mappin
     plan.endpoints = [link for one in members if one.get("started") for link in one["client_urls"]] or plan.endpoints
 
 
-def _join(plan: Plan, host: Host, found: List[Mapping[str, Any]]) -> None:
+def _join(plan: MembershipPlan, host: Host, found: List[Mapping[str, Any]]) -> None:
     """A host without data becomes a member; what is left of an earlier one under its name or address goes."""
     for one in found:
         if answers(one):
@@ -253,7 +253,7 @@ def _join(plan: Plan, host: Host, found: List[Mapping[str, Any]]) -> None:
     plan.join.append(host.name)
 
 
-def _keep(plan: Plan, host: Host, found: List[Mapping[str, Any]]) -> None:
+def _keep(plan: MembershipPlan, host: Host, found: List[Mapping[str, Any]]) -> None:
     """A host with data is a member already, or its data is of no use."""
     own = [one for one in found if one["name"] == host.member or same_url(host.peer_url, one["peer_urls"])]
     if not own:
@@ -273,7 +273,7 @@ def _keep(plan: Plan, host: Host, found: List[Mapping[str, Any]]) -> None:
 
 
 def answers(member: Mapping[str, Any]) -> bool:
-    """Whether a member lives: it tells its version even where it is not healthy."""
+    """Whether a member lives: it gives its version even where it is not healthy."""
     return bool(member.get("healthy") or member.get("version"))
 
 
@@ -290,10 +290,10 @@ def _text(version: Version) -> str:
     return ".".join(map(str, version))
 
 
-def told(
+def reported(
     names: List[str], hostvars: Mapping[str, Any], seen: Collection[str], register: str, field: str
 ) -> Dict[str, Mapping[str, Any]]:
-    """What etcd_host_info told, by host; a skipped task, or a failed one, registers a result without the field."""
+    """What etcd_host_info returned, by host; a skipped task, or a failed one, registers a result without the field."""
     known = inventory_of(hostvars)
     found = {name: known[name].get(register) for name in names if name in seen}
     return {name: info for name, info in found.items() if isinstance(info, Mapping) and field in info}
@@ -309,9 +309,9 @@ def read_hosts(
         hostvars: the variables of all hosts.
         addresses: theirs, in the same order.
         seen: hosts that take part in the run.
-        register: the variable with what etcd_host_info told of a host.
+        register: the variable with what etcd_host_info returned of a host.
     """
-    found, infos, known = [], told(names, hostvars, seen, register, "data"), inventory_of(hostvars)
+    found, infos, known = [], reported(names, hostvars, seen, register, "data"), inventory_of(hostvars)
     for name, address in zip(names, addresses):
         info = infos.get(name)
         found.append(

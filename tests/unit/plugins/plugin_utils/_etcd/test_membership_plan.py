@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.groundwork.kubernetes.plugins.filter.etcd_plan import etcd_plan
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._etcd.plan import Host, Plan, make_plan
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._etcd.membership_plan import (
+    Host,
+    MembershipPlan,
+    plan_membership,
+)
 
 V = "3.6.15"
 NEW = {"ETCD_INITIAL_CLUSTER_STATE": "new", "ETCD_INITIAL_CLUSTER": ""}
@@ -54,7 +58,7 @@ def unstarted(number: int) -> dict[str, Any]:
 THREE = cluster(member(1), member(2), member(3))
 
 
-def did(plan: Plan) -> dict[str, Any]:
+def did(plan: MembershipPlan) -> dict[str, Any]:
     return {
         key: value for key, value in plan.describe().items() if value and key in ("begin", "join", "replaced", "gone")
     }
@@ -91,7 +95,7 @@ def did(plan: Plan) -> dict[str, Any]:
     ],
 )
 def test_what_is_done(states: str, seen: dict[str, Any] | None, expected: dict[str, Any]) -> None:
-    plan = make_plan(hosts(states), V, seen)
+    plan = plan_membership(hosts(states), V, seen)
     assert plan.faults == []
     assert did(plan) == expected
 
@@ -142,7 +146,7 @@ def test_what_is_done(states: str, seen: dict[str, Any] | None, expected: dict[s
     ],
 )
 def test_refused(states: str, seen: dict[str, Any] | None, said: str) -> None:
-    assert any(said in fault for fault in make_plan(hosts(states), V, seen).faults)
+    assert any(said in fault for fault in plan_membership(hosts(states), V, seen).faults)
 
 
 LONG = "2001:0DB8:0:0:0:0:0:0003"
@@ -154,24 +158,24 @@ LONG = "2001:0DB8:0:0:0:0:0:0003"
 def test_an_address_is_the_same_however_the_member_was_given_it(link: str) -> None:
     third = {"h3": {"address": "2001:db8::3"}}
     for found in (member(3, peer_urls=[link]), dead(3, name="old", peer_urls=[link])):
-        assert make_plan(hosts("ddd", **third), V, cluster(member(1), member(2), found)).describe()["gone"] == []
+        assert plan_membership(hosts("ddd", **third), V, cluster(member(1), member(2), found)).describe()["gone"] == []
     healthy = cluster(member(1), member(2), member(3, name="other", peer_urls=[link]))
-    assert make_plan(hosts("ddd", **third), V, healthy).faults == []
+    assert plan_membership(hosts("ddd", **third), V, healthy).faults == []
     begun = hosts("bee", **third)
     begun[0] = replace(begun[0], bootstrap={**NEW, "ETCD_INITIAL_CLUSTER": f"{initial(2, 1)},h3={link}"})
-    assert make_plan(begun, V).faults == []
+    assert plan_membership(begun, V).faults == []
 
 
 def test_an_interrupted_start_keeps_its_members() -> None:
     begun = hosts("bee")
     begun[0] = replace(begun[0], bootstrap={**NEW, "ETCD_INITIAL_CLUSTER": initial(1, 2, 4)})
-    (fault,) = make_plan(begun, V).faults
+    (fault,) = plan_membership(begun, V).faults
     assert "h1 has begun a cluster of h1=https://10.0.0.1:2380,h2=" in fault
 
 
 def test_same_name_or_address_twice() -> None:
     twice = hosts("eee", h2={"member": "h1"}, h3={"address": "10.0.0.1"})
-    assert make_plan(twice, V).faults == [
+    assert plan_membership(twice, V).faults == [
         "h1 is the name of several members",
         "10.0.0.1 is the address of several members",
     ]
@@ -200,22 +204,22 @@ def test_same_name_or_address_twice() -> None:
 )
 def test_versions(running: list[str], wanted: str, upgrade_from: str, said: str) -> None:
     members = [member(number, version=version) for number, version in enumerate(running, 1)]
-    plan = make_plan(hosts("ddd"), wanted, cluster(*members))
+    plan = plan_membership(hosts("ddd"), wanted, cluster(*members))
     assert plan.upgrade_from == upgrade_from
     assert [said in fault for fault in plan.faults] == ([True] if said else [])
 
 
 def test_endpoints_and_leader() -> None:
-    plan = make_plan(hosts("dde"), V, cluster(member(1), member(2), dead(3, started=False, client_urls=[])))
+    plan = plan_membership(hosts("dde"), V, cluster(member(1), member(2), dead(3, started=False, client_urls=[])))
     assert plan.leader == "h1"
     assert plan.endpoints == ["https://10.0.0.1:2379", "https://10.0.0.2:2379"]
-    assert make_plan(hosts("dee"), V).endpoints == ["https://10.0.0.1:2379"]
-    assert make_plan(hosts("eee"), V).endpoints == [f"https://10.0.0.{number}:2379" for number in (1, 2, 3)]
+    assert plan_membership(hosts("dee"), V).endpoints == ["https://10.0.0.1:2379"]
+    assert plan_membership(hosts("eee"), V).endpoints == [f"https://10.0.0.{number}:2379" for number in (1, 2, 3)]
 
 
 def test_ipv6() -> None:
     (host,) = hosts("e", h1={"address": "2001:db8::1"})
-    assert make_plan([host], V).initial_cluster == "h1=https://[2001:db8::1]:2380"
+    assert plan_membership([host], V).initial_cluster == "h1=https://[2001:db8::1]:2380"
 
 
 INFO = {"data": True, "version": V, "bootstrap": {}}
