@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Sequence
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.control_planes import faults
@@ -16,7 +16,7 @@ author: groundwork.kubernetes contributors (@groundwork)
 version_added: 0.1.0
 short_description: What is wrong with hosts of the control plane and cannot be mended by a run
 description:
-  - Judges what M(groundwork.kubernetes.kubeadm_info) told of all hosts of the control plane.
+  - Judges what M(groundwork.kubernetes.kubeadm_info) reported of all hosts of the control plane.
   - A host that has something of a control plane is never taken for a new one. What it lacks and no run can write again
     is named, and so is a state from which two clusters could become.
 options:
@@ -24,6 +24,11 @@ options:
     description: Results of M(groundwork.kubernetes.kubeadm_info) by host.
     type: dict
     required: true
+  unseen:
+    description: Hosts of the control plane that did not take part. Where no other holds a cluster, one of them may.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -44,10 +49,10 @@ _value:
 """
 
 
-def control_plane_faults(states: Any) -> List[str]:
+def control_plane_faults(states: Any, unseen: Sequence[str] = ()) -> List[str]:
     """One line for each fault."""
     try:
-        return [f"{host}: {text}." for host, text in faults(states)]
+        return [f"{host}: {text}." for host, text in faults(states, unseen)]
     except (AttributeError, KeyError, TypeError) as error:
         raise AnsibleFilterError(f"control_plane_faults needs results of kubeadm_info by host: {error!r}") from error
 

@@ -23,9 +23,13 @@ options:
     type: path
     default: /etc/kubernetes/admin.conf
   dest:
-    description: Where root's C(kubectl) looks for it. Its folder gets mode 0700.
+    description: Where root's C(kubectl) looks for it. Its folder gets mode 0700. Empty, it is not copied.
     type: path
     default: /root/.kube/config
+  return_content:
+    description: Whether the kubeconfig is returned, for whoever writes it elsewhere. Set C(no_log) on the task then.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -34,6 +38,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+content:
+  description: The administrator's kubeconfig. It is a secret.
+  returned: with O(return_content=true)
+  type: str
 kept:
   description: Where a file of somebody's own was kept, or would be in check mode. Empty where there was none.
   returned: success
@@ -94,6 +102,9 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     current = read_file(module.params["src"]) or b""
     if not current:
         module.fail_json(msg=f"src: {module.params['src']} does not exist or is empty. Nothing was changed")
+    content = {"content": current.decode()} if module.params["return_content"] else {}
+    if not module.params["dest"]:
+        return {"changed": False, "kept": "", "removed": [], **content}
     dest = resolve(os.path.abspath(module.params["dest"]))
     before = read_file(dest)
     removed = leftovers(dest, current)
@@ -116,7 +127,7 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
         attributes.apply(dest)
         for path in removed:
             remove_file(path)
-    return {"changed": changed, "kept": kept, "removed": removed}
+    return {"changed": changed, "kept": kept, "removed": removed, **content}
 
 
 def main() -> None:
@@ -125,12 +136,13 @@ def main() -> None:
         argument_spec={
             "src": {"type": "path", "default": "/etc/kubernetes/admin.conf"},
             "dest": {"type": "path", "default": "/root/.kube/config"},
+            "return_content": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     try:
         result = run(module)
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

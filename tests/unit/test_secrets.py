@@ -40,6 +40,7 @@ HIDDEN_ELSEWHERE = {
 TELLS = {
     f"{COLLECTION}.encryption_info": lambda options: True,
     f"{COLLECTION}.kubeadm_token": lambda options: options.get("state") != "absent",
+    f"{COLLECTION}.root_kubeconfig": lambda options: "return_content" in options,
     "ansible.builtin.slurp": lambda options: True,
     "community.crypto.openssl_privatekey_pipe": lambda options: True,
 }

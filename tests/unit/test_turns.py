@@ -17,7 +17,10 @@ TASKS = [*(ROOT / "roles").glob("*/tasks/*.yml"), *(ROOT / "playbooks").glob("*.
 COLLECTION = "groundwork.kubernetes"
 # What takes a part of a running cluster away for a while, so that one host at a time may do it.
 DISRUPTIVE = {
-    f"{COLLECTION}.kubeadm_init": lambda task: not task.get("check_mode"),
+    # Where no host is a control plane, the one that begins disrupts nothing.
+    f"{COLLECTION}.kubeadm_init": lambda task: (
+        not task.get("check_mode") and "__control_plane_ready | length == 0" not in (task.get("when") or "")
+    ),
     f"{COLLECTION}.kubeadm_join": lambda task: "control_plane_config" in task[f"{COLLECTION}.kubeadm_join"],
     f"{COLLECTION}.etcd_service": lambda task: task[f"{COLLECTION}.etcd_service"]["state"] == "restarted",
 }

@@ -11,18 +11,26 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import Node
 
 State = Mapping[str, Any]
+SECOND_CLUSTER = (
+    "no host of this run is a control plane yet, but {} of the same group did not take part and may be one. Run again "
+    "without --limit, or take hosts that are gone out of the inventory"
+)
 
 
-def faults(states: Mapping[str, State]) -> List[Tuple[str, str]]:
+def faults(states: Mapping[str, State], unseen: Sequence[str] = ()) -> List[Tuple[str, str]]:
     """Hosts of the control plane that people have to put right first, each with what is wrong and what to do.
 
     Args:
         states: what kubeadm_info returned of each host.
+        unseen: hosts of the control plane that did not take part and may hold a cluster.
     """
     # Those that show which cluster it is; one whose initialization was interrupted may go on with it.
     holding = [name for name, state in states.items() if state["role"] == "control_plane" and not state["interrupted"]]
     beginning = [name for name, state in states.items() if state["interrupted"] == "init"]
-    return [(name, text) for name, state in states.items() for text in _faults(name, state, holding, beginning)]
+    found = [(name, text) for name, state in states.items() for text in _faults(name, state, holding, beginning)]
+    if states and unseen and not holding and not beginning:
+        found.append((next(iter(states)), SECOND_CLUSTER.format(", ".join(unseen))))
+    return found
 
 
 def _faults(name: str, state: State, holding: List[str], beginning: List[str]) -> Iterator[str]:

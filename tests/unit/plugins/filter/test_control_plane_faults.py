@@ -53,6 +53,15 @@ def test_faults(states: list[dict[str, Any]], said: list[str]) -> None:
     assert "kubeadm reset" not in " ".join(found)
 
 
+@pytest.mark.parametrize(("states", "count"), [([NEW], 1), ([NEW, NEW], 1), ([WHOLE, NEW], 0), ([INIT, NEW], 0)])
+def test_a_cluster_may_exist_where_nobody_looked(states: list[dict[str, Any]], count: int) -> None:
+    hosts = {f"h{number}": one for number, one in enumerate(states, 1)}
+    found = control_plane_faults(hosts, ["h8", "h9"])
+    assert len(found) == count
+    assert all("h8, h9 of the same group did not take part" in fault for fault in found)
+    assert control_plane_faults(hosts, []) == []
+
+
 def test_bad_input() -> None:
     with pytest.raises(AnsibleFilterError, match="needs results of kubeadm_info"):
         control_plane_faults({"h1": {}})

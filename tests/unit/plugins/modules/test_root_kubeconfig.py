@@ -49,8 +49,8 @@ def place(tmp_path: Path) -> Path:
 @pytest.fixture
 def give(run_module: Run, place: Path) -> Run:
     def run(**more: Any) -> dict[str, Any]:
-        options = {"src": str(place / "admin.conf"), "dest": str(place / ".kube" / "config")}
-        return run_module(root_kubeconfig, **options, **more)
+        options = {"src": str(place / "admin.conf"), "dest": str(place / ".kube" / "config"), **more}
+        return run_module(root_kubeconfig, **options)
 
     return run
 
@@ -109,6 +109,16 @@ def test_other_names_and_links_are_left_alone(give: Run, place: Path) -> None:
     (place / ".kube" / KEPT).symlink_to(place / "admin.conf")
     assert give()["removed"] == []
     assert sorted(os.listdir(place / ".kube")) == sorted([*names, KEPT, "config"])
+
+
+def test_what_it_holds(give: Run, place: Path) -> None:
+    content = (place / "admin.conf").read_text()
+    assert "content" not in give()
+    assert give(return_content=True)["content"] == content
+    (place / ".kube" / "config").unlink()
+    result = give(dest="", return_content=True)
+    assert (result["changed"], result["content"]) == (False, content)
+    assert os.listdir(place / ".kube") == []
 
 
 def test_nothing_is_known_without_the_administrators(give: Run, place: Path) -> None:
