@@ -124,10 +124,10 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.quorum
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.restart_due import Started
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import (
+    DesiredState,
     ServiceError,
     Systemd,
     Unit,
-    Wish,
     plan,
 )
 
@@ -168,10 +168,12 @@ class MemberService(EtcdModule):
             return
         unit = self.reload()
         serves = unit.active_state == "active"
-        wish = Wish("started", enabled=True, restart=self.options["restart"] or "daemon-reload" in self.actions)
+        desired = DesiredState(
+            "started", enabled=True, restart=self.options["restart"] or "daemon-reload" in self.actions
+        )
         started = Started(self.systemd.name, unit.invocation)
         changed = started.changed(self.options["files"], unit.started_at)
-        steps, self.result["reasons"] = plan(unit, wish, changed)
+        steps, self.result["reasons"] = plan(unit, desired, changed)
         if serves and self.options["state"] == "started":
             steps = [step for step in steps if step != "restart"]
         before = f"{unit.active_state} {unit.file_state}"

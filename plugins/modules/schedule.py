@@ -183,40 +183,14 @@ timer:
   sample: kubernetes-backup.timer
 """
 
-import base64
-import hashlib
-import io
-import os
-import sys
-import time
-import zlib
-from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.diff import diff_lines
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import FileChange, plan_file
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.install import Attributes, install_stream
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import (
-    ServiceError,
-    Systemd,
-    Unit,
-    Wish,
-    plan,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.timer_units import (
-    MARK,
-    Places,
-    age_service_text,
-    age_timer_text,
-    faults,
-    preferred_python,
-    service_text,
-    state_file_of,
-    timer_text,
-)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import ServiceError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.timer_files import ScheduleError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.timer_setup import ScheduleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.timer_units import faults
 
-Step = Tuple[Systemd, str]
 ROOT = "/"
 ARGUMENTS: Dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -240,210 +214,6 @@ ARGUMENTS: Dict[str, Any] = {
 REQUIRED_IF = [("state", "present", ["module", "calendar"])]
 
 
-class ScheduleError(Exception):
-    """What is wrong, one fault a line."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """A file of the schedule: its change, its mode, and how it is shown."""
-
-    change: FileChange
-    mode: int = 0o644
-    shown: str = "text"
-
-    @property
-    def attributes(self) -> Attributes:
-        """Its mode and owner, the one who runs this module."""
-        return Attributes(self.mode, os.geteuid(), os.getegid())
-
-    @property
-    def changed(self) -> bool:
-        """Whether there is anything to do."""
-        kept = self.change.before is not None and self.change.after is not None
-        return self.change.changed or (kept and self.attributes.differ(self.change.path))
-
-    def apply(self, module: AnsibleModule) -> None:
-        """Write or remove it."""
-        if self.change.after is None:
-            os.unlink(self.change.path)
-        else:
-            install_stream(module, io.BytesIO(self.change.after), self.change.path, self.attributes)
-
-    def diffs(self) -> List[Dict[str, Any]]:
-        """The change for diff mode."""
-        if self.shown == "text" and self.change.changed:
-            return [dict(self.change.diff())]
-        before, after = self._line(self.change.before), self._line(self.change.after)
-        if before == after:
-            before, after = ["another mode or owner"], [f"mode {self.mode:04o}, owned by root"]
-        return diff_lines(self.change.path, before, after)
-
-    def _line(self, content: Optional[bytes]) -> List[str]:
-        if content is None:
-            return []
-        if self.shown == "sha256":
-            return [f"sha256 {hashlib.sha256(content).hexdigest()}"]
-        return ["(not shown)" if content == self.change.before else "(not shown) changed"]
-
-
-class ScheduleModule:
-    """The module's states over one set of options."""
-
-    def __init__(self, module: AnsibleModule) -> None:
-        self.module, self.options = module, module.params
-        self.places = Places(module.params["name"], ROOT)
-        self.service = Systemd(module, f"{self.places.name}.service")
-        self.timer = Systemd(module, f"{self.places.name}.timer")
-        self.age_service = Systemd(module, f"{self.places.name}-age.service")
-        self.age_timer = Systemd(module, f"{self.places.name}-age.timer")
-
-    def run(self) -> Dict[str, Any]:
-        """Bring the schedule into its state."""
-        service, timer, age_timer = self.service.read(), self.timer.read(), self.age_timer.read()
-        self.require_own(service, timer, age_timer)
-        present = self.options["state"] == "present"
-        watched = present and self.options["max_age"] > 0
-        items = [item for item in (self.wanted() if present else self.unwanted()) if item.changed]
-        written = [item.change.path for item in items if item.change.path in self.unit_paths]
-        on: List[Step] = []
-        off: List[Step] = []
-        for systemd, unit, wanted in ((self.timer, timer, present), (self.age_timer, age_timer, watched)):
-            (on if wanted else off).extend((systemd, step) for step in self.steps(unit, wanted))
-        new = (present and not timer.exists) or (watched and not age_timer.exists)
-        # That systemd reads its files anew is enough for a timer that runs to follow its new calendar.
-        reload = bool(written or new)
-        actions = [*(step for _timer, step in off), *["daemon-reload"] * reload, *(step for _timer, step in on)]
-        if not self.module.check_mode:
-            self.act(items, off, on, reload or (present and (service.needs_reload or timer.needs_reload)))
-            self.forget_failures(present, watched)
-        result: Dict[str, Any] = {
-            "changed": bool(items or actions),
-            "actions": actions,
-            "changed_paths": [item.change.path for item in items],
-            "service": self.service.name,
-            "timer": self.timer.name,
-        }
-        if self.module._diff:
-            state = f"{timer.active_state} {timer.file_state}".strip()
-            after = [f"{state}, then {', '.join(actions)}"] if actions else [state]
-            result["diff"] = [diff for item in items for diff in item.diffs()]
-            result["diff"] += diff_lines(self.timer.name, [state], after)
-        return result
-
-    def steps(self, timer: Unit, wanted: bool) -> List[str]:
-        """What brings a timer into its state."""
-        if wanted:
-            return plan(timer, Wish("started", enabled=True, restart=False), [])[0]
-        return plan(timer, Wish("stopped", enabled=False if timer.exists else None, restart=False), [])[0]
-
-    def act(self, items: List[Item], off: List[Step], on: List[Step], reload: bool) -> None:
-        """Stop timers, write or remove the files, have systemd read them, and start timers."""
-        for timer, step in off:
-            timer.act(step)
-        for item in items:
-            item.apply(self.module)
-        if reload:
-            self.timer.act("daemon-reload")
-        for timer, step in on:
-            timer.act(step)
-
-    def forget_failures(self, present: bool, watched: bool) -> None:
-        """A service that is no longer there has not failed."""
-        for service, there in ((self.service, present), (self.age_service, watched)):
-            if not there and service.read().active_state == "failed":
-                service.act("reset-failed")
-
-    @property
-    def unit_paths(self) -> List[str]:
-        """The files that systemd reads."""
-        places = self.places
-        return [places.service, places.timer, places.age_service, places.age_timer]
-
-    def require_own(self, service: Unit, timer: Unit, age_timer: Unit) -> None:
-        """Refuse names that others use, and what systemd does not understand.
-
-        Raises:
-            ScheduleError: with all faults.
-        """
-        found = []
-        for unit, systemd, path in (
-            (service, self.service, self.places.service),
-            (timer, self.timer, self.places.timer),
-            (age_timer, self.age_timer, self.places.age_timer),
-        ):
-            content = plan_file(path, None).before
-            if unit.load_state == "masked":
-                found.append(f"{systemd.name} is masked: run 'systemctl unmask {systemd.name}' on the host")
-            elif content is not None and not content.startswith(MARK.encode()):
-                found.append(f"name: {path} is there and was not written by this module, so choose another name")
-            elif content is None and unit.exists and unit.fragment not in ("", path):
-                found.append(f"name: the host has a unit {unit.fragment}, so choose another name")
-        if self.options["state"] == "present":
-            found += self.not_understood("calendar", "calendar")
-            for option in ("randomized_delay", "timeout"):
-                found += self.not_understood(option, "timespan")
-        if found:
-            raise ScheduleError("\n".join(found))
-
-    def not_understood(self, option: str, kind: str) -> List[str]:
-        """What systemd says against an option's value."""
-        text = self.options[option]
-        analyze = self.module.get_bin_path("systemd-analyze")
-        if analyze is None or text == "infinity":
-            return []
-        rc, out, err = self.module.run_command([analyze, kind, "--", text], expand_user_and_vars=False)
-        said = (err or out).strip().splitlines()
-        return [f"{option}: systemd does not understand {text!r}: {'; '.join(said[:1])}"] if rc != 0 else []
-
-    def wanted(self) -> List[Item]:
-        """The files of a schedule that is present."""
-        options, places = self.options, self.places
-        if options["program"] is None or options["settings"] is None:
-            raise ScheduleError("this module is run by its action plugin: call it as a task, by its full name")
-        program = zlib.decompress(base64.b64decode(options["program"]))
-        python = preferred_python(options["python"], sys.executable)
-        watched = options["max_age"] > 0
-        good = plan_file(places.good, None)
-        settings = plan_file(places.settings, options["settings"].encode())
-        return [
-            *self.former_state(settings.before, options["state_file"]),
-            Item(plan_file(places.program, program), 0o700, "sha256"),
-            Item(settings, 0o600, "nothing"),
-            # Before the first run, the age counts from the installation.
-            *(
-                []
-                if good.before
-                else [Item(plan_file(places.good, f"{int(time.time())}\n".encode()), 0o600, "nothing")]
-            ),
-            Item(plan_file(places.service, service_text(places, options, python).encode())),
-            Item(plan_file(places.timer, timer_text(places, options).encode())),
-            Item(plan_file(places.age_timer, age_timer_text(places).encode() if watched else None)),
-            Item(plan_file(places.age_service, age_service_text(places, options).encode() if watched else None)),
-        ]
-
-    def unwanted(self) -> List[Item]:
-        """The files of one that is absent; those with which systemd begins go first."""
-        places = self.places
-        settings = plan_file(places.settings, None)
-        return [
-            Item(plan_file(places.age_timer, None)),
-            Item(plan_file(places.age_service, None)),
-            Item(plan_file(places.timer, None)),
-            Item(plan_file(places.service, None)),
-            Item(plan_file(places.good, None), shown="nothing"),
-            Item(plan_file(places.stamp, None), shown="nothing"),
-            *self.former_state(settings.before, None),
-            Item(plan_file(places.program, None), shown="sha256"),
-            Item(settings, shown="nothing"),
-        ]
-
-    def former_state(self, settings: Optional[bytes], state_file: Optional[str]) -> List[Item]:
-        """The state file that the installed program writes, where it is no longer wanted."""
-        former = state_file_of(settings)
-        return [Item(plan_file(former, None), shown="nothing")] if former and former != state_file else []
-
-
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, required_if=REQUIRED_IF, supports_check_mode=True)
@@ -451,7 +221,7 @@ def main() -> None:
     if found:
         module.fail_json(msg="\n".join(found))
     try:
-        result = ScheduleModule(module).run()
+        result = ScheduleModule(module, ROOT).run()
     except (ScheduleError, ServiceError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

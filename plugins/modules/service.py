@@ -52,7 +52,7 @@ options:
     default: false
   reload_files:
     description:
-      - The files that the service also reads when it is told to reload.
+      - The files that the service also reads on a reload.
       - It is reloaded when one of them was written after it was started or last reloaded, or when its last reload
         failed.
     type: list
@@ -113,9 +113,9 @@ from typing import Any, Dict, List
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.restart_due import Started
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import (
+    DesiredState,
     ServiceError,
     Systemd,
-    Wish,
     plan,
     read_at,
 )
@@ -135,12 +135,12 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
         raise ServiceError(f"{name} is masked, so it cannot be started: run 'systemctl unmask {name}' on the host")
     if not unit.exists and params["state"] != "stopped" and not module.check_mode:
         raise ServiceError(f"the host has no unit {name}")
-    wish = Wish(params["state"], params["enabled"], params["restart"] or remade, params["reload"])
+    desired = DesiredState(params["state"], params["enabled"], params["restart"] or remade, params["reload"])
     made_of = [*params["files"], *unit.paths]
     started = Started(name, unit.invocation)
     changed = started.changed(made_of, unit.started_at)
     reread = started.changed(params["reload_files"], read_at(unit))
-    steps, reasons = plan(unit, wish, changed, reread if any(map(os.path.exists, params["reload_files"])) else None)
+    steps, reasons = plan(unit, desired, changed, reread if any(map(os.path.exists, params["reload_files"])) else None)
     # That systemd reads its files anew changes nothing for a unit that is not there or goes on as it is.
     actions: List[str] = ["daemon-reload"] * (stale and (bool(steps) or (unit.exists and not unit.running))) + steps
     if not module.check_mode:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import timer_units
-from ansible_collections.groundwork.kubernetes.plugins.modules.pod_routes import UNIT
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.pod_routes import unit_text
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -61,7 +61,7 @@ def units(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "etcd": of_role(folder, "etcd", "lookup('ansible.builtin.template', 'etcd.service.j2')"),
         "groundwork-backup": timer_units.service_text(places, options, ""),
         "groundwork-backup-age": timer_units.age_service_text(places, options),
-        "kubernetes-pod-routes": UNIT.format(ip="/sbin/ip", path="/etc/x"),
+        "kubernetes-pod-routes": unit_text("/sbin/ip"),
         "kubernetes-pod-traffic": of_role(
             folder,
             "cni",

@@ -20,9 +20,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.artifa
     up_to_date,
     wrong_attributes,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.install import (
-    Attributes,
-)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.install import Attributes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.unpacking import ArtifactError
 
 

@@ -8,15 +8,9 @@ from __future__ import annotations
 from typing import Any, Dict, List, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import (
-    FileChange,
-    plan_file,
-)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import FileChange, plan_file
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.package_repository import Repository
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.package_versions import (
-    debian_part,
-    rpm_part,
-)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.package_versions import debian_part, rpm_part
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.packages import (
     Offer,
     PackagesError,

@@ -89,7 +89,7 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class Wish:
+class DesiredState:
     """What is asked for; a state or enablement of None is left as it is."""
 
     state: Optional[str]
@@ -134,28 +134,28 @@ def parse_unit(text: str, now: float, monotonic: float) -> Unit:
 
 
 def plan(
-    unit: Unit, wish: Wish, changed: Sequence[str], reloadable: Optional[Sequence[str]] = None
+    unit: Unit, desired: DesiredState, changed: Sequence[str], reloadable: Optional[Sequence[str]] = None
 ) -> Tuple[List[str], List[str]]:
     """The systemctl commands that are due, and why a restart or a reload is.
 
     Args:
         unit: as it is.
-        wish: as it should be.
+        desired: as it should be.
         changed: files that the service reads at its start, and that are others now.
-        reloadable: the same of files that it also reads when it is told to reload; None where it has none.
+        reloadable: the same of files that it also reads on a reload; None where it has none.
     """
     steps: List[str] = []
-    if wish.enabled is not None and wish.enabled != (unit.file_state in ENABLED):
-        steps.append("enable" if wish.enabled else "disable")
-    if wish.state == "stopped":
+    if desired.enabled is not None and desired.enabled != (unit.file_state in ENABLED):
+        steps.append("enable" if desired.enabled else "disable")
+    if desired.state == "stopped":
         return steps + ["stop"] * unit.running, []
     if not unit.running:
-        return steps + ["start"] * (wish.state == "started"), []
-    reasons = ["what the service is made of changed"] if wish.restart else []
+        return steps + ["start"] * (desired.state == "started"), []
+    reasons = ["what the service is made of changed"] if desired.restart else []
     reasons += [f"{path} has changed since the service was started" for path in changed]
     if reasons:
         return [*steps, "restart"], reasons
-    reasons = ["what the service reads changed"] if wish.reload else []
+    reasons = ["what the service reads changed"] if desired.reload else []
     if reloadable is not None:
         reasons += ["the last reload failed"] * unit.reload_failed
         reasons += [f"{path} has changed since it was last read" for path in reloadable]
@@ -204,7 +204,7 @@ class Systemd:
         raise ServiceError(message + (f"\nIts last messages:\n{self.messages()}" if unit else ""))
 
     def messages(self, lines: int = 15) -> str:
-        """The last that the service has said."""
+        """The end of what the service has logged."""
         _rc, log, _err = self.module.run_command(
             ["journalctl", f"--unit={self.name}", f"--lines={lines}", "--no-pager", "--output=cat"],
             expand_user_and_vars=False,

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.confinement import confinement
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.timer_launcher import FOLDERS
 
 MARK = "# Managed by Ansible (groundwork.kubernetes.schedule)."
@@ -28,32 +29,16 @@ ExecStart={command}
 SyslogIdentifier={name}
 TimeoutStartSec={timeout}
 Environment=HOME=%h
-UMask=0077
 Nice={nice}
 IOSchedulingClass={io_class}
-CapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH
-LockPersonality=yes
-NoNewPrivileges=yes
-PrivateDevices=yes
-PrivateTmp=yes
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHome=read-only
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectProc=invisible
-ProtectSystem=strict
 ReadWritePaths=-{state}
-RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-SystemCallErrorNumber=EPERM
-"""
+{confinement}"""
+SERVICE_CONFINEMENT = {
+    "CapabilityBoundingSet": "CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH",
+    "ProtectHome": "read-only",
+    "ProtectProc": "invisible",
+    "RestrictAddressFamilies": "AF_INET AF_INET6 AF_NETLINK AF_UNIX",
+}
 
 AGE_SERVICE = """\
 {mark}
@@ -64,30 +49,13 @@ Description=Age of the last good run of {name}.service
 Type=oneshot
 ExecStart={command}
 SyslogIdentifier={name}
-UMask=0077
-CapabilityBoundingSet=
-LockPersonality=yes
-MemoryDenyWriteExecute=yes
-NoNewPrivileges=yes
-PrivateDevices=yes
-PrivateNetwork=yes
-PrivateTmp=yes
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHome=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectSystem=strict
-RestrictAddressFamilies=AF_UNIX
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-SystemCallErrorNumber=EPERM
-"""
+{confinement}"""
+AGE_CONFINEMENT = {
+    "CapabilityBoundingSet": "",
+    "MemoryDenyWriteExecute": "yes",
+    "PrivateNetwork": "yes",
+    "RestrictAddressFamilies": "AF_UNIX",
+}
 
 TIMER = """\
 {mark}
@@ -206,6 +174,7 @@ def service_text(places: Places, options: Mapping[str, Any], python: str) -> str
         nice=options["nice"],
         io_class=options["io_class"],
         state=os.path.dirname(places.good),
+        confinement=confinement(SERVICE_CONFINEMENT),
     )
     paths = [*options["writable_paths"], *([os.path.dirname(options["state_file"])] if options["state_file"] else [])]
     return text + "".join(f'ReadWritePaths="-{path}"\n' for path in paths)
@@ -225,7 +194,7 @@ def timer_text(places: Places, options: Mapping[str, Any]) -> str:
 def age_service_text(places: Places, options: Mapping[str, Any]) -> str:
     """The unit that says when the last good run is too old."""
     command = f"/bin/sh {places.program} --age {places.good} {options['max_age']}"
-    return AGE_SERVICE.format(mark=MARK, name=places.name, command=command)
+    return AGE_SERVICE.format(mark=MARK, name=places.name, command=command, confinement=confinement(AGE_CONFINEMENT))
 
 
 def age_timer_text(places: Places) -> str:

@@ -9,6 +9,11 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import sysctl
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.bridge_nf import MODULES_FILE
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.bridge_nf import (
+    SYSCTL_FILE as OWN_SYSCTL_FILE,
+)
 from ansible_collections.groundwork.kubernetes.plugins.modules import bridge_nf
 
 Run = Callable[..., dict[str, Any]]
@@ -80,8 +85,8 @@ def test_loads_and_sets(host: Host, run_module: Run) -> None:
         ["/sbin/modprobe", "br_netfilter"],
         ["/sbin/modprobe", "overlay"],
     ]
-    assert host.read(bridge_nf.MODULES_FILE) == HEADER + "br_netfilter\noverlay\n"
-    assert host.read(bridge_nf.SYSCTL_FILE) == SYSCTL_FILE
+    assert host.read(MODULES_FILE) == HEADER + "br_netfilter\noverlay\n"
+    assert host.read(OWN_SYSCTL_FILE) == SYSCTL_FILE
     assert [host.read(f"/proc/sys/{key.replace('.', '/')}").strip() for key in KEYS] == ["1", "1", "1"]
     host.calls.clear()
     for check in (False, True):
@@ -118,7 +123,7 @@ def test_built_in_is_as_good_as_loaded(host: Host, run_module: Run) -> None:
     result = run_module(bridge_nf)
     assert result["modules"] == {"br_netfilter": "built-in", "overlay": "built-in"}
     assert host.calls == []
-    assert host.read(bridge_nf.MODULES_FILE) == HEADER + "br_netfilter\noverlay\n"
+    assert host.read(MODULES_FILE) == HEADER + "br_netfilter\noverlay\n"
 
 
 def test_options(host: Host, run_module: Run) -> None:
@@ -126,7 +131,7 @@ def test_options(host: Host, run_module: Run) -> None:
     host.write("/proc/sys/net/ipv6/conf/all/forwarding", "0\n")
     result = run_module(bridge_nf, modules=["overlay"], ipv6=True, sysctl={"vm/overcommit_memory": 1})
     assert result["sysctl"] == {KEYS[0]: "0", "net.ipv6.conf.all.forwarding": "0", "vm.overcommit_memory": "0"}
-    assert host.read(bridge_nf.SYSCTL_FILE) == (
+    assert host.read(OWN_SYSCTL_FILE) == (
         HEADER + "net.ipv4.ip_forward = 1\nnet.ipv6.conf.all.forwarding = 1\nvm.overcommit_memory = 1\n"
     )
     assert host.read("/proc/sys/vm/overcommit_memory") == "1\n"
@@ -223,7 +228,7 @@ def test_keys_that_cannot_be_read(host: Host, run_module: Run, monkeypatch: pyte
             raise PermissionError(13, "Permission denied", path)
         return open(path, *arguments, **named)
 
-    monkeypatch.setattr(bridge_nf.sysctl, "open", opened, raising=False)
+    monkeypatch.setattr(sysctl, "open", opened, raising=False)
     before = host.snapshot()
     options = {"sysctl": {"net.ipv4.route.flush": 1, "kernel.panik": 1}}
     result = run_module(bridge_nf, _ansible_check_mode=check, **options)

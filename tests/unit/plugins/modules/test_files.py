@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import file_set
 from ansible_collections.groundwork.kubernetes.plugins.modules import files
 
 Run = Callable[..., dict[str, Any]]
@@ -16,7 +17,7 @@ Run = Callable[..., dict[str, Any]]
 @pytest.fixture(autouse=True)
 def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "records"
-    monkeypatch.setattr(files, "RECORDS", str(folder))
+    monkeypatch.setattr(file_set, "RECORDS", str(folder))
     return folder
 
 

@@ -12,7 +12,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import restart_due
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import Unit, Wish, parse_unit, plan
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import (
+    DesiredState,
+    Unit,
+    parse_unit,
+    plan,
+)
 from ansible_collections.groundwork.kubernetes.plugins.modules import service
 
 Run = Callable[..., dict[str, Any]]
@@ -352,4 +357,4 @@ def test_start_time_is_on_the_wall_clock() -> None:
 
 def test_service_that_never_ran_has_no_start_time() -> None:
     unit = Unit("loaded", "activating", "enabled", "", False, None)
-    assert plan(unit, Wish("started", True, restart=False), []) == ([], [])
+    assert plan(unit, DesiredState("started", True, restart=False), []) == ([], [])

@@ -132,7 +132,7 @@ def test_what_is_in_it(tmp_path: Path) -> None:
     own = {name for name in names if name.startswith(COLLECTION) and not name.endswith("__init__.py")}
     modules = (
         "modules/files.py",
-        *(f"module_utils/_host/{name}.py" for name in ("files", "install", "paths", "timer_runner")),
+        *(f"module_utils/_host/{name}.py" for name in ("file_set", "files", "install", "paths", "timer_runner")),
     )
     assert own == {f"{COLLECTION}/{name}" for name in modules}
     assert [name for name in names if name.startswith("ansible/")] == [
