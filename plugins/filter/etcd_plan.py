@@ -48,8 +48,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - Hosts in C(begin) and C(join); ids of dead members in C(replaced), by host, and C(gone); what is to be done first
-      in C(faults); further C(initial_cluster), C(endpoints), C(leader) and C(upgrade_from).
+    - Hosts in C(begun), C(begin) and C(join); ids of dead members in C(replaced), by host, and C(gone); what is to be
+      done first in C(faults); further C(initial_cluster), C(endpoints), C(leader) and C(upgrade_from).
   type: dict
 """
 

@@ -96,7 +96,7 @@ PLANES = (
 MEMBERS = (
     Point("Configure the service", 0.5),
     Point("Start the members of a new cluster", 0.5, power=True),
-    Point("Have it signed on a host that has the CA", 0.5),
+    Point("Sign the certificates on a host that has the CA", 0.5),
 )
 LAST = (
     Point("Join the host, or apply", 3, power=True),

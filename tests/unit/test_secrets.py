@@ -176,7 +176,7 @@ def test_the_secrets_are_known() -> None:
         "__etcd_ca_pair",
         "__etcd_certificates",
     } <= SECRETS
-    assert not {"etcd_pki_dir", "__backup_copies", "__etcd_to_issue", "__restore_plan", "kubernetes_version"} & SECRETS
+    assert not {"etcd_pki_dir", "__backup_copies", "__etcd_pki", "__restore_plan", "kubernetes_version"} & SECRETS
 
 
 def shown(task: dict[str, Any]) -> set[str]:

@@ -70,6 +70,7 @@ class MembershipPlan:
     """What is to be done; nothing of it if there are faults."""
 
     faults: List[str] = field(default_factory=list)
+    begun: List[str] = field(default_factory=list)  # hosts of the run that have a member's data
     begin: List[str] = field(default_factory=list)  # hosts that start a new cluster, all at once
     join: List[str] = field(default_factory=list)  # hosts that become members, one after the other
     replaced: Dict[str, List[str]] = field(default_factory=dict)  # ids of dead members that a host takes the place of
@@ -100,6 +101,7 @@ def plan_membership(hosts: List[Host], version: str, cluster: Optional[Mapping[s
     plan = MembershipPlan(initial_cluster=",".join(f"{host.member}={host.peer_url}" for host in hosts))
     plan.faults += _count(hosts) + _unique(hosts)
     begun = [host for host in hosts if host.data]
+    plan.begun = [host.name for host in begun]
     plan.endpoints = [host.client_url for host in begun or hosts]
     members: List[Mapping[str, Any]] = list((cluster or {}).get("members") or [])
     quorum = bool(cluster and cluster.get("has_quorum"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from reliability.__main__ import FAULTS, chosen  # noqa: E402  it is no part of 
 from reliability.cluster import Run, changes, kill_tree  # noqa: E402
 from reliability.faults import Outcome, judge  # noqa: E402
 from reliability.figures import Figures, kind, longest_gap, summarize  # noqa: E402
-from reliability.interrupted import tasks  # noqa: E402
+from reliability.interrupted import FIRST, JOIN, LAST, MEMBERS, PLANES, tasks  # noqa: E402
 from reliability.probe import CallError, Plan, Probe, _left  # noqa: E402
 from reliability.quorum import first_failure  # noqa: E402
 from reliability.report import BEGIN, END, page, row  # noqa: E402
@@ -277,3 +278,10 @@ def test_a_process_is_killed_with_what_it_started() -> None:
 def test_what_the_first_failure_of_a_run_says(tmp_path: Path, output: str, said: str) -> None:
     (tmp_path / "log").write_text(output)
     assert first_failure(Run("site", 2, tmp_path / "log", 1.0)).endswith(said)
+
+
+def test_the_tasks_to_kill_in_are_there() -> None:
+    sources = "\n".join(path.read_text() for path in [*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/*.yml")])
+    names = re.findall(r"- name: (.+)", sources)
+    points = {point.task for point in (*FIRST, *PLANES, *MEMBERS, *LAST, *JOIN)}
+    assert {task for task in points if not any(task in name for name in names)} == set()

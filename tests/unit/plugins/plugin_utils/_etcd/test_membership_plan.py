@@ -212,6 +212,7 @@ def test_versions(running: list[str], wanted: str, upgrade_from: str, said: str)
 def test_endpoints_and_leader() -> None:
     plan = plan_membership(hosts("dde"), V, cluster(member(1), member(2), dead(3, started=False, client_urls=[])))
     assert plan.leader == "h1"
+    assert plan.begun == ["h1", "h2"]
     assert plan.endpoints == ["https://10.0.0.1:2379", "https://10.0.0.2:2379"]
     assert plan_membership(hosts("dee"), V).endpoints == ["https://10.0.0.1:2379"]
     assert plan_membership(hosts("eee"), V).endpoints == [f"https://10.0.0.{number}:2379" for number in (1, 2, 3)]
