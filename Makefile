@@ -62,7 +62,7 @@ artifacts: setup ## Build, pack and fetch what the lab's mirror serves, without 
 	@$(LAB) artifacts
 
 .PHONY: download
-download: setup ## Fetch upstream's artifacts of KUBERNETES_VERSION and its siblings, where there is internet
+download: setup ## Fetch upstream's artifacts into the cache, where there is internet, as make cluster does
 	@$(LAB) download
 
 .PHONY: digests
@@ -81,6 +81,8 @@ unit: setup ## Unit tests
 sanity: setup ## ansible-test sanity, the collection's build, and ansible-doc
 	@tests/sanity
 
+# What the tests run on their own, such as API servers, are the programs of this version.
+integration: export KUBERNETES_VERSION := $(or $(KUBERNETES_VERSION),1.20.2)
 .PHONY: integration
 integration: artifacts ## Modules against real etcd processes and a real API server on this machine
 	@tests/integration/run

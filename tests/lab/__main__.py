@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 from .archives import Archives
 from .debian import Debian
-from .download import download
+from .download import Upstream, download, fault, files
 from .hosts import REGISTRY_PORT, Hosts, user
 from .images import Images
-from .kubernetes import Builder, release_folder
+from .kubernetes import SOURCE_MINOR, Builder, release_folder
 from .leaks import Leaks
 from .packages import Packages
 from .rootfs import RootFilesystems
@@ -44,10 +44,24 @@ class Lab:
 
     def artifacts(self) -> list[str]:
         """Fill the cache; returns the images that are there."""
+        settings, upstream = self.settings, Upstream()
+        if settings.choice.why:
+            say(settings.choice.why)
+        if not settings.kubernetes.startswith(f"{SOURCE_MINOR}.") and self._lacks(upstream):
+            if reason := fault(upstream, settings.kubernetes):
+                say(f"only what the cache has is used: {reason}")
+            else:
+                download(settings, say, upstream)
         self.builder.build(self.settings.kubernetes)
         self.archives.fill()
         self.packages.fill()
         return self.images.fill()
+
+    def _lacks(self, upstream: Upstream) -> bool:
+        """Whether the cache has not all that upstream has of this version."""
+        if not all(file.path.exists() for file in files(self.settings, upstream)):
+            return True
+        return not all(self.images.tarball(reference).exists() for reference in self.images.references()[:-1])
 
     def up(self, counts: dict[str, int], name: str = "") -> None:
         """A lab with so many hosts of each group, made anew, and who logs in there."""

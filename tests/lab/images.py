@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .archives import Archives
+from .download import images, tarball
 from .kubernetes import release_folder
 from .rootfs import RootFilesystems
 from .settings import Settings
@@ -43,43 +44,36 @@ class Images:
     def references(self) -> list[str]:
         """name:tag of each image, without the registry."""
         kubeadm = release_folder(self.settings.cache, self.settings.kubernetes) / "kubeadm"
-        kubeadm.chmod(0o755)
-        listed = subprocess.run(
-            [kubeadm, "config", "images", "list", "--kubernetes-version", f"v{self.settings.kubernetes}"],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.split()
+        listed = images(kubeadm, self.settings.kubernetes)
         return [reference.split("/", 1)[1] for reference in listed] + [TOOLS]
 
     def tarball(self, reference: str) -> Path:
-        """Where the cache keeps an image: <name>_<tag>.tar, the name without its folders."""
-        name, tag = reference.rsplit("/", 1)[-1].split(":")
-        return self.folder / f"{name}_{tag}.tar"
+        """Where the cache keeps an image."""
+        return tarball(self.folder, reference)
 
     def fill(self) -> list[str]:
         """Make every image that is missing and can be made; returns the references that are there."""
         self.folder.mkdir(parents=True, exist_ok=True)
         present = []
         for reference in self.references():
-            tarball = self.tarball(reference)
+            path = self.tarball(reference)
             name = reference.rsplit("/", 1)[-1].split(":")[0]
-            if not tarball.exists() and name != "coredns":
+            if not path.exists() and name != "coredns":
                 self.say(f"making the image {reference}")
-                self._make(name, reference, tarball)
-            if tarball.exists():
+                self._make(name, reference, path)
+            if path.exists():
                 present.append(reference)
         return present
 
     def push(self, registry: str, references: list[str]) -> None:
         """Put into the registry what it does not hold yet."""
         for reference in references:
-            tarball = self.tarball(reference)
-            stamp = self.settings.cache / "registry" / "pushed" / f"{tarball.stem}.{tarball.stat().st_mtime_ns}"
+            path = self.tarball(reference)
+            stamp = self.settings.cache / "registry" / "pushed" / f"{path.stem}.{path.stat().st_mtime_ns}"
             if stamp.exists():
                 continue
             self.say(f"pushing {reference}")
-            with tarfile.open(tarball) as archive:
+            with tarfile.open(path) as archive:
                 kind = "docker-archive" if "manifest.json" in archive.getnames() else "oci-archive"
             subprocess.run(
                 [
@@ -88,7 +82,7 @@ class Images:
                     "copy",
                     "--quiet",
                     "--dest-tls-verify=false",
-                    f"{kind}:{tarball}",
+                    f"{kind}:{path}",
                     f"docker://{registry}/{reference}",
                 ],
                 check=True,
@@ -96,18 +90,18 @@ class Images:
             stamp.parent.mkdir(parents=True, exist_ok=True)
             stamp.touch()
 
-    def _make(self, name: str, reference: str, tarball: Path) -> None:
+    def _make(self, name: str, reference: str, target: Path) -> None:
         work = Path(tempfile.mkdtemp(prefix="lab-"))
         try:
             lines = self._recipe(name, reference, work)
             (work / "Containerfile").write_text("\n".join(lines) + "\n")
             tag = f"localhost/groundwork-lab/{reference}"
             subprocess.run(["podman", "build", "--quiet", "--tag", tag, work], check=True, stdout=subprocess.DEVNULL)
-            draft = tarball.with_name(f"draft-{tarball.name}")
+            draft = target.with_name(f"draft-{target.name}")
             draft.unlink(missing_ok=True)
             subprocess.run(["podman", "save", "--quiet", "--format=docker-archive", "-o", draft, tag], check=True)
             subprocess.run(["podman", "rmi", "--force", tag], check=True, stdout=subprocess.DEVNULL)
-            draft.rename(tarball)
+            draft.rename(target)
         finally:
             shutil.rmtree(work)
 

@@ -15,6 +15,7 @@ NODE_PROGRAMS = ("kubeadm", "kubectl", "kubelet")
 # They run as images; an image that is in the cache needs no program.
 SERVER_PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
 # Debian's source package holds this release; another patch number is the same source with another stamp.
+SOURCE_VERSION = "1.20.2"
 SOURCE_MINOR = "1.20"
 GO = "1.15"
 STAMP_PACKAGES = (
@@ -70,7 +71,7 @@ class Builder:
         if not version.startswith(SOURCE_MINOR + "."):
             raise RuntimeError(
                 f"{', '.join(names)} of Kubernetes {version} can't be built here (the source at hand is "
-                f"{SOURCE_MINOR}): put them into {folder}, or run make download where there is internet"
+                f"{SOURCE_MINOR}): put them into {folder}, or run this where there is internet"
             )
         self._prepare()
         folder.mkdir(parents=True, exist_ok=True)

@@ -43,9 +43,13 @@ class Packages:
 
     def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
         self.settings, self.say = settings, say
-        minor = ".".join(settings.kubernetes.split(".")[:2])
-        self.folder = settings.cache / "core:" / "stable:" / f"v{minor}" / "deb"
         self.gnupg = settings.cache / "gnupg"
+
+    @property
+    def folder(self) -> Path:
+        """Where upstream's layout keeps the packages of this minor version."""
+        minor = self.settings.kubernetes.rpartition(".")[0]
+        return self.settings.cache / "core:" / "stable:" / f"v{minor}" / "deb"
 
     def fill(self) -> None:
         """Build the packages of this version, unless they are there, and sign the index."""

@@ -6,22 +6,15 @@ import ipaddress
 import json
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from .choice import VERSIONS, Choice, choose, defaults
+from .download import Upstream, fault
+
 # The last number of the hosts' addresses by group.
 ADDRESSES = {"control_plane": range(11, 60), "worker": range(61, 200), "etcd": range(201, 250)}
-
-
-# The collection's variable of each version.
-VERSIONS = {
-    "kubernetes": "kubernetes_version",
-    "crictl": "kubernetes_crictl_version",
-    "containerd": "container_runtime_containerd_version",
-    "runc": "container_runtime_runc_version",
-    "cni_plugins": "container_runtime_cni_plugins_version",
-    "etcd": "etcd_version",
-}
 
 
 def _env(name: str, default: str) -> str:
@@ -48,22 +41,10 @@ def _remembered() -> dict[str, Any]:
     return found
 
 
-def _version(part: str, default: str) -> str:
-    """A part's version: as the environment says, or else the one that the lab was made with."""
-    remembered = _remembered()
-    kubernetes = remembered.get(VERSIONS["kubernetes"])
-    if os.environ.get("KUBERNETES_VERSION", "").removeprefix("v") not in ("", kubernetes):
-        remembered = {}  # what is asked for is not that lab
-    return _env(f"{part.upper()}_VERSION", remembered.get(VERSIONS[part]) or default).removeprefix("v")
-
-
-def _kubernetes() -> str:
-    return _version("kubernetes", "1.20.2")
-
-
-def _by_minor(part: str, old: str, new: str) -> str:
-    """A default that suits the version: kubelets before 1.26 and containerd 2 have no CRI version in common."""
-    return _version(part, old if int(_kubernetes().split(".")[1]) < 26 else new)
+def _given() -> dict[str, str]:
+    """The versions that the user names."""
+    named = {part: os.environ.get(f"{part.upper()}_VERSION", "").removeprefix("v") for part in VERSIONS}
+    return {part: version for part, version in named.items() if version}
 
 
 @dataclass(frozen=True)
@@ -71,12 +52,6 @@ class Settings:
     """The lab's parameters."""
 
     cache: Path = field(default_factory=_cache)
-    kubernetes: str = field(default_factory=_kubernetes)
-    containerd: str = field(default_factory=lambda: _by_minor("containerd", "1.6.20", "2.1.9"))
-    etcd: str = field(default_factory=lambda: _by_minor("etcd", "3.4.23", "3.5.30"))
-    runc: str = field(default_factory=lambda: _version("runc", "1.1.5"))
-    cni_plugins: str = field(default_factory=lambda: _version("cni_plugins", "1.1.1"))
-    crictl: str = field(default_factory=lambda: _version("crictl", "0.0.1"))
     subnet: ipaddress.IPv4Network = field(
         default_factory=lambda: ipaddress.IPv4Network(_env("LAB_SUBNET", "10.213.77.0/24"))
     )
@@ -95,9 +70,45 @@ class Settings:
         """The file with the variables that the inventory has of this lab."""
         return _facts(self.cache, self.name)
 
+    @cached_property
+    def choice(self) -> Choice:
+        """The versions, chosen when they are needed for the first time: that may ask upstream."""
+        remembered = {part: self.remembered.get(variable, "") for part, variable in VERSIONS.items()}
+        return choose(_given(), remembered, self.cache, lambda: fault(Upstream(), defaults()["kubernetes"]))
+
+    @property
+    def kubernetes(self) -> str:
+        """Kubernetes' version."""
+        return self.choice.versions["kubernetes"]
+
+    @property
+    def containerd(self) -> str:
+        """containerd's version."""
+        return self.choice.versions["containerd"]
+
+    @property
+    def etcd(self) -> str:
+        """etcd's version."""
+        return self.choice.versions["etcd"]
+
+    @property
+    def runc(self) -> str:
+        """runc's version."""
+        return self.choice.versions["runc"]
+
+    @property
+    def cni_plugins(self) -> str:
+        """The version of the reference CNI plugins."""
+        return self.choice.versions["cni_plugins"]
+
+    @property
+    def crictl(self) -> str:
+        """crictl's version."""
+        return self.choice.versions["crictl"]
+
     def variables(self) -> dict[str, str]:
         """The versions as the collection's variables."""
-        return {variable: getattr(self, part) for part, variable in VERSIONS.items()}
+        return {variable: self.choice.versions[part] for part, variable in VERSIONS.items()}
 
     @property
     def mirror(self) -> str:
