@@ -54,16 +54,17 @@ class Images:
     def fill(self) -> list[str]:
         """Make every image that is missing and can be made; returns the references that are there."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        present = []
         for reference in self.references():
             path = self.tarball(reference)
             name = reference.rsplit("/", 1)[-1].split(":")[0]
             if not path.exists() and name != "coredns":
                 self.say(f"making the image {reference}")
                 self._make(name, reference, path)
-            if path.exists():
-                present.append(reference)
-        return present
+        return self.present()
+
+    def present(self) -> list[str]:
+        """The references of those that the cache has."""
+        return [reference for reference in self.references() if self.tarball(reference).exists()]
 
     def push(self, registry: str, references: list[str]) -> None:
         """Put into the registry what it does not hold yet."""

@@ -61,6 +61,7 @@ def inventory() -> dict[str, Any]:
             "children": ["k8s_cluster", "etcd"],
             "vars": {
                 **settings.remembered,
+                "lab_etcd_version": settings.remembered.get("etcd_version", ""),
                 "lab_swap_file": swap_file(settings),
                 "lab_state": str(settings.state),
                 "lab_virtual_ip": settings.virtual_ip,

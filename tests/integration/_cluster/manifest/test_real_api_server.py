@@ -73,7 +73,10 @@ def test_a_manifest_is_foreseen_applied_and_then_unchanged(server: ApiServer, ta
     assert actions(result) == ["created"] * 3
     deployment = server.get("deployment", "pause", "--namespace=example")
     assert deployment["spec"]["replicas"] == 3
-    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "mirror.example.org/k8s/pause:3.2"
+    assert (
+        deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+        == "mirror.example.org/k8s/groundwork/busybox:1"
+    )
 
     version = deployment["metadata"]["resourceVersion"]
     for check in (False, True):
