@@ -28,6 +28,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.arch
     named_archives,
     surplus,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_description import describe_archive
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_folder import remove_archive
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.copies import (
     FLAGS,
@@ -38,7 +39,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.copi
     parse_listing,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.owner import Owner
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.restore import describe
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.signature import LIMIT, SIGNATURE, Signer
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.paths import require_own
 
@@ -154,7 +154,7 @@ class ActionModule(ActionBase):
                     self.decrypt(source.name, target, dest)
                 finally:
                     os.unlink(target)
-            result["archive"] = describe(dest, "", datetime.now(timezone.utc), Signer(ssh_keygen(), run_here))
+            result["archive"] = describe_archive(dest, "", datetime.now(timezone.utc), Signer(ssh_keygen(), run_here))
         result["removed"] = self.tidy(dest)
         result["changed"] = bool(result["changed"] or result["removed"])
         return result

@@ -173,43 +173,20 @@ fault:
   sample: truncated
 """
 
-import json
 import os
-import shutil
-import time
-from contextlib import ExitStack
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Dict
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import (
-    CLIENT_OPTIONS,
-    CLIENT_REQUIRED_TOGETHER,
-    CommandError,
-    EndpointStatus,
-    Etcd,
-    EtcdError,
-    ToolMissingError,
-    verify_snapshot,
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import verify_snapshot
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.data_directory import RESTORE_OPTIONS
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.module import EtcdModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.snapshot import SnapshotError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.snapshot_restore import (
+    RESTORE_NEEDS,
+    SnapshotRestore,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.data_directory import (
-    RESTORE_OPTIONS,
-    WAL_SEGMENT,
-    plan_restore,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.snapshot import (
-    HASH_SIZE,
-    Snapshot,
-    SnapshotError,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.paths import require_own
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.staging import (
-    DraftFile,
-    NoSpaceError,
-    StagedFolder,
-    abandoned_drafts,
-    is_empty,
-    require_space,
-)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.snapshot_save import SnapshotSave
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.tools import EtcdError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.staging import NoSpaceError
 
 ARGUMENTS: Dict[str, Any] = {
     "path": {"type": "path", "required": True},
@@ -222,198 +199,29 @@ ARGUMENTS: Dict[str, Any] = {
     "initial_cluster_token": {"type": "str", "default": "etcd-cluster", "no_log": False},
     "initial_advertise_peer_urls": {"type": "list", "elements": "str"},
     **RESTORE_OPTIONS,
-    **CLIENT_OPTIONS,
 }
-RESTORE_NEEDS = ("data_dir", "name", "initial_cluster")
-# Inside member/, so that it comes and goes with the data; etcd reads only the folders beside it.
-STAMP = os.path.join("member", "groundwork-restore.json")
 
 
-class SnapshotModule:
-    """The three states; each returns what the module returns."""
+class SnapshotModule(EtcdModule):
+    """The three states."""
 
-    def __init__(self, module: AnsibleModule) -> None:
-        """Take the options from the module."""
-        self.module = module
-        self.options: Dict[str, Any] = module.params
-        self.path = os.path.abspath(self.options["path"])
-        self.etcd = Etcd(module)
+    errors = (SnapshotError, EtcdError, NoSpaceError, OSError)
 
-    def run(self) -> Dict[str, Any]:
+    def run(self) -> None:
         """Do what the state asks for."""
-        states: Dict[str, Callable[[], Dict[str, Any]]] = {
-            "saved": self.saved,
-            "verified": self.verified,
-            "restored": self.restored,
-        }
-        return {"path": self.path, **states[self.options["state"]]()}
-
-    def verified(self) -> Dict[str, Any]:
-        """Read the file; the error, if any, is the answer."""
-        return {"changed": False, "snapshot": verify_snapshot(self.etcd, self.path).as_dict()}
-
-    def saved(self) -> Dict[str, Any]:
-        """Take a snapshot, unless a good one is there."""
-        if os.path.lexists(self.path) and not self.options["force"]:
-            try:
-                return self.verified()
-            except SnapshotError as error:
-                raise EtcdError(
-                    f"{error}. It is left as it is: remove it, choose another path, or set force to replace it"
-                ) from error
-        result: Dict[str, Any] = {
-            "changed": True,
-            "diff": {
-                "before": {"path": self.path, "state": "a file" if os.path.lexists(self.path) else "absent"},
-                "after": {"path": self.path, "state": "a verified snapshot"},
-            },
-        }
-        missing = self.missing()
-        if missing and self.module.check_mode:
-            self.module.warn(f"{missing}; a snapshot would be taken once that is there")
-            return result
-        if missing:
-            raise EtcdError(missing)
-
-        source = self.etcd.source(self.options["allow_unhealthy"])
-        result["endpoint"] = source.endpoint
-        require_space(os.path.dirname(self.path), source.db_size + HASH_SIZE, f"the snapshot of {source.endpoint}")
-        if self.module.check_mode:
-            return result
-        result["snapshot"] = self.save_from(source).as_dict()
-        return result
-
-    def missing(self) -> str:
-        """What a save cannot do without, or nothing."""
-        folder = os.path.dirname(self.path)
-        if not os.path.isdir(folder):
-            return f"the folder {folder} does not exist"
-        require_own(folder, sticky=True)
-        if self.etcd.tool("etcdctl") is None:
-            return "etcdctl is not installed on this host"
-        try:
-            self.etcd.snapshot_tool()
-        except ToolMissingError as error:
-            return str(error)
-        return ""
-
-    def save_from(self, source: EndpointStatus) -> Snapshot:
-        """Stream the snapshot to a draft, verify that, and only then give it its name."""
-        folder = os.path.dirname(self.path)
-        for draft in abandoned_drafts(folder, before=time.time() - self.options["save_timeout"] - 3600):
-            shutil.rmtree(draft, ignore_errors=True)
-        with DraftFile(self.module, self.path) as draft_file:
-            try:
-                self.etcd.save(source.endpoint, draft_file.path, self.options["save_timeout"])
-            except CommandError as error:
-                if error.no_space:
-                    raise NoSpaceError(
-                        f"{folder} became full while the snapshot of {source.endpoint} was written; "
-                        "nothing of it is left there. Free some space or choose another file system"
-                    ) from error
-                raise
-            snapshot = verify_snapshot(self.etcd, draft_file.path, name=self.path, etcd_version=source.version)
-            draft_file.publish(0o600)
-        return snapshot
-
-    def restored(self) -> Dict[str, Any]:
-        """Make a data directory of a verified snapshot."""
-        empty = [option for option in RESTORE_NEEDS if not self.options[option]]
-        if empty:
-            raise EtcdError(f"{', '.join(empty)}: must not be empty for state=restored")
-        data_dir = os.path.abspath(self.options["data_dir"])
-        wal_dir = self.options["wal_dir"] and os.path.abspath(self.options["wal_dir"])
-        plan = plan_restore(
-            self.etcd.snapshot_tool(),
-            self.options,
-            self.options["initial_cluster_token"],
-            self.options["initial_advertise_peer_urls"] or (),
-        )
-        if plan.warning:
-            self.module.warn(f"{plan.warning}: clients that watched the old data may see revisions go backwards")
-
-        snapshot = verify_snapshot(self.etcd, self.path)
-        stamp = {"sha256": snapshot.sha256, "arguments": plan.arguments, "wal_dir": wal_dir}
-        result: Dict[str, Any] = {"changed": False, "snapshot": snapshot.as_dict(), "data_dir": data_dir}
-        result["bump_revision"] = plan.bump
-        if read_stamp(data_dir) == stamp:
-            return result
-        filled = [folder for folder in (data_dir, wal_dir) if folder and not is_empty(folder)]
-        if filled:
-            raise EtcdError(
-                f"{' and '.join(filled)}: not empty, and not restored from this snapshot with these arguments. "
-                "Nothing was changed: stop etcd and move its data away first"
-            )
-        require_space(data_dir, snapshot.size + (0 if wal_dir else WAL_SEGMENT), f"the restore of {self.path}")
-        if wal_dir:
-            require_space(wal_dir, WAL_SEGMENT, f"the write-ahead log of the restore of {self.path}")
-
-        for folder in filter(None, (data_dir, wal_dir)):
-            require_own(os.path.dirname(folder))
-        if not self.module.check_mode:
-            with ExitStack() as stack:
-                log = (
-                    [stack.enter_context(StagedFolder(self.module, wal_dir, 0o700, plan.uid, plan.gid))]
-                    if wal_dir
-                    else []
-                )
-                data = stack.enter_context(StagedFolder(self.module, data_dir, 0o700, plan.uid, plan.gid))
-                self.restore_into(data, log, plan.arguments)
-                write_stamp(data.content, stamp)
-                # The data comes last: where there is a member, there is its write-ahead log.
-                StagedFolder.commit(*log, data)
-        result["changed"] = True
-        result["diff"] = {
-            "before": {"data_dir": data_dir, "member": "absent"},
-            "after": {"data_dir": data_dir, "member": f"revision {snapshot.revision} of {self.path}"},
-        }
-        return result
-
-    def restore_into(self, data: StagedFolder, log: List[StagedFolder], arguments: List[str]) -> None:
-        """Let the tool write into the staged folders."""
-        folders = [f"--data-dir={data.content}", *(f"--wal-dir={folder.content}" for folder in log)]
-        try:
-            self.etcd.restore(self.path, [*folders, *arguments])
-        except CommandError as error:
-            if error.no_space:
-                targets = " or ".join(folder.target for folder in [data, *log])
-                raise NoSpaceError(
-                    f"{targets} became full during the restore of {self.path}; nothing of it is left there. "
-                    "Free some space or choose another file system"
-                ) from error
-            raise
-
-
-def read_stamp(data_dir: str) -> Optional[Dict[str, Any]]:
-    """Which restore a data directory comes from; None where it comes from none."""
-    try:
-        with open(os.path.join(data_dir, STAMP), encoding="utf-8") as stream:
-            return dict(json.load(stream))
-    except (OSError, ValueError):
-        return None
-
-
-def write_stamp(folder: str, stamp: Dict[str, Any]) -> None:
-    """Leave word, beside the data, of the restore it comes from."""
-    with open(os.open(os.path.join(folder, STAMP), os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as stream:
-        json.dump(stamp, stream, indent=2, sort_keys=True)
+        path = os.path.abspath(self.options["path"])
+        if self.options["state"] == "saved":
+            done = SnapshotSave(self.module, self.etcd).run()
+        elif self.options["state"] == "restored":
+            done = SnapshotRestore(self.module, self.etcd).run()
+        else:
+            done = {"changed": False, "snapshot": verify_snapshot(self.etcd, path).as_dict()}
+        self.result = {"path": path, **done}
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec=ARGUMENTS,
-        required_together=CLIENT_REQUIRED_TOGETHER,
-        required_if=[("state", "restored", RESTORE_NEEDS)],
-        supports_check_mode=True,
-    )
-    try:
-        result = SnapshotModule(module).run()
-    except SnapshotError as error:
-        module.fail_json(msg=str(error), fault=error.fault)
-    except (EtcdError, NoSpaceError, OSError) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    SnapshotModule.main(ARGUMENTS, required_if=[("state", "restored", RESTORE_NEEDS)])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a member's data directory is made of a snapshot: what the tool is told, and whose the data is."""
+"""What a tool needs to make a member's data directory of a snapshot, and whose the data is then."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ RESTORE_OPTIONS: Dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What snapshot restore is told apart from the folders, and whose the data is; -1: not said."""
+class MemberRestorePlan:
+    """The arguments of snapshot restore apart from the folders, and whose the data is; -1: nobody in particular."""
 
     arguments: List[str]
     bump: int
@@ -34,8 +34,10 @@ class Plan:
     warning: str = ""
 
 
-def plan_restore(tool: Tool, options: Dict[str, Any], token: str, peer_urls: Sequence[str] = ()) -> Plan:
-    """What the options of RESTORE_OPTIONS ask of a tool.
+def plan_member_restore(
+    tool: Tool, options: Dict[str, Any], token: str, peer_urls: Sequence[str] = ()
+) -> MemberRestorePlan:
+    """Turn the options of RESTORE_OPTIONS into what a tool is called with.
 
     Args:
         tool: what restores.
@@ -71,7 +73,7 @@ def plan_restore(tool: Tool, options: Dict[str, Any], token: str, peer_urls: Seq
     ]
     if bump:  # each of the two flags is refused without the other
         arguments += [f"--bump-revision={bump}", "--mark-compacted"]
-    return Plan(arguments, bump, uid, gid, "" if wanted is not None or tool.bumps_revision else limit)
+    return MemberRestorePlan(arguments, bump, uid, gid, "" if wanted is not None or tool.bumps_revision else limit)
 
 
 def _number(options: Dict[str, Any], option: str, find: Callable[[str], int], faults: List[str]) -> int:

@@ -55,11 +55,19 @@ class EtcdModule:
         try:
             job = cls(module)
         except cls.errors as error:
-            module.fail_json(msg=str(error))
+            module.fail_json(**failure(error))
         try:
             job.run()
         except RefusedError as error:
             module.fail_json(msg=str(error), **{**job.result, "reasons": error.reasons})
         except cls.errors as error:
-            module.fail_json(msg=str(error), **job.result)
+            module.fail_json(**{**job.result, **failure(error)})
         module.exit_json(**job.result)
+
+
+def failure(error: Exception) -> Dict[str, Any]:
+    """What a module returns of an error: its message, and the word for programs where it has one."""
+    if isinstance(error, OSError) and error.filename:
+        return {"msg": f"{error.filename}: {error.strerror}"}
+    fault = getattr(error, "fault", None)
+    return {"msg": str(error), **({"fault": fault} if fault else {})}

@@ -12,15 +12,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import SEALED
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.restore import (
-    ENCRYPTED,
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_description import ENCRYPTED
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.restore_journal import (
     FINISHED,
     PROVEN,
     ROLLED_BACK,
     STAGED,
     STAGING,
     SWITCHED,
-    version_fault,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.signature import (
     WRONG,
@@ -28,6 +27,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.sign
     public_part,
     signer_faults,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.data_versions import version_fault
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import normal, url_hosts
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.identity import (
     Identities,

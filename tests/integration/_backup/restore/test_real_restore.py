@@ -24,6 +24,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import restore_steps
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import staging
 from ansible_collections.groundwork.kubernetes.plugins.modules import backup, restore, restore_info
 from real_etcd import BINARIES, COLLECTIONS, Cluster, Member, Run, needs_etcd
@@ -181,7 +182,7 @@ def test_old_data_goes_when_it_is_not_to_stay(small: Scene, run: Run) -> None:
 
 
 def test_data_that_is_open_is_not_touched(small: Scene, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restore, "LOCK_SECONDS", 0.0)
+    monkeypatch.setattr(restore_steps, "LOCK_SECONDS", 0.0)
     small.all(run, "staged")
     [member] = small.cluster.members
     result = run(restore, **small.options(member, "switched"))
@@ -494,7 +495,7 @@ def test_a_full_disk_touches_nothing(
     """The data directory is a mount point of its own, with data, and no room beside it."""
     size, _space, foreseen = case.partition(" ")
     if not foreseen:
-        monkeypatch.setattr(restore, "require_space", lambda *arguments: None)
+        monkeypatch.setattr(restore_steps, "require_space", lambda *arguments: None)
     disk = small_disk(size)
     (disk / "member").mkdir()
     (disk / "member" / "marker").write_text("the old data")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import snapshot_restore, snapshot_save
 from ansible_collections.groundwork.kubernetes.plugins.modules import (
     etcd_snapshot,
     etcd_snapshot_info,
@@ -292,7 +293,8 @@ def test_a_full_disk_is_foreseen(run: Run, member: Member, saved: Path, full_dis
 def test_a_disk_that_fills_up_leaves_nothing(
     run: Run, member: Member, saved: Path, full_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(etcd_snapshot, "require_space", lambda *arguments: None)
+    for step in (snapshot_save, snapshot_restore):
+        monkeypatch.setattr(step, "require_space", lambda *arguments: None)
 
     save = run(etcd_snapshot, state="saved", path=str(full_disk / "new.db"), endpoints=[member.client])
     restore = run(etcd_snapshot, **restore_options(saved, full_disk, member))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import restore_steps
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
     EtcdState,
     Manifest,
@@ -74,8 +75,8 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
         return played.run(module, command, **more)
 
     monkeypatch.setattr(AnsibleModule, "run_command", run_command)
-    monkeypatch.setattr(restore, "PAUSE", 0.0)
-    monkeypatch.setattr(restore, "require_space", lambda *_arguments: None)
+    monkeypatch.setattr(restore_steps, "PAUSE", 0.0)
+    monkeypatch.setattr(restore_steps, "require_space", lambda *_arguments: None)
     return played
 
 

@@ -14,7 +14,10 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.arch
     Part,
     Proof,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.restore import encryption_keys, stored_keys
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_description import (
+    encryption_keys,
+    stored_keys,
+)
 
 BLOCK = "providers:\n- aescbc:\n    keys:\n    - name: {}\n      secret: {}\n- identity: {{}}\n"
 
