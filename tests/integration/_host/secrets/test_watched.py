@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,8 @@ class Watched:
         return {str(Path(path).relative_to(self.folder)) for path in found}
 
 
-@pytest.fixture
-def watched() -> Iterator[Watched]:
+@contextmanager
+def watching() -> Iterator[Watched]:
     """A watched folder."""
     folder = Path(tempfile.mkdtemp(prefix="groundwork-watched-"))
     one = Watched(folder)
@@ -64,6 +65,13 @@ def watched() -> Iterator[Watched]:
         one.process.kill()
         one.process.wait()
         shutil.rmtree(folder)
+
+
+@pytest.fixture
+def watched() -> Iterator[Watched]:
+    """A watched folder."""
+    with watching() as one:
+        yield one
 
 
 def playbook(watched: Watched, tasks: str, **variables: str) -> None:
@@ -82,10 +90,14 @@ def playbook(watched: Watched, tasks: str, **variables: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_key_that_is_made_in_its_place_is_read(watched: Watched) -> None:
-    """What the others rest on: a moment of a wider mode is found."""
-    playbook(watched, "in_place.yml")
-    assert watched.read() != set()
+def test_a_key_that_is_made_in_its_place_is_read() -> None:
+    """What the others rest on: a moment of a wider mode is found, in one of ten runs where the machine is busy."""
+    for _round in range(10):
+        with watching() as watched:
+            playbook(watched, "in_place.yml")
+            if watched.read():
+                return
+    pytest.fail("none of 80 keys was read")
 
 
 def test_what_files_writes_is_never_read(watched: Watched, run: Run) -> None:
