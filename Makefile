@@ -98,6 +98,7 @@ reliability: setup ## Faults of hosts, network, disks and runs on lab clusters, 
 .PHONY: bench
 bench: setup ## site against a shell script with the same steps, the cost of a second run, and of backups
 	@tests/bench/run
+	@tests/bench/many
 	@tests/bench/backup
 
 .PHONY: test
