@@ -47,9 +47,9 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     ({"endpoint": "[2001:db8::10]:8443"}, ["is IPv6, and the addresses of cp-1, cp-2 are not"]),
     (
         {"endpoint": "192.0.2.10"},
-        ["the API server uses port 6443 already: give kubernetes_api_endpoint another port, like"],
+        ["kube-apiserver uses port 6443 already: give kubernetes_api_endpoint another port, like"],
     ),
-    ({"endpoint": "192.0.2.10:10250"}, ["where the kubelet uses port 10250 already"]),
+    ({"endpoint": "192.0.2.10:10250"}, ["where kubelet uses port 10250 already"]),
     ({"endpoint": "192.0.2.10:8443", "health_port": 8443}, ["endpoint_health_port is 8443, the port of"]),
     ({"endpoint": "192.0.2.10:8443", "health_port": 2379}, ["where etcd uses endpoint_health_port 2379"]),
     ({"endpoint": "192.0.2.10:8443", "virtual_router_id": 0}, ["endpoint_virtual_router_id is 0"]),
@@ -72,7 +72,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     ({"load_balancer": "local", "endpoint": "127.0.0.1:6443"}, ["set it to 127.0.0.1:7443"]),
     (
         {"load_balancer": "local", "endpoint": "127.0.0.1:6443", "local_port": 6443},
-        ["kubernetes_api_local_port is 6443, which the API server uses"],
+        ["kubernetes_api_local_port is 6443, which kube-apiserver uses"],
     ),
 ]
 

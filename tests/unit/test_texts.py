@@ -27,7 +27,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.package_repository import parse_repository
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import reconcile
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import (
-    api,
+    api_endpoint,
     argument_specs,
     empty_values,
     network,
@@ -96,7 +96,7 @@ class Place:
         values = {**SOUND, **self.also, self.variable: self.value(text)}
         host = HostInput("n1", values)
         given = Inputs([host], {"kube_control_plane": ["n1"]}, SPECS)
-        found = [*(fault for check in CHECKS for fault in check(host, given)), *api.api_address(given)]
+        found = [*(fault for check in CHECKS for fault in check(host, given)), *api_endpoint.api_address(given)]
         return [fault.text for fault in found if self.variable in fault.text]
 
 

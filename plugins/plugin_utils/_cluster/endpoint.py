@@ -16,19 +16,11 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addres
     normal,
     read_address,
 )
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.ports import taken_ports
 
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 # Choices of kubernetes_api_load_balancer that this collection sets up.
 BALANCED_BY_US = HAPROXY, KUBE_VIP, LOCAL = "haproxy", "kube_vip", "local"
-# Ports of a node's own programs (kubernetes.io, "Ports and Protocols", and the local ones of kubelet and kube-proxy).
-NODE_PORTS = {10248: "the kubelet", 10249: "kube-proxy", 10250: "the kubelet", 10256: "kube-proxy"}
-CONTROL_PLANE_PORTS = {
-    2379: "etcd",
-    2380: "etcd",
-    2381: "etcd",
-    10257: "the controller manager",
-    10259: "the scheduler",
-}
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -73,7 +65,7 @@ class Settings:
     @property
     def taken(self) -> dict[int, str]:
         """The ports of a control plane, and whose they are."""
-        return {**NODE_PORTS, **CONTROL_PLANE_PORTS, self.api_port: "the API server"}
+        return taken_ports(self.api_port)
 
 
 def is_dns_name(name: str) -> bool:
@@ -112,6 +104,15 @@ def readable_endpoint(endpoint: str) -> tuple[str, int | None] | None:
     return None
 
 
+def form_fault(endpoint: str, example: str = "api.example.com:6443") -> str:
+    """What is wrong with how kubernetes_api_endpoint is written; empty where nothing is."""
+    try:
+        split_endpoint(endpoint)
+    except ValueError as error:
+        return f"kubernetes_api_endpoint {endpoint!r}: {error}; write it like {example}"
+    return ""
+
+
 def find_faults(settings: Settings) -> list[str]:
     """All that is wrong, one sentence each."""
     checks = {HAPROXY: _haproxy, KUBE_VIP: _kube_vip, LOCAL: _local}
@@ -140,13 +141,10 @@ def address_faults(settings: Settings) -> Iterator[tuple[str, str]]:
             "the address"
         )
         yield "endpoint-missing", text
+    elif form_fault(settings.endpoint):
+        yield "endpoint-invalid", form_fault(settings.endpoint, "192.0.2.10:8443")
     else:
-        try:
-            host, port = _split(settings)
-        except ValueError as error:
-            text = f"kubernetes_api_endpoint {settings.endpoint!r}: {error}; write it like 192.0.2.10:8443"
-            yield "endpoint-invalid", text
-            return
+        host, port = _split(settings)
         yield from _virtual_address(settings, host)
         if settings.load_balancer == KUBE_VIP and port != settings.api_port:
             text = (

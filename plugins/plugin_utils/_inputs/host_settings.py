@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import endpoint
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import public_keys
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import api
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import api_endpoint
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.etcd import ETCD_CA_CERTIFICATE, ETCD_CA_KEY
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
     CONTROL_PLANE,
@@ -51,7 +51,7 @@ def host_settings(host: HostInput, inputs: Inputs) -> dict[str, Any]:
         "runs_kubelet": runs_kubelet(roles),
         "ports": sorted({port for port, _program in wanted_ports(roles, found)}),
         "limited": not planes <= {one.name for one in inputs.played},
-        "api_servers": api.api_servers(host, inputs),
+        "api_servers": api_endpoint.api_servers(host, inputs),
         "left_out_addresses": {str(ip): one.name for one in inputs.hosts if one.limited for ip in one.ips},
         "etcd_data_dir": folder,
         "fsync_folder": folder if ETCD in roles and (host.values.get("preflight_etcd_fsync_ms") or 0) > 0 else "",

@@ -4,7 +4,7 @@
 """Judges variables before anything is touched: all checks, on one host's variables and across hosts.
 
 Each check stands in the file of its subject: argument_specs (types, unknown names), versions, inventory (groups, what
-all hosts share), api (endpoint), ports, network (pods, services), nodes (names, addresses), etcd, kubeadm, hardening,
+all hosts share), api_endpoint, ports, network (pods, services), nodes (names, addresses), etcd, kubeadm, hardening,
 downloads, backups, text, empty_values.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import Fault
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import (
-    api,
+    api_endpoint,
     argument_specs,
     backups,
     downloads,
@@ -38,7 +38,7 @@ HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
     versions.version,
     network.cidrs,
     network.masks,
-    api.endpoint,
+    api_endpoint.endpoint,
     ports.port_clashes,
     etcd.supplied_pki,
     nodes.node_name,
@@ -59,7 +59,7 @@ HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
 CLUSTER_CHECKS: list[Callable[[Inputs], Iterator[Fault]]] = [
     inventory.groups,
     etcd.members,
-    api.api_address,
+    api_endpoint.api_address,
     nodes.clashes,
     inventory.agreement,
     kubeadm.proxy_configuration,

@@ -9,28 +9,19 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.ports import (
+    API_SERVER,
+    LOOPBACK_PORTS,
+    PORTS,
+)
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import Fault
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
     CONTROL_PLANE,
-    ETCD,
-    WORKER,
     HostInput,
     Inputs,
     Node,
 )
 
-# https://kubernetes.io/docs/reference/networking/ports-and-protocols/; the API server's port is a variable.
-PORTS: dict[str, dict[int, str]] = {
-    CONTROL_PLANE: {10250: "kubelet", 10257: "kube-controller-manager", 10259: "kube-scheduler"},
-    ETCD: {2379: "etcd", 2380: "etcd"},
-    WORKER: {10250: "kubelet", 10256: "kube-proxy"},
-}
-# Where programs listen on the loopback address only.
-LOOPBACK_PORTS = {
-    CONTROL_PLANE: {10248: "kubelet", 10249: "kube-proxy"},
-    ETCD: {2381: "etcd"},
-    WORKER: {10248: "kubelet", 10249: "kube-proxy"},
-}
 # The kernel shows so many characters of a process' name.
 PROCESS_NAME = 15
 BALANCER = "haproxy"
@@ -47,7 +38,7 @@ def wanted_ports(roles: Sequence[str], settings: Mapping[str, Any]) -> list[tupl
     if settings.get("kubernetes_proxy_mode") == "none":
         wanted = {(port, program) for port, program in wanted if program != "kube-proxy"}
     if CONTROL_PLANE in roles:
-        wanted.add((int(settings.get("kubernetes_api_port") or 6443), "kube-apiserver"))
+        wanted.add((int(settings.get("kubernetes_api_port") or 6443), API_SERVER))
     wanted |= {(int(port), BALANCER) for port in settings.get("balancer_ports") or []}
     return sorted(wanted)
 

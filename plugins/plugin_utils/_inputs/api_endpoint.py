@@ -17,8 +17,8 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.end
     LOCAL,
     Settings,
     address_faults,
+    form_fault,
     readable_endpoint,
-    split_endpoint,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import WARNING, Fault, listed
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.networks import networks
@@ -33,12 +33,9 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.mode
 def endpoint(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
     """kubernetes_api_endpoint and the ports of the API."""
     value = host.text("kubernetes_api_endpoint")
-    if value:
-        try:
-            split_endpoint(value)
-        except ValueError as error:
-            text = f"kubernetes_api_endpoint {value!r}: {error}; write it like api.example.com:6443"
-            yield host.fault("endpoint-invalid", text)
+    wrong = form_fault(value) if value else ""
+    if wrong:
+        yield host.fault("endpoint-invalid", wrong)
     for variable, usual in (("kubernetes_api_port", 6443), ("kubernetes_api_local_port", 7443)):
         if not 1 <= host.port(variable, usual) <= 65535:
             text = f"{variable} {host.text(variable)} is not between 1 and 65535; {usual} is usual"
