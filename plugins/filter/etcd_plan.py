@@ -24,8 +24,8 @@ description:
     M(groundwork.kubernetes.etcd_info) returned of the cluster.
   - A host with data is a member. A host without joins the cluster, or begins one if no host has data. A dead member
     whose host is empty is replaced, and one without a host is gone.
-  - Faults are a number of members that is even or above 7, an upgrade of more than one minor version or back, data of
-    another cluster, and what else must be settled first.
+  - Faults are a number of members that becomes even or is above 7, an upgrade of more than one minor version or back,
+    data of another cluster, and what else must be settled first.
 extends_documentation_fragment: [groundwork.kubernetes.hosts, groundwork.kubernetes.hosts.registered]
 options:
   version:
@@ -35,6 +35,12 @@ options:
   cluster:
     description: What M(groundwork.kubernetes.etcd_info) returned. None where no member was asked.
     type: dict
+  even_allowed:
+    description:
+      - Whether a run may make an even number of members.
+      - One that exists, or is left when a lost member is taken out, is never refused.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -55,7 +61,14 @@ _value:
 
 
 def etcd_plan(
-    hosts: Any, hostvars: Any, *, register: str, play_hosts: Any, version: str, cluster: Optional[Dict[str, Any]] = None
+    hosts: Any,
+    hostvars: Any,
+    *,
+    register: str,
+    play_hosts: Any,
+    version: str,
+    cluster: Optional[Dict[str, Any]] = None,
+    even_allowed: bool = False,
 ) -> Dict[str, Any]:
     """The plan as a dictionary."""
     names = list(hosts)
@@ -64,7 +77,7 @@ def etcd_plan(
         if cluster.get("failed"):
             raise AnsibleFilterError("cluster is the result of a failed task")
         cluster = None
-    return plan_membership(found, str(version), cluster).describe()
+    return plan_membership(found, str(version), cluster, even_allowed).describe()
 
 
 class FilterModule:

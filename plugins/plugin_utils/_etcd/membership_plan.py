@@ -90,13 +90,17 @@ def url(address: str, port: int) -> str:
     return f"https://{host_and_port(address, port)}"
 
 
-def plan_membership(hosts: List[Host], version: str, cluster: Optional[Mapping[str, Any]] = None) -> MembershipPlan:
+def plan_membership(
+    hosts: List[Host], version: str, cluster: Optional[Mapping[str, Any]] = None, even_allowed: bool = False
+) -> MembershipPlan:
     """Decide what a run does.
 
     Args:
         hosts: all that are to be members.
         version: of etcd, that is wanted.
         cluster: what the module etcd_info returned; None where no member could be asked.
+        even_allowed: whether a run may make an even number of members. One that exists, or is left when a lost member
+            is taken out, is never refused.
     """
     plan = MembershipPlan(initial_cluster=",".join(f"{host.member}={host.peer_url}" for host in hosts))
     plan.faults += _count(hosts) + _unique(hosts)
@@ -118,6 +122,11 @@ def plan_membership(hosts: List[Host], version: str, cluster: Optional[Mapping[s
             f"{names} cannot join: the cluster has no quorum ({sick or cluster.get('error')}). Start its members; if "
             "most of them are lost for good, restore a snapshot"
         )
+    if len(hosts) % 2 == 0 and (plan.begin or plan.join) and not even_allowed:
+        plan.faults.append(
+            f"{len(hosts)} members survive no more losses than {len(hosts) - 1} would, and are one more that can fail: "
+            f"use {len(hosts) - 1} or {len(hosts) + 1}, or set preflight_ignore: [members-even] for a while"
+        )
     return plan
 
 
@@ -130,11 +139,6 @@ def _count(hosts: List[Host]) -> List[str]:
         ]
     if number > LARGEST:
         return [f"{number} members are too many: each change waits for more of them. Use 3, 5 or {LARGEST}"]
-    if number % 2 == 0:
-        return [
-            f"{number} members survive no more losses than {number - 1} would, and are one more that can fail: "
-            f"use {number - 1} or {number + 1}"
-        ]
     return []
 
 

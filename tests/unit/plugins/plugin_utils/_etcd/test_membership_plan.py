@@ -92,6 +92,9 @@ def did(plan: MembershipPlan) -> dict[str, Any]:
         # Gone with its host, one of them before it had started.
         ("ddd", cluster(member(1), member(2), member(3), dead(7)), {"gone": ["7"]}),
         ("dde", cluster(member(1), member(2), dead(7), unstarted(8)), {"gone": ["7", "8"], "join": ["h3"]}),
+        # Two are left for a while, or an even number was made by others.
+        ("dd", cluster(member(1), member(2), dead(3)), {"gone": ["3"]}),
+        ("dddd", cluster(*(member(n) for n in range(1, 5))), {}),
     ],
 )
 def test_what_is_done(states: str, seen: dict[str, Any] | None, expected: dict[str, Any]) -> None:
@@ -105,7 +108,7 @@ def test_what_is_done(states: str, seen: dict[str, Any] | None, expected: dict[s
     [
         ("", None, "etcd_hosts is empty, so there are no members to set up"),
         ("ee", None, "2 members survive no more losses than 1 would, and are one more that can fail: use 1 or 3"),
-        ("dddd", cluster(*(member(n) for n in range(1, 5))), "4 members survive no more losses than 3 would"),
+        ("ddde", THREE, "4 members survive no more losses than 3 would"),
         ("e" * 9, None, "9 members are too many"),
         ("lll", None, "h1, h2, h3: a member of etcd has run there (etcd.service is enabled), and its data is not in"),
         ("l", None, "No new cluster is begun in its place: mount the data's disk"),
@@ -243,3 +246,8 @@ def test_filter() -> None:
         )
     with pytest.raises(AnsibleFilterError):
         etcd_plan(["h1"], hostvars, register="info", play_hosts=["h1"], version=V, cluster={"failed": True})
+
+
+@pytest.mark.parametrize(("states", "seen"), [("ee", None), ("ddde", THREE)])
+def test_an_even_number_for_a_while(states: str, seen: dict[str, Any] | None) -> None:
+    assert plan_membership(hosts(states), V, seen, even_allowed=True).faults == []
