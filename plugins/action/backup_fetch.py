@@ -21,15 +21,13 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.age import DESCRIPTION
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
-    SEALED,
-    Keep,
-    Listed,
-    named_archives,
-    surplus,
-)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_description import describe_archive
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_folder import remove_archive
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_names import (
+    SEALED,
+    Listed,
+    named_archives,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.copies import (
     FLAGS,
     NO_FOLDER,
@@ -39,6 +37,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.copi
     parse_listing,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.owner import Owner
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.retention import Keep, surplus
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.signature import LIMIT, SIGNATURE, Signer
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.paths import require_own
 

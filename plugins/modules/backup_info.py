@@ -166,17 +166,14 @@ from datetime import datetime, timezone
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
-    TIME,
-    BackupError,
-    Listed,
-    list_archives,
-)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_folder import look_closer
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_names import Listed, list_archives
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.copies import (
     copies_name,
     remembered,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.errors import BackupError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import TIME
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.owner import Owner, ask_api
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.signature import (
     WRONG,

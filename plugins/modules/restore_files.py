@@ -108,11 +108,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
     CHUNK,
     FILES,
-    BackupError,
-    Part,
     examine,
     extract_part,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.errors import BackupError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import Part
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.restored_files import (
     KNOWN,
     chosen,

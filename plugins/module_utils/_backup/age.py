@@ -17,12 +17,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Dict, List, Sequence, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
-    CHUNK,
-    BackupError,
-    Manifest,
-    parse_manifest,
-)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import CHUNK
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.errors import BackupError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import Manifest, parse_manifest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import explain
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.staging import NoSpaceError
 

@@ -15,171 +15,29 @@ import hashlib
 import io
 import json
 import os
-import re
 import stat
 import tarfile
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
-from typing import IO, Any, BinaryIO, Dict, Iterable, List, Optional, Sequence, Tuple
+from dataclasses import dataclass
+from typing import IO, Any, BinaryIO, Dict, Sequence, Tuple
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.errors import BackupError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import (
+    Manifest,
+    Part,
+    manifest_text,
+    parse_manifest,
+    parse_time,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.snapshot import SnapshotError, check_stream
 
-FORMAT = 1
-TOOL_VERSION = "0.1.0"  # the collection's, as in galaxy.yml
 MANIFEST = "manifest.json"
 CHECKSUM = "manifest.json.sha256"
 DATABASE = "etcd.db"
 FILES = "files"
-BAD = ".bad"
 CHUNK = 1024 * 1024
 MANIFEST_LIMIT = 4 * 1024 * 1024
 HEADER_LIMIT = 64 * 1024
 MEMBER_LIMIT = 10_000
-TIME_IN_NAME = "%Y%m%dT%H%M%SZ"
-TIME = "%Y-%m-%dT%H:%M:%SZ"
-SEALED = ".age"
-NAME = re.compile(
-    r"(?P<cluster>[\w.-]+)-(?P<time>\d{8}T\d{6}Z)(-(?P<uid>[0-9a-f]{8}))?\.tar(?P<sealed>\.age)?(?P<bad>\.bad)?"
-)
-SHORT = 8  # so much of a cluster's UID is in a name
-CLUSTER = re.compile(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", re.ASCII)
-
-
-class BackupError(Exception):
-    """An archive is no backup that can be relied on; fault is a word for programs, the message for people."""
-
-    def __init__(self, fault: str, message: str) -> None:
-        self.fault = fault
-        super().__init__(message)
-
-
-@dataclass(frozen=True)
-class Part:
-    """A file in the archive."""
-
-    name: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Proof:
-    """What was done to prove the snapshot, and what came of it."""
-
-    level: str
-    passed: bool
-    reason: str = ""
-    time: str = ""
-    seconds: float = 0.0
-    tool: str = ""
-    keys: Optional[int] = None
-
-
-@dataclass(frozen=True)
-class EtcdState:
-    """What the snapshot holds; keys and sample are what the member itself answered at the snapshot's revision."""
-
-    version: str
-    endpoint: str
-    revision: int
-    total_keys: int
-    keys: Optional[int] = None
-    sample_prefix: str = ""
-    sample_keys: Optional[int] = None
-    sample_sha256: str = ""
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What an archive says of itself."""
-
-    cluster: str
-    host: str
-    created: str
-    kubernetes_version: str
-    etcd: EtcdState
-    proof: Proof
-    parts: List[Part] = field(default_factory=list)
-    tool_version: str = TOOL_VERSION
-    format: int = FORMAT
-    cluster_uid: str = ""  # of its namespace kube-system; archives of older releases have none
-
-    def as_dict(self) -> Dict[str, Any]:
-        """The form in which it is written, and returned by modules."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Keep:
-    """How many archives stay: the newest ones, and the newest of each of so many hours, days, weeks and months."""
-
-    last: int = 0
-    hourly: int = 0
-    daily: int = 0
-    weekly: int = 0
-    monthly: int = 0
-
-
-@dataclass(frozen=True)
-class Listed:
-    """An archive as its name tells it."""
-
-    path: str
-    cluster: str
-    time: datetime
-    bad: bool
-    sealed: bool = False
-    uid: str = ""  # the beginning of the cluster's
-
-    @property
-    def name(self) -> str:
-        """The name in its folder."""
-        return os.path.basename(self.path)
-
-
-PERIODS = {"hourly": "%Y%m%d%H", "daily": "%Y%m%d", "weekly": "%G-%V", "monthly": "%Y%m"}
-
-
-def archive_name(cluster: str, moment: datetime, uid: str = "") -> str:
-    """The name of a cluster's archive; names sort by time, and clusters of one name do not meet."""
-    return "-".join(filter(None, (cluster, moment.strftime(TIME_IN_NAME), uid[:SHORT]))) + ".tar"
-
-
-def parse_time(text: str, form: str = TIME) -> datetime:
-    """A time in UTC."""
-    return datetime.strptime(text, form).replace(tzinfo=timezone.utc)
-
-
-def list_archives(directory: str, cluster: str = "") -> List[Listed]:
-    """The files of a folder that have an archive's name, newest first."""
-    names = os.listdir(directory) if os.path.isdir(directory) else []
-    return named_archives([os.path.join(directory, name) for name in names], cluster)
-
-
-def named_archives(paths: Iterable[str], cluster: str = "") -> List[Listed]:
-    """Those of some paths that have an archive's name, newest first."""
-    found = []
-    for path in paths:
-        match = NAME.fullmatch(os.path.basename(path))
-        if match is None or (cluster and match["cluster"] != cluster):
-            continue
-        try:
-            moment = parse_time(match["time"], TIME_IN_NAME)
-        except ValueError:
-            continue
-        sealed, uid = bool(match["sealed"]), match["uid"] or ""
-        found.append(Listed(path, match["cluster"], moment, bool(match["bad"]), sealed, uid))
-    return sorted(found, key=lambda item: (item.time, item.path), reverse=True)
-
-
-def surplus(times: Sequence[datetime], keep: Keep) -> List[datetime]:
-    """Which of the good archives no rule keeps, newest first; the newest one always stays."""
-    newest_first = sorted(set(times), reverse=True)
-    kept = set(newest_first[: max(keep.last, 1)])
-    for rule, form in PERIODS.items():
-        newest_of = {moment.strftime(form): moment for moment in reversed(newest_first)}
-        kept.update(sorted(newest_of.values(), reverse=True)[: max(getattr(keep, rule), 0)])
-    return [moment for moment in newest_first if moment not in kept]
 
 
 class _Hashing:
@@ -221,16 +79,6 @@ def write_archive(
         # What is read back next shall come from the disk.
         os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     return whole
-
-
-def manifest_text(manifest: Manifest) -> bytes:
-    """A manifest as it is written into an archive."""
-    return (json.dumps(manifest.as_dict(), indent=2, sort_keys=True) + "\n").encode()
-
-
-def manifest_sha256(manifest: Manifest) -> str:
-    """The SHA-256 of the same."""
-    return hashlib.sha256(manifest_text(manifest)).hexdigest()
 
 
 def _add_file(tar: tarfile.TarFile, source: str, name: str) -> Part:
@@ -469,55 +317,3 @@ class _Reader:
             raise self.fail("missing_part", f"lists no {DATABASE}")
         if self.database_fault:
             raise self.fail("damaged", f"is damaged: {DATABASE} {self.database_fault}")
-
-
-def parse_manifest(data: Any) -> Manifest:
-    """A manifest as it was read.
-
-    Raises:
-        BackupError: if it is another format, or lacks something.
-    """
-    found = data.get("format") if isinstance(data, dict) else None
-    if found != FORMAT:
-        raise BackupError("unknown_format", f"has a manifest of format {found!r}; this release reads {FORMAT}")
-    try:
-        manifest = Manifest(
-            **{
-                **data,
-                "etcd": EtcdState(**data["etcd"]),
-                "proof": Proof(**data["proof"]),
-                "parts": [Part(**part) for part in data["parts"]],
-            }
-        )
-        parse_time(manifest.created)
-    except (KeyError, TypeError, ValueError) as error:
-        raise BackupError("manifest", f"has a manifest that cannot be read: {error}") from error
-    texts = ("cluster", "cluster_uid", "host", "kubernetes_version")
-    wrong = [name for name in texts if not isinstance(getattr(manifest, name), str)]
-    wrong += [
-        f"etcd.{name}" for name in ("revision", "total_keys") if not isinstance(getattr(manifest.etcd, name), int)
-    ]
-    wrong += [] if isinstance(manifest.proof.passed, bool) else ["proof.passed"]
-    wrong += [f"parts: {part.name!r}" for part in manifest.parts if not isinstance(part.size, int)]
-    if wrong:
-        raise BackupError("manifest", f"has a manifest with wrong types: {', '.join(wrong)}")
-    return manifest
-
-
-def disagreement(state: EtcdState, revision: int, keys: int, sample_keys: int, sample_sha256: str) -> str:
-    """How the etcd that a trial restore brought up differs from the snapshot and from its source, or nothing.
-
-    All was counted at the snapshot's revision. The etcd may have gone on since, as leases end in it too.
-    """
-    if revision < state.revision:
-        return f"came up at revision {revision}, but the snapshot has {state.revision}"
-    if state.keys is not None and keys != state.keys:
-        return f"came up with {keys} keys, but the member that gave it had {state.keys} at revision {state.revision}"
-    if keys > state.total_keys:
-        return f"came up with {keys} keys, but the snapshot has {state.total_keys}"
-    if state.sample_keys is not None and (sample_keys, sample_sha256) != (state.sample_keys, state.sample_sha256):
-        return (
-            f"came up with other records below {state.sample_prefix} than the member that gave it: "
-            f"{sample_keys} keys, where that had {state.sample_keys}"
-        )
-    return ""

@@ -13,15 +13,10 @@ import re
 from datetime import datetime
 from typing import Any, Dict
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
-    FILES,
-    SEALED,
-    BackupError,
-    Manifest,
-    examine,
-    extract_part,
-    parse_time,
-)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import FILES, examine, extract_part
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_names import SEALED
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.errors import BackupError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import Manifest, parse_time
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.restored_files import SMALL
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.signature import Signer
 

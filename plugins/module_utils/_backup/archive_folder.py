@@ -18,18 +18,19 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.age 
     read_sealed_archive,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
-    BackupError,
-    Keep,
-    Listed,
-    Manifest,
     examine,
-    list_archives,
-    named_archives,
     read_archive,
     read_manifest,
-    surplus,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_names import (
+    Listed,
+    list_archives,
+    named_archives,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.errors import BackupError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import Manifest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.owner import Owner
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.retention import Keep, surplus
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.signature import (
     SIGNATURE,
     Signature,
@@ -70,7 +71,7 @@ def look_closer(item: Listed, signer: Signer, quick: bool = True) -> Tuple[Manif
     return found.manifest, signer.examine(item.path, found.manifest, found.sha256)
 
 
-class Shelf:
+class ArchiveFolder:
     """The archives of a cluster's name in a folder; those that are not its own are only named.
 
     Attributes:

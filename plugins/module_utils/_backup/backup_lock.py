@@ -44,8 +44,8 @@ def recent(record: Optional[Record], seconds: int, now: float) -> bool:
     return seconds > 0 and record is not None and -TOLERANCE <= now - record.time < seconds
 
 
-class Turn:
-    """The turn of this host among those that back up one cluster."""
+class BackupLock:
+    """The lock in etcd of the hosts that back up one cluster, and their note of the newest backup."""
 
     def __init__(self, etcd: Etcd, cluster: str, endpoints: Sequence[str]) -> None:
         self.etcd, self.endpoints = etcd, endpoints
@@ -55,12 +55,12 @@ class Turn:
         """The newest proven backup of any host."""
         return parse_record(self.etcd.read_key(self.endpoints, self.record_key))
 
-    def made(self, record: Record) -> None:
-        """Tell the others of a new backup."""
+    def record(self, record: Record) -> None:
+        """Note a new backup for the others."""
         self.etcd.write_key(self.endpoints, self.record_key, json.dumps(asdict(record), sort_keys=True))
 
-    def taken(self, patience: int) -> ContextManager[None]:
-        """Wait for this host's turn for so many seconds, and keep it.
+    def hold(self, patience: int) -> ContextManager[None]:
+        """Wait for the lock for so many seconds, and hold it.
 
         Raises:
             EtcdError: if it does not come.

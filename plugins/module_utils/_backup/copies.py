@@ -19,17 +19,16 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
-    CHUNK,
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import CHUNK
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_folder import BESIDE
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_names import (
     CLUSTER,
-    Keep,
     Listed,
     named_archives,
-    parse_time,
-    surplus,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_folder import BESIDE
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import parse_time
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.owner import Owner
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.retention import Keep, surplus
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.paths import open_folder
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.staging import mebibytes
 

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Dict, List, Optional, Tuple
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import parse_time
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_folder import Shelf
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_folder import ArchiveFolder
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import parse_time
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.owner import UID, Owner
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.paths import open_folder, read_file, resolve
 
@@ -38,12 +38,12 @@ class LastRun:
     newest_anywhere: Optional[int] = None
 
 
-def metrics(owner: Owner, shelf: Shelf, run: LastRun, copies: Dict[str, Any]) -> str:
+def metrics(owner: Owner, folder: ArchiveFolder, run: LastRun, copies: Dict[str, Any]) -> str:
     """The text.
 
     Args:
         owner: the cluster.
-        shelf: the archives on this host.
+        folder: the archives on this host.
         run: what came of the last run.
         copies: what is known of the copies, by their names.
     """
@@ -52,12 +52,12 @@ def metrics(owner: Owner, shelf: Shelf, run: LastRun, copies: Dict[str, Any]) ->
         ("last_run_skipped", "Whether none was due in the last run, since another is new enough", run.skipped, {}),
         ("last_run_timestamp_seconds", "When the last run ended", run.time, {}),
         ("last_run_duration_seconds", "Duration of the last run", round(run.seconds, 3), {}),
-        ("archives", "Good archives on this host", len(shelf.good), {}),
-        ("bad_archives", "Archives on this host that failed their proof", len(shelf.bad), {}),
+        ("archives", "Good archives on this host", len(folder.good), {}),
+        ("bad_archives", "Archives on this host that failed their proof", len(folder.bad), {}),
         (
             "unidentified_archives",
             "Archives of the cluster's name on this host that carry no cluster's identity, and do not count",
-            len(shelf.unidentified),
+            len(folder.unidentified),
             {},
         ),
     ]
@@ -66,14 +66,14 @@ def metrics(owner: Owner, shelf: Shelf, run: LastRun, copies: Dict[str, Any]) ->
     if run.newest_anywhere is not None:
         text = "When the newest proven backup of any host was made"
         values.append(("newest_on_any_host_timestamp_seconds", text, run.newest_anywhere, {}))
-    if shelf.newest:
-        proof = shelf.newest.proof
+    if folder.newest:
+        proof = folder.newest.proof
         values += [
             ("last_proof_success", "Whether the newest archive on this host passed its proof", proof.passed, {}),
             ("last_proof_duration_seconds", "Duration of the trial restore of the newest archive", proof.seconds, {}),
         ]
-    if shelf.good:
-        item, manifest = shelf.good[0]
+    if folder.good:
+        item, manifest = folder.good[0]
         created = int(parse_time(manifest.created).timestamp())
         size = os.path.getsize(item.path)
         values += [

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import SHORT
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_names import SHORT
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import (
     BINARY_FOLDERS,
     KUBECONFIG_OPTION,

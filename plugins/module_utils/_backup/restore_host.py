@@ -14,14 +14,14 @@ from datetime import datetime, timezone
 from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
-    TIME_IN_NAME,
-    Listed,
-    list_archives,
-)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_description import (
     describe_archive,
     encryption_keys,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_names import (
+    TIME_IN_NAME,
+    Listed,
+    list_archives,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.owner import cluster_uid
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.restore_folders import (

@@ -14,16 +14,11 @@ from dataclasses import replace
 from typing import Any, Callable, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
-    DATABASE as SNAPSHOT,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
-    BackupError,
-    Manifest,
-    examine,
-    extract_database,
-)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import DATABASE as SNAPSHOT
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import examine, extract_database
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_description import identity
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.errors import BackupError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import Manifest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.restore_folders import (
     MEMBER,
     RestoreFolders,

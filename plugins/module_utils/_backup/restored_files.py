@@ -13,7 +13,9 @@ import os
 import re
 from typing import Dict, List, Sequence
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import FILES, BackupError, Part
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import FILES
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.errors import BackupError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import Part
 
 PLACES = ("/etc/kubernetes/", "/etc/etcd/pki/")
 # The folders of static pods, also of those that are stopped.

@@ -22,11 +22,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Callable, Collection, Dict, Iterable, List, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
-    SEALED,
-    BackupError,
-    Manifest,
-)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_names import SEALED
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.errors import BackupError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import Manifest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.install import make_folder
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.paths import require_own
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import SHORT, named_archives
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_names import SHORT, named_archives
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.owner import Owner, matches
 
 Info = Mapping[str, Any]

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import SEALED
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_description import ENCRYPTED
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_names import SEALED
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.restore_journal import (
     FINISHED,
     PROVEN,

@@ -19,19 +19,17 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import copies
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
-    EtcdState,
-    Keep,
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import write_archive
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_folder import ArchiveFolder
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_names import (
     Listed,
-    Manifest,
-    Proof,
     archive_name,
     list_archives,
-    write_archive,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_folder import Shelf
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.copies import Copied, Rclone
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import EtcdState, Manifest, Proof
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.owner import Owner
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.retention import Keep
 from object_store import ObjectStore
 from ssh_server import SshServer
 
@@ -76,7 +74,7 @@ class Host:
         with patch_module_args({}):
             rclone = Rclone(AnsibleModule(argument_spec={}), str(self.config))
         assert rclone.faults() == []
-        local = [item for item, _manifest in Shelf(str(self.archives), owner).good]
+        local = [item for item, _manifest in ArchiveFolder(str(self.archives), owner).good]
         return rclone.bring(target, local, owner, keep)
 
     def rclone(self, *command: str) -> str:

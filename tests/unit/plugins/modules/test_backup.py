@@ -15,17 +15,14 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
-    EtcdState,
-    Keep,
-    Listed,
-    Manifest,
-    Proof,
-    write_archive,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.backup_lock import Turn
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import write_archive
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_folder import drafts
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_names import Listed
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.backup_lock import BackupLock
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.copies import Copied, Rclone
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import EtcdState, Manifest, Proof
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.owner import Owner
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.retention import Keep
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.signature import Signer
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import client
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import processes
@@ -292,7 +289,7 @@ def test_what_killed_runs_left_goes_and_what_others_work_on_stays(tmp_path: Path
     outside.mkdir()
     (tmp_path / ".groundwork-backup-link").symlink_to(outside)
 
-    with backup.drafts(str(tmp_path)) as first, backup.drafts(str(tmp_path)) as second:
+    with drafts(str(tmp_path)) as first, drafts(str(tmp_path)) as second:
         assert first != second
         assert os.path.isdir(first)
         assert os.stat(first).st_mode & 0o777 == 0o700
@@ -398,11 +395,11 @@ def test_hosts_that_take_turns(host: Host, monkeypatch: pytest.MonkeyPatch) -> N
     held: list[str] = []
 
     @contextmanager
-    def taken(turn: Turn, patience: int) -> Iterator[None]:
-        held.append(f"{turn.lock_name} {patience}")
+    def hold(lock: BackupLock, patience: int) -> Iterator[None]:
+        held.append(f"{lock.lock_name} {patience}")
         yield
 
-    monkeypatch.setattr(Turn, "taken", taken)
+    monkeypatch.setattr(BackupLock, "hold", hold)
     options = {"prove": "status", "take_turns": True, "unless_newer": 5, "turn_timeout": 9}
     mine, theirs = str(host.root / "mine"), str(host.root / "theirs")
 

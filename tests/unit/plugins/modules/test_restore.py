@@ -11,12 +11,8 @@ from typing import Any
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import restore_steps
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
-    EtcdState,
-    Manifest,
-    Proof,
-    write_archive,
-)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import write_archive
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import EtcdState, Manifest, Proof
 from ansible_collections.groundwork.kubernetes.plugins.modules import restore, restore_info
 
 Run = Callable[..., dict[str, Any]]

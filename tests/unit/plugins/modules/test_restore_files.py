@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import restored_files
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
-    BackupError,
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import write_archive
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.errors import BackupError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import (
     EtcdState,
     Manifest,
     Part,
     Proof,
-    write_archive,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.restored_files import (
     KNOWN,

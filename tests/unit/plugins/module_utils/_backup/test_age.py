@@ -20,8 +20,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.age 
     read_sealed_archive,
     sealed_size,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
-    BackupError,
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.errors import BackupError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import (
     EtcdState,
     Manifest,
     Part,

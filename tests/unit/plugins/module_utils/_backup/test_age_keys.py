@@ -8,15 +8,15 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_description import (
+    encryption_keys,
+    stored_keys,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import (
     EtcdState,
     Manifest,
     Part,
     Proof,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_description import (
-    encryption_keys,
-    stored_keys,
 )
 
 BLOCK = "providers:\n- aescbc:\n    keys:\n    - name: {}\n      secret: {}\n- identity: {{}}\n"

@@ -9,34 +9,29 @@ import os
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
-    TOOL_VERSION,
-    BackupError,
-    EtcdState,
-    Keep,
-    Manifest,
-    Proof,
-    archive_name,
     archive_size,
-    disagreement,
     extract_part,
-    list_archives,
-    named_archives,
     read_archive,
     read_manifest,
-    surplus,
     write_archive,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.errors import BackupError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.included_files import collect
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import (
+    TOOL_VERSION,
+    EtcdState,
+    Manifest,
+    Proof,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.snapshot_proof import disagreement
 
 ROOT = Path(__file__).resolve().parents[5]
-START = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)  # a Sunday
 MANIFEST = Manifest(
     cluster="test",
     host="cp-1",
@@ -45,96 +40,6 @@ MANIFEST = Manifest(
     etcd=EtcdState("3.5.30", "https://127.0.0.1:2379", 6, 11, keys=9),
     proof=Proof("restore", passed=True, keys=9),
 )
-
-
-def ago(*hours: int) -> list[datetime]:
-    return [START - timedelta(hours=number) for number in hours]
-
-
-DAY, WEEK = 24, 7 * 24
-
-
-@pytest.mark.parametrize(
-    ("hours", "keep", "gone"),
-    [
-        ([], Keep(), []),
-        ([0], Keep(), []),
-        ([0, 1, 2], Keep(), [1, 2]),
-        ([0, 1, 2], Keep(last=-1), [1, 2]),
-        ([0, 1, 2], Keep(last=2), [2]),
-        ([2, 0, 1], Keep(last=2), [2]),
-        ([0, 1, 2], Keep(last=9), []),
-        ([0, 1, 2, 3], Keep(hourly=3), [3]),
-        # The newest of each day stays, also where days are missing.
-        ([0, 1, DAY, DAY + 1, 5 * DAY], Keep(daily=2), [1, DAY + 1, 5 * DAY]),
-        ([0, 1, DAY, DAY + 1, 5 * DAY], Keep(daily=3), [1, DAY + 1]),
-        # Weeks begin on Monday: six days before a Sunday is the same week.
-        ([0, 6 * DAY, 7 * DAY, 13 * DAY, 14 * DAY], Keep(weekly=2), [6 * DAY, 13 * DAY, 14 * DAY]),
-        ([0, 30 * DAY, 60 * DAY, 61 * DAY], Keep(monthly=2), [60 * DAY, 61 * DAY]),
-        # One stays if any rule keeps it.
-        ([0, 1, 2, DAY, 8 * DAY], Keep(last=2, daily=2), [2, 8 * DAY]),
-        ([0, 1, 2, DAY, 8 * DAY], Keep(last=2, weekly=2), [2, DAY]),
-        ([0, 0], Keep(last=1), []),
-    ],
-)
-def test_what_is_kept(hours: list[int], keep: Keep, gone: list[int]) -> None:
-    assert surplus(ago(*hours), keep) == ago(*gone)
-
-
-def test_repeated_runs_keep_what_the_rule_says() -> None:
-    """A year of archives, one an hour, tidied at each: the rule holds at the end, and the newest never goes."""
-    keep, shelf = Keep(last=3, hourly=24, daily=7, weekly=4, monthly=12), []
-    for hour in range(400 * DAY, -1, -1):
-        shelf.append(START - timedelta(hours=hour))
-        gone = set(surplus(shelf, keep))
-        assert shelf[-1] not in gone
-        shelf = [moment for moment in shelf if moment not in gone]
-    assert len({moment.strftime("%Y%m") for moment in shelf}) == 12
-    assert len({moment.strftime("%Y%m%d") for moment in shelf}) >= 7 + 11
-    assert len(shelf) < 24 + 7 + 4 + 12
-
-
-def test_around_the_turn_of_the_year_a_week_is_one() -> None:
-    monday, sunday = datetime(2026, 12, 28, tzinfo=timezone.utc), datetime(2027, 1, 3, tzinfo=timezone.utc)
-    assert surplus([monday, sunday], Keep(weekly=2)) == [monday]
-
-
-def test_names(tmp_path: Path) -> None:
-    assert archive_name("a-b", START) == "a-b-20261122T120000Z.tar"
-    names = [
-        "a-20261122T120000Z.tar", "a-20261123T120000Z.tar.bad", "a-b-20261122T120000Z.tar", "a-20261322T120000Z.tar",
-        "a-20261122T120000Z.tar.part", "a-20261122T120000Z.db", "a.tar", ".groundwork-draft-x",
-    ]  # fmt: skip
-    for name in names:
-        (tmp_path / name).touch()
-    found = [(os.path.basename(item.path), item.bad) for item in list_archives(str(tmp_path), "a")]
-    assert found == [("a-20261123T120000Z.tar.bad", True), ("a-20261122T120000Z.tar", False)]
-    assert {item.cluster for item in list_archives(str(tmp_path))} == {"a", "a-b"}
-    assert list_archives(str(tmp_path / "none")) == []
-
-
-@pytest.mark.parametrize(
-    ("name", "cluster", "uid"),
-    [
-        ("a-20261122T120000Z.tar", "a", ""),
-        ("a-20261122T120000Z-1f0c6a52.tar", "a", "1f0c6a52"),
-        ("a-20261122T120000Z-1f0c6a52.tar.age.bad", "a", "1f0c6a52"),
-        # What looks like an identity may be the end of a name.
-        ("a-1f0c6a52-20261122T120000Z.tar", "a-1f0c6a52", ""),
-        ("a-20261122T120000Z-1f0c6a52-20261122T120000Z.tar", "a-20261122T120000Z-1f0c6a52", ""),
-    ],
-)
-def test_whose_a_name_says_it_is(name: str, cluster: str, uid: str) -> None:
-    [item] = named_archives([f"/x/{name}"])
-    assert (item.cluster, item.uid, item.time) == (cluster, uid, START)
-    assert name.startswith(archive_name(cluster, START, uid and "1f0c6a52-7f3e-4f0e-9a53-0d5f3f6a2b11"))
-
-
-@pytest.mark.parametrize(
-    "name", ["a-20261122T120000Z-1f0c6a5.tar", "a-20261122T120000Z-1F0C6A52.tar", "a-1f0c6a52.tar"]
-)
-def test_names_of_no_archive(name: str) -> None:
-    assert named_archives([name]) == []
 
 
 def test_the_version_is_the_collections() -> None:

@@ -1,4 +1,4 @@
-"""Turns between hosts: the record in etcd, and the lock, held by an etcdctl that is played by a script."""
+"""Hosts that take turns: the record in etcd, and the lock, held by an etcdctl that is played by a script."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.backup_lock import (
+    BackupLock,
     Record,
-    Turn,
     parse_record,
     recent,
 )
@@ -68,14 +68,14 @@ class Store:
         return ["sh", "-c", self.script, name, str(ttl)]
 
 
-def turn(script: str = "") -> Turn:
-    return Turn(Store(script), "test", ["https://127.0.0.1:2379"])  # type: ignore[arg-type]
+def backup_lock(script: str = "") -> BackupLock:
+    return BackupLock(Store(script), "test", ["https://127.0.0.1:2379"])  # type: ignore[arg-type]
 
 
 def test_the_record_of_a_cluster() -> None:
-    mine = turn()
+    mine = backup_lock()
     assert mine.newest() is None
-    mine.made(RECORD)
+    mine.record(RECORD)
     assert mine.newest() == RECORD
     assert json.loads(mine.etcd.read_key([], "/groundwork/backup/test/newest"))["host"] == "cp-2"
 
@@ -85,7 +85,7 @@ def test_the_lock_is_held_and_given_back(tmp_path: Path) -> None:
     script = (
         f'trap "echo released >> {note}; exit 0" TERM; echo "$0 $1" > {note}; echo key; while :; do sleep 0.05; done'
     )
-    with turn(script).taken(patience=20):
+    with backup_lock(script).hold(patience=20):
         assert note.read_text() == "/groundwork/backup/test/turn 60\n"
     assert note.read_text().endswith("released\n")
 
@@ -94,7 +94,8 @@ def test_the_lock_is_given_back_after_a_failure(tmp_path: Path) -> None:
     note = tmp_path / "note"
 
     def work() -> None:
-        with turn(f'trap "echo released > {note}; exit 0" TERM; echo key; while :; do sleep 0.05; done').taken(20):
+        script = f'trap "echo released > {note}; exit 0" TERM; echo key; while :; do sleep 0.05; done'
+        with backup_lock(script).hold(20):
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -113,13 +114,13 @@ def test_a_lock_that_does_not_come(
     script: str, patience: int, message: str, monkeypatch: pytest.MonkeyPatch, refuse: Callable[..., str]
 ) -> None:
     monkeypatch.setattr(lock, "LEASE", 5)
-    assert message in refuse(turn(script), patience)
+    assert message in refuse(backup_lock(script), patience)
 
 
 @pytest.fixture
 def refuse() -> Callable[..., str]:
-    def call(mine: Turn, patience: int) -> str:
-        with pytest.raises(EtcdError) as error, mine.taken(patience):
+    def call(mine: BackupLock, patience: int) -> str:
+        with pytest.raises(EtcdError) as error, mine.hold(patience):
             pytest.fail("it was not to be had")
         return str(error.value)
 

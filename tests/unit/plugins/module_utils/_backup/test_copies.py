@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
-    Keep,
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_names import (
     Listed,
     archive_name,
     named_archives,
@@ -29,6 +28,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.copi
     to_do,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.owner import Owner
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.retention import Keep
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
 

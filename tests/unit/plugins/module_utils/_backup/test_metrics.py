@@ -5,13 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
-    EtcdState,
-    Listed,
-    Manifest,
-    Proof,
-)
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_folder import Shelf
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_folder import ArchiveFolder
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_names import Listed
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import EtcdState, Manifest, Proof
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.metrics import (
     LastRun,
     known_uid,
@@ -30,17 +26,17 @@ def values(text: str) -> dict[str, str]:
     return {line.rsplit(" ", 1)[0].removeprefix("groundwork_backup_"): line.rsplit(" ", 1)[1] for line in lines}
 
 
-def test_a_shelf_with_archives(tmp_path: Path) -> None:
+def test_a_folder_with_archives(tmp_path: Path) -> None:
     path = tmp_path / "test-20261122T120000Z.tar"
     path.write_bytes(b"x" * 4096)
-    shelf = Shelf(str(tmp_path / "none"), OWNER)
+    folder = ArchiveFolder(str(tmp_path / "none"), OWNER)
     good = Manifest("test", "cp-1", "2026-11-22T12:00:00Z", "", STATE, Proof("restore", passed=True, seconds=1.5))
-    shelf.good = [(Listed(str(path), "test", START, bad=False), good)]
-    shelf.unidentified = ["/x.tar"]
-    shelf.newest = Manifest("test", "cp-1", "2026-11-22T13:00:00Z", "", STATE, Proof("restore", False, seconds=2.5))
+    folder.good = [(Listed(str(path), "test", START, bad=False), good)]
+    folder.unidentified = ["/x.tar"]
+    folder.newest = Manifest("test", "cp-1", "2026-11-22T13:00:00Z", "", STATE, Proof("restore", False, seconds=2.5))
     copies = {"b": {"ok": False, "time": 0}, "a": {"ok": True, "time": 7}}
 
-    text = metrics(OWNER, shelf, LastRun(False, False, 1.23456, 99, 50), copies)
+    text = metrics(OWNER, folder, LastRun(False, False, 1.23456, 99, 50), copies)
 
     assert values(text) == {
         'last_run_success{cluster="test"}': "0",
@@ -67,7 +63,7 @@ def test_a_shelf_with_archives(tmp_path: Path) -> None:
 
 
 def test_a_host_that_never_made_one(tmp_path: Path) -> None:
-    text = metrics(OWNER, Shelf(str(tmp_path / "none"), OWNER), LastRun(True, True, 0.1, 99), {})
+    text = metrics(OWNER, ArchiveFolder(str(tmp_path / "none"), OWNER), LastRun(True, True, 0.1, 99), {})
     found = values(text)
     assert (found['last_run_success{cluster="test"}'], found['last_run_skipped{cluster="test"}']) == ("1", "1")
     assert "last_success" not in text
@@ -77,7 +73,7 @@ def test_a_host_that_never_made_one(tmp_path: Path) -> None:
 def test_the_identity_is_known_to_a_run_that_did_not_ask(tmp_path: Path) -> None:
     path = tmp_path / "x.prom"
     assert known_uid(str(path), "test") == ""
-    path.write_text(metrics(OWNER, Shelf(str(tmp_path), OWNER), LastRun(True, True, 0.1, 99), {}))
+    path.write_text(metrics(OWNER, ArchiveFolder(str(tmp_path), OWNER), LastRun(True, True, 0.1, 99), {}))
     assert (known_uid(str(path), "test"), known_uid(str(path), "tes.")) == (OWNER.uid, "")
 
 

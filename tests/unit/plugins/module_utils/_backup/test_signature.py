@@ -13,16 +13,15 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import signature as signature_utils
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import (
-    BackupError,
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import examine, write_archive
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.copies import file_sha256
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.errors import BackupError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import (
     EtcdState,
     Manifest,
     Proof,
-    examine,
     manifest_sha256,
-    write_archive,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.copies import file_sha256
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.signature import (
     LIMIT,
     MARK,
