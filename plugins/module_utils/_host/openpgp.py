@@ -1,7 +1,11 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fingerprints of OpenPGP public keys, without gpg, which many hosts lack (RFC 9580 and, for version 4, RFC 4880).
+"""The fingerprints of OpenPGP public keys (RFC 9580 and, for version 4, RFC 4880).
+
+Why by hand: what could read them is not there when the first package is installed. Minimal hosts of Debian have no gpg,
+no module of ansible-core compares a fingerprint for apt, and cryptography reads no OpenPGP. Only lengths of packets are
+read, no signature is checked: apt and dnf do that, with the key that this has found to be the right one.
 
 Strict where gpg is lenient: what this does not understand is refused, so that gpg cannot find a further key in it.
 """

@@ -1,7 +1,11 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is public of a host's certificates and keys: nothing of a private key is returned but its public half's hash."""
+"""What is public of a host's certificates and keys: nothing of a private key is returned but its public half's hash.
+
+Only PEM blocks are told apart here, by the standard library, since hosts need no cryptography. Certificates are read by
+cryptography on the controller, private keys by the host's openssl, so that they do not leave the host.
+"""
 
 from __future__ import annotations
 
