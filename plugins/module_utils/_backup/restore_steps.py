@@ -40,7 +40,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.sign
     module_signer,
     require_signer,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import verify_snapshot
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.data_directory import (
     WAL_SEGMENT,
     MemberRestorePlan,
@@ -49,6 +48,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.data_d
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.data_versions import version_fault
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.module import EtcdModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.snapshot import SnapshotError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.snapshot_restore import restore_and_verify
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.tools import CommandError, EtcdError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.paths import require_own
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.staging import (
@@ -175,8 +175,10 @@ class MemberRestore(EtcdModule):
             database = os.path.join(folder.stage, SNAPSHOT)
             try:
                 extract_database(path, manifest, database)
-                verify_snapshot(self.etcd, database, f"the snapshot in {path}", manifest.etcd.version)
-                self.etcd.restore(database, [f"--data-dir={folder.content}", *plan.arguments])
+                restore_and_verify(
+                    self.etcd, database, [f"--data-dir={folder.content}", *plan.arguments],
+                    f"the snapshot in {path}", manifest.etcd.version,
+                )  # fmt: skip
             except (CommandError, OSError) as error:
                 if getattr(error, "no_space", False) or getattr(error, "errno", 0) == errno.ENOSPC:
                     raise NoSpaceError(

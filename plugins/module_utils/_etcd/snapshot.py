@@ -147,6 +147,22 @@ def check_file(path: str, shown_as: str = "") -> Content:
         raise SnapshotError(error.fault, f"{name} {error}") from error
 
 
+def recorded_sha256(path: str) -> str:
+    """The hash that a file ends in, not compared with its bytes; empty where the file is plainly no whole snapshot."""
+    if not os.path.isfile(path):
+        return ""
+    with open(path, "rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size % SECTOR != HASH_SIZE:
+            return ""
+        try:
+            read_meta(stream)
+        except SnapshotError:
+            return ""
+        stream.seek(size - HASH_SIZE)
+        return stream.read(HASH_SIZE).hex()
+
+
 def check_stream(stream: BinaryIO, size: int) -> Content:
     """As check_file, for an open file; messages go on from the file's name."""
     if size == 0:

@@ -381,6 +381,12 @@ def restore(host: Host, **options: Any) -> Result:
     )  # fmt: skip
 
 
+def restored_by(host: Host) -> list[str]:
+    """The command that restored; the snapshot is proven meanwhile."""
+    [found] = [command for command in host.ran if "restore" in command]
+    return found
+
+
 @pytest.mark.parametrize(
     ("versions", "tool", "bump"),
     [
@@ -397,7 +403,7 @@ def test_restore(host: Host, versions: dict[str, str], tool: str, bump: list[str
 
     result = restore(host, **{"initial_cluster_token": "again"})
 
-    assert host.ran[-1] == [
+    assert restored_by(host) == [
         tool, "snapshot", "restore", str(host.backups / "a.db"),
         f"--data-dir={host.root}/data/.groundwork-stage/content", "--name=m2",
         "--initial-cluster=m1=https://10.0.0.1:2380,m2=https://10.0.0.2:2380,m2=https://192.0.2.2:2380",
@@ -419,8 +425,8 @@ def test_restore_with_a_folder_for_the_log(host: Host) -> None:
     result = restore(host, wal_dir=str(wal), bump_revision=0, initial_advertise_peer_urls=["https://10.0.0.2:2380"])
 
     assert result["changed"]
-    assert f"--wal-dir={wal}/.groundwork-stage/content" in host.ran[-1]
-    assert host.ran[-1][-1] == "--initial-advertise-peer-urls=https://10.0.0.2:2380"
+    assert f"--wal-dir={wal}/.groundwork-stage/content" in restored_by(host)
+    assert restored_by(host)[-1] == "--initial-advertise-peer-urls=https://10.0.0.2:2380"
     assert tree(wal) == ["0.wal"]
 
 
@@ -493,6 +499,26 @@ def test_a_restore_that_fails_leaves_nothing(host: Host, stderr: str, message: s
     assert result["failed"]
     assert message.format(root=host.root) in result["msg"]
     assert sorted(os.listdir(host.root)) == ["backups", "bin"]
+
+
+@pytest.mark.parametrize("tool", [(0, "", ""), (1, "", "Error: expected sha256 [1], got [2]")], ids=["passes", "fails"])
+@pytest.mark.parametrize("fault", ["damaged", "inconsistent", "truncated"])
+def test_nothing_is_made_of_a_snapshot_that_is_not_good(host: Host, tool: Answer, fault: str) -> None:
+    host.restore = tool
+    if fault == "damaged":
+        host.snapshot = host.snapshot[:9000] + b"X" + host.snapshot[9001:]
+    if fault == "inconsistent":
+        host.status = (1, "", "Error: snapshot file integrity check failed. 1 errors found.\n")
+    if fault == "truncated":
+        host.snapshot = host.snapshot[:-1]
+
+    result = restore(host, wal_dir=str(host.root / "wal"))
+
+    assert result["fault"] == fault
+    assert sorted(os.listdir(host.root)) == ["backups", "bin"]
+    # The tool does not walk through a database of other bytes than were saved, nor restores what is plainly cut short.
+    assert any("status" in command for command in host.ran) == (fault == "inconsistent")
+    assert any("restore" in command for command in host.ran) == (fault != "truncated")
 
 
 def test_restore_without_room_is_not_begun(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
