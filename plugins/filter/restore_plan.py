@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any, Callable, Dict
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.restore_plan import Request, plan_restore
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.restore_plan import plan_restore
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.restore_request import Request
 
 DOCUMENTATION = r"""
 name: restore_plan

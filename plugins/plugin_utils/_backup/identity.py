@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_names import SHORT, named_archives
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.owner import Owner, matches
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.restore_request import Info
 
-Info = Mapping[str, Any]
 BEGAN_ANEW = "If that is meant, for example as the cluster lost its data and began anew"
 
 
@@ -23,13 +22,13 @@ class Identities:
 
     Attributes:
         cluster: the cluster's name.
-        told: the identity that the user or etcd tells; empty where nobody does.
+        given: the identity that the user gives or etcd has; empty where nobody does.
         adopt: whether archives without an identity are the cluster's.
         listed: paths of all archives of the name, with the identities they carry.
     """
 
     cluster: str
-    told: str
+    given: str
     adopt: bool
     listed: Sequence[tuple[str, str]]
 
@@ -40,9 +39,9 @@ class Identities:
 
     @property
     def owner(self) -> Owner:
-        """The cluster whose archives count: where nobody tells, the one that all of them are of."""
+        """The cluster whose archives count: where none is given, the one that all of them are of."""
         only = next(iter(self.several)) if len(self.several) == 1 else ""
-        return Owner(self.cluster, self.told or only, self.adopt)
+        return Owner(self.cluster, self.given or only, self.adopt)
 
     def owns(self, uid: str) -> bool:
         """Whether an archive with some identity is the cluster's."""
@@ -69,11 +68,11 @@ class Identities:
 
     def fault(self, path: str, uid: str) -> str:
         """What stands against an archive with some identity, or nothing."""
-        if not uid or not self.told or matches(uid, self.told):
+        if not uid or not self.given or matches(uid, self.given):
             return ""
         return (
             f"{path} is a backup of a cluster of the same name with another identity, {uid}, where this one has "
-            f"{self.told}. {BEGAN_ANEW}, set restore_cluster_uid to {uid[:SHORT]}"
+            f"{self.given}. {BEGAN_ANEW}, set restore_cluster_uid to {uid[:SHORT]}"
         )
 
     def warnings(self, path: str, uid: str, newer: Sequence[str]) -> list[str]:
@@ -104,7 +103,7 @@ def uid_of(item: Info) -> str:
 
 
 def live_uid(hosts: Mapping[str, Info]) -> str:
-    """The identity that etcd tells on the first host where it does."""
+    """The identity that etcd has on the first host where it is known."""
     lives = [info["live"].get("cluster_uid", "") for info in hosts.values() if info["live"]]
     return next((str(uid) for uid in lives if uid), "")
 
