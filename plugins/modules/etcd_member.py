@@ -83,7 +83,7 @@ EXAMPLES = r"""
       etcd --name=node4 --initial-cluster={{ added.initial_cluster }}
       --initial-cluster-state={{ added.initial_cluster_state }}
 
-- name: Let it vote, once it has started and caught up
+- name: Promote it to a voting member, once it has started and caught up
   groundwork.kubernetes.etcd_member:
     name: node4
     peer_urls: ["https://192.0.2.14:2380"]
@@ -300,7 +300,7 @@ class MemberModule(EtcdModule):
             cluster = read_cluster(self.etcd)
 
     def promote(self, cluster: Cluster, member: Member) -> str:
-        """Let the learner vote; what it lacks in etcd's own view, if that is no failure."""
+        """Promote the learner; what it lacks in etcd's own view, if that is no failure."""
         if not self.module.check_mode:
             endpoints = reachable(cluster, without=member)
             try:

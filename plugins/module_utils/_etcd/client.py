@@ -158,7 +158,7 @@ class Etcd:
         self._etcdctl(endpoints, "member", "add", name, f"--peer-urls={','.join(peer_urls)}", *role, read=False)
 
     def promote_member(self, endpoints: Sequence[str], member_id: int) -> None:
-        """Let a learner vote."""
+        """Make a learner a voting member."""
         self._etcdctl(endpoints, "member", "promote", f"{member_id:x}", read=False)
 
     def remove_member(self, endpoints: Sequence[str], member_id: int) -> None:

@@ -187,7 +187,7 @@ def initial_cluster(cluster: Cluster, name: str, peer_urls: Sequence[str]) -> st
 
 
 def lag(cluster: Cluster, member: Member) -> Optional[int]:
-    """How many entries of the log the member has yet to apply, or None if that cannot be told."""
+    """How many entries of the log the member has yet to apply, or None if that is not known."""
     leader = cluster.leader
     if leader is None or not leader.raft_index or not member.raft_index:
         return None

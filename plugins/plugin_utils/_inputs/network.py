@@ -30,7 +30,7 @@ PODS, SERVICES = "kubernetes_pod_cidr", "kubernetes_service_cidr"
 CONFIGURATION = "control_plane_cluster_configuration"
 ARGUMENTS = f"{CONFIGURATION}.controllerManager.extraArgs"
 # What kubeadm accepts (cmd/kubeadm/app/apis/kubeadm/validation), by IP version: the part of the pod network that a
-# node gets unless the controller manager is told otherwise, how many more bits a node's part may have, and how many
+# node gets unless the controller manager is set up otherwise, how many more bits a node's part may have, and how many
 # addresses a service network may have.
 NODE_PREFIX = {4: 24, 6: 64}
 NODE_PREFIX_MAX_DIFFERENCE = 16
