@@ -213,8 +213,9 @@ import signal
 from typing import Any, Dict, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.checks import NAMES, SIGNALS, Verification
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.judgement import Check, table
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.check_report import Check, table
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.check_run import NAMES
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.checks import SIGNALS, ClusterChecks
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import (
     BINARY_FOLDERS,
     KUBECONFIG_OPTION,
@@ -277,11 +278,11 @@ def main() -> None:
     if reason and not module.check_mode:
         module.fail_json(msg=f"{reason}: run the checks on a host of the control plane, or set kubeconfig")
     if reason:
-        checks = [Check(name, False, True, reason, 0.0) for name in NAMES]
-        report = {"checks": [check.as_dict() for check in checks], "table": table(checks), "removed_namespaces": []}
+        skipped = [Check(name, False, True, reason, 0.0) for name in NAMES]
+        report = {"checks": [check.as_dict() for check in skipped], "table": table(skipped), "removed_namespaces": []}
         module.exit_json(changed=False, **report)
     kubectl = ConcurrentKubectl(module, module.params["kubeconfig"], module.params["timeout"])
-    verification = Verification(module, kubectl)
+    checks = ClusterChecks(module, kubectl)
 
     def interrupt(number: int, _frame: Any) -> NoReturn:
         kubectl.stop()
@@ -290,12 +291,12 @@ def main() -> None:
     for number in SIGNALS:
         signal.signal(number, interrupt)
     try:
-        verification.run()
+        checks.run()
     except InterruptedBySignalError as error:
-        module.fail_json(msg="\n".join([str(error), verification.failure()]).strip(), **verification.result())
-    if verification.failure():
-        module.fail_json(msg=verification.failure(), **verification.result())
-    module.exit_json(**verification.result())
+        module.fail_json(msg="\n".join([str(error), checks.failure()]).strip(), **checks.result())
+    if checks.failure():
+        module.fail_json(msg=checks.failure(), **checks.result())
+    module.exit_json(**checks.result())
 
 
 if __name__ == "__main__":

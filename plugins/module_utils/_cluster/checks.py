@@ -10,13 +10,22 @@ import random
 import signal
 import string
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple, TypeVar
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import judgement
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.judgement import Check, Verdict, Workload
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import check_workload, judgement
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.check_run import (
+    CLEANUP,
+    ON_PODS,
+    PARALLEL,
+    READ_SECONDS,
+    READING,
+    CheckRun,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.check_workload import Workload
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.judgement import Verdict
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import KubectlError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.objects import (
     Node,
@@ -33,40 +42,24 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.pro
     spread_sample,
 )
 
-Asked = TypeVar("Asked")
-
-READING = ["api-server", "etcd", "nodes", "system-pods", "scheduler", "controller-manager", "kube-proxy"]
-ON_PODS = ["spread", "port-forward", "logs", "exec", "node-port", "pod-network", "dns"]
-NAMES = [*READING, "deployment", *ON_PODS]
-CLEANUP = "cleanup"
-
-# Questions at a time in one check; more only slow each other down on a small host.
-PARALLEL = 4
-# For how many seconds a plain read of the API is tried again after an error.
-READ_SECONDS = 15
 # Requests to one node's port at most: of two pods, both are then certain to be chosen.
 NODE_PORT_REQUESTS = 30
 CLEANUP_SECONDS = 90
 # After so many seconds, pods that do not go (their node is away) are removed from the API alone.
 FORCE_AFTER = 30
 
-# How the module may be told to end.
+# How the module may be ended.
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-class Verification:
-    """One run of all checks. The checks run in threads; only the main thread touches the module and the results."""
+class ClusterChecks(CheckRun):
+    """All checks of a cluster, in their order, and what is cleaned up after them."""
 
     def __init__(self, module: AnsibleModule, kubectl: ConcurrentKubectl) -> None:
-        self.module = module
-        self.kubectl = kubectl
-        self.options: Dict[str, Any] = module.params
-        self.checks: Dict[str, Check] = {}
-        self.removed: List[str] = []
+        """Nothing is asked yet; see CheckRun."""
+        super().__init__(module, kubectl)
         self.nodes: List[Node] = []
-        self.pods: List[Pod] = []
         self.namespace = ""
-        self.pool = ThreadPoolExecutor(max_workers=len(NAMES))
 
     # The course of it
 
@@ -112,90 +105,6 @@ class Verification:
                 self._finish(future)
         else:
             self._skip_rest("no pod of the check deployment is ready", ON_PODS)
-
-    def _start(self, name: str) -> Future[Tuple[str, float, Verdict]]:
-        check: Callable[[], Verdict] = getattr(self, "check_" + name.replace("-", "_"))
-
-        def run() -> Tuple[str, float, Verdict]:
-            started = time.monotonic()
-            try:
-                verdict = check()
-            except (KubectlError, ProbeError) as error:
-                verdict = Verdict(False, one_line(str(error)))
-            return name, time.monotonic() - started, verdict
-
-        return self.pool.submit(run)
-
-    def _finish(self, future: Future[Tuple[str, float, Verdict]]) -> None:
-        self._record(*future.result())
-
-    def _record(self, name: str, seconds: float, verdict: Verdict) -> None:
-        for warning in verdict.warnings:
-            self.module.warn(warning)
-        self.checks[name] = Check(name, verdict.passed, verdict.skipped, verdict.detail, round(seconds, 1))
-
-    def _skip(self, name: str, reason: str) -> None:
-        self.checks.setdefault(name, Check(name, False, True, reason, 0.0))
-
-    def _skip_rest(self, reason: str, names: Optional[List[str]] = None) -> None:
-        for name in names or NAMES:
-            self._skip(name, reason)
-
-    def result(self) -> Dict[str, Any]:
-        """What the module returns of the checks made so far."""
-        checks = [self.checks[name] for name in [*NAMES, CLEANUP] if name in self.checks]
-        return {
-            "changed": bool(self.removed),
-            "checks": [check.as_dict() for check in checks],
-            "table": judgement.table(checks),
-            "removed_namespaces": self.removed,
-        }
-
-    def failure(self) -> str:
-        """The message about all failed checks, empty where none has."""
-        return judgement.failure([self.checks[name] for name in [*NAMES, CLEANUP] if name in self.checks])
-
-    # Asking
-
-    def _settled(self) -> float:
-        """Until when a part that a check just began to look at may take to get healthy."""
-        return time.monotonic() + self.options["settle"]
-
-    def _get(self, *arguments: str) -> Any:
-        """What kubectl get prints, parsed, with patience for an API server that is just away."""
-        return patiently(self.kubectl, lambda: self.kubectl.get(*arguments), time.monotonic() + READ_SECONDS)
-
-    def _until_passed(self, look: Callable[[], Verdict]) -> Verdict:
-        """The first good verdict, or the last one within the time to settle."""
-        until = self._settled()
-        while True:
-            try:
-                verdict = look()
-            except KubectlError as error:
-                verdict = Verdict(False, one_line(str(error)))
-            if verdict.passed or verdict.skipped or time.monotonic() >= until or not self.kubectl.pause(2):
-                return verdict
-
-    def _faults(self, asked: List[Asked], question: Callable[[Asked], Any], until: float) -> Dict[Asked, str]:
-        """What went wrong with those to whom a question was put, a few at a time and not again after until."""
-
-        def ask(one: Asked) -> str:
-            try:
-                patiently(self.kubectl, lambda: question(one), until)
-            except KubectlError as error:
-                return one_line(error.stderr) or str(error)
-            except ProbeError as error:
-                return one_line(str(error))
-            return ""
-
-        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-            return {one: fault for one, fault in zip(asked, pool.map(ask, asked)) if fault}
-
-    def _judge_each(self, good: str, question: Callable[[Pod], Any]) -> Verdict:
-        """The verdict on a question that is put to a sample of the pods."""
-        pods = spread_sample(self.pods, self.options["sample"])
-        faults = {pod.node: fault for pod, fault in self._faults(pods, question, self._settled()).items()}
-        return judgement.judge_answers(good, faults, [pod.node for pod in pods], len(self.pods))
 
     # The control plane
 
@@ -303,9 +212,9 @@ class Verification:
 
     def _remove_leftovers(self) -> None:
         age = timedelta(minutes=self.options["stale_minutes"])
-        selector = f"--selector={judgement.LABEL}={judgement.LABEL_VALUE}"
+        selector = f"--selector={check_workload.LABEL}={check_workload.LABEL_VALUE}"
         try:
-            found = judgement.leftovers(self._get("namespaces", selector), datetime.now(timezone.utc), age)
+            found = check_workload.leftovers(self._get("namespaces", selector), datetime.now(timezone.utc), age)
             if found and not self.module.check_mode:
                 self.kubectl.run("delete", "namespaces", *found, "--ignore-not-found", "--wait=false")
             self.removed = found
@@ -316,7 +225,7 @@ class Verification:
         """Create the workload and wait for it; the ready pods are kept for the other checks."""
         started = time.monotonic()
         workload = Workload(
-            namespace=judgement.NAMESPACE_PREFIX + "".join(random.choices(string.ascii_lowercase, k=8)),  # noqa: S311
+            namespace=check_workload.NAMESPACE_PREFIX + "".join(random.choices(string.ascii_lowercase, k=8)),  # noqa: S311
             image=self.options["image"],
             command=tuple(self.options["command"]),
             port=self.options["port"],
@@ -326,7 +235,7 @@ class Verification:
         if not workload.replicas:
             return Verdict(False, "no node takes pods: each is not ready, cordoned or tainted")
         self.namespace = workload.namespace
-        self.kubectl.run("create", "--filename=-", stdin=json.dumps(judgement.manifests(workload)))
+        self.kubectl.run("create", "--filename=-", stdin=json.dumps(check_workload.manifests(workload)))
         objects: Optional[Dict[str, Any]] = None
         until = started + min(self.options["timeout"] * 2 / 3, max(0.0, self.kubectl.seconds_left - 20))
         while True:
@@ -361,7 +270,7 @@ class Verification:
 
     def check_logs(self) -> Verdict:
         """Read a pod's log on each node."""
-        arguments = (f"--namespace={self.namespace}", f"--container={judgement.CONTAINER}", "--tail=5")
+        arguments = (f"--namespace={self.namespace}", f"--container={check_workload.CONTAINER}", "--tail=5")
         return self._judge_each("read on", lambda pod: self.kubectl.run("logs", pod.name, *arguments))
 
     def check_exec(self) -> Verdict:
@@ -377,23 +286,23 @@ class Verification:
             return Verdict(False, missing) if self.options["require_dns"] else judgement.skipped(missing)
         address = (self._get("service", "kubernetes", "--namespace=default") or {})["spec"]["clusterIP"]
         name = f"kubernetes.default.svc.{self.options['dns_domain']}"
-        command = judgement.filled(self.options["dns_client"], name=name)
+        command = check_workload.filled(self.options["dns_client"], name=name)
 
         def resolve(pod: Pod) -> None:
             # The answer counts: clients differ in what they exit with where a name has no IPv6 address.
             try:
-                said = self._execute(pod, command)
+                output = self._execute(pod, command)
             except KubectlError as error:
                 if address not in error.stderr:
                     raise
                 return
-            if address not in said:
-                raise ProbeError(f"{name} did not resolve to {address}: {one_line(said)}")
+            if address not in output:
+                raise ProbeError(f"{name} did not resolve to {address}: {one_line(output)}")
 
         return self._judge_each(f"{name} resolves on", resolve)
 
     def _execute(self, pod: Pod, command: List[str]) -> str:
-        namespace, container = f"--namespace={self.namespace}", f"--container={judgement.CONTAINER}"
+        namespace, container = f"--namespace={self.namespace}", f"--container={check_workload.CONTAINER}"
         return self.kubectl.run("exec", pod.name, namespace, container, "--", *command)
 
     def check_pod_network(self) -> Verdict:
@@ -405,10 +314,10 @@ class Verification:
             return judgement.skipped("only one node runs a pod")
 
         def ask(pair: Tuple[Pod, Pod]) -> None:
-            target = judgement.url(pair[1].ip, self.options["port"], self.options["http_path"])
-            self._execute(pair[0], judgement.filled(self.options["http_client"], url=target))
+            target = check_workload.url(pair[1].ip, self.options["port"], self.options["http_path"])
+            self._execute(pair[0], check_workload.filled(self.options["http_client"], url=target))
 
-        asked = judgement.pairs(pods, self.options["peers"])
+        asked = check_workload.pairs(pods, self.options["peers"])
         errors = self._faults(asked, ask, self._settled())
         faults = {f"{a.node} ({a.ip}) to {b.node} ({b.ip})": error for (a, b), error in errors.items()}
         good = f"{len(asked)} ways between pods work, on"
@@ -416,7 +325,7 @@ class Verification:
 
     def check_node_port(self) -> Verdict:
         """Ask the service on every ready node, and through it pods on other nodes."""
-        port = judgement.node_port(self._get("service", judgement.NAME, f"--namespace={self.namespace}"))
+        port = check_workload.node_port(self._get("service", check_workload.NAME, f"--namespace={self.namespace}"))
         nodes = [node for node in self.nodes if node.ready]
         seen: Dict[str, Set[str]] = {node.name: set() for node in nodes}
         names = {pod.name for pod in self.pods}
@@ -435,7 +344,8 @@ class Verification:
                 raise ProbeError(fault)
 
         faults = self._faults(nodes, ask, self._settled())
-        if faults and not judgement.endpoints(self._get("endpoints", judgement.NAME, f"--namespace={self.namespace}")):
+        found = self._get("endpoints", check_workload.NAME, f"--namespace={self.namespace}") if faults else None
+        if faults and not check_workload.endpoints(found):
             return Verdict(False, "the service has no endpoints though its pods are ready: see the controller manager")
         return judgement.judge_node_port(port, nodes, faults, seen, self.pods)
 

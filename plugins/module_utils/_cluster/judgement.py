@@ -1,44 +1,31 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the checks of a cluster conclude from what they were told, and the objects they create."""
+"""What the checks of a cluster conclude from what the cluster answers."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Dict, List, Optional, Set, Tuple
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.objects import (
     Node,
     Pod,
-    columns,
     items,
     listed,
     one_line,
     parse_pods,
-    parse_time,
     recent_restarts,
 )
-
-# The namespaces of all runs carry this label, so that a later run finds what an interrupted one left.
-LABEL, LABEL_VALUE = "app.kubernetes.io/part-of", "groundwork-verify"
-NAMESPACE_PREFIX = "groundwork-verify-"
-NAME = "web"
-CONTAINER = "web"
-POD_LABELS = {"app.kubernetes.io/name": NAME, LABEL: LABEL_VALUE}
-SELECTOR = {"app.kubernetes.io/name": NAME}
-# nobody, in nearly every image
-USER = 65534
 
 # Where kubeadm's static pod says the address of its API server.
 API_SERVER_ANNOTATION = "kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint"
 PROXY_METRICS_PORT = 10249
 
-# How much of what is wrong is told: enough to find the cause, which is often the same everywhere.
+# How many faults a verdict names: enough to find the cause, which is often the same everywhere.
 MOST_FAULTS = 5
-TABLE_DETAIL = 160
 
 
 @dataclass(frozen=True)
@@ -52,40 +39,8 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Check:
-    """One check as the module returns it."""
-
-    name: str
-    passed: bool
-    skipped: bool
-    detail: str
-    seconds: float
-
-    @property
-    def failed(self) -> bool:
-        """Whether the check was made and the cluster did not pass it."""
-        return not self.passed and not self.skipped
-
-    def as_dict(self) -> Dict[str, Any]:
-        """The check in the module's result."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Workload:
-    """What the checks run in the cluster."""
-
-    namespace: str
-    image: str
-    command: Tuple[str, ...]
-    port: int
-    path: str
-    replicas: int
-
-
-@dataclass(frozen=True)
 class Lease:
-    """Who leads a component of the control plane, and when it said so last."""
+    """Who leads a component of the control plane, and when it last renewed its lease."""
 
     holder: str
     renewed: str
@@ -97,21 +52,11 @@ def skipped(reason: str) -> Verdict:
     return Verdict(passed=False, detail=reason, skipped=True)
 
 
-def told(faults: Dict[str, str]) -> str:
+def first_faults(faults: Dict[str, str]) -> str:
     """What is wrong with whom; of many, the first few and how many more."""
     lines = [f"{name}: {faults[name]}" for name in sorted(faults)]
     rest = [f"and {len(lines) - MOST_FAULTS} more"] if len(lines) > MOST_FAULTS else []
     return "; ".join([*lines[:MOST_FAULTS], *rest])
-
-
-def filled(template: List[str], **values: str) -> List[str]:
-    """A command with its {placeholders} filled; other braces stay as they are."""
-    words = []
-    for word in template:
-        for name, value in values.items():
-            word = word.replace("{" + name + "}", value)  # noqa: PLW2901 - each value goes into the result of the last
-        words.append(word)
-    return words
 
 
 # The control plane
@@ -145,7 +90,7 @@ def judge_replies(replies: Dict[str, str], good: str) -> Verdict:
     errors = {server: text for server, text in replies.items() if text}
     if not errors:
         return Verdict(True, f"{good}: {listed(sorted(replies))}")
-    return Verdict(False, told(errors))
+    return Verdict(False, first_faults(errors))
 
 
 def parse_lease(document: Optional[Dict[str, Any]]) -> Optional[Lease]:
@@ -182,7 +127,7 @@ def judge_proxy_modes(wanted: str, modes: Dict[str, str], errors: Dict[str, str]
 
     Args:
         wanted: the configured mode, empty for kube-proxy's default.
-        modes: what kube-proxy said, by node.
+        modes: what kube-proxy answered, by node.
         errors: why there was no answer, by node.
     """
     faults = dict(errors)
@@ -194,7 +139,7 @@ def judge_proxy_modes(wanted: str, modes: Dict[str, str], errors: Dict[str, str]
             {node: f"{mode}, and others {listed(sorted(set(found) - {mode}))}" for node, mode in modes.items()}
         )
     if faults:
-        return Verdict(False, told(faults))
+        return Verdict(False, first_faults(faults))
     return Verdict(True, f"mode {listed(found)} on {listed(sorted(modes))}")
 
 
@@ -255,101 +200,6 @@ def judge_system(document: Optional[Dict[str, Any]], now: datetime, window: time
 # The workload
 
 
-def namespace_manifest(workload: Workload) -> Dict[str, Any]:
-    """The namespace of this run."""
-    metadata = {"name": workload.namespace, "labels": {LABEL: LABEL_VALUE}}
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
-
-
-def deployment_manifest(workload: Workload) -> Dict[str, Any]:
-    """One pod per node, allowed by the Pod Security Standard "restricted".
-
-    https://kubernetes.io/docs/concepts/security/pod-security-standards/
-    """
-    probe = {
-        "httpGet": {"path": workload.path, "port": "http"},
-        "periodSeconds": 2,
-        "timeoutSeconds": 5,
-        "failureThreshold": 3,
-    }
-    container = {
-        "name": CONTAINER,
-        "image": workload.image,
-        "imagePullPolicy": "IfNotPresent",
-        "ports": [{"name": "http", "containerPort": workload.port}],
-        "readinessProbe": probe,
-        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "128Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - a path in the pod
-    }
-    if workload.command:
-        container["command"] = filled(list(workload.command), port=str(workload.port))
-    # Required, so that each node gets exactly one pod, and a pod that fits nowhere says why.
-    one_per_node = {"labelSelector": {"matchLabels": SELECTOR}, "topologyKey": "kubernetes.io/hostname"}
-    pod_spec = {
-        "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [one_per_node]}},
-        "automountServiceAccountToken": False,
-        "containers": [container],
-        "enableServiceLinks": False,
-        "nodeSelector": {"kubernetes.io/os": "linux"},
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "terminationGracePeriodSeconds": 1,
-        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}}],
-    }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": NAME, "namespace": workload.namespace, "labels": POD_LABELS},
-        "spec": {
-            "replicas": workload.replicas,
-            "selector": {"matchLabels": SELECTOR},
-            "template": {"metadata": {"labels": POD_LABELS}, "spec": pod_spec},
-        },
-    }
-
-
-def service_manifest(workload: Workload) -> Dict[str, Any]:
-    """A service with a port on every node, which leads to the pods of all nodes."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": NAME, "namespace": workload.namespace, "labels": POD_LABELS},
-        "spec": {
-            "type": "NodePort",
-            "externalTrafficPolicy": "Cluster",
-            "selector": SELECTOR,
-            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
-        },
-    }
-
-
-def manifests(workload: Workload) -> Dict[str, Any]:
-    """All objects of one run, the namespace first, for kubectl create."""
-    objects = [namespace_manifest(workload), service_manifest(workload), deployment_manifest(workload)]
-    return {"apiVersion": "v1", "kind": "List", "items": objects}
-
-
-def leftovers(namespaces: Optional[Dict[str, Any]], now: datetime, age: timedelta) -> List[str]:
-    """The namespaces of interrupted runs: those with our label and name that are older than age."""
-    found = []
-    for item in items(namespaces):
-        metadata = item["metadata"]
-        created = parse_time(metadata.get("creationTimestamp"))
-        ours = metadata["name"].startswith(NAMESPACE_PREFIX) and not metadata.get("deletionTimestamp")
-        if ours and created and created <= now - age:
-            found.append(metadata["name"])
-    return sorted(found)
-
-
 def available_replicas(document: Optional[Dict[str, Any]]) -> int:
     """How many pods the Deployment among the objects says are available."""
     return sum((item.get("status") or {}).get("availableReplicas") or 0 for item in items(document, "Deployment"))
@@ -387,14 +237,14 @@ def warning_events(document: Optional[Dict[str, Any]], limit: int = 5) -> List[s
         key=lambda item: item.get("lastTimestamp") or item.get("eventTime") or item["metadata"]["creationTimestamp"],
         reverse=True,
     )
-    said: List[str] = []
+    lines: List[str] = []
     for item in warnings:
         about = item.get("involvedObject") or {}
         kind = str(about.get("kind", "object")).lower()
         line = f"{item.get('reason')} of {kind} {about.get('name')}: {one_line(item.get('message') or '', 200)}"
-        if line not in said:
-            said.append(line)
-    return [f"event {line}" for line in said[:limit]]
+        if line not in lines:
+            lines.append(line)
+    return [f"event {line}" for line in lines[:limit]]
 
 
 def judge_spread(pods: List[Pod], nodes: List[Node]) -> Verdict:
@@ -418,23 +268,12 @@ def judge_answers(good: str, faults: Dict[str, str], asked: List[str], every: in
         every: how many could have been asked.
     """
     if faults:
-        return Verdict(False, told(faults))
+        return Verdict(False, first_faults(faults))
     note = f" ({len(asked)} of {every})" if len(asked) < every else ""
     return Verdict(True, f"{good} {listed(asked)}{note}")
 
 
-def node_port(document: Optional[Dict[str, Any]]) -> int:
-    """The port of a NodePort service on the nodes, 0 where it has none."""
-    ports = ((document or {}).get("spec") or {}).get("ports") or [{}]
-    return int(ports[0].get("nodePort") or 0)
-
-
-def endpoints(document: Optional[Dict[str, Any]]) -> int:
-    """How many addresses a service's Endpoints have."""
-    return sum(len(subset.get("addresses") or []) for subset in (document or {}).get("subsets") or [])
-
-
-def _tell_pods(seen: Dict[str, Set[str]], pods: List[Pod]) -> bool:
+def _pods_identified(seen: Dict[str, Set[str]], pods: List[Pod]) -> bool:
     """Whether the answers tell which pods gave them: with the usual image their bodies are the pods' names."""
     names = {pod.name for pod in pods}
     return any(names & bodies for bodies in seen.values())
@@ -449,7 +288,7 @@ def unseen(node: Node, seen: Dict[str, Set[str]], pods: List[Pod]) -> str:
         pods: the pods that could answer.
     """
     others = {pod.name for pod in pods if pod.node != node.name}
-    if others and _tell_pods(seen, pods) and not others & seen[node.name]:
+    if others and _pods_identified(seen, pods) and not others & seen[node.name]:
         return "no pod on another node has answered"
     return ""
 
@@ -467,38 +306,5 @@ def judge_node_port(
         pods: the pods that could answer.
     """
     named = {f"{node.name} ({node.address}:{port})": fault for node, fault in faults.items()}
-    note = "" if _tell_pods(seen, pods) else " (the answers do not tell which pods gave them)"
+    note = "" if _pods_identified(seen, pods) else " (the answers do not tell which pods gave them)"
     return judge_answers(f"port {port} answers{note} on", named, [node.name for node in nodes], len(nodes))
-
-
-def pairs(pods: List[Pod], peers: int) -> List[Tuple[Pod, Pod]]:
-    """Which pod asks which: each the next few in the ring of all, so that each is also asked as often."""
-    reach = min(peers, len(pods) - 1)
-    return [(pod, pods[(index + step) % len(pods)]) for index, pod in enumerate(pods) for step in range(1, reach + 1)]
-
-
-def url(host: str, port: int, path: str) -> str:
-    """An HTTP URL of a host's address."""
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
-
-
-# The report
-
-
-def table(checks: List[Check]) -> str:
-    """The checks as aligned text."""
-    rows = [["CHECK", "RESULT", "SECONDS", "DETAIL"]]
-    for check in checks:
-        result = "skipped" if check.skipped else "passed" if check.passed else "FAILED"
-        rows.append([check.name, result, f"{check.seconds:.1f}", one_line(check.detail, TABLE_DETAIL)])
-    return "\n".join(columns(rows))
-
-
-def failure(checks: List[Check]) -> str:
-    """The message that lists all failed checks, empty where none has."""
-    failed = [check for check in checks if check.failed]
-    if not failed:
-        return ""
-    made = len([check for check in checks if not check.skipped])
-    lines = [f"- {check.name}: {check.detail}" for check in failed]
-    return "\n".join([f"The cluster failed {len(failed)} of {made} checks:", *lines])

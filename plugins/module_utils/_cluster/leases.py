@@ -77,7 +77,7 @@ def at_work(kubectl: Kubectl, names: Sequence[str]) -> List[str]:
 
 
 def _nodes(kubectl: Kubectl, names: Sequence[str]) -> List[Object]:
-    said = kubectl.run("get", "nodes", *names, "--ignore-not-found", "--output=json").strip()
-    found: Object = json.loads(said or "{}")
+    output = kubectl.run("get", "nodes", *names, "--ignore-not-found", "--output=json").strip()
+    found: Object = json.loads(output or "{}")
     nodes: List[Object] = [found] if "metadata" in found and "items" not in found else found.get("items") or []
     return nodes

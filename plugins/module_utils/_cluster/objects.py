@@ -180,18 +180,18 @@ def parse_pods(document: Optional[Dict[str, Any]]) -> List[Pod]:
 
 def recent_restarts(item: Dict[str, Any], now: datetime, window: timedelta) -> List[str]:
     """What to say about each container of a pod that was restarted within the window before now."""
-    said = []
+    restarts = []
     for container in (item.get("status") or {}).get("containerStatuses") or []:
         ended = (container.get("lastState") or {}).get("terminated") or {}
         when = parse_time(ended.get("finishedAt"))
         if container.get("restartCount", 0) and when and when >= now - window:
             minutes = max(0, int((now - when).total_seconds() // 60))
-            said.append(
+            restarts.append(
                 f"pod {item['metadata'].get('namespace', '')}/{item['metadata']['name']}: container"
                 f" {container['name']} ended {minutes} min ago ({_container_trouble({'terminated': ended})})"
                 f" and was restarted, {container['restartCount']} times in all"
             )
-    return said
+    return restarts
 
 
 def columns(rows: List[List[str]]) -> List[str]:

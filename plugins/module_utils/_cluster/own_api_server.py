@@ -25,8 +25,8 @@ PORT = "6443"
 
 def own_server(text: str) -> List[str]:
     """The options that lead kubectl to the API server of this manifest."""
-    said = flags(text)
-    address, port = said.get("advertise-address", ""), said.get("secure-port", PORT)
+    found = flags(text)
+    address, port = found.get("advertise-address", ""), found.get("secure-port", PORT)
     if not address:
         # All certificates of kubeadm have this name.
         return [f"--server=https://127.0.0.1:{port}", "--tls-server-name=kubernetes"]

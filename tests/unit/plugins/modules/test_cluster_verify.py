@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import kubectl
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.checks import NAMES, SIGNALS
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.check_run import NAMES
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.checks import SIGNALS
 from ansible_collections.groundwork.kubernetes.plugins.modules import cluster_verify
 
 Run = Callable[..., dict[str, Any]]

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import judgement
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.judgement import Check, Lease, Verdict
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.judgement import Lease, Verdict
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.objects import Node, Pod, parse_nodes
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=timezone.utc)
 WINDOW = timedelta(minutes=10)
 UUID = "9b2f1c6e-3f0a-4f5e-8a53-1d2c3b4a5f60"
-WORKLOAD = judgement.Workload("groundwork-verify-x", "web:1", ("serve", "--port={port}"), 8080, "/", 2)
 
 
 def node(name: str, ready: bool = True, takes_pods: bool = True) -> Node:
@@ -204,52 +202,6 @@ def test_judge_system(objects: list[dict[str, Any]], passed: bool, detail: str, 
     assert (verdict.passed, verdict.detail, len(verdict.warnings)) == (passed, detail, warnings)
 
 
-def test_manifests_meet_the_restricted_standard() -> None:
-    namespace, service, deployment = judgement.manifests(WORKLOAD)["items"]
-    spec = deployment["spec"]["template"]["spec"]
-    (container,) = spec["containers"]
-    assert namespace["metadata"] == {
-        "name": "groundwork-verify-x",
-        "labels": {"app.kubernetes.io/part-of": "groundwork-verify"},
-    }
-    assert service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
-    assert deployment["spec"]["selector"]["matchLabels"] == service["spec"]["selector"]
-    assert deployment["spec"]["replicas"] == 2
-    assert container["command"] == ["serve", "--port=8080"]
-    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-    assert container["securityContext"]["allowPrivilegeEscalation"] is False
-    assert spec["securityContext"]["runAsNonRoot"] is True
-    assert spec["securityContext"]["runAsUser"] > 0
-    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert {kind for volume in spec["volumes"] for kind in volume if kind != "name"} == {"emptyDir"}
-    assert not {"hostNetwork", "hostPID", "hostIPC", "tolerations"} & spec.keys()
-    json.dumps(judgement.manifests(WORKLOAD))
-
-
-def test_without_a_command_the_image_has_its_own() -> None:
-    deployment = judgement.deployment_manifest(judgement.Workload("ns", "web:1", (), 80, "/", 1))
-    assert "command" not in deployment["spec"]["template"]["spec"]["containers"][0]
-
-
-def test_filled_leaves_other_braces() -> None:
-    assert judgement.filled(["sh", "-c", "echo ${x} {port} {url}"], port="80") == ["sh", "-c", "echo ${x} 80 {url}"]
-
-
-@pytest.mark.parametrize(
-    ("name", "created", "found"),
-    [
-        ("groundwork-verify-a", "2026-11-01T11:00:00Z", ["groundwork-verify-a"]),
-        ("groundwork-verify-a", "2026-11-01T11:55:00Z", []),
-        ("production", "2026-11-01T11:00:00Z", []),
-    ],
-)
-def test_leftovers(name: str, created: str, found: list[str]) -> None:
-    namespace = {"metadata": {"name": name, "creationTimestamp": created}}
-    assert judgement.leftovers({"items": [namespace]}, NOW, WINDOW) == found
-    namespace["metadata"]["deletionTimestamp"] = created
-    assert judgement.leftovers({"items": [namespace]}, NOW, WINDOW) == []
-
-
 def event(reason: str, when: str | None, message: str = "m", kind: str = "Warning") -> dict[str, Any]:
     return {
         "type": kind,
@@ -348,56 +300,3 @@ def test_judge_node_port_of_one_node() -> None:
     assert not judgement.unseen(NODES[0], {"n1": {"p1"}}, PODS[:1])
     verdict = judgement.judge_node_port(30000, NODES[:1], {}, {"n1": {"p1"}}, PODS[:1])
     assert verdict == Verdict(True, "port 30000 answers on n1")
-
-
-@pytest.mark.parametrize(
-    ("document", "count"),
-    [(None, 0), ({}, 0), ({"subsets": [{"notReadyAddresses": [{}]}]}, 0), ({"subsets": [{"addresses": [{}, {}]}]}, 2)],
-)
-def test_endpoints(document: dict[str, Any] | None, count: int) -> None:
-    assert judgement.endpoints(document) == count
-
-
-def test_node_port() -> None:
-    assert judgement.node_port({"spec": {"ports": [{"port": 80, "nodePort": 31234}]}}) == 31234
-    assert judgement.node_port(None) == 0
-
-
-@pytest.mark.parametrize(
-    ("count", "peers", "names"),
-    [
-        (1, 4, []),
-        (2, 4, ["01", "10"]),
-        (3, 4, ["01", "02", "12", "10", "20", "21"]),
-        (4, 1, ["01", "12", "23", "30"]),
-    ],
-)
-def test_pairs(count: int, peers: int, names: list[str]) -> None:
-    pods = [pod(str(number), f"n{number}") for number in range(count)]
-    assert [a.name + b.name for a, b in judgement.pairs(pods, peers)] == names
-
-
-def test_url() -> None:
-    assert judgement.url("192.0.2.1", 8080, "/x") == "http://192.0.2.1:8080/x"
-    assert judgement.url("2001:db8::1", 80, "/") == "http://[2001:db8::1]:80/"
-
-
-CHECKS = [
-    Check("nodes", True, False, "2 ready: n1, n2", 0.31),
-    Check("exec", False, False, "n2: refused", 12.0),
-    Check("dns", False, True, "DNS is not installed", 0.0),
-]
-
-
-def test_table() -> None:
-    assert judgement.table(CHECKS).splitlines() == [
-        "CHECK  RESULT   SECONDS  DETAIL",
-        "nodes  passed   0.3      2 ready: n1, n2",
-        "exec   FAILED   12.0     n2: refused",
-        "dns    skipped  0.0      DNS is not installed",
-    ]
-
-
-def test_failure() -> None:
-    assert judgement.failure(CHECKS) == "The cluster failed 1 of 2 checks:\n- exec: n2: refused"
-    assert judgement.failure([check for check in CHECKS if not check.failed]) == ""
