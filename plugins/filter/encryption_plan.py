@@ -14,8 +14,8 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.enc
     FOLDER,
     IDENTITY,
     NONE,
+    DesiredEncryption,
     Provider,
-    Wish,
     plan,
 )
 
@@ -139,9 +139,9 @@ def encryption_plan(
     if provider != NONE and not key:
         raise AnsibleFilterError("encryption_plan needs a fresh key; call encryption_info with generate_key")
     given: List[str] = [str(item.get("value") or "") for item in arguments if item.get("name") == FLAG]
-    wish = Wish(_plain(provider), _plain(resources), bool(rotate), int(max_age))
-    new = Provider(wish.provider, _plain(key["name"]), _plain(key["secret"])) if key else IDENTITY
-    return plan(_plain(hosts), _plain(found), wish, new, given="".join(given), folder=_plain(folder))
+    desired = DesiredEncryption(_plain(provider), _plain(resources), bool(rotate), int(max_age))
+    new = Provider(desired.provider, _plain(key["name"]), _plain(key["secret"])) if key else IDENTITY
+    return plan(_plain(hosts), _plain(found), desired, new, given="".join(given), folder=_plain(folder))
 
 
 class FilterModule:

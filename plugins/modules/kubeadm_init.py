@@ -158,7 +158,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kub
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.reconcile import (
     NOTHING,
     Document,
-    Plan,
+    ReconfigurationPlan,
     etcd_data,
     find_document,
     make_plan,
@@ -256,7 +256,7 @@ class Initialization:
             raise KubeadmError(f"There is no file {path}. Set content, or write the file first.")
         return FileChange(path, before, before)
 
-    def _plan_changes(self, applied: List[Document]) -> Plan:
+    def _plan_changes(self, applied: List[Document]) -> ReconfigurationPlan:
         was, wanted = (find_document(found, "ClusterConfiguration") for found in (copy.deepcopy(applied), self.wanted))
         version = wanted.get("kubernetesVersion")
         if was.get("kubernetesVersion") != version and self.control_plane().server_version() == version:

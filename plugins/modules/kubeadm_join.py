@@ -170,7 +170,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.rec
     KUBELET,
     NOTHING,
     Document,
-    Plan,
+    ReconfigurationPlan,
     etcd_data,
     find_document,
     make_plan,
@@ -249,7 +249,7 @@ class Join:
         self.kubelet_config = KubeletConfig(module, path, self.documents, patch)
         self.stamp = self._plan_stamp()
         self.applied: List[Document] = json.loads(self.stamp.before or "[]")
-        self.plan: Plan = NOTHING
+        self.plan: ReconfigurationPlan = NOTHING
         if self.action != "none" and module.params["config"] is None:
             raise KubeadmError("This host has not joined yet; set config to join it.")
         # A control plane's configuration is kept by the module kubeadm_init.

@@ -168,9 +168,9 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kub
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.leases import reporting
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.node import (
     EFFECTS,
+    DesiredNode,
     NodeError,
     Object,
-    Wish,
     merge_patch,
     state,
     summary,
@@ -212,22 +212,22 @@ ARGUMENTS: Dict[str, Any] = {
 }
 
 
-def read(kubectl: Kubectl, wishes: List[Wish]) -> Dict[str, Object]:
+def read(kubectl: Kubectl, desired: List[DesiredNode]) -> Dict[str, Object]:
     """The registered nodes by name."""
-    if len(wishes) == 1:
-        node = kubectl.get("nodes", wishes[0].name)
-        return {wishes[0].name: node} if node else {}
+    if len(desired) == 1:
+        node = kubectl.get("nodes", desired[0].name)
+        return {desired[0].name: node} if node else {}
     return {node["metadata"]["name"]: node for node in kubectl.get("nodes")["items"]}
 
 
-def fulfil(kubectl: Kubectl, node: Object, wish: Wish) -> Object:
+def fulfil(kubectl: Kubectl, node: Object, wanted_node: DesiredNode) -> Object:
     """Patch a node, again if something else changed it in between; the node as it is then.
 
     Raises:
         KubectlError: if the API server refuses the patch.
     """
     for attempt in range(1, ATTEMPTS + 1):
-        patch = merge_patch(node, wish)
+        patch = merge_patch(node, wanted_node)
         if patch is None:
             break
         try:
@@ -235,7 +235,7 @@ def fulfil(kubectl: Kubectl, node: Object, wish: Wish) -> Object:
                 kubectl.run(
                     "patch",
                     "node",
-                    wish.name,
+                    wanted_node.name,
                     "--type=merge",
                     f"--patch={json.dumps(patch)}",
                     "--field-manager=groundwork",
@@ -245,33 +245,37 @@ def fulfil(kubectl: Kubectl, node: Object, wish: Wish) -> Object:
         except KubectlError as error:
             if "(Conflict)" not in error.stderr or attempt == ATTEMPTS:
                 raise
-            node = kubectl.get("nodes", wish.name) or node
+            node = kubectl.get("nodes", wanted_node.name) or node
     return node
 
 
-def foreseen(node: Object, wish: Wish) -> Object:
-    """A node as it would be with a wish fulfilled."""
-    after = wanted_state(state(node, wish), wish)
+def foreseen(node: Object, wanted_node: DesiredNode) -> Object:
+    """A node as it would be once it is as desired."""
+    after = wanted_state(state(node, wanted_node), wanted_node)
     result = copy.deepcopy(node)
-    for kind, wanted in (("labels", wish.labels), ("annotations", wish.annotations)):
+    for kind, wanted in (("labels", wanted_node.labels), ("annotations", wanted_node.annotations)):
         kept = {key: value for key, value in (result["metadata"].get(kind) or {}).items() if key not in wanted}
         result["metadata"][kind] = {**kept, **after.get(kind, {})}
     result.setdefault("spec", {}).update({key: after[key] for key in ("taints", "unschedulable") if key in after})
     return result
 
 
-def wishes_of(params: Dict[str, Any]) -> List[Wish]:
+def desired_nodes(params: Dict[str, Any]) -> List[DesiredNode]:
     """What the options ask for.
 
     Raises:
         NodeError: if they contradict each other.
     """
-    wishes = [Wish.of(options) for options in params["nodes"]] if params["nodes"] is not None else [Wish.of(params)]
-    names = [wish.name for wish in wishes]
+    desired = (
+        [DesiredNode.of(options) for options in params["nodes"]]
+        if params["nodes"] is not None
+        else [DesiredNode.of(params)]
+    )
+    names = [wanted_node.name for wanted_node in desired]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise NodeError(f"nodes names {', '.join(twice)} more than once")
-    return wishes
+    return desired
 
 
 def diff(name: str, before: Object, after: Object) -> Dict[str, str]:
@@ -280,14 +284,14 @@ def diff(name: str, before: Object, after: Object) -> Dict[str, str]:
     return {"before_header": f"node {name}", "after_header": f"node {name}", "before": texts[0], "after": texts[1]}
 
 
-def remove(module: AnsibleModule, wishes: List[Wish]) -> Dict[str, Any]:
+def remove(module: AnsibleModule, desired: List[DesiredNode]) -> Dict[str, Any]:
     """The module's result for nodes that shall not be there."""
     missing = cluster_missing(module, module.params["kubeconfig"])
     if missing and not module.check_mode:
         raise NodeError(f"{missing}; run this task on a control plane")
     kubectl: Optional[Kubectl] = None if missing else Kubectl(module, module.params["kubeconfig"])
-    nodes = read(kubectl, wishes) if kubectl and wishes else {}
-    gone = [wish.name for wish in wishes if wish.name in nodes]
+    nodes = read(kubectl, desired) if kubectl and desired else {}
+    gone = [wanted_node.name for wanted_node in desired if wanted_node.name in nodes]
     alive = reporting(kubectl, [nodes[name] for name in gone]) if kubectl and not module.params["force"] else []
     if alive:
         module.fail_json(
@@ -305,17 +309,17 @@ def remove(module: AnsibleModule, wishes: List[Wish]) -> Dict[str, Any]:
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """The module's result."""
-    wishes = wishes_of(module.params)
+    desired = desired_nodes(module.params)
     if not_known(module, module.params["kubeconfig"]):
         return {"changed": False, "changed_nodes": [], "nodes": []}
     if module.params["state"] == "absent":
-        return remove(module, wishes)
+        return remove(module, desired)
     missing = cluster_missing(module, module.params["kubeconfig"])
     if missing and not module.check_mode:
         raise NodeError(f"{missing}; run this task on a control plane")
     kubectl: Optional[Kubectl] = None if missing else Kubectl(module, module.params["kubeconfig"])
-    nodes = read(kubectl, wishes) if kubectl and wishes else {}
-    absent = [wish.name for wish in wishes if wish.name not in nodes]
+    nodes = read(kubectl, desired) if kubectl and desired else {}
+    absent = [wanted_node.name for wanted_node in desired if wanted_node.name not in nodes]
     if absent and not module.check_mode:
         raise NodeError(
             f"not registered in the cluster: {', '.join(absent)}; compare with kubectl get nodes. "
@@ -323,18 +327,23 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
         )
     empty: Object = {"metadata": {}}
     changed = [
-        wish for wish in wishes if merge_patch(nodes.get(wish.name, {"metadata": {"resourceVersion": ""}}), wish)
+        wanted_node
+        for wanted_node in desired
+        if merge_patch(nodes.get(wanted_node.name, {"metadata": {"resourceVersion": ""}}), wanted_node)
     ]
-    result: Dict[str, Any] = {"changed": bool(changed), "changed_nodes": [wish.name for wish in changed]}
+    result: Dict[str, Any] = {"changed": bool(changed), "changed_nodes": [wanted_node.name for wanted_node in changed]}
     if module._diff:
-        before = {wish.name: state(nodes.get(wish.name, empty), wish) for wish in changed}
-        result["diff"] = [diff(wish.name, before[wish.name], wanted_state(before[wish.name], wish)) for wish in changed]
-    for wish in changed:
-        if module.check_mode and wish.name in nodes:
-            nodes[wish.name] = foreseen(nodes[wish.name], wish)
+        before = {wanted_node.name: state(nodes.get(wanted_node.name, empty), wanted_node) for wanted_node in changed}
+        result["diff"] = [
+            diff(wanted_node.name, before[wanted_node.name], wanted_state(before[wanted_node.name], wanted_node))
+            for wanted_node in changed
+        ]
+    for wanted_node in changed:
+        if module.check_mode and wanted_node.name in nodes:
+            nodes[wanted_node.name] = foreseen(nodes[wanted_node.name], wanted_node)
         elif kubectl and not module.check_mode:
-            nodes[wish.name] = fulfil(kubectl, nodes[wish.name], wish)
-    result["nodes"] = [summary(nodes[wish.name]) for wish in wishes if wish.name in nodes]
+            nodes[wanted_node.name] = fulfil(kubectl, nodes[wanted_node.name], wanted_node)
+    result["nodes"] = [summary(nodes[wanted_node.name]) for wanted_node in desired if wanted_node.name in nodes]
     return result
 
 

@@ -135,7 +135,7 @@ def unfit(place: Place, healthy: bool) -> str:
     return f"{place.name} runs, but {reason}" if reason else ""
 
 
-def wait(module: AnsibleModule, found: List[Place], lacking: Callable[[Place], str], wish: str) -> None:
+def wait(module: AnsibleModule, found: List[Place], lacking: Callable[[Place], str], done: str) -> None:
     """Wait until no pod lacks anything.
 
     Raises:
@@ -156,7 +156,7 @@ def wait(module: AnsibleModule, found: List[Place], lacking: Callable[[Place], s
         else "unknown"
     )
     raise StaticPodError(
-        f"{'; '.join(left)}, {module.params['timeout']} seconds after its manifest was {wish}. The kubelet, which has "
+        f"{'; '.join(left)}, {module.params['timeout']} seconds after its manifest was {done}. The kubelet, which has "
         f"to do it, is {state}: see 'journalctl -u kubelet' and 'crictl ps -a', then run this again"
     )
 
@@ -178,7 +178,7 @@ def restart(module: AnsibleModule, todo: List[Place]) -> None:
         left = sorted(set(old[place.name]) & set(processes(place.name)))
         return f"{place.name} still runs as process {', '.join(map(str, left))}" if left else ""
 
-    wait(module, todo, unchanged, "read, and it was told to end")
+    wait(module, todo, unchanged, "read, and it was asked to end")
     wait(module, todo, lambda place: unfit(place, module.params["healthy"]), "read, and it ended to be started again")
 
 

@@ -18,7 +18,7 @@ class NodeError(Exception):
 
 
 @dataclass(frozen=True)
-class Wish:
+class DesiredNode:
     """What a node should have; a label or annotation of None is removed, and what is not named stays."""
 
     name: str
@@ -29,8 +29,8 @@ class Wish:
     unschedulable: Optional[bool] = None
 
     @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Wish:
-        """The wish that a module's options express.
+    def of(cls, options: Mapping[str, Any]) -> DesiredNode:
+        """What a module's options ask for.
 
         Raises:
             NodeError: if it contradicts itself.
@@ -76,53 +76,53 @@ def matches(item: Mapping[str, str], pattern: Mapping[str, str]) -> bool:
     return item["key"] == pattern["key"] and pattern.get("effect") in (None, item["effect"])
 
 
-def state(node: Object, wish: Wish) -> Object:
-    """The part of a node that a wish is about."""
+def state(node: Object, wanted_node: DesiredNode) -> Object:
+    """The part of a node that is to be as desired."""
     metadata, spec = node["metadata"], node.get("spec") or {}
     shown: Object = {}
-    for kind, wanted in (("labels", wish.labels), ("annotations", wish.annotations)):
+    for kind, wanted in (("labels", wanted_node.labels), ("annotations", wanted_node.annotations)):
         values = metadata.get(kind) or {}
         if wanted:
             shown[kind] = {key: values[key] for key in sorted(wanted) if key in values}
-    if wish.taints or wish.taints_absent:
+    if wanted_node.taints or wanted_node.taints_absent:
         shown["taints"] = list(spec.get("taints") or [])
-    if wish.unschedulable is not None:
+    if wanted_node.unschedulable is not None:
         shown["unschedulable"] = bool(spec.get("unschedulable"))
     return shown
 
 
-def wanted_state(before: Object, wish: Wish) -> Object:
-    """The same part as the wish has it."""
+def wanted_state(before: Object, wanted_node: DesiredNode) -> Object:
+    """The same part as it is desired."""
     after: Object = {}
-    for kind, values in (("labels", wish.labels), ("annotations", wish.annotations)):
+    for kind, values in (("labels", wanted_node.labels), ("annotations", wanted_node.annotations)):
         if values:
             after[kind] = {key: value for key, value in sorted(values.items()) if value is not None}
     if "taints" in before:
-        kept = [item for item in before["taints"] if not any(matches(item, gone) for gone in wish.taints_absent)]
-        for item in wish.taints:
+        kept = [item for item in before["taints"] if not any(matches(item, gone) for gone in wanted_node.taints_absent)]
+        for item in wanted_node.taints:
             same = [one for one in kept if matches(one, {"key": item["key"], "effect": item["effect"]})]
             if not same:
                 kept.append(item)
             elif (same[0].get("value") or "") != item.get("value", ""):
                 kept[kept.index(same[0])] = item
         after["taints"] = kept
-    if wish.unschedulable is not None:
-        after["unschedulable"] = wish.unschedulable
+    if wanted_node.unschedulable is not None:
+        after["unschedulable"] = wanted_node.unschedulable
     return after
 
 
-def merge_patch(node: Object, wish: Wish) -> Optional[Object]:
-    """The JSON merge patch that fulfils a wish; None where there is nothing to do.
+def merge_patch(node: Object, wanted_node: DesiredNode) -> Optional[Object]:
+    """The JSON merge patch that makes a node as desired; None where there is nothing to do.
 
     A list of taints can only be replaced as a whole, so the patch holds the version it was made for: the API server
     refuses it if a controller has changed the node in between.
     """
-    before = state(node, wish)
-    after = wanted_state(before, wish)
+    before = state(node, wanted_node)
+    after = wanted_state(before, wanted_node)
     if before == after:
         return None
     metadata: Object = {}
-    for kind, values in (("labels", wish.labels), ("annotations", wish.annotations)):
+    for kind, values in (("labels", wanted_node.labels), ("annotations", wanted_node.annotations)):
         changed = {key: value for key, value in values.items() if before[kind].get(key) != value}
         if changed:
             metadata[kind] = changed

@@ -32,7 +32,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.rec
     PROXY,
     PROXY_RESTART,
     UPLOAD,
-    Plan,
+    ReconfigurationPlan,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.rollback import (
     Kubelet,
@@ -70,7 +70,7 @@ class ControlPlane:
         self.api = OwnApi(module, kubeadm.FOLDER)
         self.proxy = Proxy(module, self.kubectl, lambda: self._phase("addon", "kube-proxy"))
 
-    def apply(self, plan: Plan) -> None:
+    def apply(self, plan: ReconfigurationPlan) -> None:
         """Do the steps of a plan, in order.
 
         Raises:

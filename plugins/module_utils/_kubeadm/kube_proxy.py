@@ -108,10 +108,10 @@ class Proxy:
             f"kube-proxy does not run on node {node} with its new settings: its container has ended again and again."
         )
         try:
-            said = telling(self.kubectl.run("logs", name, NAMESPACE, "--previous", "--tail=300").splitlines())
+            log = telling(self.kubectl.run("logs", name, NAMESPACE, "--previous", "--tail=300").splitlines())
         except KubectlError:
-            said = []
-        lines = [message, *(["Its log says:", *said] if said else [])]
+            log = []
+        lines = [message, *(["Its log says:", *log] if log else [])]
         if self.before:
             patch = json.dumps({"data": self.before})
             try:

@@ -74,7 +74,7 @@ RULES: Dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Plan:
+class ReconfigurationPlan:
     """What a changed configuration calls for.
 
     Attributes:
@@ -96,10 +96,10 @@ class Plan:
         return "\n".join(["The configuration was changed in a way that is refused. Nothing has been changed.", *lines])
 
 
-NOTHING = Plan([], [], [], [])
+NOTHING = ReconfigurationPlan([], [], [], [])
 
 
-def with_steps(plan: Plan, steps: List[str]) -> Plan:
+def with_steps(plan: ReconfigurationPlan, steps: List[str]) -> ReconfigurationPlan:
     """A plan that does further steps as well."""
     return replace(plan, steps=[step for step in STEPS if step in {*plan.steps, *steps}])
 
@@ -173,7 +173,7 @@ def _disabled(cluster: Document, addon: str) -> bool:
     return bool((cluster.get(addon) or {}).get("disabled"))
 
 
-def make_plan(before: List[Document], after: List[Document]) -> Plan:
+def make_plan(before: List[Document], after: List[Document]) -> ReconfigurationPlan:
     """Compare the configuration that was applied with the one that is wanted, both in the form of v1beta4."""
     old, new = _by_kind(before), _by_kind(after)
     paths, refused, steps = [], [], set()
@@ -193,4 +193,4 @@ def make_plan(before: List[Document], after: List[Document]) -> Plan:
             steps -= own
             if not _disabled(was, addon):
                 warnings.append(f"{name} is not wanted any more, but stays installed until it is removed with kubectl.")
-    return Plan(paths, refused, [step for step in STEPS if step in steps], warnings)
+    return ReconfigurationPlan(paths, refused, [step for step in STEPS if step in steps], warnings)

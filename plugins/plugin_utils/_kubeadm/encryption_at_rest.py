@@ -68,7 +68,7 @@ Config = Dict[str, Providers]
 
 
 @dataclass(frozen=True)
-class Wish:
+class DesiredEncryption:
     """What is asked for.
 
     Attributes:
@@ -160,20 +160,20 @@ def _unique(providers: Iterable[Provider]) -> Providers:
     return tuple(dict.fromkeys(providers))
 
 
-def target_key(current: Mapping[str, Config], wish: Wish, new: Provider) -> Provider:
+def target_key(current: Mapping[str, Config], desired: DesiredEncryption, new: Provider) -> Provider:
     """The provider that shall write in the end."""
-    if wish.provider == NONE:
+    if desired.provider == NONE:
         return IDENTITY
     configs = list(current.values())
     known = _unique(one for config in configs for providers in config.values() for one in providers)
-    candidates = [provider for provider in known if provider.kind == wish.provider]
+    candidates = [provider for provider in known if provider.kind == desired.provider]
     if not candidates:
         return new
     newest = max(candidates, key=lambda provider: provider.created)
     # A change that was interrupted is finished before the next is begun.
     settled = all(config == configs[0] and all(len(one) == 1 for one in config.values()) for config in configs)
-    too_old = wish.max_age > 0 and new.created - newest.created >= timedelta(days=wish.max_age)
-    return new if settled and (wish.rotate or too_old) else newest
+    too_old = desired.max_age > 0 and new.created - newest.created >= timedelta(days=desired.max_age)
+    return new if settled and (desired.rotate or too_old) else newest
 
 
 def _steps(states: Sequence[Providers], target: Provider) -> list[Providers]:
@@ -194,21 +194,21 @@ def _steps(states: Sequence[Providers], target: Provider) -> list[Providers]:
     return [_unique((first, *others, target)), switch, final]
 
 
-def stages(current: Mapping[str, Config], wish: Wish, new: Provider) -> list[Stage]:
-    """The stages that lead to what is wished; the last is the one that is left to the ordinary run.
+def stages(current: Mapping[str, Config], desired: DesiredEncryption, new: Provider) -> list[Stage]:
+    """The stages that lead to what is desired; the last is the one that is left to the ordinary run.
 
     Args:
         current: what each API server reads now, by host; those without encryption are empty.
-        wish: what is asked for.
+        desired: what is asked for.
         new: a fresh key, used where one is needed.
     """
-    target = target_key(current, wish, new)
-    resources = {*wish.resources} | {resource for config in current.values() for resource in config}
+    target = target_key(current, desired, new)
+    resources = {*desired.resources} | {resource for config in current.values() for resource in config}
     spread: Config = {}
     switch: Config = {}
     final: Config = {}
     for resource in sorted(resources):
-        wanted = target if resource in wish.resources else IDENTITY
+        wanted = target if resource in desired.resources else IDENTITY
         states = [config.get(resource, (IDENTITY,)) for config in current.values()] or [(wanted,)]
         spread[resource], switch[resource], final[resource] = _steps(states, wanted)
     found = [Stage("drop what is not used any more", final)]
@@ -220,21 +220,21 @@ def stages(current: Mapping[str, Config], wish: Wish, new: Provider) -> list[Sta
     return found
 
 
-def beginning(stored: Sequence[Config], wish: Wish, new: Provider) -> Stage:
+def beginning(stored: Sequence[Config], desired: DesiredEncryption, new: Provider) -> Stage:
     """What a cluster begins with that has no API server yet.
 
     What a backup put back, or a run that was interrupted left, is read on. The next run drops what is not needed.
 
     Args:
         stored: configurations that lie on the hosts.
-        wish: what is asked for.
+        desired: what is asked for.
         new: a fresh key, used where one is needed.
     """
     known = _unique(one for config in stored for providers in config.values() for one in providers)
-    target = target_key(dict(zip(map(str, range(len(stored))), stored)), replace(wish, rotate=False, max_age=0), new)
+    target = target_key(dict(zip(map(str, range(len(stored))), stored)), replace(desired, rotate=False, max_age=0), new)
     config: Config = {}
-    for resource in sorted({*wish.resources} | {name for one in stored for name in one}):
-        wanted = target if resource in wish.resources else IDENTITY
+    for resource in sorted({*desired.resources} | {name for one in stored for name in one}):
+        wanted = target if resource in desired.resources else IDENTITY
         config[resource] = (wanted, *(provider for provider in known if provider != wanted))
     return Stage("begin", config)
 
@@ -254,7 +254,7 @@ def _read(host: str, state: Mapping[str, Any], current: dict[str, Config], store
 def plan(
     hosts: Sequence[str],
     found: Mapping[str, Mapping[str, Any]],
-    wish: Wish,
+    desired: DesiredEncryption,
     new: Provider,
     *,
     given: str = "",
@@ -265,7 +265,7 @@ def plan(
     Args:
         hosts: all that may run an API server.
         found: of those that took part, what the module encryption_info returned.
-        wish: what is asked for.
+        desired: what is asked for.
         new: a fresh key, used where one is needed.
         given: the file that the user gives the API server in kubeadm's configuration; empty for none.
         folder: where configurations are kept.
@@ -276,13 +276,13 @@ def plan(
     """
     faults = [
         f"control_plane_encryption_resources: {name!r} is no resource such as secrets or widgets.example.com"
-        for name in wish.resources
+        for name in desired.resources
         if not RESOURCE.fullmatch(name)
     ]
-    if given and wish.provider != NONE:
+    if given and desired.provider != NONE:
         faults.append(
             f"control_plane_cluster_configuration names the file {given} for {FLAG}, and "
-            f"control_plane_encryption_provider is {wish.provider}. Leave one of them out: without the first, the "
+            f"control_plane_encryption_provider is {desired.provider}. Leave one of them out: without the first, the "
             "keys of that file are taken over."
         )
     current: dict[str, Config] = {}
@@ -291,7 +291,7 @@ def plan(
         path = state["file"]
         if given:
             continue
-        if wish.provider == NONE and path and not path.startswith(f"{folder}/"):
+        if desired.provider == NONE and path and not path.startswith(f"{folder}/"):
             faults.append(
                 f"{host}: the API server reads {path}, but no variable says so, and it would be lost with the next "
                 f"change. Set control_plane_encryption_provider to take its keys over, or name the file for {FLAG} in "
@@ -302,7 +302,7 @@ def plan(
     nothing = {"path": "", "content": "", "transitions": [], "faults": faults}
     if faults or given or not found:
         return nothing
-    *transitions, last = stages(current, wish, new) if current else [beginning(stored, wish, new)]
+    *transitions, last = stages(current, desired, new) if current else [beginning(stored, desired, new)]
     missing = [host for host in hosts if host not in found]
     if current and missing and any(render(config) != render(last.config) for config in current.values()):
         faults.append(

@@ -30,7 +30,7 @@ def _key(number: str) -> tuple[int, ...]:
     return tuple(int(part) for part in number.split("."))
 
 
-def _told(found: Sequence[tuple[str, Mapping[str, Any]]], *, named: bool) -> str:
+def _details(found: Sequence[tuple[str, Mapping[str, Any]]], *, named: bool) -> str:
     """What hosts have, once where they have the same, with their names if those matter."""
     details = {item["detail"] for _host, item in found}
     if len(details) == 1:
@@ -60,10 +60,10 @@ def report(results: Mapping[str, Iterable[Mapping[str, Any]]], *, strict: bool =
         concerned = [pair for pair in broken or pairs if pair[1]["result"] == worst]
         known = KNOWN[number]
         shown = SHOWN[worst][0 if any(item["promised"] for _host, item in concerned) else 1]
-        told = _told(concerned, named=bool(broken) or len(concerned) < len(pairs))
-        rows.append([number, shown, known.by, known.title, one_line(told, DETAIL)])
+        detail = _details(concerned, named=bool(broken) or len(concerned) < len(pairs))
+        rows.append([number, shown, known.by, known.title, one_line(detail, DETAIL)])
         passed += worst == "passed"
         if broken:
-            missing.append(f"{number} {known.title}: {told}")
+            missing.append(f"{number} {known.title}: {detail}")
     summary = f"{passed} of {len(by_number)} items are fulfilled, {len(missing)} of the promised are not"
     return {"table": "\n".join(columns(rows)), "missing": missing, "summary": summary}

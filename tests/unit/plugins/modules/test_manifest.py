@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import api
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import api, server_side_apply
 from ansible_collections.groundwork.kubernetes.plugins.modules import manifest
 
 Run = Callable[..., dict[str, Any]]
@@ -258,7 +258,7 @@ def test_an_answer_that_breaks_off_is_no_answer(apply: Run, server: Server, monk
             raise manifest.KubectlError(["get", "pods"], 1, "the connection was refused")
         return "has 0 of 1 pods updated", ["w2"]
 
-    monkeypatch.setattr(manifest, "lacking", lacking)
+    monkeypatch.setattr(server_side_apply, "lacking", lacking)
     result = apply(NAMESPACE, DEPLOYMENT, second, wait=True, wait_nodes=["w1"], timeout=0)
     assert asked == ["d", "e"]
     assert "the connection was refused" in result["msg"]

@@ -131,8 +131,8 @@ def test_one_node(run_module: Run, server: Server, options: dict[str, Any], expe
 
 
 def test_many_nodes_are_read_at_once(run_module: Run, server: Server) -> None:
-    wishes = [{"name": "w1", "unschedulable": True}, {"name": "w2", "labels": {"a": "1"}}]
-    result = run_module(node, nodes=wishes, kubeconfig=server.kubeconfig)
+    desired = [{"name": "w1", "unschedulable": True}, {"name": "w2", "labels": {"a": "1"}}]
+    result = run_module(node, nodes=desired, kubeconfig=server.kubeconfig)
     assert server.calls == [["get", "nodes", "--output=json"], patch("w1", {"spec": {"unschedulable": True}})]
     assert result["changed_nodes"] == ["w1"]
     assert [item["name"] for item in result["nodes"]] == ["w1", "w2"]
@@ -151,8 +151,8 @@ def test_diff_shows_only_what_was_asked_for(run_module: Run, server: Server) -> 
 
 
 def test_a_missing_node_stops_all_changes(run_module: Run, server: Server) -> None:
-    wishes = [{"name": "w1", "unschedulable": True}, {"name": "w3", "unschedulable": True}]
-    result = run_module(node, nodes=wishes, kubeconfig=server.kubeconfig)
+    desired = [{"name": "w1", "unschedulable": True}, {"name": "w3", "unschedulable": True}]
+    result = run_module(node, nodes=desired, kubeconfig=server.kubeconfig)
     assert result["failed"]
     assert "not registered in the cluster: w3;" in result["msg"]
     assert server.patches() == []

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.node import (
+    DesiredNode,
     NodeError,
-    Wish,
     faults,
     merge_patch,
     summary,
@@ -34,8 +34,8 @@ NODE: dict[str, Any] = {
 DOWN = NODE["spec"]["taints"][1]
 
 
-def wish(**options: Any) -> Wish:
-    return Wish.of({"name": "w1", **options})
+def wanted_node(**options: Any) -> DesiredNode:
+    return DesiredNode.of({"name": "w1", **options})
 
 
 @pytest.mark.parametrize(
@@ -91,22 +91,22 @@ def wish(**options: Any) -> Wish:
     ],
 )
 def test_patch(options: dict[str, Any], patch: dict[str, Any] | None) -> None:
-    assert merge_patch(NODE, wish(**options)) == patch
+    assert merge_patch(NODE, wanted_node(**options)) == patch
 
 
 def test_uncordon() -> None:
     cordoned = {**NODE, "spec": {"unschedulable": True}}
-    assert merge_patch(cordoned, wish(unschedulable=False)) == {"spec": {"unschedulable": None}}
-    assert merge_patch(cordoned, wish(unschedulable=True)) is None
+    assert merge_patch(cordoned, wanted_node(unschedulable=False)) == {"spec": {"unschedulable": None}}
+    assert merge_patch(cordoned, wanted_node(unschedulable=True)) is None
 
 
 def test_only_what_is_asked_for_is_compared() -> None:
-    assert wanted_state({"labels": {"a": "1"}}, wish(labels={"a": None})) == {"labels": {}}
+    assert wanted_state({"labels": {"a": "1"}}, wanted_node(labels={"a": None})) == {"labels": {}}
 
 
 def test_a_taint_cannot_be_wanted_and_unwanted() -> None:
     with pytest.raises(NodeError, match="taint k:NoSchedule is in taints and in taints_absent"):
-        wish(taints=[{"key": "k", "effect": "NoSchedule"}], taints_absent=[{"key": "k"}])
+        wanted_node(taints=[{"key": "k", "effect": "NoSchedule"}], taints_absent=[{"key": "k"}])
 
 
 def test_values_become_text() -> None:

@@ -14,8 +14,8 @@ from ansible_collections.groundwork.kubernetes.plugins.modules.encryption_info i
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm import encryption_at_rest
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.encryption_at_rest import (
     IDENTITY,
+    DesiredEncryption,
     Provider,
-    Wish,
     parse,
     path_of,
     plan,
@@ -33,8 +33,8 @@ def key(days_ago: int = 0, kind: str = "secretbox") -> Provider:
 
 OLD, NEW = key(100), key(0)
 CBC = key(50, "aescbc")
-ON, OFF = Wish("secretbox", ["secrets"]), Wish("none", ["secrets"])
-ROTATE = Wish("secretbox", ["secrets"], rotate=True)
+ON, OFF = DesiredEncryption("secretbox", ["secrets"]), DesiredEncryption("none", ["secrets"])
+ROTATE = DesiredEncryption("secretbox", ["secrets"], rotate=True)
 
 
 def secrets(*providers: Provider) -> encryption_at_rest.Config:
@@ -46,7 +46,7 @@ def shown(found: list[encryption_at_rest.Stage]) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize(
-    ("current", "wish", "expected"),
+    ("current", "desired", "expected"),
     [
         ([], ON, [((NEW,), [])]),
         ([], OFF, [((IDENTITY,), [])]),
@@ -68,14 +68,14 @@ def shown(found: list[encryption_at_rest.Stage]) -> list[tuple[Any, ...]]:
         ([secrets(NEW), secrets(OLD)], ON, [((OLD, NEW), []), ((NEW, OLD), ["secrets"]), ((NEW,), [])]),
     ],
 )
-def test_stages(current: list[encryption_at_rest.Config], wish: Wish, expected: list[Any]) -> None:
+def test_stages(current: list[encryption_at_rest.Config], desired: DesiredEncryption, expected: list[Any]) -> None:
     hosts = {f"cp-{number}": config for number, config in enumerate(current)}
-    assert shown(stages(hosts, wish, NEW)) == expected
+    assert shown(stages(hosts, desired, NEW)) == expected
 
 
 @pytest.mark.parametrize(("max_age", "rotates"), [(0, False), (101, False), (100, True), (1, True)])
 def test_a_key_is_replaced_when_it_is_old(max_age: int, rotates: bool) -> None:
-    found = stages({"a": secrets(OLD)}, Wish("secretbox", ["secrets"], max_age=max_age), NEW)
+    found = stages({"a": secrets(OLD)}, DesiredEncryption("secretbox", ["secrets"], max_age=max_age), NEW)
     assert (found[-1].config == secrets(NEW)) == rotates
 
 
@@ -83,13 +83,13 @@ def test_a_key_of_unknown_age_is_older_than_any() -> None:
     foreign = Provider("secretbox", "key1", OLD.secret)
     found = stages({"a": secrets(foreign, OLD)}, ON, NEW)
     assert shown(found) == [((OLD, foreign), ["secrets"]), ((OLD,), [])]
-    aged = stages({"a": secrets(foreign)}, Wish("secretbox", ["secrets"], max_age=3650), NEW)
+    aged = stages({"a": secrets(foreign)}, DesiredEncryption("secretbox", ["secrets"], max_age=3650), NEW)
     assert aged[-1].config == secrets(NEW)
 
 
 def test_resources_go_their_own_way() -> None:
     current = {"a": secrets(OLD), "b": secrets(OLD)}
-    found = stages(current, Wish("secretbox", ["secrets", "configmaps"]), NEW)
+    found = stages(current, DesiredEncryption("secretbox", ["secrets", "configmaps"]), NEW)
     assert [stage.config["secrets"] for stage in found] == [(OLD,)] * 3
     assert [stage.config["configmaps"] for stage in found] == [(IDENTITY, OLD), (OLD, IDENTITY), (OLD,)]
     assert [stage.rewrite for stage in found] == [[], ["configmaps"], []]
@@ -117,9 +117,9 @@ class Cluster:
         for config in self.configs:
             assert self.stored <= set(config.get("secrets", (IDENTITY,)))
 
-    def run(self, wish: Wish, new: Provider, order: tuple[int, ...], budget: int) -> bool:
+    def run(self, desired: DesiredEncryption, new: Provider, order: tuple[int, ...], budget: int) -> bool:
         """One run of the role that ends after so many steps; whether it got to its end."""
-        for stage in stages(self.hosts(), wish, new):
+        for stage in stages(self.hosts(), desired, new):
             for number in order:
                 if self.configs[number] != stage.config:
                     if budget == 0:
@@ -151,8 +151,10 @@ STATES = {
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("first", [ON, ROTATE, OFF], ids=["on", "rotate", "off"])
 @pytest.mark.parametrize("second", [ON, ROTATE, OFF], ids=["on", "rotate", "off"])
-def test_interrupted_anywhere_everything_can_be_read(count: int, state: str, first: Wish, second: Wish) -> None:
-    """A run is cut off after each number of steps, on hosts in any order; another one follows, with any other wish."""
+def test_interrupted_anywhere_everything_can_be_read(
+    count: int, state: str, first: DesiredEncryption, second: DesiredEncryption
+) -> None:
+    """A run is cut off after each number of steps, on hosts in any order; another follows, with another one desired."""
     config, stored = STATES[state]
     orders = list(itertools.permutations(range(count)))
     for order, budget, next_budget in itertools.product(orders, range(12), range(0, 12, 4)):
@@ -164,7 +166,7 @@ def test_interrupted_anywhere_everything_can_be_read(count: int, state: str, fir
         assert all(config == cluster.configs[0] for config in cluster.configs)
         assert len(cluster.writers()) == 1
         assert cluster.writers() == cluster.stored
-        settled = Wish(second.provider, second.resources)
+        settled = DesiredEncryption(second.provider, second.resources)
         assert len(stages(cluster.hosts(), settled, NEW)) == 1
 
 
@@ -224,7 +226,7 @@ FOREIGN = "resources: [{resources: [secrets], providers: [{kms: {name: x}}]}]"
 
 
 @pytest.mark.parametrize(
-    ("found", "wish", "given", "said"),
+    ("found", "desired", "given", "said"),
     [
         ({"a": state()}, ON, "/etc/enc.yaml", "names the file /etc/enc.yaml"),
         (
@@ -241,12 +243,12 @@ FOREIGN = "resources: [{resources: [secrets], providers: [{kms: {name: x}}]}]"
             "",
             "its resource *.*",
         ),
-        ({"a": state()}, Wish("secretbox", ["*."]), "", "'*.' is no resource"),
+        ({"a": state()}, DesiredEncryption("secretbox", ["*."]), "", "'*.' is no resource"),
         ({"b": state()}, ON, "", "a did not take part in this run"),
     ],
 )
-def test_faults(found: dict[str, Any], wish: Wish, given: str, said: str) -> None:
-    result = plan(["a", *found], found, wish, NEW, given=given)
+def test_faults(found: dict[str, Any], desired: DesiredEncryption, given: str, said: str) -> None:
+    result = plan(["a", *found], found, desired, NEW, given=given)
     assert said in "\n".join(result["faults"])
     assert (result["path"], result["transitions"]) == ("", [])
 
@@ -271,7 +273,7 @@ def test_a_file_made_by_hand_is_taken_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stored", "wish", "expected"),
+    ("stored", "desired", "expected"),
     [
         ([], ON, secrets(NEW)),
         ([], OFF, None),
@@ -283,9 +285,11 @@ def test_a_file_made_by_hand_is_taken_over() -> None:
         ([secrets(IDENTITY, OLD)], ON, secrets(OLD, IDENTITY)),
     ],
 )
-def test_a_cluster_begins_with_the_keys_of_a_backup(stored: list[Any], wish: Wish, expected: Any) -> None:
+def test_a_cluster_begins_with_the_keys_of_a_backup(
+    stored: list[Any], desired: DesiredEncryption, expected: Any
+) -> None:
     found = {"a": {**state(exists=False), "stored": [render(config) for config in stored]}}
-    result = plan(["a"], found, wish, NEW)
+    result = plan(["a"], found, desired, NEW)
     assert (result["transitions"], result["faults"]) == ([], [])
     assert (parse(result["content"]) if result["content"] else None) == expected
 
