@@ -13,6 +13,8 @@ from unittest.mock import Mock
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import (
+    join,
+    join_run,
     kubeadm,
     kubelet_configuration,
     rollback,
@@ -160,7 +162,7 @@ class Host:
         assert config.read_text() == CONFIG
         assert config.stat().st_mode & 0o777 == 0o600
         self.temporary.append(config)
-        discovery = self.folder / kubeadm_join.DISCOVERY_FILE
+        discovery = self.folder / join_run.DISCOVERY_FILE
         assert discovery.read_text() == DISCOVERY
         assert discovery.stat().st_mode & 0o777 == 0o600
         self.temporary.append(discovery)
@@ -190,11 +192,11 @@ def host(tmp_path: Path, run_module: Callable[..., Result], monkeypatch: pytest.
     monkeypatch.setattr(kubeadm, "PROCESSES", str(host.folder))
     monkeypatch.setattr(kubeadm, "STAMP", str(host.stamp))
     monkeypatch.setattr(rollback, "KUBELET_FOLDER", str(host.kubelet))
-    monkeypatch.setattr(kubeadm_join, "PATCH_FOLDER", str(host.patches))
+    monkeypatch.setattr(join, "PATCH_FOLDER", str(host.patches))
     monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text, **_options: host.warnings.append(text))
     monkeypatch.setattr(rollback, "HEALTH_TIMEOUT", 0.05)
     monkeypatch.setattr(rollback, "PAUSE", 0.01)
-    monkeypatch.setattr(kubeadm_join, "STALE_NODE_PAUSE", 0)
+    monkeypatch.setattr(join_run, "STALE_NODE_PAUSE", 0)
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda _self, name, *_args, **_options: f"/bin/{name}")
     monkeypatch.setattr(
         AnsibleModule, "run_command", lambda _self, *args, **options: host.run_command(*args, **options)
@@ -276,7 +278,7 @@ def test_the_node_that_the_host_was_before_is_waited_for(host: Host) -> None:
 
 
 def test_another_node_of_that_name_is_not_waited_for_without_end(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kubeadm_join, "STALE_NODE_WAIT", 0)
+    monkeypatch.setattr(join_run, "STALE_NODE_WAIT", 0)
     host.answers = [(1, STALE)]
     result = host()
     assert result["failed"]
@@ -365,12 +367,12 @@ def test_a_member_that_works_is_not_reset(
     (host.folder / "manifests/etcd.yaml").write_text(
         "    livenessProbe:\n      httpGet:\n        host: 127.0.0.1\n        path: /health\n        port: 2381\n"
     )
-    monkeypatch.setattr(kubeadm_join, "answer", lambda _probe: "")
+    monkeypatch.setattr(join_run, "answer", lambda _probe: "")
     result = host(**plane)
     assert "its member of etcd still works (http://127.0.0.1:2381/health)" in result["msg"]
     assert host.ran == []
     assert (tmp_path / "etcd" / "member").exists()
-    monkeypatch.setattr(kubeadm_join, "answer", lambda _probe: "connection refused")
+    monkeypatch.setattr(join_run, "answer", lambda _probe: "connection refused")
     assert host(**plane)["action"] == "resume"
 
 
