@@ -153,6 +153,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kub
     CONFIG,
     Kubeadm,
     KubeadmError,
+    private_file,
 )
 
 PLACEHOLDERS = {
@@ -204,8 +205,10 @@ def create(module: AnsibleModule) -> None:
     kubectl = Kubectl(module, module.params["kubeconfig"])
     info = kubectl.get("configmap", "cluster-info", "--namespace=kube-public") or {}
     text = info.get("data", {}).get("kubeconfig", "")
-    # kubectl reads the YAML, so that no YAML library is needed on the host.
-    parsed = kubectl.run("config", "view", "--raw", "--output=json", "--kubeconfig=/dev/stdin", stdin=text)
+    # kubectl reads the YAML, so that no YAML library is needed on the host. It gets a file and no pipe, as a wrapper
+    # around kubectl may read it twice; that of Google's SDK does.
+    with private_file(module, text) as path:
+        parsed = kubectl.run("config", "view", "--raw", "--output=json", f"--kubeconfig={path}")
     cluster = read_cluster(json.loads(parsed))
     token = new_token()
     manifest = token_manifest(token, expires, module.params["description"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from ansible_collections.groundwork.kubernetes.plugins.modules import kubeadm_to
 
 BASE = ["/bin/kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--request-timeout=60s"]
 INFO = ["get", "configmap", "cluster-info", "--namespace=kube-public", "--output=json"]
-VIEW = ["config", "view", "--raw", "--output=json", "--kubeconfig=/dev/stdin"]
+VIEW = ["config", "view", "--raw", "--output=json", "--kubeconfig=FILE"]
 CREATE = ["apply", "--server-side", "--field-manager=groundwork", "--filename=-"]
 NAMESPACE = "--namespace=kube-system"
 FIND = ["get", "secrets", "bootstrap-token-abcdef", NAMESPACE, "--output=name", "--ignore-not-found"]
@@ -47,6 +48,9 @@ class Cluster:
             return (0, self.uploaded, "") if self.uploaded is not None else (1, "", "etcd is full")
         assert arguments[: len(BASE)] == BASE
         arguments = arguments[len(BASE) :]
+        if arguments[0] == "config":
+            option, _equals, path = arguments[-1].partition("=")
+            arguments, data = [*arguments[:-1], f"{option}=FILE"], Path(path).read_text()
         if arguments[:2] in (["get", "nodes"], ["get", "leases"]):
             return self.look(arguments)
         self.ran.append(arguments)
