@@ -103,7 +103,11 @@ class Lab:
     def _serve(self, images: list[str]) -> None:
         """Push the images, and tell the inventory of this lab, so that later playbooks agree with what made it."""
         self.images.push(f"{self.settings.mirror}:{REGISTRY_PORT}", images)
-        facts = {**self.settings.variables(), "kubernetes_dns_enabled": any("coredns" in image for image in images)}
+        facts = {
+            **self.settings.variables(),
+            "lab_debian": self.settings.remembered.get("lab_debian", self.settings.debian),
+            "kubernetes_dns_enabled": any("coredns" in image for image in images),
+        }
         self.settings.facts.write_text(json.dumps(facts, indent=2) + "\n")
         for host in self.hosts.running():
             say(f"{host.name} {host.address} ({host.group})")

@@ -23,6 +23,8 @@ ETCDCTL = "/usr/local/sbin/etcdctl"
 IMAGES = "localhost/groundwork-lab/host"
 # The machine may not be allowed to raise limits, as podman would by default.
 LIMITS = ("--ulimit=nofile=20000:20000", "--ulimit=nproc=20000:20000")
+# systemd 257 starts on cgroup version 1 only when it is told to.
+INIT_ARGUMENTS = {"13": ["SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"]}
 # File systems that must not be overlays themselves, or that are busy.
 VOLUMES = ("/var/lib/containerd", "/var/lib/etcd", "/var/lib/kubelet")
 
@@ -99,7 +101,7 @@ class Hosts:
     @cached_property
     def image(self) -> str:
         """What the hosts are made of, imported where podman lacks it; other labs' images stay beside it."""
-        system = self.systems.host()
+        system = self.systems.host(self.settings.debian)
         name = image_name(system)
         if subprocess.run(["podman", "image", "exists", name], check=False).returncode:
             podman("import", system, name)
@@ -129,6 +131,7 @@ class Hosts:
         """
         change = resize(self.running(), counts, self.settings.address)
         self.keep_quorum(change)
+        self._state()
         self.mirror()
         stopped = self._stopped()
         for host in change.kept:
@@ -286,6 +289,7 @@ class Hosts:
 
     def add(self, hosts: Iterable[Host]) -> None:
         """Make hosts beside those that exist, new and empty."""
+        self._state()
         for host in hosts:
             self._start(host)
         self.trust(self.running())
@@ -348,11 +352,17 @@ class Hosts:
         last = "".join(f":{int(part):02x}" for part in address.split("."))
         return [f"--network={self.settings.name}", f"--ip={address}", f"--mac-address=02:77{last}"]
 
+    @property
+    def _sources(self) -> Path:
+        """The apt sources of hosts with this Debian."""
+        return self.settings.state / f"apt-{self.settings.debian}.list"
+
     def _state(self) -> None:
         self.settings.state.mkdir(parents=True, exist_ok=True)
         if not self.key.exists():
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", self.key], check=True)
-        (self.settings.state / "apt.list").write_text(f"deb [trusted=yes] http://{self.settings.mirror}/debian ./\n")
+        packages = self.systems.packages(self.settings.debian).name
+        self._sources.write_text(f"deb [trusted=yes] http://{self.settings.mirror}/{packages} ./\n")
 
     def _start(self, host: Host) -> None:
         label = self.settings.name
@@ -376,9 +386,10 @@ class Hosts:
             *LIMITS,
             *self._network_options(host.address),
             *(f"--volume={path}" for path in VOLUMES),
-            f"--volume={self.settings.state}/apt.list:/etc/apt/sources.list:ro",
+            f"--volume={self._sources}:/etc/apt/sources.list:ro",
             self.image,
             "/sbin/init",
+            *INIT_ARGUMENTS.get(self.settings.debian, ()),
         )
         self._let_in(host)
         self._wait_booted(host)

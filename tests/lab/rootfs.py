@@ -1,4 +1,4 @@
-"""Debian 12 root file systems: the hosts' and the base of the images that need a C library."""
+"""Debian's root file systems: the hosts', of Debian 12 or 13, and the base of the images that need a C library."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 
 from .debian import Debian
 
+# The suite of each Debian that hosts can have.
+SUITES = {"12": "bookworm", "13": "trixie"}
 # A plain server before anything of Kubernetes is on it.
 HOST = [
     "ca-certificates",
@@ -70,22 +72,27 @@ class RootFilesystems:
             'chroot "$1" update-alternatives --set ip6tables /usr/sbin/ip6tables-legacy',
             'rm -rf "$1"/var/lib/apt/lists/* "$1"/usr/share/doc "$1"/usr/share/locale "$1"/usr/share/man',
         ]
-        return self._make("base", BASE, hooks)
+        return self._make("base", BASE, hooks, "12")
 
-    def host(self) -> Path:
-        """A host's system; the distribution's packages that hosts install are kept beside it."""
-        packages = self.cache / "debian"
-        draft = self.cache / "debian.draft"
+    def packages(self, debian: str) -> Path:
+        """The folder with the packages that hosts of this Debian install."""
+        return self.cache / ("debian" if debian == "12" else f"debian-{debian}")
+
+    def host(self, debian: str) -> Path:
+        """A host's system of a Debian; the distribution's packages that hosts install are kept beside it."""
+        name = "host" if debian == "12" else f"host-{debian}"
+        packages = self.packages(debian)
+        draft = packages.with_name(f"{packages.name}.draft")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         if not packages.exists():
-            self._forget("host")
+            self.forget(name)
         fetch = [
             f'chroot "$1" apt-get -qq --yes --no-install-recommends --download-only install {" ".join(INSTALLABLE)}',
             f"copy-out /var/cache/apt/archives {draft}",
             'chroot "$1" apt-get clean',
         ]
-        tarball = self._make("host", HOST, [*fetch, *HOST_HOOKS])
+        tarball = self._make(name, HOST, [*fetch, *HOST_HOOKS], debian)
         if (draft / "archives").exists():
             index = subprocess.run(
                 ["apt-ftparchive", "packages", "."], cwd=draft / "archives", check=True, capture_output=True
@@ -96,12 +103,12 @@ class RootFilesystems:
         shutil.rmtree(draft, ignore_errors=True)
         return tarball
 
-    def _make(self, name: str, include: list[str], hooks: list[str]) -> Path:
+    def _make(self, name: str, include: list[str], hooks: list[str], debian: str) -> Path:
         recipe = hashlib.sha256(repr((include, hooks)).encode()).hexdigest()[:12]
         tarball = self.cache / "rootfs" / f"{name}-{recipe}.tar"
         if tarball.exists():
             return tarball
-        self.say(f"making the {name} file system of Debian 12")
+        self.say(f"making the {name.partition('-')[0]} file system of Debian {debian}")
         tarball.parent.mkdir(parents=True, exist_ok=True)
         draft = tarball.with_name(f"draft-{tarball.name}")
         command = [
@@ -112,15 +119,16 @@ class RootFilesystems:
             f"--include={','.join(include)}",
             '--aptopt=APT::Install-Recommends "false"',
             *(f"--customize-hook={hook}" for hook in hooks),
-            "bookworm",
+            SUITES[debian],
             str(draft),
-            f"deb {self.debian.uri} bookworm main",
+            f"deb {self.debian.uri} {SUITES[debian]} main",
         ]
         subprocess.run(command, check=True)
-        self._forget(name)
+        self.forget(name)
         draft.rename(tarball)
         return tarball
 
-    def _forget(self, name: str) -> None:
-        for old in (self.cache / "rootfs").glob(f"{name}-*.tar"):
+    def forget(self, name: str) -> None:
+        """Remove the tarballs of an older recipe."""
+        for old in (self.cache / "rootfs").glob(f"{name}-{'[0-9a-f]' * 12}.tar"):
             old.unlink()

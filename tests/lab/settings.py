@@ -12,7 +12,10 @@ from typing import Any
 
 from .choice import VERSIONS, Choice, choose, defaults
 from .download import Upstream, fault
+from .rootfs import SUITES
 
+# From this minor version of Kubernetes on hosts have Debian 13.
+CURRENT_MINOR = 26
 # The last number of the hosts' addresses by group.
 ADDRESSES = {"control_plane": range(11, 60), "worker": range(61, 200), "etcd": range(201, 250)}
 
@@ -105,6 +108,19 @@ class Settings:
     def crictl(self) -> str:
         """crictl's version."""
         return self.choice.versions["crictl"]
+
+    @property
+    def debian(self) -> str:
+        """The Debian of hosts that are made: as the environment says, or that of the lab, or what suits the versions.
+
+        Raises:
+            RuntimeError: hosts cannot have it.
+        """
+        suits = "12" if int(self.kubernetes.split(".")[1]) < CURRENT_MINOR else "13"
+        debian = os.environ.get("DEBIAN") or self.remembered.get("lab_debian") or suits
+        if debian not in SUITES:
+            raise RuntimeError(f"DEBIAN={debian}: hosts can have Debian {' or '.join(SUITES)}")
+        return str(debian)
 
     def variables(self) -> dict[str, str]:
         """The versions as the collection's variables."""

@@ -11,11 +11,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from lab.settings import VERSIONS, Settings  # noqa: E402  it is no part of the collection
+from lab.debian import Debian  # noqa: E402  it is no part of the collection
+from lab.rootfs import RootFilesystems  # noqa: E402
+from lab.settings import VERSIONS, Settings  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("DEBIAN", raising=False)
     for part in VERSIONS:
         monkeypatch.delenv(f"{part.upper()}_VERSION", raising=False)
     monkeypatch.setenv("LAB_CACHE", str(tmp_path))
@@ -50,3 +53,38 @@ def test_another_kubernetes_takes_nothing_from_the_lab(monkeypatch: pytest.Monke
     remember(kubernetes="1.36.2", containerd="2.1.9", crictl="1.36.0")
     monkeypatch.setenv("KUBERNETES_VERSION", "1.20.2")
     assert (Settings().containerd, Settings().crictl) == ("1.6.20", "0.0.1")
+
+
+def test_hosts_have_the_debian_that_suits_or_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBERNETES_VERSION", "1.20.2")
+    assert Settings().debian == "12"
+    monkeypatch.setenv("KUBERNETES_VERSION", "1.36.2")
+    assert Settings().debian == "13"
+    monkeypatch.setenv("DEBIAN", "12")
+    assert Settings().debian == "12"
+    monkeypatch.setenv("DEBIAN", "11")
+    with pytest.raises(RuntimeError, match="hosts can have Debian 12 or 13"):
+        Settings().debian  # noqa: B018
+
+
+def test_a_lab_keeps_its_debian(monkeypatch: pytest.MonkeyPatch) -> None:
+    remember(kubernetes="1.20.2")
+    facts = Settings().facts
+    facts.write_text(json.dumps({**json.loads(facts.read_text()), "lab_debian": "13"}))
+    assert Settings().debian == "13"
+    monkeypatch.setenv("DEBIAN", "12")
+    assert Settings().debian == "12"
+
+
+def test_file_systems_of_one_debian_leave_the_others(tmp_path: Path) -> None:
+    systems = RootFilesystems(tmp_path, Debian(tmp_path), print)
+    folder = tmp_path / "rootfs"
+    folder.mkdir()
+    names = [f"{name}-0123456789ab.tar" for name in ("host", "host-13", "base")]
+    for name in names:
+        (folder / name).touch()
+    systems.forget("host")
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names[1:])
+    systems.forget("host-13")
+    assert [path.name for path in folder.iterdir()] == names[2:]
+    assert systems.packages("12") != systems.packages("13")
