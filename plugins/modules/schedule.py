@@ -74,7 +74,7 @@ options:
   timeout:
     description:
       - A run that takes longer is stopped and has failed. V(infinity) for no limit.
-      - The module is told to end, and may tidy up.
+      - The module gets SIGTERM, and may tidy up.
     type: str
     default: 1h
   description:

@@ -41,8 +41,8 @@ def unprotected(url: str) -> str:
     scheme = urlsplit(url).scheme
     if scheme in PROTECTED:
         return ""
-    said = f"{scheme or 'this'} can be read and changed on its way"
-    return f"{said}; use https, or set allow_http (kubernetes_allow_http of the roles)"
+    reason = f"{scheme or 'this'} can be read and changed on its way"
+    return f"{reason}; use https, or set allow_http (kubernetes_allow_http of the roles)"
 
 
 class Downloader:

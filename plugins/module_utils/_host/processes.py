@@ -18,7 +18,7 @@ def low_priority() -> List[str]:
 def bound_to(process: int) -> List[str]:
     """What a command is run with, so that the kernel ends it with the process that starts it.
 
-    That process may be gone before the kernel is told; then the command is not run at all.
+    That process may be gone before the kernel is asked; then the command is not run at all.
     """
     if not shutil.which("setpriv"):
         return []

@@ -191,7 +191,7 @@ def write_values(root: str, values: Dict[str, str]) -> None:
     """Set running values; where one is refused, those set before it are put back.
 
     Raises:
-        SysctlError: names the key and what the kernel said.
+        SysctlError: names the key, with the kernel's message.
     """
     done: Dict[str, str] = {}
     for key, value in values.items():
@@ -202,18 +202,18 @@ def write_values(root: str, values: Dict[str, str]) -> None:
             if kept != value:
                 raise SysctlError(f"the kernel turned {dotted(key)} = {value} into {kept}: give a value it keeps")
         except (OSError, SysctlError) as error:
-            said = (
+            reason = (
                 f"the kernel refused {dotted(key)} = {value}: {error.strerror}" if isinstance(error, OSError) else error
             )
-            raise SysctlError("\n".join([str(said), *_put_back(root, done)])) from error
+            raise SysctlError("\n".join([str(reason), *_put_back(root, done)])) from error
         if before is not None:
             done[key] = before
 
 
 def _put_back(root: str, values: Dict[str, str]) -> List[str]:
     """Set values as they were; what the kernel refuses to take back."""
-    said = {key: _refusal(root, key, value) for key, value in values.items()}
-    return [f"{dotted(key)} cannot be put back to {values[key]}: {fault}" for key, fault in said.items() if fault]
+    refusals = {key: _refusal(root, key, value) for key, value in values.items()}
+    return [f"{dotted(key)} cannot be put back to {values[key]}: {fault}" for key, fault in refusals.items() if fault]
 
 
 def _refusal(root: str, key: str, value: str) -> str:

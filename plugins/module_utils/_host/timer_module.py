@@ -21,7 +21,7 @@ import tempfile
 from typing import Any, Dict, Iterator, List, Mapping, NoReturn, Optional, Sequence, Tuple
 
 if sys.version_info < (3, 8):  # noqa: UP036 (the program tries each Python of the host, old ones too)
-    sys.exit("Python 3.8 or newer is needed")
+    raise SystemExit("Python 3.8 or newer is needed")
 
 Spec = Mapping[str, Mapping[str, Any]]
 Output = Any  # of a command: text, or bytes where no encoding is asked for
@@ -206,7 +206,7 @@ class AnsibleModule:
         if self._warnings:
             result["warnings"] = self._warnings
         plain = {name: value if isinstance(value, bool) else self._hide(value) for name, value in result.items()}
-        print(json.dumps(plain))
+        sys.stdout.write(json.dumps(plain) + "\n")
 
     def _hide(self, value: Any) -> Any:
         """A value as JSON can hold it, without what options with no_log have."""

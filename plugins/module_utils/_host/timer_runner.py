@@ -50,9 +50,9 @@ def main(module: str, path: str) -> None:
     sys.stdout.write(json.dumps(result) + "\n")
     sys.stdout.flush()
     for warning in result.get("warnings", []):
-        tell(WARNING, str(warning))
+        log(WARNING, str(warning))
     if not ok:
-        tell(ERROR, f"failed: {result.get('msg', 'no reason given')}")
+        log(ERROR, f"failed: {result.get('msg', 'no reason given')}")
     # A schedule that was removed meanwhile leaves nothing behind.
     if ok and os.path.exists(path):
         write(settings["stamp"], f"{int(started.timestamp())}\n")
@@ -118,7 +118,7 @@ def parse(text: str) -> Optional[Dict[str, Any]]:
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """Lets a module tidy up when systemd ends the program, and the program tell of it."""
+    """Lets a module tidy up when systemd ends the program, and the program say so."""
 
     def stop(_number: int, _frame: Any) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -132,7 +132,7 @@ def stoppable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def tell(level: str, message: str) -> None:
+def log(level: str, message: str) -> None:
     """Write a message to the journal."""
     for line in message.splitlines():
         sys.stderr.write(f"{level}{line}\n")

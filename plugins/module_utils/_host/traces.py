@@ -1,7 +1,7 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What kubeadm has made of a host, told from every trace: a host with any of a control plane is one, in whatever state.
+"""What kubeadm has made of a host, by every trace: a host with any of a control plane is one, in whatever state.
 
 A file that is missing proves nothing. An administrator who looks for a fault moves manifests aside, and an interrupted
 restore leaves them in a folder beside. So what is missing is named, and either written again or left to people.

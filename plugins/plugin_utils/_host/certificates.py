@@ -224,7 +224,7 @@ def plan_authority(hosts: Hosts, request: Request) -> Authority:
     """Which authority signs, and which hosts lack it.
 
     Args:
-        hosts: what etcd_host_info told of each member's host.
+        hosts: what etcd_host_info returned of each member's host.
         request: what is asked.
     """
     try:
@@ -248,7 +248,7 @@ def plan_peers(hosts: Hosts, request: Request, clients: Authority) -> Authority:
     would take several restarts of each member.
 
     Args:
-        hosts: what etcd_host_info told of each member's host.
+        hosts: what etcd_host_info returned of each member's host.
         request: what is asked.
         clients: the authority of the clients.
     """

@@ -92,8 +92,8 @@ def raw_variables(task: Task, task_vars: Mapping[str, Any], host: str, of_play: 
 def without_facts(variables: Mapping[str, Any]) -> dict[str, Any]:
     """The variables that are left where nothing that the host says of itself counts."""
     facts = variables.get("ansible_facts", {})
-    said = {PREFIX + name for name in facts} | {"ansible_local"}
-    return {**{name: value for name, value in variables.items() if name not in said}, "ansible_facts": {}}
+    own = {PREFIX + name for name in facts} | {"ansible_local"}
+    return {**{name: value for name, value in variables.items() if name not in own}, "ansible_facts": {}}
 
 
 def template_variables(

@@ -42,7 +42,7 @@ def is_cidr(text: str) -> bool:
 
 
 def right_spelling(text: str) -> str:
-    """How networks are to be written; empty where that cannot be told.
+    """How networks are to be written; empty where that is not known.
 
     A network without a prefix is shown with the one that its zeros suggest.
     """
