@@ -1,4 +1,4 @@
-"""The role backup tells the module the same in a play and in the timer's program."""
+"""What the role backup gives its modules, in a play and in the timer's program."""
 
 from __future__ import annotations
 
@@ -12,21 +12,27 @@ from ansible_collections.groundwork.kubernetes.tests.unit.rendering import rende
 
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "backup"
 MODULE = "groundwork.kubernetes.backup"
-# What only a play knows, and what differs: a play makes one now or says itself how old the last one may be.
-OF_A_PLAY = {"extra_files"}
-DIFFERENT = {"host", "unless_newer", "take_turns"}
 
 
 def load(path: str) -> Any:
     return yaml.safe_load((ROLE / path).read_text())
 
 
-def test_a_play_and_the_timer_give_the_same_options() -> None:
+def test_a_play_and_the_timer_give_options_of_the_module() -> None:
     [task] = [task for task in load("tasks/make.yml") if MODULE in task]
-    play, timer = task[MODULE], load("vars/main.yml")["__backup_parameters"]
-    assert set(play) - OF_A_PLAY == set(timer)
-    assert set(play) <= set(backup.ARGUMENTS)
-    assert {name for name in timer if play[name] != timer[name]} == DIFFERENT
+    shared = load("vars/main.yml")["__backup_options"]
+    assert set(shared) | set(task[MODULE]) <= set(backup.ARGUMENTS)
+    assert set(shared) & set(task[MODULE]) == set()
+
+
+def test_what_the_timer_runs(tmp_path: Path) -> None:
+    """Its options are those of a play, except how old a backup of any host may be."""
+    [task] = [task for task in load("tasks/schedule.yml") if "groundwork.kubernetes.schedule" in task]
+    options = {"backup_timer_min_age": 7, "backup_prove": "status", "backup_keep": {"last": 3}}
+    shown = {"timer": task["groundwork.kubernetes.schedule"]["parameters"], "play": "{{ __backup_options }}"}
+    found = render(tmp_path, "backup", {"hosts": {"h": options}}, {"unused": 1}, shown)["h"]
+    assert found["timer"] == {**found["play"], "unless_newer": 7, "take_turns": True}
+    assert (found["timer"]["host"], found["timer"]["prove"], found["timer"]["keep"]) == ("h", "status", {"last": 3})
 
 
 def test_what_can_fail_ends_the_play_for_all_hosts() -> None:
