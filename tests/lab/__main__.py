@@ -67,7 +67,7 @@ class Lab:
         """A lab with so many hosts of each group, made anew, and who logs in there."""
         images = self.artifacts()
         self.hosts.up(counts, name)
-        self._serve(images)
+        self._serve(images, self.settings.debian)
 
     def resize(self, counts: dict[str, int]) -> None:
         """The same where the lab has no hosts; otherwise the hosts that exist stay, and others come or go.
@@ -98,14 +98,14 @@ class Lab:
                 "what is taken away is lost with its disk; the cluster still has its node, NotReady after a minute: "
                 "kubectl delete node NAME forgets it; a new host of that name joins anew"
             )
-        self._serve(images)
+        self._serve(images, settings.remembered.get("lab_debian", settings.debian))
 
-    def _serve(self, images: list[str]) -> None:
+    def _serve(self, images: list[str], debian: str) -> None:
         """Push the images, and tell the inventory of this lab, so that later playbooks agree with what made it."""
         self.images.push(f"{self.settings.mirror}:{REGISTRY_PORT}", images)
         facts = {
             **self.settings.variables(),
-            "lab_debian": self.settings.remembered.get("lab_debian", self.settings.debian),
+            "lab_debian": debian,
             "kubernetes_dns_enabled": any("coredns" in image for image in images),
         }
         self.settings.facts.write_text(json.dumps(facts, indent=2) + "\n")
