@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional, Union
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.host_variables import inventory_of
 
@@ -16,13 +16,20 @@ version_added: 0.1.0
 short_description: What a task has registered, of all hosts that have it
 description:
   - In hostvars, a fact of the same name looks like a registered variable of a host where the task did not run.
-    This gives registered ones only.
+    This gives registered ones only. Hosts that the inventory does not know have none.
 extends_documentation_fragment: [groundwork.kubernetes.hosts]
 options:
   variable:
     description: The variable's name.
     type: str
     required: true
+  having:
+    description: Leaves out results without this key, such as those of a task that was skipped or failed.
+    type: str
+  by_host:
+    description: Gives a dictionary of the results by their hosts, in place of a list.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -33,16 +40,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The results, in the order of the hosts.
-  type: list
-  elements: dict
+  description: The results, in the order of the hosts, a list or with O(by_host) a dictionary.
+  type: raw
 """
 
 
-def registered(hosts: Any, hostvars: Any, variable: str) -> List[Any]:
+def registered(
+    hosts: Any, hostvars: Any, variable: str, having: Optional[str] = None, by_host: bool = False
+) -> Union[List[Any], Dict[str, Any]]:
     """The values of those hosts that have it."""
     known = inventory_of(hostvars)
-    return [known[host][variable] for host in hosts if variable in known[host]]
+    results = {
+        host: known[host][variable]
+        for host in hosts
+        if host in known and variable in known[host] and (having is None or having in known[host][variable])
+    }
+    return results if by_host else list(results.values())
 
 
 class FilterModule:

@@ -128,9 +128,9 @@ RETURN = r"""
 _value:
   description:
     - The plan, C(faults), C(warnings), C(summary) in sentences, C(id), C(action), C(archive), C(cluster_uid) as far as
-      it is known, C(places) where hosts have it, C(copy_to), C(initial_cluster), C(client_urls), C(external),
-      C(stages) by host, C(prepare), C(save), C(stop), C(revisions_lost), C(signed) that tells who signed the archive,
-      and all C(trusted_signers).
+      it is known, C(places) where hosts have it, C(copy_from), C(copy_to), C(initial_cluster), C(client_urls),
+      C(external), C(stages) by host, C(prepare), C(save), C(stop), C(revisions_lost), C(signed) that tells who signed
+      the archive, and all C(trusted_signers).
     - C(bring) tells which archive must come to the controller first, by C(remote), C(host) and C(path). All are empty
       where none must. C(archive) is then known once O(brought) is given.
   type: dict

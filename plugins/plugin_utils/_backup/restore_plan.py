@@ -23,6 +23,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.rest
     RestoreProgress,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.restore_request import (
+    CONTROLLER,
     Findings,
     Info,
     Request,
@@ -86,6 +87,7 @@ class RestorePlanner:
             "signed": self.judge.signed(archive),
             "bring": self.choice.bring,
             "places": places,
+            "copy_from": CONTROLLER if CONTROLLER in places else next(iter(places), ""),
             "copy_to": [host for host in members if host not in places] if prepare else [],
             "members": members,
             "initial_cluster": {

@@ -78,7 +78,7 @@ def test_the_newest_archive_goes_to_all_members() -> None:
     assert made["faults"] == []
     assert made["archive"]["identity"] == NEW
     assert made["places"] == {"cp-2": "/backups/b.tar"}
-    assert made["copy_to"] == ["cp-1", "cp-3"]
+    assert (made["copy_from"], made["copy_to"]) == ("cp-2", ["cp-1", "cp-3"])
     assert made["initial_cluster"] == {f"cp-{n}": [f"https://192.0.2.{n}:2380"] for n in (1, 2, 3)}
     assert (made["id"], made["action"]) == (ID, "restore")
     assert (made["prepare"], made["save"], made["stop"], made["external"]) == (True, True, True, False)
