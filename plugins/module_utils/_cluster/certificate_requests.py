@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which requests for a kubelet's serving certificate may be approved.
 
-A request (PKCS #10, RFC 2986) is read here, as no library for it is there on every host. The reader is narrow: it knows
-what a kubelet asks for, and whatever else it finds is a reason not to approve. What signs, checks the form once more
+A request (PKCS #10, RFC 2986) is read here, as neither a library for it nor openssl is there on every host. The reader
+is narrow: it knows what a kubelet asks for, and whatever else it finds is a reason not to approve. What signs, checks
+the form once more
 (https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#kubernetes-signers).
 """
 

@@ -1,7 +1,13 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A kubeconfig with a client certificate, as kubeadm writes it: whose, of which cluster, how long it holds."""
+"""A kubeconfig with a client certificate, as kubeadm writes it: whose, of which cluster, how long it holds.
+
+The certificate is read here, as nothing else on a host can be relied on to read it: hosts need neither openssl nor a
+library of Python, Python's own ssl has only a private function for it, and kubeadm certs check-expiration knows only
+its own files. The controller does not read it, since the kubeconfig holds a key, which stays on its host. What cannot
+be read counts as no certificate, so that another one is issued.
+"""
 
 from __future__ import annotations
 
