@@ -54,7 +54,13 @@ class _Hashing:
 
 
 def write_archive(
-    path: str, manifest: Manifest, database: str, files: Sequence[str], extra: Sequence[Tuple[str, bytes]] = ()
+    path: str,
+    manifest: Manifest,
+    database: str,
+    files: Sequence[str],
+    extra: Sequence[Tuple[str, bytes]] = (),
+    *,
+    sha256: str = "",
 ) -> Manifest:
     """Write an archive with the parts, and return the manifest with them.
 
@@ -64,11 +70,14 @@ def write_archive(
         database: the snapshot file.
         files: absolute paths of the files of the host.
         extra: paths and contents of files that are not on the host.
+        sha256: of the snapshot file, where it was read before. It is not hashed again then: what is read back from the
+            archive must have it.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w+b") as stream:
-        with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            parts = [_add_file(tar, database, DATABASE), *(_add_file(tar, source, FILES + source) for source in files)]
+        with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT, copybufsize=CHUNK) as tar:
+            parts = [_add_file(tar, database, DATABASE, sha256)]
+            parts += [_add_file(tar, source, FILES + source) for source in files]
             parts += [_add_text(tar, FILES + name, content, manifest) for name, content in extra]
             whole = Manifest(**{**manifest.__dict__, "parts": parts})
             text = manifest_text(whole)
@@ -81,13 +90,16 @@ def write_archive(
     return whole
 
 
-def _add_file(tar: tarfile.TarFile, source: str, name: str) -> Part:
+def _add_file(tar: tarfile.TarFile, source: str, name: str, sha256: str = "") -> Part:
     with open(source, "rb") as stream:
         info = tar.gettarinfo(arcname=name, fileobj=stream)
         if info.islnk():  # tarfile makes a link of a second name for the same file
             info.type, info.linkname = tarfile.REGTYPE, ""
             info.size = os.fstat(stream.fileno()).st_size
         info.mtime = int(info.mtime)
+        if sha256:
+            tar.addfile(info, stream)
+            return Part(name, info.size, sha256)
         hashing = _Hashing(stream)
         tar.addfile(info, hashing)
         return Part(name, info.size, hashing.digest.hexdigest())

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.age import DESCRIPTION, Age, describe_sealed
@@ -75,6 +76,14 @@ class CreatedArchive:
     fault: str
 
 
+@dataclass(frozen=True)
+class _ReadBack:
+    """What was found in an archive that was just written: its fault, and unless it is to be encrypted, its hash."""
+
+    error: Optional[BackupError]
+    sha256: str
+
+
 class ArchiveCreation:
     """Creates archives as a module's options ask for."""
 
@@ -132,7 +141,8 @@ class ArchiveCreation:
         with drafts(self.options["scratch_directory"] or self.directory) as scratch, drafts(self.directory) as folder:
             database = os.path.join(scratch, DATABASE)
             source = self._save(source, database)
-            state, proof = self.prover.prove_new(database, scratch, source, self.prover.server(source.version))
+            server = self.prover.server(source.version)
+            state, proof, checked = self.prover.prove_new(database, scratch, source, server)
             [named] = named_archives([path])
             manifest = Manifest(
                 cluster=owner.cluster,
@@ -144,17 +154,26 @@ class ArchiveCreation:
                 proof=proof,
             )
             draft = os.path.join(folder, archive_name(owner.cluster, named.time, owner.uid))
-            manifest = write_archive(draft, manifest, database, files, extra)
+            manifest = write_archive(draft, manifest, database, files, extra, sha256=checked)
             os.unlink(database)
             reason, fault = proof.reason, "proof"
-            try:
-                read_archive(draft, owner.cluster)
-            except BackupError as error:
-                if not reason:
-                    reason, fault = f"cannot be read back: {error}", error.fault
+            found = self._read_back(draft, owner.cluster)
+            if found.error and not reason:
+                reason, fault = f"cannot be read back: {found.error}", found.error.fault
             final = path + BAD if reason else path
-            sha256 = self._publish(draft, final, manifest)
+            sha256 = self._publish(draft, final, manifest, found.sha256)
         return CreatedArchive(final, manifest, sha256, public, reason, fault if reason else "")
+
+    def _read_back(self, draft: str, cluster: str) -> _ReadBack:
+        """Read what lies on the disk, once: its parts are compared while another thread hashes the whole."""
+        with ThreadPoolExecutor(1) as pool:
+            whole = None if self.options["encrypt_to"] else pool.submit(file_sha256, draft)
+            error: Optional[BackupError] = None
+            try:
+                read_archive(draft, cluster)
+            except BackupError as fault:
+                error = fault
+            return _ReadBack(error, whole.result() if whole else "")
 
     def _ready_key(self) -> str:
         """The public half of the key that signs, which is made where it is absent; empty without one."""
@@ -164,8 +183,8 @@ class ArchiveCreation:
         self.signer.make_key(key, self.host)
         return self.signer.public_key(key)
 
-    def _publish(self, draft: str, final: str, manifest: Manifest) -> str:
-        """Give a plain archive its name, or encrypt it and give that its name; return its hash."""
+    def _publish(self, draft: str, final: str, manifest: Manifest, sha256: str) -> str:
+        """Give a plain archive of a known hash its name, or encrypt it and give that its name; return its hash."""
         recipients, key = self.options["encrypt_to"], self.options["signing_key"]
         content = manifest_sha256(manifest)
         beside: Dict[str, bytes] = {}
@@ -175,8 +194,6 @@ class ArchiveCreation:
             os.unlink(plain)
             sha256 = sealed.sha256
             beside[DESCRIPTION] = describe_sealed(final, sealed, recipients, manifest)
-        else:
-            sha256 = file_sha256(draft)
         if key and not final.endswith(BAD):
             statement = state_statement(final, manifest, os.path.getsize(draft), sha256, content)
             beside[SIGNATURE] = self.signer.sign(statement, key)

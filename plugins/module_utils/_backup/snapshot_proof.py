@@ -65,8 +65,8 @@ class SnapshotProver:
 
     def prove_new(
         self, database: str, scratch: str, source: EndpointStatus, server: Optional[Tool]
-    ) -> Tuple[EtcdState, Proof]:
-        """What a fresh snapshot holds, and whether it is good.
+    ) -> Tuple[EtcdState, Proof, str]:
+        """What a fresh snapshot holds, whether it is good, and the SHA-256 of the file, if that could be read.
 
         Args:
             database: the snapshot file.
@@ -79,7 +79,7 @@ class SnapshotProver:
             snapshot = self.inspect(database, "the new archive", source.version)
         except BackupError as error:
             reason = f"failed its proof: {error}"
-            return state, Proof(self.level, passed=False, reason=reason, time=_now())
+            return state, Proof(self.level, passed=False, reason=reason, time=_now()), ""
         state = replace(state, revision=snapshot.revision, total_keys=snapshot.total_keys)
         try:
             everything = self.etcd.sample(source.endpoint, "", limit=1, revision=snapshot.revision)
@@ -90,7 +90,7 @@ class SnapshotProver:
                 f"{source.endpoint} does not tell what it had at revision {snapshot.revision} ({error.reason}), "
                 "so the number of keys is not compared"
             )
-        return state, self.prove(database, scratch, state, server)
+        return state, self.prove(database, scratch, state, server), snapshot.file_sha256
 
     def prove(self, database: str, folder: str, state: EtcdState, server: Optional[Tool]) -> Proof:
         """Try a snapshot whose hash and status are right already."""

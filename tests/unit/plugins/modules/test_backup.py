@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import os
@@ -120,6 +121,7 @@ def test_a_backup_without_a_trial(host: Host) -> None:
     }  # fmt: skip
     assert [part["name"] for part in result["manifest"]["parts"]] == ["etcd.db", f"files{host.root}/ca.key"]
     assert result["kept"] == [result["path"]]
+    assert result["sha256"] == hashlib.sha256(Path(result["path"]).read_bytes()).hexdigest()
     assert os.listdir(host.root / "backups") == [os.path.basename(result["path"])]
     again = host.run(state="verified", path=result["path"], prove="status")
     assert (again["changed"], again["manifest"]) == (False, result["manifest"])

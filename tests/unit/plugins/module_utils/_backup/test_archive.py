@@ -108,6 +108,19 @@ def test_long_and_foreign_names_survive(tmp_path: Path, database: Path) -> None:
     assert read_archive(str(path)) == manifest
 
 
+def test_a_snapshot_that_was_read_before_is_the_one_in_the_archive(
+    tmp_path: Path, database: Path, make_snapshot: Callable[..., bytes]
+) -> None:
+    path, checked = tmp_path / "a.tar", hashlib.sha256(database.read_bytes()).hexdigest()
+    manifest = write_archive(str(path), MANIFEST, str(database), [], sha256=checked)
+    assert read_archive(str(path)) == manifest == write_archive(f"{path}2", MANIFEST, str(database), [])
+
+    database.write_bytes(make_snapshot(filler=b"o"))
+    write_archive(f"{path}3", MANIFEST, str(database), [], sha256=checked)
+    with pytest.raises(BackupError, match=f"etcd.db has SHA-256 [0-9a-f]*, its manifest says {checked}"):
+        read_archive(f"{path}3")
+
+
 def member(name: str, data: bytes = b"", **more: Any) -> tuple[tarfile.TarInfo, bytes]:
     info = tarfile.TarInfo(name)
     info.size = len(data)
