@@ -92,9 +92,7 @@ class Cluster:
         assert start >= 0 and done.returncode == 0, done.stdout + done.stderr  # noqa: PT018
         tasks_done = json.loads(done.stdout[start:])["plays"][0]["tasks"]
         [said] = [
-            task
-            for task in tasks_done
-            if task["task"]["name"] == "groundwork.kubernetes.backup : Say where the backup is"
+            task for task in tasks_done if task["task"]["name"] == "groundwork.kubernetes.backup : Show the backup"
         ]
         report: dict[str, Any] = next(iter(said["hosts"].values()))["msg"]
         return report
