@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import archive_creation, snapshot_proof
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_folder import exclusive
 from ansible_collections.groundwork.kubernetes.plugins.modules import backup, backup_info
 from real_etcd import BINARIES, COLLECTIONS, Member, Run, needs_etcd, run_by_timer
 
@@ -246,7 +248,7 @@ def test_a_manifest_that_lies_is_found(run: Run, archive: Path, lie: str) -> Non
 def test_a_snapshot_that_fails_its_proof_is_set_aside(
     run: Run, options: dict[str, Any], archive: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(backup, "disagreement", lambda *arguments: "came up wrong")
+    monkeypatch.setattr(snapshot_proof, "disagreement", lambda *arguments: "came up wrong")
     metrics = tmp_path / "backup.prom"
     for _ in range(3):
         result = run(backup, **options, keep={"last": 1}, keep_bad=2, metrics_file=str(metrics))
@@ -317,7 +319,7 @@ def test_a_killed_run_leaves_no_archive_and_no_process(
 
 def test_two_runs_exclude_each_other(run: Run, options: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "backups").mkdir()
-    with backup.exclusive(str(tmp_path / "backups")):
+    with exclusive(str(tmp_path / "backups")):
         result = run(backup, **options)
     assert "another backup is being made" in result["msg"]
 
@@ -328,7 +330,9 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     folder.mkdir()
 
     def make(size: str) -> Path:
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=False).returncode:
+        if subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", folder], check=False
+        ).returncode:
             pytest.skip("mounting a tmpfs is not allowed here")
         return folder
 
@@ -355,7 +359,7 @@ def test_a_disk_that_fills_up_leaves_nothing(
 ) -> None:
     size, prove = disk.split()
     folder = small_disk(size)
-    monkeypatch.setattr(backup, "require_space", lambda *arguments: None)
+    monkeypatch.setattr(archive_creation, "require_space", lambda *arguments: None)
     result = run(backup, **{**options, "directory": str(folder), "prove": prove})
     assert result.get("failed"), result["size"]
     assert "full" in result["msg"] or "No space left" in result["msg"], result["msg"]

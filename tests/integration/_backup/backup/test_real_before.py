@@ -98,7 +98,7 @@ class Cluster:
         return report
 
     def archives(self) -> dict[str, int]:
-        return {host: len(list((self.folder / host).iterdir())) for host in HOSTS}
+        return {host: len(list((self.folder / host).glob("*.tar"))) for host in HOSTS}
 
 
 @pytest.fixture
