@@ -75,7 +75,8 @@ def write_archive(
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w+b") as stream:
-        with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT, copybufsize=CHUNK) as tar:
+        with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            tar.copybufsize = CHUNK  # type: ignore[attr-defined]  # typeshed lacks it
             parts = [_add_file(tar, database, DATABASE, sha256)]
             parts += [_add_file(tar, source, FILES + source) for source in files]
             parts += [_add_text(tar, FILES + name, content, manifest) for name, content in extra]
