@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -22,6 +23,11 @@ IMPORT = re.compile(r"from ansible_collections\.groundwork\.kubernetes\.plugins\
 # What has no room: it is used by a module, an action or a filter, each of which serves one room.
 DOORS = ("modules", "action", "filter")
 
+# Longer files hold more than one subject.
+LINES = 400
+DOCUMENTATION = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
+REASON = f"Longer than {LINES} lines"
+
 
 def used(source: str) -> set[str]:
     """The rooms that a source imports from."""
@@ -34,6 +40,22 @@ def wrong(room: str, source: str) -> list[str]:
         f"{room} may not use {other}: it may use {', '.join(sorted(MAY_USE[room])) or 'nothing of the others'}"
         for other in sorted(used(source) - {room} - MAY_USE[room])
     ]
+
+
+def code_lines(source: str) -> int:
+    """The lines of a source without the documentation of a plugin."""
+    texts = [
+        node
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign)
+        and {target.id for target in node.targets if isinstance(target, ast.Name)} & DOCUMENTATION
+    ]
+    return len(source.splitlines()) - sum((node.end_lineno or 0) - node.lineno + 1 for node in texts)
+
+
+def too_long(source: str) -> bool:
+    """Whether a source is longer than allowed, and does not say why in its first docstring."""
+    return code_lines(source) > LINES and REASON not in (ast.get_docstring(ast.parse(source)) or "")
 
 
 def names(paths: list[Path]) -> list[str]:
@@ -79,3 +101,25 @@ def test_an_import_against_the_table_is_found() -> None:
     assert wrong("_kubeadm", f"{base}module_utils import _lock") == [
         "_kubeadm may not use no room: it may use _cluster, _etcd, _host"
     ]
+
+
+def test_no_file_is_too_long() -> None:
+    """A file of more lines says in its first docstring: Longer than 400 lines, and why."""
+    sources = {str(path.relative_to(PLUGINS)): path.read_text() for path in sorted(PLUGINS.rglob("*.py"))}
+    assert {name: code_lines(source) for name, source in sources.items() if too_long(source)} == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("x = 1\n" * 400, False),
+        ("x = 1\n" * 401, True),
+        ('"""A table.\n\nLonger than 400 lines, since it is one table.\n"""\n' + "x = 1\n" * 401, False),
+        ("# Longer than 400 lines.\n" + "x = 1\n" * 400, True),
+        ('DOCUMENTATION = r"""\n' + "\n" * 300 + '"""\n' + "x = 1\n" * 400, False),
+        ('DOCUMENTATION = r"""\n' + "\n" * 300 + '"""\n' + "x = 1\n" * 401, True),
+        ('OTHER = r"""\n' + "\n" * 300 + '"""\n' + "x = 1\n" * 100, True),
+    ],
+)
+def test_which_file_is_too_long(source: str, expected: bool) -> None:
+    assert too_long(source) is expected
