@@ -142,7 +142,7 @@ class ArchiveCreation:
             database = os.path.join(scratch, DATABASE)
             source = self._save(source, database)
             server = self.prover.server(source.version)
-            state, proof, checked = self.prover.prove_new(database, scratch, source, server)
+            proven = self.prover.prove_new(database, scratch, source, server)
             [named] = named_archives([path])
             manifest = Manifest(
                 cluster=owner.cluster,
@@ -150,13 +150,13 @@ class ArchiveCreation:
                 host=self.host,
                 created=named.time.strftime(TIME),
                 kubernetes_version=self.options["kubernetes_version"],
-                etcd=state,
-                proof=proof,
+                etcd=proven.state,
+                proof=proven.proof,
             )
             draft = os.path.join(folder, archive_name(owner.cluster, named.time, owner.uid))
-            manifest = write_archive(draft, manifest, database, files, extra, sha256=checked)
+            manifest = write_archive(draft, manifest, database, files, extra, sha256=proven.sha256)
             os.unlink(database)
-            reason, fault = proof.reason, "proof"
+            reason, fault = proven.proof.reason, "proof"
             found = self._read_back(draft, owner.cluster)
             if found.error and not reason:
                 reason, fault = f"cannot be read back: {found.error}", found.error.fault

@@ -6,19 +6,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Optional, Tuple
+from typing import ContextManager, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.errors import BackupError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import TIME, EtcdState, Proof
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.trial_restore import (
     TrialError,
+    TrialRestore,
+    begin_trial,
     fitting_server,
-    run_trial,
     space_needed,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import (
@@ -29,6 +30,21 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client
     verify_snapshot,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.snapshot import Snapshot, SnapshotError
+
+
+@dataclass(frozen=True)
+class ProvenSnapshot:
+    """A fresh snapshot, good or not.
+
+    Attributes:
+        state: what it holds.
+        proof: what came of its proof.
+        sha256: of the file, where its bytes were those that the member sent.
+    """
+
+    state: EtcdState
+    proof: Proof
+    sha256: str
 
 
 class SnapshotProver:
@@ -63,10 +79,20 @@ class SnapshotProver:
         except SnapshotError as error:
             raise BackupError("damaged", str(error)) from error
 
-    def prove_new(
-        self, database: str, scratch: str, source: EndpointStatus, server: Optional[Tool]
-    ) -> Tuple[EtcdState, Proof, str]:
-        """What a fresh snapshot holds, whether it is good, and the SHA-256 of the file, if that could be read.
+    def trial(self, database: str, folder: str, server: Optional[Tool]) -> ContextManager[Optional[TrialRestore]]:
+        """A trial restore whose data is made meanwhile, or None where none is wanted.
+
+        Args:
+            database: the snapshot file.
+            folder: a folder that only root can enter.
+            server: the result of server(), for the version of the member.
+        """
+        if server is None:
+            return nullcontext()
+        return begin_trial(self.module, self.etcd, server, database, os.path.join(folder, "trial"))
+
+    def prove_new(self, database: str, scratch: str, source: EndpointStatus, server: Optional[Tool]) -> ProvenSnapshot:
+        """What a fresh snapshot holds, and whether it is good.
 
         Args:
             database: the snapshot file.
@@ -75,47 +101,42 @@ class SnapshotProver:
             server: the result of server(), for the version of the member.
         """
         state = EtcdState(source.version, source.endpoint, 0, 0, sample_prefix=self.sample_prefix)
-        try:
-            snapshot = self.inspect(database, "the new archive", source.version)
-        except BackupError as error:
-            reason = f"failed its proof: {error}"
-            return state, Proof(self.level, passed=False, reason=reason, time=_now()), ""
-        state = replace(state, revision=snapshot.revision, total_keys=snapshot.total_keys)
-        try:
-            everything = self.etcd.sample(source.endpoint, "", limit=1, revision=snapshot.revision)
-            sample = self.etcd.sample(source.endpoint, state.sample_prefix, revision=snapshot.revision)
-            state = replace(state, keys=everything.count, sample_keys=sample.count, sample_sha256=sample.sha256)
-        except CommandError as error:
-            self.module.warn(
-                f"{source.endpoint} does not tell what it had at revision {snapshot.revision} ({error.reason}), "
-                "so the number of keys is not compared"
-            )
-        return state, self.prove(database, scratch, state, server), snapshot.file_sha256
-
-    def prove(self, database: str, folder: str, state: EtcdState, server: Optional[Tool]) -> Proof:
-        """Try a snapshot whose hash and status are right already."""
-        started = time.monotonic()
-        keys, reason = None, ""
-        if server is not None:
-            trial = os.path.join(folder, "trial")
-            os.mkdir(trial, 0o700)
+        with self.trial(database, scratch, server) as trial:
             try:
-                prefix = state.sample_prefix or self.sample_prefix
-                found = run_trial(
-                    self.module, self.etcd, server, database, folder=trial, prefix=prefix, revision=state.revision
+                snapshot = self.inspect(database, "the new archive", source.version)
+            except BackupError as error:
+                reason = f"failed its proof: {error}"
+                return ProvenSnapshot(state, Proof(self.level, passed=False, reason=reason, time=_now()), "")
+            state = replace(state, revision=snapshot.revision, total_keys=snapshot.total_keys)
+            try:
+                everything = self.etcd.sample(source.endpoint, "", limit=1, revision=snapshot.revision)
+                sample = self.etcd.sample(source.endpoint, state.sample_prefix, revision=snapshot.revision)
+                state = replace(state, keys=everything.count, sample_keys=sample.count, sample_sha256=sample.sha256)
+            except CommandError as error:
+                self.module.warn(
+                    f"{source.endpoint} does not tell what it had at revision {snapshot.revision} ({error.reason}), "
+                    "so the number of keys is not compared"
                 )
+            return ProvenSnapshot(state, self.prove(trial, state), snapshot.file_sha256)
+
+    def prove(self, trial: Optional[TrialRestore], state: EtcdState) -> Proof:
+        """Try a snapshot whose hash and status are right already."""
+        started = trial.started if trial else time.monotonic()
+        keys, reason = None, ""
+        if trial is not None:
+            try:
+                found = trial.run(prefix=state.sample_prefix or self.sample_prefix, revision=state.revision)
                 keys = found.keys
                 reason = disagreement(state, found.revision, keys, found.sample.count, found.sample.sha256)
             except TrialError as error:
                 reason = str(error)
-            shutil.rmtree(trial)
         return Proof(
             level=self.level,
             passed=not reason,
             reason=reason and f"failed its proof: its snapshot {reason}",
             time=_now(),
             seconds=round(time.monotonic() - started, 3),
-            tool=f"etcd {server.version}" if server else str(self.etcd.snapshot_tool().version),
+            tool=f"etcd {trial.server.version}" if trial else str(self.etcd.snapshot_tool().version),
             keys=keys,
         )
 

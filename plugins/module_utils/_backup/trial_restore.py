@@ -4,15 +4,20 @@
 """A trial restore: a snapshot made into a member of its own, which is started, read and torn down.
 
 The member listens on unix sockets in a folder that only root can enter, since it answers without a password. It has
-the lowest priority, and ends with the process that started it, even if that is killed.
+the lowest priority, and ends with the process that started it, even if that is killed. Its data is made while the
+caller proves the snapshot's bytes, so that the file comes from the disk once and both processors work.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Iterator
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import (
@@ -81,23 +86,65 @@ def fitting_server(etcd: Etcd, member_version: str) -> Tool:
     return server
 
 
-def run_trial(
-    module: AnsibleModule, etcd: Etcd, server: Tool, snapshot: str, *, folder: str, prefix: str, revision: int
-) -> Outcome:
-    """Restore a snapshot into a folder, start it, and read it; the member is gone at the end.
+class TrialRestore:
+    """A trial restore whose data is being made.
+
+    Attributes:
+        server: the etcd that is started on it.
+        started: when it began, on the monotonic clock in seconds.
+    """
+
+    def __init__(self, module: AnsibleModule, etcd: Etcd, server: Tool, folder: str, restored: Future[None]) -> None:
+        self.module, self.etcd, self.server = module, etcd, server
+        self.folder, self.restored = folder, restored
+        self.started = time.monotonic()
+
+    def run(self, prefix: str, revision: int) -> Outcome:
+        """Start the member once its data is there, and read it; it is gone at the end.
+
+        Args:
+            prefix: below which a sample is read.
+            revision: the snapshot's. Only what there was then is counted: leases end in the member, too.
+
+        Raises:
+            TrialError: if the snapshot is no good.
+            NoSpaceError: if the disk became full, which says nothing about the snapshot.
+        """
+        self.restored.result()
+        process = _start(self.server, self.folder)
+        try:
+            deadline = time.monotonic() + self.module.params["prove_timeout"]
+            return _ask(self.etcd, process, self.folder, prefix=prefix, revision=revision, deadline=deadline)
+        finally:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def begin_trial(module: AnsibleModule, etcd: Etcd, server: Tool, snapshot: str, folder: str) -> Iterator[TrialRestore]:
+    """Have the data of a trial restore made meanwhile; the folder is gone at the end, whatever came of it.
 
     Args:
         module: for its option prove_timeout.
         etcd: the tools.
         server: the etcd to start.
         snapshot: the file.
-        folder: an empty folder that the caller removes.
-        prefix: below which a sample is read.
-        revision: the snapshot's. Only what there was then is counted: leases end in the member, too.
+        folder: one that is not there yet, where only root can enter what is above it.
+    """
+    os.mkdir(folder, 0o700)
+    try:
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            yield TrialRestore(module, etcd, server, folder, pool.submit(_restore, etcd, snapshot, folder))
+    finally:
+        shutil.rmtree(folder)
+
+
+def _restore(etcd: Etcd, snapshot: str, folder: str) -> None:
+    """Make the member's data.
 
     Raises:
-        TrialError: if the snapshot is no good.
-        NoSpaceError: if the disk became full, which says nothing about the snapshot.
+        TrialError: if the tool refuses the snapshot.
+        NoSpaceError: if the disk became full.
     """
     arguments = ["--data-dir=data", "--name=trial", f"--initial-cluster=trial={MEMBER}"]
     arguments.append(f"--initial-advertise-peer-urls={MEMBER}")
@@ -107,13 +154,6 @@ def run_trial(
         if error.no_space:
             raise NoSpaceError(f"{folder} became full during the trial restore of {snapshot}") from error
         raise TrialError(f"cannot be restored: {error.reason}") from error
-    process = _start(server, folder)
-    try:
-        deadline = time.monotonic() + module.params["prove_timeout"]
-        return _ask(etcd, process, folder, prefix=prefix, revision=revision, deadline=deadline)
-    finally:
-        process.kill()
-        process.wait()
 
 
 def _start(server: Tool, folder: str) -> subprocess.Popen[bytes]:
@@ -144,7 +184,7 @@ def _ask(
 ) -> Outcome:
     while True:
         # etcdctl waits for a socket that is not there yet until its time is up; so only ask once there is one.
-        said = "it opened no socket"
+        answer = "it opened no socket"
         if os.path.exists(os.path.join(folder, "client:0")):
             try:
                 now = etcd.sample(CLIENT, "", limit=1, private=folder)
@@ -154,11 +194,11 @@ def _ask(
                 sample = etcd.sample(CLIENT, prefix, revision=revision, private=folder)
                 return Outcome(everything.count, now.revision, sample)
             except CommandError as error:
-                said = error.reason
+                answer = error.reason
         if process.poll() is not None:
             raise TrialError(f"was restored, but etcd ended with {process.returncode}: {_log(folder)}")
         if time.monotonic() > deadline:
-            raise TrialError(f"was restored, but etcd did not answer in time: {said}; {_log(folder)}")
+            raise TrialError(f"was restored, but etcd did not answer in time: {answer}; {_log(folder)}")
         time.sleep(0.1)
 
 

@@ -90,15 +90,16 @@ class Verification:
         with drafts(self.scratch) as folder:
             copy = os.path.join(folder, DATABASE)
             extract_database(path, manifest, copy)
-            snapshot = self.prover.inspect(copy, shown_as, manifest.etcd.version)
-            for name in ("revision", "total_keys"):
-                stated, value = getattr(manifest.etcd, name), getattr(snapshot, name)
-                if stated != value:
-                    raise BackupError(
-                        "untrue",
-                        f"the manifest of {shown_as} says {name} {stated}, but it is {value}: do not trust it",
-                    )
-            proof = self.prover.prove(copy, folder, manifest.etcd, server)
+            with self.prover.trial(copy, folder, server) as trial:
+                snapshot = self.prover.inspect(copy, shown_as, manifest.etcd.version)
+                for name in ("revision", "total_keys"):
+                    stated, value = getattr(manifest.etcd, name), getattr(snapshot, name)
+                    if stated != value:
+                        raise BackupError(
+                            "untrue",
+                            f"the manifest of {shown_as} says {name} {stated}, but it is {value}: do not trust it",
+                        )
+                proof = self.prover.prove(trial, manifest.etcd)
         result = {
             "changed": False, "path": shown_as, "manifest": manifest.as_dict(), "size": os.path.getsize(shown_as),
             "signature": signature.as_dict(),

@@ -29,7 +29,9 @@ import json, os, signal, sys
 sys.path.insert(0, {str(COLLECTIONS)!r})
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.groundwork.kubernetes.plugins.modules import backup, backup_info
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import age, signature
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import (
+    age, archive_creation, backup_run, signature, trial_restore,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import client
 
 def kill_after(owner, name, call):
@@ -53,15 +55,15 @@ with patch_module_args(options):
 POINTS: dict[str, tuple[list[Any], bool]] = {
     "snapshot saved": (["client.Etcd", "save", 1], False),
     "trial restored": (["client.Etcd", "restore", 1], False),
-    "trial done": (["backup", "run_trial", 1], False),
-    "archive written": (["backup", "write_archive", 1], False),
-    "archive read back": (["backup", "read_archive", 1], False),
+    "trial done": (["trial_restore.TrialRestore", "run", 1], False),
+    "archive written": (["archive_creation", "write_archive", 1], False),
+    "archive read back": (["archive_creation", "read_archive", 1], False),
     "archive encrypted": (["age.Age", "encrypt", 1], False),
     "archive signed": (["signature.Signer", "sign", 1], False),
     "description in place": (["os", "replace", 1], False),
     "signature in place": (["os", "replace", 2], False),
     "archive in place": (["os", "replace", 3], True),
-    "one old archive removed": (["backup", "remove_archive", 1], True),
+    "one old archive removed": (["backup_run", "remove_archive", 1], True),
 }
 
 
