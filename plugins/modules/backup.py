@@ -469,7 +469,7 @@ ARGUMENTS: Dict[str, Any] = {
 
 
 def end(number: int, _frame: Any) -> None:
-    """Told to end, it tidies up on its way."""
+    """At SIGTERM, end as usual, so that what was begun is removed."""
     raise SystemExit(128 + number)
 
 

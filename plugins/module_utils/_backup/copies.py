@@ -250,10 +250,10 @@ class Rclone:
         name = os.path.basename(path)
         part, wanted = inside(target, name + PART), file_sha256(path)
         self._run("copyto", "--ignore-times", path, part)
-        said = self._run("hashsum", "sha256", "--download", part).split()
-        if said[:1] != [wanted]:
+        answer = self._run("hashsum", "sha256", "--download", part).split()
+        if answer[:1] != [wanted]:
             raise CopyError(
-                f"{part} has SHA-256 {said[0] if said else 'none'}, but {wanted} was sent: the copy does not count"
+                f"{part} has SHA-256 {answer[0] if answer else 'none'}, but {wanted} was sent: the copy does not count"
             )
         self._run("moveto", part, inside(target, name))
 

@@ -94,12 +94,12 @@ def metrics(owner: Owner, folder: ArchiveFolder, run: LastRun, copies: Dict[str,
 
 def _render(cluster: str, values: List[Value]) -> str:
     lines: List[str] = []
-    told = set()
+    described = set()
     for name, text, value, labels in values:
         full = f"groundwork_backup_{name}"
-        if name not in told:
+        if name not in described:
             lines += [f"# HELP {full} {text}.", f"# TYPE {full} gauge"]
-            told.add(name)
+            described.add(name)
         pairs = ",".join(f'{key}="{word}"' for key, word in {"cluster": cluster, **labels}.items())
         lines.append(f"{full}{{{pairs}}} {int(value) if isinstance(value, bool) else value}")
     return "\n".join(lines) + "\n"
