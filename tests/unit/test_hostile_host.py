@@ -23,13 +23,13 @@ EVIL, OURS = "Evil31415", "Ours27182"
 TOKEN = {
     "token": f"abcdef.{OURS}abcdef01",
     "endpoint": "192.0.2.10:6443",
-    "kubeconfig": f"{OURS}-kubeconfig",
+    "kubeconfig": f"with abcdef.{OURS}abcdef01",
     "refused": {},
 }
 NODE = {"name": "w1", "internal_ips": ["192.0.2.21"], "pod_cidrs": ["10.244.1.0/24"], "reports": True, "ready": True}
 STATE = {"changed": False, "interrupted": "", "missing": [], "traces": [], "faults": [], "reads_more": False}
 PLANE = {**STATE, "role": "control_plane", "api_ready": True, **TOKEN, "nodes": [NODE], "answered": True, "known": True}
-EVIL_TOKEN = {**TOKEN, "token": f"abcdef.{EVIL}abcdef01", "kubeconfig": f"{EVIL}-kubeconfig"}
+EVIL_TOKEN = {**TOKEN, "token": f"abcdef.{EVIL}abcdef01", "kubeconfig": f"with abcdef.{EVIL}abcdef01"}
 EVIL_WORKER = {
     "kubernetes_control_plane_group": "kube_node",
     "kubernetes_node_name": EVIL,
