@@ -183,6 +183,11 @@ def nth(group: str, number: int) -> Callable[[Cluster], str]:
     return lambda cluster: cluster.names(group)[number - 1]
 
 
+def last(group: str) -> Callable[[Cluster], str]:
+    """Chooses the last host of a group. With a local endpoint the probe runs on the first worker."""
+    return lambda cluster: cluster.names(group)[-1]
+
+
 def holder(component: str) -> Callable[[Cluster], str]:
     """Chooses the host that leads a component."""
     return lambda cluster: cluster.holders()[component]
@@ -216,7 +221,7 @@ HOST_FAULTS: list[Fault] = [
         endpoints=BALANCED,
         choose=Cluster.endpoint_holder,
     ),
-    Cut("cut-worker", "A worker is cut off the network", choose=nth("kube_node", 1), hold=60.0),
+    Cut("cut-worker", "A worker is cut off the network", choose=last("kube_node"), hold=60.0),
     HostFault("kill-member", "The first etcd host loses its power", ETCD, choose=nth("etcd", 1)),
     HostFault("kill-member-leader", "The etcd host that leads loses its power", ETCD, choose=Cluster.etcd_leader),
     Cut("cut-member-leader", "The etcd host that leads is cut off the network", ETCD, choose=Cluster.etcd_leader),

@@ -24,7 +24,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.paths 
     require_own,
     resolve,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.timer_program import write as write_state
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.timer_runner import write as write_state
 from ansible_collections.groundwork.kubernetes.tests.unit.plugins.labels import Labels
 
 NOBODY = 65534
