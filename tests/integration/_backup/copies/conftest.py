@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -20,12 +19,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from lab.debian import Debian  # noqa: E402
 from lab.settings import Settings  # noqa: E402
-from object_store import ObjectStore  # noqa: E402
+from object_store import PORT, ObjectStore  # noqa: E402
 from ssh_server import SshServer  # noqa: E402
 
 PACKAGES = ("rclone", "age", "openssh-server", "libwrap0")
 SWIFT = "swift==2.38.*"
-PORT = int(os.environ.get("GROUNDWORK_TEST_PORT", "27100"))
 
 
 def prepared(folder: Path) -> Path:

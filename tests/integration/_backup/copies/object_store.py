@@ -10,6 +10,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+# The first of ten ports of the servers of these tests.
+PORT = int(os.environ.get("GROUNDWORK_TEST_PORT", "27100"))
 KEY, SECRET = "test:backup", "only-for-tests"
 RINGS = {"account": 2, "container": 1, "object": 0}  # in the order of their ports from the last
 PROXY = """

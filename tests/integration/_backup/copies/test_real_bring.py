@@ -28,8 +28,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.arch
     read_archive,
     write_archive,
 )
-from conftest import PORT
-from object_store import ObjectStore
+from object_store import PORT, ObjectStore
 from real_etcd import Member
 from ssh_server import SshServer
 from test_real_encryption import BINARIES, RUNNER, UID, Keys

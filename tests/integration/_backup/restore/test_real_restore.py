@@ -480,7 +480,9 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     folder.mkdir()
 
     def make(size: str) -> Path:
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=False).returncode:
+        if subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", folder], check=False
+        ).returncode:
             pytest.skip("mounting a tmpfs is not allowed here")
         return folder
 

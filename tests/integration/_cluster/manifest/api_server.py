@@ -13,8 +13,11 @@ import ssl
 import subprocess
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+Task = Callable[..., dict[str, Any]]
 
 KUBERNETES = Path(os.environ.get("GROUNDWORK_KUBERNETES_DIR", ""))
 ETCD = Path(os.environ.get("GROUNDWORK_ETCD_DIR", ""))

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,9 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from api_server import ETCD, KUBERNETES, ApiServer
+from api_server import ETCD, KUBERNETES, ApiServer, Task
 
 COLLECTIONS = Path(__file__).resolve().parents[4] / ".build" / "collections"
-Task = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="session")

@@ -7,16 +7,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from api_server import ApiServer
+from api_server import ApiServer, Task
 
-Task = Callable[..., dict[str, Any]]
 EXAMPLE = Path(__file__).resolve().parents[4] / "tests" / "lab" / "manifests" / "example.yml"
 
 OPERATOR = """

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.manifest import ManifestError
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.manifests import parse
-from api_server import KUBERNETES, ApiServer
-from conftest import Task
+from api_server import KUBERNETES, ApiServer, Task
 
 VALUES = [
     *("1e45678", "-1e45678", ".1e400", "1e3", "1.5e3", "0.1e3", "1e-400", "1e+", "08", "0777", "0o777", "0o8"),
