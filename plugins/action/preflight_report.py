@@ -40,8 +40,8 @@ class ActionModule(ActionBase):
             "brackets to preflight_ignore."
         )
         names = [node.name for node in nodes]
-        faults.show_errors(found, names, "Preflight")
-        result.update(faults.as_result(found, names, "Preflight", ending))
+        printed = faults.show_errors(found, names, "Preflight")
+        result.update(faults.as_result(found, names, "Preflight", ending, printed))
         if not result.get("failed"):
             result["packages"] = {node.name: missing_packages(node) for node in nodes}
         return result

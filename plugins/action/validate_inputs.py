@@ -56,10 +56,9 @@ class ActionModule(ActionBase):
         found = [*early, *inputs.find_faults(given)]
         if not any(fault.text.startswith("preflight_ignore: it") for fault in early):
             found = faults.apply_ignore(found, options["ignore"])
-        faults.show_errors(found, played, "Inputs")
-        result.update(
-            faults.as_result(found, played, "Inputs", "Nothing was touched. Correct the variables and run again.")
-        )
+        printed = faults.show_errors(found, played, "Inputs")
+        ending = "Nothing was touched. Correct the variables and run again."
+        result.update(faults.as_result(found, played, "Inputs", ending, printed))
         if not result.get("failed"):
             result["settings"] = {host.name: host_settings.host_settings(host, given) for host in hosts}
         return result

@@ -205,7 +205,9 @@ def render(faults: Iterable[Fault], hosts: Sequence[str], title: str) -> str:
     return "\n".join(lines)
 
 
-def as_result(faults: Sequence[Fault], hosts: Sequence[str], title: str, ending: str) -> dict[str, Any]:
+def as_result(
+    faults: Sequence[Fault], hosts: Sequence[str], title: str, ending: str, printed: bool = False
+) -> dict[str, Any]:
     """An action's result: failed where there is an error, else only warnings, each on one line.
 
     Args:
@@ -213,12 +215,14 @@ def as_result(faults: Sequence[Fault], hosts: Sequence[str], title: str, ending:
         hosts: all hosts that were looked at.
         title: the message's beginning.
         ending: what the message ends with when there is an error.
+        printed: whether the errors were printed already, so that the message only counts them.
     """
     groups = group_faults(faults, hosts)
     shown = [fault for group in groups.values() for fault in group]
     summary = f"{title}: {count(shown, ERROR)}, {count(shown, WARNING)}"
     if any(fault.severity == ERROR for fault in faults):
-        return {"changed": False, "failed": True, "msg": f"{summary}, listed above. {ending}"}
+        text = f"{summary}, listed above. {ending}" if printed else f"{render(faults, hosts, title)}\n\n{ending}"
+        return {"changed": False, "failed": True, "msg": text}
     warnings = [
         f"{title}, {heading}: [{fault.id}] {fault.text}" for heading, group in groups.items() for fault in group
     ]
@@ -230,13 +234,21 @@ def as_result(faults: Sequence[Fault], hosts: Sequence[str], title: str, ending:
     }
 
 
-def show_errors(faults: Sequence[Fault], hosts: Sequence[str], title: str) -> None:
+def show_errors(faults: Sequence[Fault], hosts: Sequence[str], title: str) -> bool:
     """Print all faults where one is an error, line by line, which Ansible does not do with a result's text.
+
+    Only Ansible's own output for people is helped so. Another callback, as of pipelines, gets the text in the result.
 
     Args:
         faults: what was found, after ignoring.
         hosts: all hosts that were looked at.
         title: what was looked at.
+
+    Returns:
+        Whether they were printed.
     """
-    if any(fault.severity == ERROR for fault in faults):
+    for_people = constants.DEFAULT_STDOUT_CALLBACK in ("default", "ansible.builtin.default")
+    printed = for_people and any(fault.severity == ERROR for fault in faults)
+    if printed:
         Display().display(f"[ERROR]: {render(faults, hosts, title)}\n", color=constants.COLOR_ERROR, stderr=True)
+    return printed

@@ -74,9 +74,11 @@ def test_many_hosts_are_not_all_named() -> None:
 
 
 def test_result() -> None:
-    bad = faults.as_result([Fault("cpu-too-few", "1 CPU", "a")], ["a"], "Preflight", "No host was changed.")
+    error = ([Fault("cpu-too-few", "1 CPU", "a")], ["a"], "Preflight", "No host was changed.")
+    bad = faults.as_result(*error, printed=True)
     assert bad["failed"]
     assert bad["msg"] == "Preflight: 1 error, 0 warnings, listed above. No host was changed."
+    assert "error [cpu-too-few] 1 CPU\n\nNo host was changed." in faults.as_result(*error)["msg"]
     fine = faults.as_result([], ["a"], "Preflight", "")
     assert fine == {"changed": False, "msg": "Preflight: 0 errors, 0 warnings", "faults": []}
     doubtful = faults.as_result([Fault("mtu-differs", "1400, 1500", severity=WARNING)], ["a"], "Preflight", "")
@@ -87,9 +89,9 @@ def test_result() -> None:
 
 def test_errors_are_printed_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
     warning = Fault("mtu-differs", "1400, 1500", severity=WARNING)
-    faults.show_errors([warning], ["a"], "Preflight")
+    assert not faults.show_errors([warning], ["a"], "Preflight")
     assert capsys.readouterr() == ("", "")
-    faults.show_errors([warning, Fault("cpu-too-few", "1 CPU", "a")], ["a"], "Preflight")
+    assert faults.show_errors([warning, Fault("cpu-too-few", "1 CPU", "a")], ["a"], "Preflight")
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "[ERROR]: Preflight: 1 error, 1 warning"
     assert "  error [cpu-too-few] 1 CPU" in lines
@@ -114,3 +116,11 @@ def test_every_fault_is_named_once_in_the_table_and_in_the_readme() -> None:
     assert (
         set(re.findall(r"^\| `([a-z0-9-]+)` \| (?:error|warning|either)", readme, re.MULTILINE)) == faults.FAULTS.keys()
     )
+
+
+def test_other_callbacks_get_errors_in_the_result(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faults.constants, "DEFAULT_STDOUT_CALLBACK", "ansible.posix.json")
+    assert not faults.show_errors([Fault("cpu-too-few", "1 CPU", "a")], ["a"], "Preflight")
+    assert capsys.readouterr() == ("", "")
