@@ -119,7 +119,7 @@ class AnsibleModule:
         if stdin and not binary_data:
             stdin += b"\n"
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # pylint: disable=ansible-bad-function
                 list(args),
                 input=stdin,
                 capture_output=True,
