@@ -87,7 +87,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
         AnsibleModule, "run_command", lambda _self, argv, data=None, **_options: played.run_command(argv)
     )
     monkeypatch.setattr(api, "INTERVAL", 0)
-    monkeypatch.setattr(leases, "WATCH", 0.2)
+    monkeypatch.setattr(leases, "WATCH", 1.0)
     monkeypatch.setattr(leases, "PAUSE", 0.01)
     return played
 
