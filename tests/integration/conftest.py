@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,3 +30,19 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
         return result
 
     return call
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """small_disk("400m"): a file system of that size, which is root's."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def make(size: str) -> Path:
+        options = f"size={size},mode=0700"
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=False).returncode:
+            pytest.skip("mounting a tmpfs is not allowed here")
+        return folder
+
+    yield make
+    subprocess.run(["umount", folder], check=False)

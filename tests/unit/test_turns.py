@@ -139,12 +139,8 @@ def test_turns_end_at_the_first_that_fails(
         "ansible_connection": "local",
         "ansible_python_interpreter": "{{ ansible_playbook_python }}",
         "kubernetes_version": "1.36.0",
-        "control_plane_timeout": 1,
-        "__control_plane_documents": [],
-        "__control_plane_kubelet_patch": {},
         "__control_plane_joining": [],
-        "__control_plane_ignored_checks": [],
-        "__control_plane_config": {"host": "{{ inventory_hostname }}", "wish": "{{ wish }}"},
+        "__control_plane_init_options": {"content": {"host": "{{ inventory_hostname }}", "wish": "{{ wish }}"}},
     }
     hosts = {name: {"wish": wish} for name, wish in wishes.items()}
     (folder / "inventory.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": variables}}))

@@ -57,11 +57,6 @@ class Description:
     manifest: Manifest
 
 
-def sealed_size(header: int, plain: int) -> int:
-    """Bytes of an age file with so many bytes of header and of content."""
-    return header + NONCE + plain + TAG * max(-(-plain // PAYLOAD_CHUNK), 1)
-
-
 def read_sealed(path: str) -> Sealed:
     """Read an encrypted file once, from header to end.
 

@@ -113,10 +113,13 @@ class JoinRun:
     def _discovery(self) -> Iterator[None]:
         """Where the cluster is, for as long as kubeadm needs it."""
         content = self.module.params["discovery_kubeconfig"]
+        if not content:
+            # A file that the configuration names then is the user's.
+            yield
+            return
         path = os.path.join(kubeadm.FOLDER, DISCOVERY_FILE)
         try:
-            if content:
-                kubeadm.write_private(self.module, path, content.encode())
+            kubeadm.write_private(self.module, path, content.encode())
             yield
         finally:
             kubeadm.remove_files([path])

@@ -324,22 +324,6 @@ def test_two_runs_exclude_each_other(run: Run, options: dict[str, Any], tmp_path
     assert "another backup is being made" in result["msg"]
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-
-    def make(size: str) -> Path:
-        if subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", folder], check=False
-        ).returncode:
-            pytest.skip("mounting a tmpfs is not allowed here")
-        return folder
-
-    yield make
-    subprocess.run(["umount", folder], check=False)
-
-
 def test_a_full_disk_is_foreseen(run: Run, options: dict[str, Any], small_disk: Callable[[str], Path]) -> None:
     folder = small_disk("1m")
     result = run(backup, **{**options, "directory": str(folder)})

@@ -474,22 +474,6 @@ def test_another_archive_than_the_one_meant_is_refused(small: Scene, run: Run) -
     assert os.listdir(member.data) == ["member"]
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def make(size: str) -> Path:
-        if subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", folder], check=False
-        ).returncode:
-            pytest.skip("mounting a tmpfs is not allowed here")
-        return folder
-
-    yield make
-    subprocess.run(["umount", folder], check=False)
-
-
 @pytest.mark.parametrize("case", ["1m foreseen", "40m foreseen", "1m", "16m", "40m"])
 def test_a_full_disk_touches_nothing(
     scene_one: Scene, run: Run, small_disk: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, case: str

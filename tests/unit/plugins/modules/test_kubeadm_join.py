@@ -57,6 +57,7 @@ class Host:
     answers: list[tuple[int, str]] = field(default_factory=list)
     stop: tuple[int, str] = (0, "")
     temporary: list[Path] = field(default_factory=list)
+    known: str = DISCOVERY  # what lies in the discovery file while kubeadm runs
     api: tuple[int, str, str] = (0, "ok", "")
     stored: str = "after"
     broken: bool = False
@@ -163,9 +164,10 @@ class Host:
         assert config.stat().st_mode & 0o777 == 0o600
         self.temporary.append(config)
         discovery = self.folder / join_run.DISCOVERY_FILE
-        assert discovery.read_text() == DISCOVERY
-        assert discovery.stat().st_mode & 0o777 == 0o600
-        self.temporary.append(discovery)
+        assert discovery.read_text() == self.known
+        if self.known == DISCOVERY:
+            assert discovery.stat().st_mode & 0o777 == 0o600
+            self.temporary.append(discovery)
         self.ran.append(["kubeadm", "join", *arguments[len(TIMEOUT) + 1 :]])
         rc, err = self.answers.pop(0) if self.answers else (0, "")
         if rc == 0:
@@ -655,6 +657,15 @@ def test_refused_documents(host: Host, documents: list[dict[str, Any]], message:
     assert result["failed"]
     assert message in result["msg"]
     assert host.ran == []
+
+
+@pytest.mark.parametrize(("given", "stays"), [(None, True), (DISCOVERY, False)])
+def test_a_discovery_file_of_the_users_stays(host: Host, given: str | None, stays: bool) -> None:
+    path = host.folder / join_run.DISCOVERY_FILE
+    path.write_text("mine")
+    host.known = given or "mine"
+    assert host(discovery_kubeconfig=given)["changed"]
+    assert path.exists() is stays
 
 
 def test_config_is_needed_to_join(host: Host) -> None:

@@ -18,7 +18,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.age 
     read_description,
     read_sealed,
     read_sealed_archive,
-    sealed_size,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.errors import BackupError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import (
@@ -35,6 +34,11 @@ MANIFEST = Manifest(
     Proof("restore", passed=True), [Part("files/etc/kubernetes/pki/ca.key", 5, "secret hash")],
 )  # fmt: skip
 RECIPIENTS = ["age1abc", "ssh-ed25519 AAAA"]
+
+
+def sealed_size(header: int, plain: int) -> int:
+    """Bytes of an age file: a nonce of 16 follows the header, and a tag of 16 each 64 KiB (https://age-encryption.org/v1)."""
+    return header + 16 + plain + 16 * max(-(-plain // 65536), 1)
 
 
 def age_file(plain: int, header: bytes = HEADER) -> bytes:
