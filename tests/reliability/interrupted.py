@@ -84,9 +84,9 @@ def finish(cluster: Cluster, outcome: Outcome, log: str) -> None:
 FIRST = (
     Point("Install the programs of containerd", 2),
     Point("Install the programs of Kubernetes", 2, power=True),
-    Point("Initialize the first control plane", 3, power=True),
-    Point("Initialize the first control plane", 10, power=True),
-    Point("Initialize the first control plane", 6),
+    Point("Begin to initialize the first control plane", 3, power=True),
+    Point("Begin to initialize the first control plane", 10, power=True),
+    Point("Begin to initialize the first control plane", 6),
 )
 PLANES = (
     Point("Join the host, one after the other", 3, power=True),
