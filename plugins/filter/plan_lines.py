@@ -1,0 +1,72 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter plan_lines."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import plan
+
+DOCUMENTATION = r"""
+name: plan_lines
+author: groundwork.kubernetes contributors (@groundwork)
+version_added: 0.1.0
+short_description: The steps of a plan as lines of text
+description:
+  - Steps are records with the fields C(host), C(subject), C(before), C(after), C(disrupts), and the lists
+    C(restarts) and C(evicts).
+  - They stand in the order in which they are taken.
+options:
+  _input:
+    description: The records.
+    type: list
+    elements: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show them
+  ansible.builtin.debug:
+    msg: "{{ steps | groundwork.kubernetes.plan_lines }}"
+  vars:
+    steps:
+      - {host: worker-1
+        subject: kubelet
+        before: 1.20.2
+        after: 1.20.3
+        restarts: [kubelet]
+"""
+
+RETURN = r"""
+_value:
+  description: The lines.
+  type: list
+  elements: str
+  sample:
+    - "STEP  HOST      WHAT     BEFORE  AFTER"
+    - "1     worker-1  kubelet  1.20.2  1.20.3"
+    - "      restarts kubelet"
+"""
+
+
+def plan_lines(records: Any) -> List[str]:
+    """The records as lines.
+
+    Raises:
+        AnsibleFilterError: if one has unknown fields or lacks one.
+    """
+    try:
+        return plan.plan_lines([plan.PlanItem.of(record) for record in records])
+    except plan.PlanError as error:
+        raise AnsibleFilterError(f"plan_lines: {error}") from error
+
+
+class FilterModule:
+    """The collection's filter."""
+
+    def filters(self) -> Dict[str, Callable[..., Any]]:
+        """The filter by its name."""
+        return {"plan_lines": plan_lines}
