@@ -33,7 +33,7 @@ EXAMPLES = r"""
     msg: "{{ steps | groundwork.kubernetes.plan_lines }}"
   vars:
     steps:
-      - {host: worker-1
+      - host: worker-1
         subject: kubelet
         before: 1.20.2
         after: 1.20.3
