@@ -14,7 +14,7 @@ from .debian import Debian
 from .download import Upstream, download, fault, files
 from .hosts import REGISTRY_PORT, Hosts, user
 from .images import Images
-from .kubernetes import SOURCE_MINOR, Builder, release_folder
+from .kubernetes import Builder, built_here, release_folder
 from .leaks import Leaks
 from .packages import Packages
 from .rootfs import RootFilesystems
@@ -28,31 +28,27 @@ def say(text: str) -> None:
     print(f"lab [{time.monotonic() - STARTED:4.0f} s] {text}", flush=True)
 
 
-class Lab:
-    """The pieces, wired together."""
+class Artifacts:
+    """All that the cache has of one version of Kubernetes and what belongs to it."""
 
-    def __init__(self) -> None:
-        self.settings = Settings()
-        self.settings.cache.mkdir(parents=True, exist_ok=True)
-        debian = Debian(self.settings.cache)
-        systems = RootFilesystems(self.settings.cache, debian, say)
-        self.builder = Builder(self.settings.cache, debian, say)
-        self.archives = Archives(self.settings, debian, say)
-        self.images = Images(self.settings, self.archives, systems, say)
-        self.packages = Packages(self.settings, say)
-        self.hosts = Hosts(self.settings, debian, systems, say)
+    def __init__(self, settings: Settings, debian: Debian, systems: RootFilesystems) -> None:
+        self.settings = settings
+        self.builder = Builder(settings.cache, debian, say)
+        self.archives = Archives(settings, debian, say)
+        self.images = Images(settings, self.archives, systems, say)
+        self.packages = Packages(settings, say)
 
-    def artifacts(self) -> list[str]:
-        """Fill the cache; returns the images that are there."""
+    def fill(self) -> list[str]:
+        """Make and fetch what the cache lacks; returns the images that are there."""
         settings, upstream = self.settings, Upstream()
         if settings.choice.why:
             say(settings.choice.why)
-        if not settings.kubernetes.startswith(f"{SOURCE_MINOR}.") and self._lacks(upstream):
+        if not built_here(settings.kubernetes) and self._lacks(upstream):
             if reason := fault(upstream, settings.kubernetes):
                 say(f"only what the cache has is used: {reason}")
             else:
                 download(settings, say, upstream)
-        self.builder.build(self.settings.kubernetes)
+        self.builder.build(settings.kubernetes)
         self.archives.fill()
         self.packages.fill()
         return self.images.fill()
@@ -62,6 +58,29 @@ class Lab:
         if not all(file.path.exists() for file in files(self.settings, upstream)):
             return True
         return not all(self.images.tarball(reference).exists() for reference in self.images.references()[:-1])
+
+
+class Lab:
+    """The pieces, wired together."""
+
+    def __init__(self) -> None:
+        self.settings = Settings()
+        self.settings.cache.mkdir(parents=True, exist_ok=True)
+        debian = Debian(self.settings.cache)
+        systems = RootFilesystems(self.settings.cache, debian, say)
+        # What the hosts are made with, and what they may be upgraded to.
+        self.releases = [Artifacts(each, debian, systems) for each in (self.settings, *self.settings.upgrades)]
+        self.images = self.releases[0].images
+        self.hosts = Hosts(self.settings, debian, systems, say)
+
+    def artifacts(self) -> list[str]:
+        """Fill the cache with each version; returns the images that are there."""
+        return list(dict.fromkeys(image for release in self.releases for image in release.fill()))
+
+    def download(self) -> None:
+        """Fetch what the cache lacks of each version."""
+        for release in self.releases:
+            download(release.settings, say)
 
     def up(self, counts: dict[str, int], name: str = "") -> None:
         """A lab with so many hosts of each group, made anew, and who logs in there."""
@@ -106,9 +125,14 @@ class Lab:
         facts = {
             **self.settings.variables(),
             "lab_debian": debian,
+            "lab_upgrades": [release.settings.kubernetes for release in self.releases[1:]],
             "kubernetes_dns_enabled": any("coredns" in image for image in images),
         }
         self.settings.facts.write_text(json.dumps(facts, indent=2) + "\n")
+        folder = self.settings.state / "versions"
+        folder.mkdir(exist_ok=True)
+        for settings in (release.settings for release in self.releases):
+            (folder / f"{settings.kubernetes}.json").write_text(json.dumps(settings.variables(), indent=2) + "\n")
         for host in self.hosts.running():
             say(f"{host.name} {host.address} ({host.group})")
 
@@ -159,7 +183,7 @@ def main() -> None:
     lab = Lab()
     simple: dict[str, Callable[[], object]] = {
         "artifacts": lab.artifacts,
-        "download": lambda: download(lab.settings, say),
+        "download": lab.download,
         "down": lab.hosts.down,
         "usage": lambda: print(lab.usage()),
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .archives import Archives
 from .download import images, tarball
-from .kubernetes import release_folder
+from .kubernetes import SOURCE_PAUSE, built_here, release_folder
 from .rootfs import RootFilesystems
 from .settings import Settings
 
@@ -44,8 +44,8 @@ class Images:
     def references(self) -> list[str]:
         """name:tag of each image, without the registry."""
         kubeadm = release_folder(self.settings.cache, self.settings.kubernetes) / "kubeadm"
-        listed = images(kubeadm, self.settings.kubernetes)
-        return [reference.split("/", 1)[1] for reference in listed] + [TOOLS]
+        listed = [reference.split("/", 1)[1] for reference in images(kubeadm, self.settings.kubernetes)]
+        return list(dict.fromkeys([*listed, *(SOURCE_PAUSE if built_here(self.settings.kubernetes) else ()), TOOLS]))
 
     def tarball(self, reference: str) -> Path:
         """Where the cache keeps an image."""

@@ -1,4 +1,4 @@
-"""Kubernetes 1.20 built from Debian's source package, in upstream's layout of files."""
+"""Kubernetes built from Debian's source package, in upstream's layout of files."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from .debian import Debian
 NODE_PROGRAMS = ("kubeadm", "kubectl", "kubelet")
 # They run as images; an image that is in the cache needs no program.
 SERVER_PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
-# Debian's source package holds this release; another patch number is the same source with another stamp.
+# Debian's source package holds this release. Other versions are the same source with another stamp, which tests the
+# mechanics of an upgrade; from 1.22 on kubeadm's configuration has an API that this source does not know.
 SOURCE_VERSION = "1.20.2"
-SOURCE_MINOR = "1.20"
+SOURCE_MINORS = ("1.20", "1.21")
+# The sandbox image that this source's kubeadm names whatever its stamp, and that of a real 1.21.
+SOURCE_PAUSE = ("pause:3.2", "pause:3.4.1")
 GO = "1.15"
 STAMP_PACKAGES = (
     "k8s.io/kubernetes/vendor/k8s.io/component-base/version",
@@ -27,6 +30,11 @@ STAMP_PACKAGES = (
 def release_folder(cache: Path, version: str) -> Path:
     """Where upstream's layout keeps the binaries of a version."""
     return cache / "release" / f"v{version}" / "bin" / "linux" / "amd64"
+
+
+def built_here(version: str) -> bool:
+    """Whether a version is a stamp of the source at hand, whatever can be reached."""
+    return version.rpartition(".")[0] in SOURCE_MINORS
 
 
 def missing(cache: Path, version: str) -> list[str]:
@@ -68,15 +76,18 @@ class Builder:
             for name in NODE_PROGRAMS:
                 write_checksum(folder / name)
             return
-        if not version.startswith(SOURCE_MINOR + "."):
+        if not built_here(version):
             raise RuntimeError(
                 f"{', '.join(names)} of Kubernetes {version} can't be built here (the source at hand is "
-                f"{SOURCE_MINOR}): put them into {folder}, or run this where there is internet"
+                f"{SOURCE_VERSION}, whose kubeadm has the API of {' and '.join(SOURCE_MINORS)}): put them into "
+                f"{folder}, or run this where there is internet"
             )
+        if version != SOURCE_VERSION:
+            self.say(f"Kubernetes {version} is the source of {SOURCE_VERSION} with another stamp")
         self._prepare()
         folder.mkdir(parents=True, exist_ok=True)
         for number, name in enumerate(names, 1):
-            self.say(f"building {name} {version} ({number} of {len(names)}; a first build takes 15 minutes in all)")
+            self.say(f"building {name} {version} ({number} of {len(names)}; the first version takes 15 minutes in all)")
             built = self.work / "bin" / name
             self._go(
                 "build",

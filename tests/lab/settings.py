@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,8 @@ class Settings:
     name: str = field(default_factory=_name)
     # The variables of the hosts that exist.
     remembered: dict[str, Any] = field(default_factory=_remembered)
+    # The versions by part that the user names.
+    given: dict[str, str] = field(default_factory=_given)
 
     @property
     def state(self) -> Path:
@@ -77,7 +79,13 @@ class Settings:
     def choice(self) -> Choice:
         """The versions, chosen when they are needed for the first time: that may ask upstream."""
         remembered = {part: self.remembered.get(variable, "") for part, variable in VERSIONS.items()}
-        return choose(_given(), remembered, self.cache, lambda: fault(Upstream(), defaults()["kubernetes"]))
+        return choose(self.given, remembered, self.cache, lambda: fault(Upstream(), defaults()["kubernetes"]))
+
+    @property
+    def upgrades(self) -> list[Settings]:
+        """The lab with each other version of Kubernetes that its mirror serves: those named, or else as it was made."""
+        named = os.environ.get("KUBERNETES_UPGRADE_VERSIONS", "").split() or self.remembered.get("lab_upgrades", [])
+        return [replace(self, given={**self.given, "kubernetes": version.removeprefix("v")}) for version in named]
 
     @property
     def kubernetes(self) -> str:

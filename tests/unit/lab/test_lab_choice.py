@@ -17,9 +17,13 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from lab import download as downloads  # noqa: E402  it is no part of the collection
 from lab.__main__ import Lab  # noqa: E402
+from lab.archives import Archives  # noqa: E402
 from lab.choice import DEBIAN, DEBIAN_SINCE_1_26, VERSIONS, choose, defaults  # noqa: E402
+from lab.debian import Debian  # noqa: E402
 from lab.download import Upstream, archives, download, fault, files, images, tarball  # noqa: E402
-from lab.kubernetes import NODE_PROGRAMS, SERVER_PROGRAMS, SOURCE_VERSION, release_folder  # noqa: E402
+from lab.images import Images  # noqa: E402
+from lab.kubernetes import NODE_PROGRAMS, SERVER_PROGRAMS, SOURCE_VERSION, Builder, release_folder  # noqa: E402
+from lab.rootfs import RootFilesystems  # noqa: E402
 from lab.settings import Settings  # noqa: E402
 
 OURS = defaults()
@@ -79,6 +83,27 @@ def test_the_archives_in_the_cache_decide_their_versions(tmp_path: Path) -> None
     (tmp_path / archives("containerd", OURS["containerd"]).path).touch()
     chosen = choose({"kubernetes": "1.36.2"}, {}, tmp_path, lambda: ALONE).versions
     assert (chosen["containerd"], chosen["etcd"]) == (OURS["containerd"], DEBIAN_SINCE_1_26["etcd"])
+
+
+def test_what_the_source_at_hand_cannot_be(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"kube-proxy of Kubernetes 1\.22\.0 can't be built here"):
+        Builder(tmp_path, Debian(tmp_path), print).build("1.22.0")
+
+
+@pytest.mark.parametrize(
+    ("version", "pause"),
+    [("1.20.3", ["pause:3.2", "pause:3.4.1"]), ("1.21.0", ["pause:3.2", "pause:3.4.1"]), ("1.36.2", ["pause:3.2"])],
+)
+def test_stamps_have_the_sandbox_images_of_both_minors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, pause: list[str]
+) -> None:
+    monkeypatch.setenv("KUBERNETES_VERSION", version)
+    settings, debian = Settings(cache=tmp_path), Debian(tmp_path)
+    fill(tmp_path, version)
+    kubeadm = release_folder(tmp_path, version) / "kubeadm"
+    kubeadm.write_text("#!/bin/sh\necho k8s.gcr.io/pause:3.2\n")
+    images = Images(settings, Archives(settings, debian, print), RootFilesystems(tmp_path, debian, print), print)
+    assert images.references() == [*pause, "groundwork/busybox:1"]
 
 
 KUBEADM = """\
@@ -215,8 +240,9 @@ def test_every_fault_of_a_download_is_named(settings: Settings, upstream: Upstre
 @pytest.mark.usefixtures("published")
 def test_the_lab_fetches_what_it_lacks(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     lab = Lab()
+    (release,) = lab.releases
     for part in ("archives", "packages", "builder"):
-        monkeypatch.setattr(getattr(lab, part), "build" if part == "builder" else "fill", lambda *_words: None)
+        monkeypatch.setattr(getattr(release, part), "build" if part == "builder" else "fill", lambda *_words: None)
     monkeypatch.setattr(lab.images, "_make", lambda *_words: None)
     assert lab.artifacts() == ["kube-apiserver:v1.36.5", "coredns/coredns:v1.14.2"]
     assert lab.settings.kubernetes == OURS["kubernetes"] == settings.kubernetes

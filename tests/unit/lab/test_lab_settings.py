@@ -19,6 +19,7 @@ from lab.settings import VERSIONS, Settings  # noqa: E402
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("DEBIAN", raising=False)
+    monkeypatch.delenv("KUBERNETES_UPGRADE_VERSIONS", raising=False)
     for part in VERSIONS:
         monkeypatch.delenv(f"{part.upper()}_VERSION", raising=False)
     monkeypatch.setenv("LAB_CACHE", str(tmp_path))
@@ -53,6 +54,27 @@ def test_another_kubernetes_takes_nothing_from_the_lab(monkeypatch: pytest.Monke
     remember(kubernetes="1.36.2", containerd="2.1.9", crictl="1.36.0")
     monkeypatch.setenv("KUBERNETES_VERSION", "1.20.2")
     assert (Settings().containerd, Settings().crictl) == ("1.6.20", "0.0.1")
+
+
+def test_a_mirror_serves_what_hosts_are_upgraded_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().upgrades == []
+    monkeypatch.setenv("KUBERNETES_VERSION", "1.20.2")
+    monkeypatch.setenv("RUNC_VERSION", "1.1.9")
+    monkeypatch.setenv("KUBERNETES_UPGRADE_VERSIONS", "1.21.0 v1.36.2")
+    settings = Settings()
+    assert (settings.kubernetes, settings.containerd) == ("1.20.2", "1.6.20")
+    found = [(one.kubernetes, one.containerd, one.runc) for one in settings.upgrades]
+    assert found == [("1.21.0", "1.6.20", "1.1.9"), ("1.36.2", "2.1.9", "1.1.9")]
+    assert {one.facts for one in settings.upgrades} == {settings.facts}
+
+
+def test_a_lab_keeps_what_it_may_be_upgraded_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    remember(kubernetes="1.20.2")
+    facts = Settings().facts
+    facts.write_text(json.dumps({**json.loads(facts.read_text()), "lab_upgrades": ["1.20.3"]}))
+    assert [one.kubernetes for one in Settings().upgrades] == ["1.20.3"]
+    monkeypatch.setenv("KUBERNETES_UPGRADE_VERSIONS", "1.21.0")
+    assert [one.kubernetes for one in Settings().upgrades] == ["1.21.0"]
 
 
 def test_hosts_have_the_debian_that_suits_or_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
