@@ -26,9 +26,9 @@ RUNNER = f"""
 import json, sys
 sys.path.insert(0, {str(COLLECTIONS)!r})
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.groundwork.kubernetes.plugins.module_utils import _lock
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import lock
 from ansible_collections.groundwork.kubernetes.plugins.modules import backup
-_lock.LEASE = {LEASE}
+lock.LEASE = {LEASE}
 with patch_module_args(json.load(sys.stdin)):
     backup.main()
 """
