@@ -38,6 +38,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.tools 
     explain,
     parse_version,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.processes import bound_to
 
 # What modules need beside the client comes from here, too.
 __all__ = [
@@ -199,7 +200,7 @@ class Etcd:
 
     def save(self, endpoint: str, path: str, timeout: int) -> None:
         """Stream a member's database into a file; etcd takes a snapshot from exactly one member."""
-        self._etcdctl([endpoint], "snapshot", "save", path, timeout=timeout)
+        self._etcdctl([endpoint], "snapshot", "save", path, timeout=timeout, bound=True)
 
     def snapshot_status(self, path: str) -> Dict[str, Any]:
         """What a snapshot file holds, after the tool has walked its whole B+ tree."""
@@ -210,7 +211,7 @@ class Etcd:
         self, path: str, arguments: Sequence[str], wrapper: Sequence[str] = (), cwd: Optional[str] = None
     ) -> None:
         """Make a data directory of a snapshot."""
-        self._run([*wrapper, self.snapshot_tool().path, "snapshot", "restore", path, *arguments], cwd=cwd)
+        self._run([*wrapper, self.snapshot_tool().path, "snapshot", "restore", path, *arguments], cwd=cwd, bound=True)
 
     def snapshot_tool(self) -> Tool:
         """The binary that reads snapshot files.
@@ -253,10 +254,11 @@ class Etcd:
         ok: Tuple[int, ...] = (0,),
         private: Optional[str] = None,
         read: bool = True,
+        bound: bool = False,
     ) -> str:
         flags = [*self._client(endpoints, private), f"--command-timeout={timeout or self.options['timeout']}s"]
         # JSON only where it is read: etcdctl 3.4 crashes on "member promote" with it, after the promotion.
-        return self._run([*flags, *command, *(["--write-out=json"] if read else [])], ok, cwd=private)
+        return self._run([*flags, *command, *(["--write-out=json"] if read else [])], ok, private, bound)
 
     def _client(self, endpoints: Sequence[str], private: Optional[str] = None) -> List[str]:
         tool = self.tool("etcdctl")
@@ -267,9 +269,13 @@ class Etcd:
             flags += [f"--{name}={self.options[name]}" for name in ("cacert", "cert", "key") if self.options[name]]
         return [tool.path, *flags, f"--dial-timeout={self.options['dial_timeout']}s"]
 
-    def _run(self, command: List[str], ok: Tuple[int, ...] = (0,), cwd: Optional[str] = None) -> str:
+    def _run(
+        self, command: List[str], ok: Tuple[int, ...] = (0,), cwd: Optional[str] = None, bound: bool = False
+    ) -> str:
         environment = {"ETCDCTL_API": "3", "LC_ALL": "C"}
-        rc, out, err = self.module.run_command(command, environ_update=environment, cwd=cwd, expand_user_and_vars=False)
+        # What writes files ends with the module: else it would go on beside the next run, which writes the same ones.
+        started = [*bound_to(os.getpid()), *command] if bound else command
+        rc, out, err = self.module.run_command(started, environ_update=environment, cwd=cwd, expand_user_and_vars=False)
         if rc not in ok or (rc != 0 and not out.strip()):
             raise CommandError(command, rc, err or out)
         return str(out)

@@ -105,6 +105,7 @@ def host(
         answer: Answer = real(module, command, **options) if is_real else found.command(command)
         return answer
 
+    monkeypatch.setattr(client, "bound_to", lambda _process: [])
     monkeypatch.setattr(AnsibleModule, "run_command", run_command)
     monkeypatch.setattr(AnsibleModule, "warn", lambda _module, text: found.warnings.append(text))
     return found

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import client
 from ansible_collections.groundwork.kubernetes.plugins.modules import etcd_snapshot, etcd_snapshot_info
 
 Result = dict[str, Any]
@@ -109,6 +110,7 @@ def host(
     found = Host(tmp_path, run_module, make_snapshot())
     for folder in ("bin", "backups"):
         (tmp_path / folder).mkdir()
+    monkeypatch.setattr(client, "bound_to", lambda _process: [])
     monkeypatch.setattr(AnsibleModule, "run_command", lambda module, command, **options: found.command(module, command))
     monkeypatch.setattr(AnsibleModule, "warn", lambda module, text: found.warnings.append(text))
     return found

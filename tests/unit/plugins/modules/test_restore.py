@@ -13,6 +13,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup import restore_steps
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import write_archive
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import EtcdState, Manifest, Proof
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd import client
 from ansible_collections.groundwork.kubernetes.plugins.modules import restore, restore_info
 
 Run = Callable[..., dict[str, Any]]
@@ -70,6 +71,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
     def run_command(module: AnsibleModule, command: list[str], **more: Any) -> tuple[int, str, str]:
         return played.run(module, command, **more)
 
+    monkeypatch.setattr(client, "bound_to", lambda _process: [])
     monkeypatch.setattr(AnsibleModule, "run_command", run_command)
     monkeypatch.setattr(restore_steps, "PAUSE", 0.0)
     monkeypatch.setattr(restore_steps, "require_space", lambda *_arguments: None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +30,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.tools 
     explain,
     parse_version,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.processes import bound_to
 
 OPTIONS = {
     "endpoints": ["https://a:2379", "https://b:2379"], "cacert": "/pki/ca.crt", "cert": "/pki/c.crt",
@@ -233,3 +235,31 @@ def test_options_that_are_not_given_are_not_passed(tmp_path: Path) -> None:
     Etcd(host).status("http://a:1")
 
     assert host.commands[0][1:4] == ["--endpoints=http://a:1", "--dial-timeout=2s", "--command-timeout=5s"]
+
+
+@pytest.mark.parametrize(
+    ("call", "command"),
+    [
+        pytest.param(
+            lambda etcd: etcd.save("https://a:2379", "/b/etcd.db", 60),
+            ["snapshot", "save", "/b/etcd.db"],
+            id="save",
+        ),
+        pytest.param(
+            lambda etcd: etcd.restore("/b/etcd.db", ["--data-dir=/d"]),
+            ["snapshot", "restore", "/b/etcd.db", "--data-dir=/d"],
+            id="restore",
+        ),
+    ],
+)
+def test_what_writes_files_ends_with_the_module(
+    tmp_path: Path, call: Callable[[Etcd], None], command: list[str]
+) -> None:
+    """A killed run leaves no process that writes where the next one does."""
+    host = Host(tmp_path, {"etcdctl": "3.4.23"}, (0, "", ""))
+    call(Etcd(host))
+    [started] = host.commands
+    bound = bound_to(os.getpid())
+    assert started[: len(bound)] == bound
+    assert started[len(bound)] == str(tmp_path / "etcdctl")
+    assert " ".join(command) in " ".join(started)
