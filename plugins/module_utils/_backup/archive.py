@@ -18,7 +18,7 @@ import os
 import stat
 import tarfile
 from dataclasses import dataclass
-from typing import IO, Any, BinaryIO, Dict, Sequence, Tuple
+from typing import IO, Any, BinaryIO, Dict, Optional, Sequence, Tuple
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.errors import BackupError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import (
@@ -128,19 +128,21 @@ class Examined:
     sha256: str
 
 
-def examine(path: str, cluster: str = "", quick: bool = False) -> Examined:
+def examine(path: str, cluster: str = "", quick: bool = False, database: str = "") -> Examined:
     """Prove that an archive is whole, and is what its manifest says.
 
     Args:
         path: the archive.
         cluster: whose it must be; empty for anybody's.
         quick: do not read the parts' bytes, but look at their sizes and the manifest's own hash.
+        database: a file that the snapshot is written to while it is read. The caller proves it there: of the snapshot
+            only what the manifest says is compared.
 
     Raises:
-        BackupError: with the fault that was found.
+        BackupError: with the fault that was found. The file is there then, and must not be used.
     """
     with _open(path) as stream:
-        reader = _Reader(path, stream, quick)
+        reader = _Reader(path, stream, quick, database)
         manifest = reader.read(cluster)
         return Examined(manifest, hashlib.sha256(reader.text[MANIFEST]).hexdigest())
 
@@ -176,9 +178,23 @@ def extract_part(path: str, part: Part, out: BinaryIO) -> None:
 def extract_database(path: str, manifest: Manifest, target: str) -> None:
     """Write the snapshot of an archive to a file of its own."""
     part = next(part for part in manifest.parts if part.name == DATABASE)
-    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as out:
+    with new_file(target) as out:
         extract_part(path, part, out)
+
+
+def new_file(path: str) -> BinaryIO:
+    """A file that was not there before, for root alone."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
+def copy_hashed(content: IO[bytes], out: Optional[BinaryIO]) -> str:
+    """The SHA-256 of what is left of a file, which is written to another one meanwhile, if there is one."""
+    digest = hashlib.sha256()
+    for chunk in iter(lambda: content.read(CHUNK), b""):
+        digest.update(chunk)
+        if out:
+            out.write(chunk)
+    return digest.hexdigest()
 
 
 def _open(path: str) -> BinaryIO:
@@ -221,8 +237,8 @@ class _Header(tarfile.TarInfo):
 class _Reader:
     """One pass over an archive."""
 
-    def __init__(self, path: str, stream: BinaryIO, quick: bool = False) -> None:
-        self.path, self.stream, self.quick = path, stream, quick
+    def __init__(self, path: str, stream: BinaryIO, quick: bool, database: str) -> None:
+        self.path, self.stream, self.quick, self.database = path, stream, quick, database
         self.size = os.fstat(stream.fileno()).st_size
         self.found: Dict[str, Tuple[int, str]] = {}
         self.text: Dict[str, bytes] = {}
@@ -277,16 +293,16 @@ class _Reader:
             return hashlib.sha256(self.text[info.name]).hexdigest()
         if self.quick:
             return ""
+        if info.name == DATABASE and self.database:
+            with new_file(self.database) as out:
+                return copy_hashed(content, out)
         if info.name == DATABASE:
             try:
                 return check_stream(content, info.size).file_sha256  # type: ignore[arg-type]
             except SnapshotError as error:
                 self.database_fault = str(error)
                 content.seek(0)
-        digest = hashlib.sha256()
-        for chunk in iter(lambda: content.read(CHUNK), b""):
-            digest.update(chunk)
-        return digest.hexdigest()
+        return copy_hashed(content, None)
 
     def manifest(self) -> Manifest:
         record = tarfile.RECORDSIZE

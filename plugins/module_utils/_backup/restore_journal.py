@@ -80,6 +80,15 @@ def read_journal(path: str) -> Optional[Journal]:
         ) from error
 
 
+def put_back_journal(path: str, before: Optional[Journal]) -> None:
+    """Write what an earlier run wrote again; without that, remove the file."""
+    if before:
+        write_journal(path, before)
+    else:
+        os.unlink(path)
+        fsync_path(os.path.dirname(path))
+
+
 def write_journal(path: str, journal: Journal) -> None:
     """Write it in one step, on disk to stay."""
     folder = os.path.dirname(path)

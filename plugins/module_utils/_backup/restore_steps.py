@@ -15,10 +15,9 @@ from typing import Any, Callable, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import DATABASE as SNAPSHOT
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import examine, extract_database
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive import Examined, examine
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_description import identity
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.errors import BackupError
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.manifest import Manifest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.restore_folders import (
     MEMBER,
     RestoreFolders,
@@ -33,6 +32,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.rest
     SWITCHED,
     Journal,
     RestoreError,
+    put_back_journal,
     read_journal,
     write_journal,
 )
@@ -75,7 +75,7 @@ class MemberRestore(EtcdModule):
         self.start = time.monotonic()
         if not ID.fullmatch(self.options["id"]):
             raise RestoreError("journal", f"id: {self.options['id']!r} is no time such as 20261122T081500Z")
-        found = read_journal(self.options["journal"])
+        self.found = found = read_journal(self.options["journal"])
         self.before = found.as_dict() if found else {}
         self.journal = found if found and found.id == self.options["id"] else None
         if found and not self.journal and found.stage in (SWITCHED, PROVEN):
@@ -121,19 +121,23 @@ class MemberRestore(EtcdModule):
         if plan.warning and not self.journal:
             self.module.warn(f"{plan.warning}: what watched the old data must be restarted, or it may miss changes")
         path = os.path.abspath(self.options["path"])
-        manifest = self.archive(path)
+        examined = self.archive(path)
+        manifest = examined.manifest
         fault = version_fault(manifest.etcd.version, self.options["member_version"], str(tool.version))
         if fault:
             raise RestoreError("version", f"{path} cannot be restored here: {fault}. Nothing was changed")
         size = next(part.size for part in manifest.parts if part.name == SNAPSHOT)
         require_space(self.data_dir, 2 * size + WAL_SEGMENT, f"the restore of {path}")
         if not self.module.check_mode:
-            self.stage(path, manifest, plan)
+            self.stage(path, examined, plan)
         return {**result, "changed": True}
 
-    def archive(self, path: str) -> Manifest:
-        """The archive, if it is the right one, whole, and made by somebody who is trusted."""
-        examined = examine(path, self.options["cluster"])
+    def archive(self, path: str) -> Examined:
+        """The archive, if it is the right one, and made by somebody who is trusted.
+
+        Its bytes are read here in check mode only: else they are while the snapshot is taken out of it.
+        """
+        examined = examine(path, self.options["cluster"], quick=not self.module.check_mode)
         manifest = examined.manifest
         if not manifest.proof.passed:
             raise BackupError("proof", f"{path} {manifest.proof.reason or 'failed its proof'}")
@@ -144,18 +148,24 @@ class MemberRestore(EtcdModule):
             )
         signature = module_signer(self.module).examine(path, manifest, examined.sha256)
         require_signer(path, signature, self.options)
-        return manifest
+        return examined
 
-    def stage(self, path: str, manifest: Manifest, plan: MemberRestorePlan) -> None:
+    def extract(self, path: str, examined: Examined, database: str) -> None:
+        """Write the snapshot to a file, and prove the archive meanwhile.
+
+        Raises:
+            BackupError: if the archive is damaged, or another one than before.
+        """
+        if examine(path, self.options["cluster"], database=database).sha256 != examined.sha256:
+            raise BackupError("damaged", f"{path} was changed while it was read")
+
+    def stage(self, path: str, examined: Examined, plan: MemberRestorePlan) -> None:
         """Make the new data; the journal comes first, so that an interrupted run is known."""
+        manifest = examined.manifest
         require_own(os.path.dirname(self.data_dir))
-        self.forget_others()
         now = os.stat(self.data_dir) if os.path.isdir(self.data_dir) else None
         uid = plan.uid if plan.uid >= 0 else now.st_uid if now else 0
         gid = plan.gid if plan.gid >= 0 else now.st_gid if now else 0
-        if now is None:
-            os.makedirs(self.data_dir, 0o700)
-            os.chown(self.data_dir, uid, gid, follow_symlinks=False)
         self.write(
             Journal(
                 id=self.options["id"],
@@ -172,13 +182,20 @@ class MemberRestore(EtcdModule):
         )
         shutil.rmtree(self.folders.new, ignore_errors=True)
         with StagedFolder(self.module, self.folders.new, 0o700, uid, gid, final=self.data_dir) as folder:
+            if now is None:
+                os.chmod(self.data_dir, 0o700)
+                os.chown(self.data_dir, uid, gid, follow_symlinks=False)
             database = os.path.join(folder.stage, SNAPSHOT)
             try:
-                extract_database(path, manifest, database)
+                self.extract(path, examined, database)
+                self.forget_others()
                 restore_and_verify(
                     self.etcd, database, [f"--data-dir={folder.content}", *plan.arguments],
                     f"the snapshot in {path}", manifest.etcd.version,
                 )  # fmt: skip
+            except (BackupError, SnapshotError):
+                put_back_journal(self.options["journal"], self.found)
+                raise
             except (CommandError, OSError) as error:
                 if getattr(error, "no_space", False) or getattr(error, "errno", 0) == errno.ENOSPC:
                     raise NoSpaceError(
@@ -193,7 +210,7 @@ class MemberRestore(EtcdModule):
     def forget_others(self) -> None:
         """Remove new data that an earlier restore made and never put in place."""
         for folder in self.folders.leftovers():
-            if os.path.basename(folder).startswith("restore-"):
+            if os.path.basename(folder).startswith("restore-") and folder != self.folders.new:
                 shutil.rmtree(folder)
 
     # The new data in place, or the old one back.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -79,19 +80,29 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
 
 
 @pytest.fixture
-def archive(tmp_path: Path, make_snapshot: Callable[..., bytes]) -> Path:
-    database = tmp_path / "db"
-    database.write_bytes(make_snapshot())
+def make_archive(tmp_path: Path, make_snapshot: Callable[..., bytes]) -> Callable[[str], Path]:
+    """make_archive(host): a host's archive."""
     (tmp_path / "pki").mkdir()
     (tmp_path / "pki" / "ca.crt").write_text("authority")
-    manifest = Manifest(
-        "example", "cp-1", "2026-11-22T02:00:00Z", "1.36.5", EtcdState("3.6.8", ENDPOINT, 7, 3, keys=3),
-        Proof("restore", passed=True),
-    )  # fmt: skip
-    (tmp_path / "backups").mkdir()
-    path = tmp_path / "backups" / "example-20261122T020000Z.tar"
-    write_archive(str(path), manifest, str(database), [str(tmp_path / "pki" / "ca.crt")])
-    return path
+
+    def make(host: str) -> Path:
+        database = tmp_path / "db"
+        database.write_bytes(make_snapshot())
+        manifest = Manifest(
+            "example", host, "2026-11-22T02:00:00Z", "1.36.5", EtcdState("3.6.8", ENDPOINT, 7, 3, keys=3),
+            Proof("restore", passed=True),
+        )  # fmt: skip
+        path = tmp_path / host / "example-20261122T020000Z.tar"
+        path.parent.mkdir()
+        write_archive(str(path), manifest, str(database), [str(tmp_path / "pki" / "ca.crt")])
+        return path
+
+    return make
+
+
+@pytest.fixture
+def archive(make_archive: Callable[[str], Path]) -> Path:
+    return make_archive("cp-1")
 
 
 @pytest.fixture
@@ -194,6 +205,67 @@ def test_drafts_of_another_restore_are_removed(run_module: Run, options: dict[st
     run_module(restore, **options, state="staged")
     run_module(restore, **{**options, "id": "20270101T000000Z"}, state="staged")
     assert sorted(os.listdir(options["data_dir"])) == ["member", "restore-20270101T000000Z"]
+
+
+def flip(path: Path) -> None:
+    """Change a byte of the snapshot that the manifest does not see."""
+    data = bytearray(path.read_bytes())
+    data[8192] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["first", "after another restore"])
+@pytest.mark.parametrize("data", [True, False], ids=["with data", "without data"])
+def test_a_damaged_archive_changes_nothing(
+    run_module: Run, options: dict[str, Any], archive: Path, earlier: bool, data: bool
+) -> None:
+    before, content, folders = Path(options["journal"]), "", []
+    if not data:
+        shutil.rmtree(options["data_dir"])
+    if earlier:
+        run_module(restore, **{**options, "id": "20270101T000000Z"}, state="staged")
+        content, folders = before.read_text(), os.listdir(options["data_dir"])
+    flip(archive)
+    result = run_module(restore, **options, state="staged")
+    assert (result["failed"], result["fault"]) == (True, "damaged")
+    assert "etcd.db has SHA-256" in result["msg"]
+    assert before.exists() is earlier
+    assert not earlier or before.read_text() == content
+    if data or earlier:
+        assert os.listdir(options["data_dir"]) == (folders or ["member"])
+    else:
+        assert not os.path.exists(options["data_dir"])
+
+
+def test_check_mode_finds_a_damaged_archive(run_module: Run, options: dict[str, Any], archive: Path) -> None:
+    flip(archive)
+    result = run_module(restore, **options, state="staged", _ansible_check_mode=True)
+    assert (result["failed"], result["fault"]) == (True, "damaged")
+
+
+def test_the_archive_is_read_once(run_module: Run, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[tuple[bool, bool]] = []
+    examine = restore_steps.examine
+
+    def counted(*arguments: Any, **more: Any) -> Any:
+        reads.append((more.get("quick", False), bool(more.get("database"))))
+        return examine(*arguments, **more)
+
+    monkeypatch.setattr(restore_steps, "examine", counted)
+    assert run_module(restore, **options, state="staged")["changed"]
+    assert reads == [(True, False), (False, True)]
+
+
+def test_an_archive_that_is_replaced_meanwhile(
+    run_module: Run, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch, make_archive: Callable[[str], Path]
+) -> None:
+    def space(*_arguments: Any) -> None:
+        os.replace(make_archive("cp-2"), options["path"])
+
+    monkeypatch.setattr(restore_steps, "require_space", space)
+    result = run_module(restore, **options, state="staged")
+    assert "was changed while it was read" in result["msg"]
+    assert (database(options), os.path.exists(options["journal"])) == ("old", False)
 
 
 MANIFEST = """
