@@ -6,45 +6,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_description import ENCRYPTED
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.archive_names import SEALED
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.identity import Identities, uid_in, uid_of
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.restore_progress import RestoreProgress
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.restore_request import (
-    CONTROLLER,
-    Findings,
-    Info,
-    Request,
-)
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.identity import uid_in, uid_of
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.restore_progress import RestoreContext
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.restore_request import CONTROLLER, Info
 
 
 class ArchiveChoice:
     """Looks for an archive on the hosts, on the controller and in the copies."""
 
-    def __init__(
-        self,
-        hosts: Mapping[str, Info],
-        request: Request,
-        progress: RestoreProgress,
-        identities: Identities,
-        findings: Findings,
-    ) -> None:
-        """Find out where the archive comes from.
-
-        Args:
-            hosts: what restore_info returned, by host.
-            request: what is asked for.
-            progress: how far the members have come.
-            identities: whose archives count.
-            findings: gets what stands against the choice.
-        """
-        self.hosts, self.request, self.progress = hosts, request, progress
-        self.identities = identities
-        self.faults, self.warnings = findings.faults, findings.warnings
+    def __init__(self, context: RestoreContext) -> None:
+        """Find out where the archive comes from."""
+        request = context.request
+        self.hosts, self.request, self.progress = context.hosts, request, context.progress
+        self.identities = context.identities
+        self.faults, self.warnings = context.findings.faults, context.findings.warnings
         self.bring = {"remote": "", "host": "", "path": ""}
         brought = request.brought.get("archive")
         if brought:

@@ -16,46 +16,27 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.sign
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.data_directory import WAL_SEGMENT
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.data_versions import version_fault
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.archive_choice import is_newer
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.identity import Identities, uid_of
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.identity import uid_of
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.restore_progress import (
     UNFINISHED,
-    RestoreProgress,
+    RestoreContext,
 )
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.restore_request import (
-    Findings,
-    Info,
-    Request,
-)
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.restore_request import Info
 
 
 class ArchiveJudge:
     """Knows whose archives are trusted, and what the hosts can take."""
 
-    def __init__(
-        self,
-        hosts: Mapping[str, Info],
-        request: Request,
-        progress: RestoreProgress,
-        identities: Identities,
-        findings: Findings,
-    ) -> None:
-        """Find out whose signatures are trusted.
-
-        Args:
-            hosts: what restore_info returned, by host.
-            request: what is asked for.
-            progress: how far the members have come.
-            identities: whose archives count.
-            findings: gets what stands against an archive.
-        """
-        self.hosts, self.request, self.progress = hosts, request, progress
-        self.identities = identities
-        self.faults, self.warnings = findings.faults, findings.warnings
+    def __init__(self, context: RestoreContext) -> None:
+        """Find out whose signatures are trusted."""
+        self.hosts, self.request, self.progress = context.hosts, context.request, context.progress
+        self.identities = context.identities
+        self.faults, self.warnings = context.findings.faults, context.findings.warnings
         # A host makes archives with a key of its own, or with the cluster's.
-        own = {host: str(info.get("signer", "")) for host, info in hosts.items() if info.get("signer")}
+        own = {host: str(info.get("signer", "")) for host, info in self.hosts.items() if info.get("signer")}
         self.signers = {public_part(key): f"the key of {host}" for host, key in own.items()}
-        self.signers.update({public_part(key): "in backup_trusted_signers" for key in request.trusted_signers})
-        findings.faults += [f"backup_trusted_signers: {fault}" for fault in signer_faults(request.trusted_signers)]
+        self.signers.update({public_part(key): "in backup_trusted_signers" for key in self.request.trusted_signers})
+        self.faults += [f"backup_trusted_signers: {fault}" for fault in signer_faults(self.request.trusted_signers)]
 
     def judge_archive(self, archive: Info) -> None:
         """What is wrong with the archive, for this cluster and these hosts."""

@@ -20,6 +20,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.iden
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.restore_progress import (
     IN_PLACE,
     UNFINISHED,
+    RestoreContext,
     RestoreProgress,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.restore_request import (
@@ -47,8 +48,9 @@ class RestorePlanner:
         self.progress = RestoreProgress(hosts, request.members)
         given = request.cluster_uid or ("" if request.other_cluster else live_uid(hosts))
         self.identities = Identities(request.cluster, given, request.adopt, listed(hosts))
-        self.judge = ArchiveJudge(hosts, request, self.progress, self.identities, findings)
-        self.choice = ArchiveChoice(hosts, request, self.progress, self.identities, findings)
+        context = RestoreContext(hosts, request, self.progress, self.identities, findings)
+        self.judge = ArchiveJudge(context)
+        self.choice = ArchiveChoice(context)
         self.request = self.choice.request
 
     def plan(self) -> dict[str, Any]:

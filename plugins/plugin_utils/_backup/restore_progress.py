@@ -1,11 +1,12 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How far the members have come with a restore."""
+"""How far the members have come with a restore, and all that its archive is judged by."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.restore_journal import (
     PROVEN,
@@ -13,7 +14,12 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.rest
     STAGING,
     SWITCHED,
 )
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.restore_request import Info
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.identity import Identities
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.restore_request import (
+    Findings,
+    Info,
+    Request,
+)
 
 IN_PLACE = (SWITCHED, PROVEN)
 UNFINISHED = (STAGING, STAGED, SWITCHED, PROVEN)
@@ -46,3 +52,22 @@ class RestoreProgress:
     def is_in_place(self, journal: Info) -> bool:
         """Whether every member has its new data, so that the archive is needed no more."""
         return all(self.stage(host, journal["id"]) in IN_PLACE for host in self.members)
+
+
+@dataclass(frozen=True)
+class RestoreContext:
+    """All that an archive is chosen and judged by.
+
+    Attributes:
+        hosts: what restore_info returned, by host.
+        request: what is asked for.
+        progress: how far the members have come.
+        identities: whose archives count.
+        findings: gets what stands against the archive or the choice.
+    """
+
+    hosts: Mapping[str, Info]
+    request: Request
+    progress: RestoreProgress
+    identities: Identities
+    findings: Findings

@@ -17,9 +17,11 @@ sys.path.insert(0, str(ROOT / ".build" / "collections"))
 sys.path.insert(0, str(ROOT / "tests"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from filled_member import filled_member  # noqa: E402
 from lab.debian import Debian  # noqa: E402
 from lab.settings import Settings  # noqa: E402
 from object_store import PORT, ObjectStore  # noqa: E402
+from real_etcd import Member  # noqa: E402
 from ssh_server import SshServer  # noqa: E402
 
 PACKAGES = ("rclone", "age", "openssh-server", "libwrap0")
@@ -63,6 +65,13 @@ def open_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
         Path(name).chmod(0o755)
         yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def member(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Member]:
+    """etcd with the data that is backed up."""
+    with filled_member(tmp_path_factory.mktemp("etcd")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,16 +28,16 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.arch
     read_archive,
     write_archive,
 )
+from filled_member import KEYS, UID
 from object_store import PORT, ObjectStore
 from real_etcd import Member
 from ssh_server import SshServer
-from test_real_encryption import BINARIES, RUNNER, UID, Keys
+from test_real_encryption import BINARIES, RUNNER, Keys
 
 ROOT = Path(__file__).resolve().parents[4]
 pytestmark = pytest.mark.skipif(
     not (BINARIES / "etcd").is_file(), reason="GROUNDWORK_ETCD_DIR names no folder with the binaries of etcd"
 )
-KEYS = 500
 AUTHORITY = "a certificate\n"
 ENCRYPTION = "resources: [{providers: [{aescbc: {keys: [{name: key-1, secret: c2VjcmV0}]}}], resources: [secrets]}]\n"
 POD = "/etc/kubernetes/manifests/evil.yaml"
@@ -144,17 +144,6 @@ class Place:
         found = [path for path in (*self.root.rglob("*"), *self.home.rglob("*")) if path.is_file()]
         names = [str(path.relative_to(self.folder)) for path in found if ".ansible" not in path.parts]
         return sorted([*names, *(["etcd"] if self.data.exists() else [])])
-
-
-@pytest.fixture(scope="module")
-def member(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Member]:
-    running = Member(tmp_path_factory.mktemp("etcd"))
-    running.start()
-    running.fill(KEYS)
-    running.ctl("del", "/registry/pods/000001")
-    running.identify(UID)
-    yield running
-    running.kill()
 
 
 @pytest.fixture

@@ -13,17 +13,16 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filled_member import KEYS, UID
 from real_etcd import BINARIES, COLLECTIONS, Member, needs_etcd
 from ssh_server import SshServer
 
 pytestmark = needs_etcd
-KEYS = 500
-UID = "1f0c6a52-7f3e-4f0e-9a53-0d5f3f6a2b11"
 RUNNER = f"""
 import json, os, signal, sys
 sys.path.insert(0, {str(COLLECTIONS)!r})
@@ -65,17 +64,6 @@ POINTS: dict[str, tuple[list[Any], bool]] = {
     "archive in place": (["os", "replace", 3], True),
     "one old archive removed": (["backup_run", "remove_archive", 1], True),
 }
-
-
-@pytest.fixture(scope="module")
-def member(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Member]:
-    running = Member(tmp_path_factory.mktemp("etcd"))
-    running.start()
-    running.fill(KEYS)
-    running.ctl("del", "/registry/pods/000001")
-    running.identify(UID)
-    yield running
-    running.kill()
 
 
 @pytest.fixture
