@@ -58,7 +58,7 @@ WantedBy=multi-user.target
 )
 UNIT_CONFINEMENT = {
     "CapabilityBoundingSet": "CAP_NET_ADMIN",
-    "MemoryDenyWriteExecute": "yes",
+    "MemoryDenyWriteExecute": "true",
     "RestrictAddressFamilies": "AF_INET AF_INET6 AF_NETLINK AF_UNIX",
 }
 

@@ -52,8 +52,8 @@ SyslogIdentifier={name}
 {confinement}"""
 AGE_CONFINEMENT = {
     "CapabilityBoundingSet": "",
-    "MemoryDenyWriteExecute": "yes",
-    "PrivateNetwork": "yes",
+    "MemoryDenyWriteExecute": "true",
+    "PrivateNetwork": "true",
     "RestrictAddressFamilies": "AF_UNIX",
 }
 
