@@ -22,8 +22,9 @@ options:
     description:
       - The settings by name, C(load_balancer), C(endpoint), C(virtual_ip), C(api_port), C(local_port), C(health_port),
         C(virtual_router_id), C(group), C(balancers), C(control_planes), C(address), C(interface),
-        C(kube_vip_without_rules) and C(strict_arp_missing). C(balancers) and C(control_planes) are dictionaries of
-        hosts and their addresses.
+        C(kube_vip_without_rules), C(strict_arp_missing) and C(ignored). C(balancers) and C(control_planes) are
+        dictionaries of hosts and their addresses.
+      - C(ignored) are faults that preflight lets pass. Without an address to set up, none of them counts.
       - What is left out has the default of its variable.
     type: dict
     required: true

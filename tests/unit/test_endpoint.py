@@ -90,6 +90,27 @@ def test_all_faults_are_found(given: dict[str, Any], texts: list[str]) -> None:
     assert [text for text, fault in zip(texts, faults) if text not in fault] == [], faults
 
 
+IGNORED: list[tuple[dict[str, Any], list[str], int]] = [
+    ({"endpoint": "192.0.2.12:8443"}, ["address-clash"], 0),
+    ({"endpoint": "192.0.2.12:8443"}, ["endpoint-invalid"], 1),
+    ({"endpoint": "127.0.0.1:8443"}, ["endpoint-invalid"], 0),
+    ({"endpoint": "192.0.2.10"}, ["port-clash"], 0),
+    ({"load_balancer": "local", "endpoint": ""}, ["endpoint-invalid"], 0),
+    # Nothing could be set up, or preflight does not judge it.
+    ({"endpoint": ""}, ["endpoint-missing"], 1),
+    ({"endpoint": "https://192.0.2.10"}, ["endpoint-invalid"], 1),
+    ({"endpoint": "api:8443"}, ["endpoint-invalid"], 1),
+    ({"endpoint": "192.0.2.10:8443", "virtual_router_id": 0}, ["", "endpoint-invalid"], 1),
+    ({"endpoint": "192.0.2.10:8443", "address": "192.0.2.11"}, ["endpoint-invalid", "node-address-missing"], 1),
+]
+
+
+@pytest.mark.parametrize(("given", "ignored", "count"), IGNORED, ids=str)
+def test_faults_that_the_user_lets_pass(given: dict[str, Any], ignored: list[str], count: int) -> None:
+    settings = {"load_balancer": "haproxy", "balancers": PLANES, "control_planes": PLANES, "ignored": ignored, **given}
+    assert len(endpoint_faults(settings)) == count
+
+
 def test_unknown_settings_are_refused() -> None:
     with pytest.raises(AnsibleFilterError, match="vip"):
         endpoint_faults({"vip": "192.0.2.10"})

@@ -21,6 +21,8 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.por
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 # Choices of kubernetes_api_load_balancer that this collection sets up.
 BALANCED_BY_US = HAPROXY, KUBE_VIP, LOCAL = "haproxy", "kube_vip", "local"
+# Preflight's name for a port of two programs, and none for what it does not judge, so that nobody can ignore it.
+PORT_CLASH, UNNAMED = "port-clash", ""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -44,6 +46,7 @@ class Settings:
         interface: the interface of this host that gets the virtual address; empty where none was found.
         kube_vip_without_rules: variables of kube-vip that turn on what needs further rights, where none are given.
         strict_arp_missing: whether kube-proxy runs in mode ipvs and answers ARP for addresses that are not its host's.
+        ignored: preflight's names of faults that the user lets pass.
     """
 
     load_balancer: str
@@ -61,6 +64,7 @@ class Settings:
     interface: str = ""
     kube_vip_without_rules: Sequence[str] = ()
     strict_arp_missing: bool = False
+    ignored: Sequence[str] = ()
 
     @property
     def taken(self) -> dict[int, str]:
@@ -114,10 +118,23 @@ def form_fault(endpoint: str, example: str = "api.example.com:6443") -> str:
 
 
 def find_faults(settings: Settings) -> list[str]:
-    """All that is wrong, one sentence each."""
+    """All that is wrong, one sentence each, without what the user lets pass.
+
+    Without an address nothing can be set up, whatever is let pass.
+    """
     checks = {HAPROXY: _haproxy, KUBE_VIP: _kube_vip, LOCAL: _local}
     check = checks.get(settings.load_balancer)
-    return [*_place(settings), *(text for _name, text in address_faults(settings)), *check(settings)] if check else []
+    if not check:
+        return []
+    found = [*_place(settings), *address_faults(settings), *check(settings)]
+    ignored = settings.ignored if settings.load_balancer == LOCAL or _has_address(settings) else ()
+    return [text for name, text in found if not name or name not in ignored]
+
+
+def _has_address(settings: Settings) -> bool:
+    """Whether it can be read where the API is reached."""
+    split = readable_endpoint(settings.endpoint)
+    return bool(split and read_address(settings.virtual_ip or split[0]))
 
 
 def address_faults(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -194,31 +211,37 @@ def _split(settings: Settings) -> tuple[str, int]:
     return host, port or settings.api_port
 
 
-def _place(settings: Settings) -> Iterator[str]:
+def _place(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.address and not settings.interface:
         yield (
-            f"no network interface of this host has its address {settings.address}: correct kubernetes_node_ip, "
-            "or name the interface for the virtual address in endpoint_interface"
+            UNNAMED,
+            (
+                f"no network interface of this host has its address {settings.address}: correct kubernetes_node_ip, "
+                "or name the interface for the virtual address in endpoint_interface"
+            ),
         )
 
 
-def _local(settings: Settings) -> Iterator[str]:
+def _local(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.local_port in settings.taken:
         yield (
-            f"kubernetes_api_local_port is {settings.local_port}, which {settings.taken[settings.local_port]} uses; "
-            "take another one, like 7443"
+            PORT_CLASH,
+            (
+                f"kubernetes_api_local_port is {settings.local_port}, which {settings.taken[settings.local_port]} uses"
+                "; take another one, like 7443"
+            ),
         )
 
 
-def _haproxy(settings: Settings) -> Iterator[str]:
+def _haproxy(settings: Settings) -> Iterator[tuple[str, str]]:
     if not 1 <= settings.virtual_router_id <= 255:
-        yield f"endpoint_virtual_router_id is {settings.virtual_router_id}; it must be between 1 and 255"
+        yield UNNAMED, f"endpoint_virtual_router_id is {settings.virtual_router_id}; it must be between 1 and 255"
     try:
         host, port = _split(settings)
     except ValueError:
         return
     if port == settings.health_port:
-        yield f"endpoint_health_port is {port}, the port of kubernetes_api_endpoint; they must differ"
+        yield PORT_CLASH, f"endpoint_health_port is {port}, the port of kubernetes_api_endpoint; they must differ"
     shared = [name for name in settings.balancers if name in settings.control_planes]
     if not shared:
         return
@@ -227,21 +250,31 @@ def _haproxy(settings: Settings) -> Iterator[str]:
     if port in settings.taken:
         other = host_and_port(settings.virtual_ip or host or "192.0.2.10", 8443)
         yield (
-            f"{where}, where {settings.taken[port]} uses port {port} already: give kubernetes_api_endpoint another "
-            f"port, like {other}, {ways}"
+            PORT_CLASH,
+            (
+                f"{where}, where {settings.taken[port]} uses port {port} already: give kubernetes_api_endpoint another "
+                f"port, like {other}, {ways}"
+            ),
         )
     if settings.health_port in settings.taken:
-        yield f"{where}, where {settings.taken[settings.health_port]} uses endpoint_health_port {settings.health_port}"
+        user = settings.taken[settings.health_port]
+        yield PORT_CLASH, f"{where}, where {user} uses endpoint_health_port {settings.health_port}"
 
 
-def _kube_vip(settings: Settings) -> Iterator[str]:
+def _kube_vip(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.strict_arp_missing:
         yield (
-            "kube-proxy in mode ipvs answers for the virtual address on every node: set "
-            "kubernetes_proxy_configuration.ipvs.strictARP to true"
+            UNNAMED,
+            (
+                "kube-proxy in mode ipvs answers for the virtual address on every node: set "
+                "kubernetes_proxy_configuration.ipvs.strictARP to true"
+            ),
         )
     if settings.kube_vip_without_rules:
         yield (
-            f"endpoint_kube_vip_environment sets {', '.join(settings.kube_vip_without_rules)}, for which kube-vip "
-            "needs more than its lease: name the rules of RBAC in endpoint_kube_vip_rules, or leave it out"
+            UNNAMED,
+            (
+                f"endpoint_kube_vip_environment sets {', '.join(settings.kube_vip_without_rules)}, for which kube-vip "
+                "needs more than its lease: name the rules of RBAC in endpoint_kube_vip_rules, or leave it out"
+            ),
         )

@@ -151,14 +151,19 @@ def check_ignore(value: Any) -> list[Fault]:
 
 def apply_ignore(faults: Iterable[Fault], value: Any) -> list[Fault]:
     """The faults with ignored errors made warnings and ignored warnings left out."""
-    ignored = parse_ignore(value)
     kept = []
     for fault in faults:
-        if fault.id not in ignored.get(EVERY_HOST, frozenset()) | ignored.get(fault.host, frozenset()):
+        if fault.id not in ignored_faults(value, fault.host):
             kept.append(fault)
         elif fault.severity == ERROR:
             kept.append(replace(fault, severity=WARNING, text=f"{fault.text} (ignored)"))
     return kept
+
+
+def ignored_faults(value: Any, host: str = "") -> list[str]:
+    """The names that preflight_ignore has for a host, or without one for the cluster as a whole."""
+    ignored = parse_ignore(value)
+    return sorted(ignored.get(EVERY_HOST, frozenset()) | ignored.get(host, frozenset()))
 
 
 def listed(hosts: Sequence[str]) -> str:
