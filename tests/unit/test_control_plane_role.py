@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.groundwork.kubernetes.tests.unit.rendering import render
 
 FACTS = {"hostname": "h"}
@@ -105,3 +109,32 @@ def test_who_is_lost(
     for host in hosts:
         assert {name: found[host][name] for name in expected} == expected
         assert found[host]["faults"] == []
+
+
+@pytest.mark.parametrize("local", ["", "{{ playbook_dir }}/administrator.conf"], ids=["stays", "fetched"])
+def test_what_went_wrong_with_the_kubeconfig_is_shown(tmp_path: Path, local: str) -> None:
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "module_defaults": {"groundwork.kubernetes.root_kubeconfig": {"src": str(tmp_path / "none")}},
+        "vars": {
+            "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+            "control_plane_kubeconfig_local": local,
+            "control_plane_root_kubeconfig": str(tmp_path / "config"),
+        },
+        "tasks": [
+            {"ansible.builtin.import_role": {"name": "groundwork.kubernetes.control_plane", "tasks_from": "kubeconfig"}}
+        ],
+    }
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), tmp_path / "play.yml"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ,
+    )
+    output = done.stdout + done.stderr
+    assert done.returncode == 2, output
+    assert f"src: {tmp_path}/none does not exist or is empty. Nothing was changed" in " ".join(output.split()), output
+    assert ("censored" in output) is bool(local)
