@@ -266,7 +266,7 @@ def pod(host: dict[str, Any]) -> dict[str, Any]:
 
 PARTS = [
     # host, what is done before, whether it has a part
-    ("external-cp-1", ["check", "leave"], False),
+    ("external-cp-1", ["leave"], False),
     ("external-node-1", [], False),
     ("haproxy-cp-3", ["check"], True),
     ("haproxy-node-1", [], False),

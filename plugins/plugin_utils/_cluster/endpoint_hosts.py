@@ -23,9 +23,9 @@ def part(
     """What a host does for the endpoint.
 
     Before a host gets its part, the settings are judged, and what an earlier choice set up is stopped on all hosts: an
-    address must not be at two places. Workers are never looked at: they only ever have a part with local, whose
-    endpoint leads to themselves and cannot be changed. With haproxy nothing of the role's own is left over on its
-    hosts.
+    address must not be at two places. What is external has no settings here that could be judged. Workers are never
+    looked at: they only ever have a part with local, whose endpoint leads to themselves and cannot be changed. With
+    haproxy nothing of the role's own is left over on its hosts.
 
     Args:
         load_balancer: kubernetes_api_load_balancer.
@@ -49,11 +49,12 @@ def part(
     }[load_balancer]
     takes_part = host in taking_part
     looked_at = host in control_planes or host in balancers
+    judged = (takes_part or looked_at) and load_balancer != "external"
     leaves = looked_at and not (takes_part and load_balancer == "haproxy")
     wanted = SERVICES[load_balancer] if takes_part else []
     return {
         "takes_part": takes_part,
-        "preparations": ["check"] * (takes_part or looked_at) + ["leave"] * leaves,
+        "preparations": ["check"] * judged + ["leave"] * leaves,
         "unwanted": [service for service in ALL_SERVICES if service not in wanted],
         "priority": priority(balancers, host),
     }

@@ -25,7 +25,7 @@ BEGUN = {"role": "control_plane", "interrupted": "init"}
 @pytest.mark.parametrize(
     ("load_balancer", "host", "balancers", "expected"),
     [
-        ("external", "cp-1", ["lb-1"], (False, ["check", "leave"], ["keepalived", "haproxy"], 0)),
+        ("external", "cp-1", ["lb-1"], (False, ["leave"], ["keepalived", "haproxy"], 0)),
         ("external", "worker-1", ["lb-1"], (False, [], ["keepalived", "haproxy"], 0)),
         ("haproxy", "cp-1", ["lb-1", "lb-2"], (False, ["check", "leave"], ["keepalived", "haproxy"], 0)),
         ("haproxy", "lb-1", ["lb-1", "lb-2"], (True, ["check"], [], 254)),
