@@ -21,7 +21,7 @@ Task = Callable[..., dict[str, Any]]
 
 KUBERNETES = Path(os.environ.get("GROUNDWORK_KUBERNETES_DIR", ""))
 ETCD = Path(os.environ.get("GROUNDWORK_ETCD_DIR", ""))
-START_TIMEOUT = 60
+START_TIMEOUT = 300
 
 
 def free_port() -> int:
