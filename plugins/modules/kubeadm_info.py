@@ -34,6 +34,11 @@ options:
         manifest, then count as well.
       - Leave it out where etcd is not run by kubeadm.
     type: path
+  jobs:
+    description:
+      - The folder with the records of asynchronous jobs, C(ansible_async_dir) of the task that began them.
+      - Leave it out where there is none that is only for jobs of kubeadm.
+    type: path
 seealso:
   - module: groundwork.kubernetes.kubeadm_init
   - module: groundwork.kubernetes.kubeadm_join
@@ -90,6 +95,12 @@ reads_more:
   returned: success
   type: bool
   sample: false
+ended_jobs:
+  description: Records in O(jobs) whose jobs have ended, and which nobody has taken up where the run was killed.
+  returned: when O(jobs) is given
+  type: list
+  elements: str
+  sample: [/root/.ansible_async/groundwork-kubeadm/j496462234591.1491]
 api_ready:
   description: Whether the host's own API server says that it is ready.
   returned: when O(check_api=true)
@@ -109,6 +120,7 @@ def main() -> None:
         {
             "check_api": {"type": "bool", "default": False},
             "etcd_data_dir": {"type": "path"},
+            "jobs": {"type": "path"},
             "timeout": {"type": "int", "default": 900},
         },
         supports_check_mode=True,
@@ -120,6 +132,8 @@ def main() -> None:
         module.fail_json(msg=str(error))
     result: Dict[str, Any] = state.describe()
     result["reads_more"] = kubeadm.reads_more(kubeadm.FOLDER)
+    if params["jobs"]:
+        result["ended_jobs"] = kubeadm.ended_jobs(params["jobs"])
     if params["check_api"]:
         result["api_ready"] = state.role == "control_plane" and OwnApi(module, kubeadm.FOLDER).ready()
     module.exit_json(changed=False, **result)

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import glob
 import io
+import json
 import os
 import re
 import tempfile
@@ -72,6 +73,22 @@ def reads_more(folder: str) -> bool:
         return True
     manifest = read_bytes(os.path.join(folder, "manifests", "kube-apiserver.yaml"))
     return manifest is not None and ENCRYPTION_FLAG in manifest
+
+
+def ended_jobs(folder: str) -> List[str]:
+    """Ansible's records of asynchronous jobs that have ended; one that has not says that it was started.
+
+    A record that cannot be read is left.
+    """
+    found = []
+    for path in sorted(glob.glob(os.path.join(glob.escape(os.path.expanduser(folder)), "j*.*"))):
+        try:
+            record = json.loads(read_bytes(path) or b"")
+        except ValueError:
+            continue
+        if isinstance(record, dict) and ("started" not in record or record.get("finished")):
+            found.append(path)
+    return found
 
 
 def _sync_folder(path: str) -> None:

@@ -11,6 +11,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kub
     INIT_MARKER,
     KubeadmError,
     cut_off_files,
+    ended_jobs,
     explain,
     failed_checks,
     in_progress,
@@ -42,6 +43,26 @@ def write(folder: Path, *names: str, content: str = "x") -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
+
+
+@pytest.mark.parametrize(
+    ("record", "ended"),
+    [
+        ('{"started": true, "finished": false, "ansible_job_id": "j1.2"}', False),
+        ('{"started": 1, "finished": 0, "ansible_job_id": "j1.2"}', False),
+        ('{"changed": true, "invocation": {"module_args": {"content": "x"}}}', True),
+        ('{"failed": true, "msg": "Timeout exceeded", "child_pid": 7}', True),
+        ('{"started": 1, "finished": 1, "changed": true}', True),
+        ("", False),
+        ('{"chang', False),
+        ("[]", False),
+    ],
+)
+def test_jobs_that_have_ended(tmp_path: Path, record: str, ended: bool) -> None:
+    assert ended_jobs(str(tmp_path / "none")) == []
+    path = tmp_path / "j496462234591.1491"
+    write(tmp_path, path.name, "notes", content=record)
+    assert ended_jobs(str(tmp_path)) == ([str(path)] if ended else [])
 
 
 @pytest.mark.parametrize(
