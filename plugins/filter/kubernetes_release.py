@@ -66,6 +66,14 @@ _value:
     super_admin_kubeconfig:
       description: Whether kubeadm writes super-admin.conf.
       type: bool
+    pod_security_api:
+      description: API version of the configuration of the admission plugin PodSecurity; empty where there is none.
+      type: str
+      sample: pod-security.admission.config.k8s.io/v1
+    authentication_api:
+      description: API version of AuthenticationConfiguration; empty where it cannot be used.
+      type: str
+      sample: apiserver.config.k8s.io/v1
     cri_sockets:
       description: The address of each container runtime's socket.
       type: dict

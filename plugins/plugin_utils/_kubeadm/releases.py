@@ -65,3 +65,8 @@ def release(version: str) -> Dict[str, Any]:
 def first_minor(setting: str, value: Any) -> str:
     """The minor release from which on a setting has a value."""
     return next(str(minor) for minor, found in _data()["settings"][setting].items() if found == value)
+
+
+def oldest_with(setting: str) -> str:
+    """The first minor release that has something for a setting."""
+    return next(str(minor) for minor, found in _data()["settings"][setting].items() if found)
