@@ -76,12 +76,14 @@ import time
 from typing import Any, Dict, Optional
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.certificate import certificates
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.der import DerError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import read_bytes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.install import Attributes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.client_kubeconfig import (
     ClientKubeconfig,
     KubeconfigError,
-    certificates,
+    issue,
     parse_kubeconfig,
     server_of,
 )
@@ -93,24 +95,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kub
 
 TIMEOUT = 60
 ATTRIBUTES = Attributes(0o600, 0, 0)
-UNKNOWN = 'unknown command "kubeconfig"'
-
-
-def issue(module: AnsibleModule) -> str:
-    """The kubeconfig that kubeadm issues.
-
-    Raises:
-        KubeadmError: if it issues none.
-    """
-    kubeadm = Kubeadm(module, TIMEOUT)
-    command = ["kubeconfig", "user", f"--client-name={module.params['user']}", f"--config={module.params['config']}"]
-    try:
-        return kubeadm.run(*command)
-    except KubeadmError as error:
-        # Up to 1.20 the command is among those that were tried out.
-        if UNKNOWN not in str(error):
-            raise
-        return kubeadm.run("alpha", *command)
 
 
 def read(path: str) -> Optional[ClientKubeconfig]:
@@ -146,7 +130,7 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
             ATTRIBUTES.apply(path)
     if not reason or module.check_mode:
         return result
-    text = issue(module)
+    text = issue(Kubeadm(module, TIMEOUT), user, [], module.params["config"])
     issued = parse_kubeconfig(text)
     fault = unfit(issued)
     if fault:
@@ -170,7 +154,7 @@ def main() -> None:
     )
     try:
         result = run(module)
-    except (OSError, KubeadmError, KubeconfigError) as error:
+    except (OSError, DerError, KubeadmError, KubeconfigError) as error:
         module.fail_json(msg=f"{module.params['path']}: {error}")
     module.exit_json(**result)
 

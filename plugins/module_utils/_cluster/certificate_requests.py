@@ -3,9 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which requests for a kubelet's serving certificate may be approved.
 
-A request (PKCS #10, RFC 2986) is read here, as neither a library for it nor openssl is there on every host. The reader
-is narrow: it knows what a kubelet asks for, and whatever else it finds is a reason not to approve. What signs, checks
-the form once more
+A request (PKCS #10, RFC 2986) is read as a kubelet writes it, and whatever else it holds is a reason not to approve.
+What signs, checks the form once more
 (https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#kubernetes-signers).
 """
 
@@ -15,9 +14,24 @@ import base64
 import binascii
 import ipaddress
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import normal, read_address
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.der import (
+    BOOLEAN,
+    COMMON_NAME,
+    INTEGER,
+    OCTETS,
+    OID,
+    ORGANIZATION,
+    SEQUENCE,
+    SET,
+    DerError,
+    Reader,
+    decoded,
+    oid,
+    read_name,
+)
 
 SIGNER = "kubernetes.io/kubelet-serving"
 GROUP = "system:nodes"
@@ -30,11 +44,8 @@ USAGES = (
 PEM_HEAD, PEM_FOOT = "-----BEGIN CERTIFICATE REQUEST-----", "-----END CERTIFICATE REQUEST-----"
 SHOWN, SHOWN_LENGTH = 5, 80
 
-SEQUENCE, SET, INTEGER, BOOLEAN, OID, OCTETS = 0x30, 0x31, 0x02, 0x01, 0x06, 0x04
 ATTRIBUTES = 0xA0
-TEXTS = {0x0C: "utf-8", 0x13: "ascii", 0x16: "ascii"}
 DNS_NAME, IP_ADDRESS = 0x82, 0x87
-COMMON_NAME, ORGANIZATION = "2.5.4.3", "2.5.4.10"
 EXTENSION_REQUEST, ALTERNATIVE_NAMES = "1.2.840.113549.1.9.14", "2.5.29.17"
 
 
@@ -113,114 +124,39 @@ def _is_network(text: str) -> bool:
         return False
 
 
-class _Reader:
-    """Reads values of DER, one after the other."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
-
-    def __bool__(self) -> bool:
-        return self.at < len(self.data)
-
-    def _take(self, count: int) -> bytes:
-        taken = self.data[self.at : self.at + count]
-        if len(taken) != count:
-            raise RequestError("it ends early")
-        self.at += count
-        return taken
-
-    def any(self) -> Tuple[int, bytes]:
-        """The next value, with its tag."""
-        tag, length = self._take(2)
-        if length >= 0x80:
-            size = length - 0x80
-            if not 1 <= size <= 3:
-                raise RequestError("it has a length that is none")
-            length = int.from_bytes(self._take(size), "big")
-        return tag, self._take(length)
-
-    def value(self, wanted: int) -> bytes:
-        """The next value, which must have this tag."""
-        tag, data = self.any()
-        if tag != wanted:
-            raise RequestError(f"it has the tag {tag:#04x} where {wanted:#04x} belongs")
-        return data
-
-    def inner(self, wanted: int) -> _Reader:
-        """A reader of what is inside the next value."""
-        return _Reader(self.value(wanted))
-
-    def each(self, wanted: int) -> Iterator[_Reader]:
-        """Readers of what is inside each value up to the end."""
-        while self:
-            yield self.inner(wanted)
-
-    def end(self) -> None:
-        """Nothing must follow."""
-        if self:
-            raise RequestError("it goes on where it should end")
-
-
-def _oid(data: bytes) -> str:
-    if not data or data[-1] >= 0x80:
-        raise RequestError("it has an identifier that is none")
-    numbers, number = [], 0
-    for byte in data:
-        number = number << 7 | byte & 0x7F
-        if byte < 0x80:
-            numbers.append(number)
-            number = 0
-    first = min(numbers[0] // 40, 2)
-    return ".".join(map(str, [first, numbers[0] - 40 * first, *numbers[1:]]))
-
-
-def _decoded(data: bytes, encoding: str) -> str:
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError:
-        raise RequestError("it has a text that is none") from None
-
-
-def _read_subject(reader: _Reader, request: Request) -> None:
-    for names in reader.each(SET):
-        for pair in names.each(SEQUENCE):
-            kind = _oid(pair.value(OID))
-            tag, data = pair.any()
-            pair.end()
-            if tag not in TEXTS:
-                raise RequestError("its subject has a text of an unusual kind")
-            text = _decoded(data, TEXTS[tag])
-            if kind == COMMON_NAME:
-                request.common_names.append(text)
-            elif kind == ORGANIZATION:
-                request.organizations.append(text)
-            else:
-                request.others.append(f"{kind} in its subject")
+def _read_subject(reader: Reader, request: Request) -> None:
+    for kind, text in read_name(reader):
+        if kind == COMMON_NAME:
+            request.common_names.append(text)
+        elif kind == ORGANIZATION:
+            request.organizations.append(text)
+        else:
+            request.others.append(f"{kind} in its subject")
 
 
 def _read_names(data: bytes, request: Request) -> None:
-    outer = _Reader(data)
+    outer = Reader(data)
     names = outer.inner(SEQUENCE)
     outer.end()
     while names:
         tag, value = names.any()
         if tag == DNS_NAME:
-            request.names.append(_decoded(value, "ascii"))
+            request.names.append(decoded(value, "ascii"))
         elif tag == IP_ADDRESS and len(value) in (4, 16):
             request.addresses.append(normal(str(ipaddress.ip_address(value))))
         else:
             request.others.append("a name that is neither a DNS name nor an IP address")
 
 
-def _read_extensions(reader: _Reader, request: Request) -> None:
+def _read_extensions(reader: Reader, request: Request) -> None:
     for extension in reader.each(SEQUENCE):
-        kind = _oid(extension.value(OID))
+        kind = oid(extension.value(OID))
         tag, data = extension.any()
         if tag == BOOLEAN:
             tag, data = extension.any()
         extension.end()
         if tag != OCTETS:
-            raise RequestError("it has an extension that is none")
+            raise DerError("it has an extension that is none")
         if kind == ALTERNATIVE_NAMES:
             _read_names(data, request)
         else:
@@ -243,7 +179,14 @@ def parse_request(pem: str) -> Request:
         data = base64.b64decode("".join(line.strip() for line in lines[1:-1]), validate=True)
     except binascii.Error:
         raise RequestError("it is no PEM of one certificate request") from None
-    request, outer = Request(), _Reader(data)
+    try:
+        return _read_request(data)
+    except DerError as error:
+        raise RequestError(str(error)) from error
+
+
+def _read_request(data: bytes) -> Request:
+    request, outer = Request(), Reader(data)
     whole = outer.inner(SEQUENCE)
     outer.end()
     info = whole.inner(SEQUENCE)
@@ -252,7 +195,7 @@ def parse_request(pem: str) -> Request:
     info.value(SEQUENCE)  # the public key
     if info:
         for attribute in info.inner(ATTRIBUTES).each(SEQUENCE):
-            kind = _oid(attribute.value(OID))
+            kind = oid(attribute.value(OID))
             values = attribute.inner(SET)
             attribute.end()
             if kind != EXTENSION_REQUEST:

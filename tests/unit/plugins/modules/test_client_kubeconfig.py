@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import (
-    client_kubeconfig as client_kubeconfig_utils,
-)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import kubeadm as kubeadm_utils
 from ansible_collections.groundwork.kubernetes.plugins.modules import client_kubeconfig
 from cryptography import x509
@@ -166,10 +163,3 @@ def test_no_control_plane(host: Host) -> None:
     (host.folder / "ca.crt").unlink()
     assert "run this on a control plane" in host.run()["msg"]
     assert host.run(_ansible_check_mode=True)["fingerprint"] == "new"
-
-
-@pytest.mark.parametrize("cut", [0, 3, 40, 200])
-def test_half_a_certificate_is_none(cut: int) -> None:
-    whole = client_kubeconfig_utils.certificates(client().encode())[0]
-    with pytest.raises(client_kubeconfig_utils.KubeconfigError, match="cannot be read"):
-        client_kubeconfig_utils.parse_certificate(whole[:cut])
