@@ -85,6 +85,9 @@ nodes:
     takes_pods:
       description: Whether pods without tolerations may be scheduled to it.
       type: bool
+    repels_pods:
+      description: Why they may not; empty where they may.
+      type: str
     roles:
       description: Its roles. A node that joined as a worker has none.
       type: list
@@ -107,6 +110,7 @@ nodes:
       ready: true
       trouble: ''
       takes_pods: false
+      repels_pods: tainted node-role.kubernetes.io/control-plane
       roles: [control-plane]
       version: v1.36.5
       runtime: containerd://2.3.4

@@ -30,6 +30,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kub
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.objects import (
     Node,
     Pod,
+    listed,
     one_line,
     parse_nodes,
     parse_pods,
@@ -233,7 +234,8 @@ class ClusterChecks(CheckRun):
             replicas=len([node for node in self.nodes if node.takes_pods]),
         )
         if not workload.replicas:
-            return Verdict(False, "no node takes pods: each is not ready, cordoned or tainted")
+            repelling = [f"{node.name} ({node.repels_pods})" for node in self.nodes]
+            return Verdict(False, f"no node takes pods: {listed(repelling)}")
         self.namespace = workload.namespace
         self.kubectl.run("create", "--filename=-", stdin=json.dumps(check_workload.manifests(workload)))
         objects: Optional[Dict[str, Any]] = None

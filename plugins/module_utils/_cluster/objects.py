@@ -14,6 +14,12 @@ ROLE_LABEL = "node-role.kubernetes.io/"
 OLD_CONTROL_PLANE_ROLE = "master"
 # Effects of a taint that keeps pods without a toleration away.
 REPELLING_EFFECTS = ("NoSchedule", "NoExecute")
+# Taints that only say again that a node is cordoned or not ready.
+IMPLIED_TAINTS = (
+    "node.kubernetes.io/unschedulable",
+    "node.kubernetes.io/not-ready",
+    "node.kubernetes.io/unreachable",
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,7 @@ class Node:
     ready: bool
     trouble: str
     takes_pods: bool
+    repels_pods: str
     roles: Tuple[str, ...]
     version: str
     runtime: str
@@ -101,13 +108,18 @@ def parse_node(item: Dict[str, Any]) -> Node:
     ready = condition(item, "Ready")
     state = "NotReady" if ready else "the kubelet has not reported yet"
     why = one_line(": ".join(text for text in (ready.get("reason"), ready.get("message")) if text))
-    repelled = any(taint.get("effect") in REPELLING_EFFECTS for taint in spec.get("taints") or [])
     linux = labels.get("kubernetes.io/os", info.get("operatingSystem", "linux")) == "linux"
+    taints = [taint["key"] for taint in spec.get("taints") or [] if taint.get("effect") in REPELLING_EFFECTS]
+    # A cordon, and a kubelet that is away, come as taints too.
+    reasons = ["" if is_true(item, "Ready") else "not ready", "cordoned" if spec.get("unschedulable") else ""]
+    reasons += [f"tainted {key}" for key in taints if key not in IMPLIED_TAINTS] + ["" if linux else "not Linux"]
+    repels = ", ".join(filter(None, reasons)) or (f"tainted {listed(taints)}" if taints else "")
     return Node(
         name=item["metadata"]["name"],
         ready=is_true(item, "Ready"),
         trouble="" if is_true(item, "Ready") else f"{state} ({why})" if why else state,
-        takes_pods=is_true(item, "Ready") and not spec.get("unschedulable") and not repelled and linux,
+        takes_pods=not repels,
+        repels_pods=repels,
         roles=tuple(sorted(roles)),
         version=info.get("kubeletVersion", ""),
         runtime=info.get("containerRuntimeVersion", ""),

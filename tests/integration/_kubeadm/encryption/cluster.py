@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,14 +153,24 @@ def missing() -> str:
     return ""
 
 
-def play(folder: Path, play: dict[str, Any], hosts: list[str], variables: dict[str, Any]) -> dict[str, Any]:
-    """Run a play with real Ansible on this machine, for hosts that it only has in name; its result."""
+def play(
+    folder: Path, play: dict[str, Any], hosts: list[str], variables: dict[str, Any], absent: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Run a play with real Ansible on this machine, for hosts that it only has in name; its result.
+
+    Args:
+        folder: where its files are.
+        play: the play.
+        hosts: the hosts that take part.
+        variables: given on the command line.
+        absent: hosts of the inventory that do not take part.
+    """
     root = Path(__file__).resolve().parents[4]
     (folder / "play.yml").write_text(
-        json.dumps([{"hosts": "all", "connection": "local", "gather_facts": False, **play}])
+        json.dumps([{"hosts": ":".join(hosts), "connection": "local", "gather_facts": False, **play}])
     )
     (folder / "variables.json").write_text(json.dumps({"ansible_python_interpreter": sys.executable, **variables}))
-    groups = {"kube_control_plane": {"hosts": {host: {} for host in hosts}}}
+    groups = {"kube_control_plane": {"hosts": {host: {} for host in [*hosts, *absent]}}}
     (folder / "hosts.json").write_text(json.dumps({"all": {"children": groups}}))
     environment = {
         **os.environ,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 class Role:
     """The role's tasks before an API server starts, on the folders of the cluster's API servers."""
 
-    def __init__(self, cluster: Cluster, **variables: Any) -> None:
-        self.cluster = cluster
+    def __init__(self, cluster: Cluster, absent: Sequence[str] = (), **variables: Any) -> None:
+        self.cluster, self.absent = cluster, absent
         self.variables = {
             "kubernetes_version": "1.20.2",
             "kubernetes_node_ip": "127.0.0.1",
@@ -66,7 +66,7 @@ class Role:
             {"name": "prepare", "ansible.builtin.include_role": role},
             {"name": "show", "ansible.builtin.debug": {"msg": shown}},
         ]
-        result = play(self.cluster.folder, {"tasks": tasks}, list(self.cluster.servers), self.variables)
+        result = play(self.cluster.folder, {"tasks": tasks}, list(self.cluster.servers), self.variables, self.absent)
         last = result["plays"][0]["tasks"][-1]["hosts"]
         if expect_failure:
             return {host: found.get("msg", "") for host, found in last.items()}
@@ -244,6 +244,7 @@ def test_a_missing_control_plane_stops_a_change(cluster: Cluster) -> None:
     """Neither of the two is touched while another one may be there."""
     role = Role(
         cluster,
+        ["cp-3"],
         **ENCRYPTED,
         control_plane_encryption_rotate=True,
         __control_plane_hosts=[*HOSTS, "cp-3"],

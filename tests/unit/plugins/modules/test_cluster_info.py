@@ -84,6 +84,7 @@ def test_cluster(run_module: Run, monkeypatch: pytest.MonkeyPatch, kubeconfig: s
             "ready": True,
             "trouble": "",
             "takes_pods": True,
+            "repels_pods": "",
             "roles": ["control-plane"],
             "version": "v1.36.5",
             "runtime": "containerd://2.3.4",

@@ -99,7 +99,7 @@ elif what == "--raw" and arguments[2] in faults:
 elif what == "--raw":
     fail(' ("[+]ping ok\\n[-]etcd failed: no\\n")') if "etcd" in faults and "etcd" in arguments[2] else print("ok")
 elif what == "nodes":
-    answer({"items": [node("cp1", [{"effect": "NoSchedule"}]), node("w1"), node("w2")]})
+    answer({"items": [node("cp1", [{"key": "k", "effect": "NoSchedule"}]), node("w1"), node("w2")]})
 elif what == "lease":
     now = "then" if arguments[2] in faults else str(time.time())
     answer({"spec": {"holderIdentity": "cp1", "renewTime": now, "leaseDurationSeconds": 15}})
@@ -271,7 +271,10 @@ def test_a_deployment_that_stays_incomplete(cluster: Cluster) -> None:
 def test_no_node_takes_pods(cluster: Cluster) -> None:
     cluster.breaks("notready:w1", "notready:w2")
     result = cluster.verify()
-    assert "- deployment: no node takes pods" in result["msg"]
+    assert (
+        "- deployment: no node takes pods: cp1 (tainted node-role.kubernetes.io/control-plane), w1 (not ready), "
+        in result["msg"]
+    )
     assert states(result)["exec"] == "skipped"
     assert not any(call.startswith(("create", "delete")) for call in cluster.calls)
 

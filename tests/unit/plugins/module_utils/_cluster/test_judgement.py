@@ -16,10 +16,9 @@ UUID = "9b2f1c6e-3f0a-4f5e-8a53-1d2c3b4a5f60"
 
 
 def node(name: str, ready: bool = True, takes_pods: bool = True) -> Node:
-    trouble = "" if ready else "NotReady"
-    return Node(
-        name, ready, trouble, takes_pods, (), "v1.36.5", "containerd://2.3.4", "Debian", (f"192.0.2.{name[-1]}",)
-    )
+    trouble, repels = "" if ready else "NotReady", "" if takes_pods else "cordoned"
+    address = f"192.0.2.{name[-1]}"
+    return Node(name, ready, trouble, takes_pods, repels, (), "v1.36.5", "containerd://2.3.4", "Debian", (address,))
 
 
 def pod(name: str, on: str, ready: bool = True) -> Pod:

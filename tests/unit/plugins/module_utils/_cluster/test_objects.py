@@ -214,3 +214,28 @@ def test_summary() -> None:
         "cp1       control-plane  Ready     v1.36.5  192.0.2.1  containerd://2.3.4  Debian GNU/Linux 12 (bookworm)",
         "worker-2  worker         NotReady  v1.36.5  192.0.2.1  containerd://2.3.4  Debian GNU/Linux 12 (bookworm)",
     ]
+
+
+UNSCHEDULABLE = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+PRESSURE = {"key": "node.kubernetes.io/disk-pressure", "effect": "NoSchedule"}
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        pytest.param(node(), "", id="nothing"),
+        pytest.param(node(spec={"taints": [PRESSURE]}), "tainted node.kubernetes.io/disk-pressure", id="pressure"),
+        pytest.param(
+            node(spec={"unschedulable": True, "taints": [UNSCHEDULABLE, PRESSURE]}),
+            "cordoned, tainted node.kubernetes.io/disk-pressure",
+            id="cordon and pressure",
+        ),
+        pytest.param(
+            node(spec={"taints": [UNSCHEDULABLE]}), "tainted node.kubernetes.io/unschedulable", id="a taint left over"
+        ),
+        pytest.param(node(status={"conditions": UNKNOWN}), "not ready", id="not ready"),
+        pytest.param(node(metadata={"labels": {"kubernetes.io/os": "windows"}}), "not Linux", id="windows"),
+    ],
+)
+def test_why_a_node_repels_pods(item: dict[str, Any], reason: str) -> None:
+    assert objects.parse_node(item).repels_pods == reason
