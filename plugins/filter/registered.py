@@ -30,10 +30,14 @@ options:
     description: Gives a dictionary of the results by their hosts, in place of a list.
     type: bool
     default: false
+  of_loop:
+    description: Gives the results for all items of the task's loop in one list, and O(having) is asked of each of them.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
-- name: Show what whichever host asked was told
+- name: Show the answer that whichever host asked has got
   ansible.builtin.debug:
     msg: "{{ ansible_play_hosts_all | groundwork.kubernetes.registered(hostvars, 'answer') | first }}"
 """
@@ -46,9 +50,19 @@ _value:
 
 
 def registered(
-    hosts: Any, hostvars: Any, variable: str, having: Optional[str] = None, by_host: bool = False
+    hosts: Any,
+    hostvars: Any,
+    variable: str,
+    having: Optional[str] = None,
+    *,
+    by_host: bool = False,
+    of_loop: bool = False,
 ) -> Union[List[Any], Dict[str, Any]]:
     """The values of those hosts that have it."""
+    if of_loop:
+        loops: List[Any] = list(registered(hosts, hostvars, variable, "results"))
+        passes = [item for loop in loops for item in loop["results"]]
+        return [item for item in passes if having is None or having in item]
     known = inventory_of(hostvars)
     results = {
         host: known[host][variable]

@@ -50,7 +50,7 @@ SIGNED = {"state": "good", "key": KEY, "fingerprint": "SHA256:abc", "message": "
 
 TOLD = {
     "backup": "{{ [__backup_untrusted] * (__backup_unknown + __backup_unknown_key) | length }}",
-    "verify": "{{ __verify_backup_signed }}",
+    "verify": "{{ __verify_backup.signed }}",
 }
 
 
