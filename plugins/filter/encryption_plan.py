@@ -28,7 +28,7 @@ description:
   - Compares what each API server reads with what is asked for, and gives the configurations between the two.
   - After each step, every API server can read all that any of them may have written.
     Turning encryption on, another provider, other keys, other resources and turning it off are all done this way.
-  - How far an interrupted change got is told from the configurations alone, so the next plan goes on from there.
+  - How far an interrupted change got is seen from the configurations alone, so the next plan goes on from there.
   - Nothing is removed before everything has been written anew.
   - The result holds keys. Tasks that use it need C(no_log).
 positional: hosts

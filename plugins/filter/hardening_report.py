@@ -23,7 +23,7 @@ options:
     type: dict
     required: true
   strict:
-    description: Whether what is promised and cannot be told counts as missing, too.
+    description: Whether what is promised and cannot be checked counts as missing, too.
     type: bool
     default: true
 """

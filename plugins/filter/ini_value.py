@@ -26,7 +26,7 @@ options:
     required: true
 seealso:
   - name: rclone's configuration
-    description: What its remotes are told.
+    description: What its remotes are configured with.
     link: https://rclone.org/docs/#config-file
 """
 

@@ -54,7 +54,7 @@ _value:
 """
 
 
-def _told(variables: Mapping[str, Any], name: str) -> str:
+def _given(variables: Mapping[str, Any], name: str) -> str:
     """A variable as text; empty where it is not set, or depends on what the host says."""
     try:
         text = str(variables.get(name) or "")
@@ -71,10 +71,10 @@ def known_nodes(hosts: Any, hostvars: Any, more: Any = None) -> List[Dict[str, A
     nodes, inventory = [], inventory_of(hostvars, facts=False)
     for host in hosts:
         variables = inventory[host]
-        own = split_addresses(_told(variables, "kubernetes_node_ip") or _told(variables, "ansible_host") or host)
+        own = split_addresses(_given(variables, "kubernetes_node_ip") or _given(variables, "ansible_host") or host)
         if not all(map(is_address, own)):
             continue
-        name = _told(variables, "kubernetes_node_name") or host
+        name = _given(variables, "kubernetes_node_name") or host
         further = [str(text) for text in (more or {}).get(name) or []]
         nodes.append(
             {

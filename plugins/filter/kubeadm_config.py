@@ -113,7 +113,7 @@ def kubeadm_config(documents: Any, version: Any) -> str:
 
 
 def kubeadm_skip_phases(documents: Any, version: Any) -> List[str]:
-    """The phases that kubeadm must be told on its command line to skip."""
+    """The phases that kubeadm's command line has to skip."""
     phases: List[str] = _call(skip_phases, "kubeadm_skip_phases", documents, version)
     return phases
 

@@ -30,7 +30,7 @@ options:
   wait_timeout:
     description:
       - Seconds to wait until CoreDNS and kube-proxy run on the nodes that are ready. What does not run then is no
-        error, but is told in RV(unready), in RV(summary), and in a warning.
+        error, but is reported in RV(unready), in RV(summary), and in a warning.
       - It does not wait in check mode.
     type: int
     default: 0

@@ -178,8 +178,8 @@ def upload_certificates(module: AnsibleModule) -> str:
     kubeadm chooses the key, so that it is on no command line.
     """
     kubeadm = Kubeadm(module, UPLOAD_TIMEOUT)
-    said = kubeadm.run("init", "phase", "upload-certs", "--upload-certs", f"--config={module.params['config']}")
-    found = re.search(r"^[0-9a-f]{64}$", said, re.MULTILINE)
+    output = kubeadm.run("init", "phase", "upload-certs", "--upload-certs", f"--config={module.params['config']}")
+    found = re.search(r"^[0-9a-f]{64}$", output, re.MULTILINE)
     if not found:
         raise TokenError("kubeadm init phase upload-certs printed no certificate key")
     return found.group()

@@ -22,7 +22,7 @@ description:
   - Nothing is changed where something stands in the way, such as a line of fstab that has no meaning or swap that does
     not fit into memory. The message lists all of it.
   - Without systemd, or while it is not running (a container, an image being built), the same files are written and
-    systemd is not told to read them.
+    systemd does not read them again.
 options:
   state:
     description:

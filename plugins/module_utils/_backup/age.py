@@ -5,7 +5,7 @@
 
 An age file is a text header with a stanza for each recipient and a line that begins with ``---``, then a nonce and the
 content in chunks, each with a tag of its own (the age file format, C2SP's age.md). So the size of what was encrypted
-follows from the size of the file, and a file cut at any place is told from a whole one without the private key.
+follows from the size of the file, and a file cut at any place is known from a whole one without the private key.
 """
 
 from __future__ import annotations

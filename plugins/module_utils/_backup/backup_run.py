@@ -271,7 +271,7 @@ class BackupRun:
         }
 
     def _write_metrics(self, ok: bool, skipped: bool) -> None:
-        """Tell Prometheus; that it cannot be told is no reason to lose a backup."""
+        """Write the metrics for Prometheus; that they cannot be written is no reason to lose a backup."""
         target = self.options["metrics_file"]
         if not target or not CLUSTER.fullmatch(self.cluster):
             return

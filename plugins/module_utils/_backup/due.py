@@ -86,5 +86,5 @@ class DueCheck:
         try:
             self.lock.record(Record(self.host, os.path.basename(path), made))
         except EtcdError as error:
-            self.module.warn(f"the other hosts were not told of the backup, and may make one more: {error}")
+            self.module.warn(f"the backup could not be recorded for the other hosts, which may make one more: {error}")
         self.newest_anywhere = made

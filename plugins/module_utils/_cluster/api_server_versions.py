@@ -22,7 +22,7 @@ GRACE = 1.0
 
 @dataclass(frozen=True)
 class ApiServer:
-    """What an API server said: its version such as 1.36.5, or why it did not."""
+    """What an API server answered: its version such as 1.36.5, or why it did not."""
 
     server: str
     version: str

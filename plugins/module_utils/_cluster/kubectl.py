@@ -21,7 +21,7 @@ PAUSE = 2.0
 
 
 class KubectlError(Exception):
-    """kubectl failed; the message is what it said."""
+    """kubectl failed; the message is its output."""
 
     def __init__(self, command: List[str], rc: int, stderr: str) -> None:
         self.command, self.rc, self.stderr = command, rc, stderr.strip()
@@ -29,7 +29,7 @@ class KubectlError(Exception):
 
     @property
     def not_found(self) -> bool:
-        """Whether the API server said that there is no such object."""
+        """Whether the API server has no such object."""
         return "(NotFound)" in self.stderr
 
 

@@ -68,9 +68,9 @@ class ConcurrentKubectl(Kubectl):
             except subprocess.TimeoutExpired:
                 raise KubectlError(list(arguments), TIMED_OUT, f"no answer within {seconds:.0f} s") from None
         if process.returncode not in ok:
-            # What a command in a pod said may stand on both.
-            said = [err, out] if arguments[0] == "exec" else [err or out]
-            message = b"\n".join(part for part in said if part).decode("utf-8", "replace")
+            # The output of a command in a pod may stand on both.
+            outputs = [err, out] if arguments[0] == "exec" else [err or out]
+            message = b"\n".join(part for part in outputs if part).decode("utf-8", "replace")
             raise KubectlError(list(arguments), process.returncode, message)
         return out.decode("utf-8", "replace")
 
@@ -79,7 +79,7 @@ class ConcurrentKubectl(Kubectl):
         """A local port that leads to a port of a pod, as long as the context lasts.
 
         Raises:
-            ProbeError: that of the context, with what kubectl said of it.
+            ProbeError: that of the context, with kubectl's output.
         """
         arguments = ("port-forward", f"--namespace={namespace}", "--address=127.0.0.1", f"pod/{pod}", f":{port}")
         with self._process(arguments, False) as process:
@@ -88,8 +88,8 @@ class ConcurrentKubectl(Kubectl):
                 yield local_port
             except ProbeError as error:
                 process.kill()
-                said = process.communicate()[1].decode("utf-8", "replace").strip()
-                raise ProbeError(f"{error}; kubectl port-forward: {said}" if said else str(error)) from error
+                output = process.communicate()[1].decode("utf-8", "replace").strip()
+                raise ProbeError(f"{error}; kubectl port-forward: {output}" if output else str(error)) from error
 
     @contextmanager
     def _process(self, arguments: Tuple[str, ...], feed: bool) -> Iterator[subprocess.Popen[bytes]]:
@@ -117,13 +117,13 @@ class ConcurrentKubectl(Kubectl):
     def _forwarded_port(self, process: subprocess.Popen[bytes], arguments: Tuple[str, ...]) -> int:
         stdout: IO[bytes] = cast("IO[bytes]", process.stdout)
         until = time.monotonic() + min(float(self.call_seconds), self.seconds_left)
-        said = b""
+        output = b""
         while time.monotonic() < until:
             if not select.select([stdout], [], [], until - time.monotonic())[0]:
                 break
             part = os.read(stdout.fileno(), 4096)
-            said += part
-            found = FORWARDING.search(said.decode("utf-8", "replace"))
+            output += part
+            found = FORWARDING.search(output.decode("utf-8", "replace"))
             if found:
                 return int(found.group(1))
             if not part:

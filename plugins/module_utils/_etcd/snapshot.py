@@ -5,7 +5,7 @@
 
 A database is whole pages, so a file ends in a hash if and only if its size is 32 above a multiple of 512
 (etcd, etcdutl/snapshot/v3_snapshot.go). How large the database must be stands in its two meta pages
-(bbolt, internal/common/meta.go), so that a file cut short is told from one whose bytes changed.
+(bbolt, internal/common/meta.go), so that a file cut short differs from one whose bytes changed.
 """
 
 from __future__ import annotations

@@ -64,11 +64,11 @@ class Verdict:
 class Check:
     """What an item asks for."""
 
-    # Whether the item is fulfilled where nothing is said of it.
+    # Whether the item is fulfilled where it is not set.
     absent_passes = False
 
     def look(self, found: Found) -> Verdict:
-        """Judge; ABSENT where nothing is said of it."""
+        """Judge; ABSENT where it is not set."""
         raise NotImplementedError
 
 
@@ -325,7 +325,7 @@ class Item:
         title: what it asks for.
         part: of the cluster that is looked at.
         by: why it holds.
-        check: how that is told.
+        check: how that is found.
     """
 
     number: str

@@ -1,7 +1,7 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The items of the CIS Kubernetes Benchmark, version 1.11, that can be told from what runs on hosts.
+"""The items of the CIS Kubernetes Benchmark, version 1.11, that can be checked on what runs on hosts.
 
 C(docs/hardening.md) lists these and all others, with the reasons.
 """

@@ -200,7 +200,7 @@ def failed_checks(stderr: str) -> Dict[str, str]:
 
 
 def explain(command: str, rc: int, stdout: str, stderr: str, timeout: int) -> KubeadmError:
-    """The error for a failed call: the checks that failed, or the end of what kubeadm said."""
+    """The error for a failed call: the checks that failed, or the end of kubeadm's output."""
     if rc in TIMED_OUT:
         return KubeadmError(
             f"kubeadm {command} did not finish within {timeout} seconds and was stopped. "
@@ -216,9 +216,9 @@ def explain(command: str, rc: int, stdout: str, stderr: str, timeout: int) -> Ku
         error.untouched = True
         return error
     noise = re.compile(r"^(\s*$|To see the stack trace|[IW]\d{4} )")
-    said = [line for line in (stderr or stdout).splitlines() if not noise.match(line)]
+    lines = [line for line in (stderr or stdout).splitlines() if not noise.match(line)]
     error = KubeadmError(
-        f"kubeadm {command} failed with exit code {rc}:\n" + "\n".join(said[-10:]) + "\n"
+        f"kubeadm {command} failed with exit code {rc}:\n" + "\n".join(lines[-10:]) + "\n"
         "If this does not tell why, see 'journalctl -u kubelet' and 'crictl ps -a' on the host. Run again to resume."
     )
     error.untouched = "error execution phase preflight" in stderr

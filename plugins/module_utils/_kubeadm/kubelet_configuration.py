@@ -231,7 +231,7 @@ class KubeletConfig:
         return True
 
     def not_stored(self, patched: bool, before: Optional[Document] = None) -> List[Path]:
-        """The fields that the file lacks; none where that cannot be told.
+        """The fields that the file lacks; none where that is not known.
 
         Args:
             patched: whether the host's patch is in the file.

@@ -286,7 +286,7 @@ def convert(documents: List[Any], version: str) -> List[Document]:
 
 
 def skip_phases(documents: List[Any], version: str) -> List[str]:
-    """The phases that kubeadm must be told on its command line to skip.
+    """The phases that kubeadm's command line has to skip.
 
     These are all that are to be skipped, since the option replaces what the configuration says: the
     C(skipPhases) of the documents and, before v1beta4, the add-ons that are disabled.

@@ -45,7 +45,7 @@ def report(results: Mapping[str, Iterable[Mapping[str, Any]]], *, strict: bool =
 
     Args:
         results: what the module hardening_info found, by host.
-        strict: whether what is promised and cannot be told is missing, too.
+        strict: whether what is promised and cannot be checked is missing, too.
     """
     by_number: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
     for host, found in results.items():
