@@ -1,7 +1,8 @@
 """Fills plugins/plugin_utils/_host/digests.yml with the digests that upstream publishes beside its releases.
 
 .venv/bin/python tests/digests.py [PROGRAM=VERSION ...]: the programs of digests.yml, or kubernetes for three of them.
-Without any, all programs in the roles' own versions. A digest that is known and differs is never replaced.
+Without any, all programs in every version that the roles choose for some minor version of Kubernetes.
+A digest that is known and differs is never replaced.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.downlo
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.unpacking import ArtifactError  # noqa: E402
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import digests  # noqa: E402
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import argument_specs  # noqa: E402
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm import releases  # noqa: E402
 
 KUBERNETES = [program for program, variables in digests.PROGRAMS.items() if variables is digests.KUBERNETES]
 KUBERNETES_URL = (
@@ -118,19 +120,25 @@ def _expand(text: str, variables: Mapping[str, Any]) -> str:
     """A default with all that it refers to, at any depth."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 (no markup)
     environment.filters["dirname"] = posixpath.dirname
+    environment.filters["groundwork.kubernetes.kubernetes_release"] = releases.release
     while "{{" in text:
         text = environment.from_string(text).render(variables)
     return text
 
 
 def wanted(arguments: list[str], defaults: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Programs and versions, of PROGRAM=VERSION; the roles' own where nothing is given.
+    """Programs and versions, of PROGRAM=VERSION; those that the roles choose for any minor where nothing is given.
 
     Raises:
         DigestsError: for what is something else.
     """
     if not arguments:
-        return [(program, str(defaults[names.version])) for program, names in digests.PROGRAMS.items()]
+        chosen = (
+            (program, _expand(str(defaults[names.version]), {**defaults, "kubernetes_version": minor}))
+            for program, names in digests.PROGRAMS.items()
+            for minor in releases.minors()
+        )
+        return list(dict.fromkeys(chosen))
     found = []
     for argument in arguments:
         name, _equals, version = argument.partition("=")

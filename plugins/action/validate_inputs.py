@@ -69,6 +69,7 @@ class ActionModule(ActionBase):
         known = argument_specs.defaults(specs)
         values, problems = template_variables(self._loader, {**known, **raw}, known)
         values = {variable: value for variable, value in values.items() if variable in raw or value is not None}
+        values = {**argument_specs.following(specs, values.get("kubernetes_version")), **values}
         facts = raw.get("ansible_facts", {})
         missing = []
         if problems and not {"default_ipv4", "architecture"} <= facts.keys():

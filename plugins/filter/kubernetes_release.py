@@ -48,6 +48,34 @@ _value:
       description: Tag of the sandbox image.
       type: str
       sample: 3.10.2
+    crictl_version:
+      description: The release of crictl.
+      type: str
+      sample: 1.36.0
+    etcd_version:
+      description: The newest release of the minor version of etcd that kubeadm runs.
+      type: str
+      sample: 3.6.15
+    etcd_minimum:
+      description: The oldest etcd on hosts of its own that kubeadm accepts.
+      type: str
+      sample: 3.5.24
+    containerd_version:
+      description: The release of containerd.
+      type: str
+      sample: 2.3.4
+    containerd_recommended:
+      description: The oldest release of each minor version of containerd that containerd recommends.
+      type: list
+      elements: str
+    runc_version:
+      description: The release of runc.
+      type: str
+      sample: 1.4.3
+    cni_plugins_version:
+      description: The release of the reference CNI plugins.
+      type: str
+      sample: 1.9.1
     control_plane_labels:
       description: Keys of the labels that kubeadm gives a control plane.
       type: list
@@ -89,7 +117,7 @@ def kubernetes_release(version: Any) -> Dict[str, Any]:
     try:
         return release(version)
     except ReleaseError as error:
-        raise AnsibleFilterError(str(error)) from error
+        raise AnsibleFilterError(f"kubernetes_release: {error}") from error
 
 
 class FilterModule:

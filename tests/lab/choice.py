@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .download import archives
 from .kubernetes import SOURCE_VERSION, missing
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
-# The collection's variable of each version, and the defaults of the roles that have it.
+RELEASES = ROLES.parent / "plugins" / "plugin_utils" / "_kubeadm" / "releases.py"
+# The collection's variable of each version.
 VERSIONS = {
     "kubernetes": "kubernetes_version",
     "crictl": "kubernetes_crictl_version",
@@ -20,7 +23,6 @@ VERSIONS = {
     "cni_plugins": "container_runtime_cni_plugins_version",
     "etcd": "etcd_version",
 }
-DEFAULTS = ("kubernetes/defaults/main.yml", "container_runtime/defaults/main/main.yml", "etcd/defaults/main/main.yml")
 # What Debian's packages and the stand-in of crictl give. Kubelets before 1.26 and containerd 2 have no CRI in common.
 DEBIAN = {"containerd": "1.6.20", "etcd": "3.4.23", "runc": "1.1.5", "cni_plugins": "1.1.1", "crictl": "0.0.1"}
 DEBIAN_SINCE_1_26 = {**DEBIAN, "containerd": "2.1.9", "etcd": "3.5.30"}
@@ -34,16 +36,30 @@ class Choice:
     why: str = ""
 
 
-def defaults() -> dict[str, str]:
-    """The roles' own versions, by part."""
-    text = "\n".join((ROLES / path).read_text() for path in DEFAULTS)
-    found = {}
-    for part, variable in VERSIONS.items():
-        match = re.search(rf"^{variable}: *v?'?([\d.]+)", text, re.MULTILINE)
-        if not match:
-            raise RuntimeError(f"no role has a default of {variable}")
-        found[part] = match[1]
-    return found
+def default_kubernetes() -> str:
+    """The collection's own version of Kubernetes."""
+    text = (ROLES / "kubernetes" / "defaults" / "main.yml").read_text()
+    match = re.search(r"^kubernetes_version: *([\d.]+)$", text, re.MULTILINE)
+    if not match:
+        raise RuntimeError("the role kubernetes has no default of kubernetes_version")
+    return match[1]
+
+
+def defaults(kubernetes: str = "") -> dict[str, str]:
+    """The roles' own versions by part, as they belong to a version of Kubernetes."""
+    kubernetes = kubernetes or default_kubernetes()
+    release = _releases().release(kubernetes)
+    return {part: kubernetes if part == "kubernetes" else release[f"{part}_version"] for part in VERSIONS}
+
+
+def _releases() -> Any:
+    """The collection's module; read when it is needed, because make clean runs without the YAML library."""
+    spec = importlib.util.spec_from_file_location("releases", RELEASES)
+    if spec is None or spec.loader is None:
+        raise RuntimeError(f"{RELEASES} cannot be read")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def choose(given: Mapping[str, str], remembered: Mapping[str, str], cache: Path, fault: Callable[[], str]) -> Choice:
@@ -55,10 +71,10 @@ def choose(given: Mapping[str, str], remembered: Mapping[str, str], cache: Path,
         cache: the folder of what was built and fetched.
         fault: asks whether upstream can be reached; says why it can't, empty where it can.
     """
-    ours, why = defaults(), ""
+    why = ""
     kubernetes = given.get("kubernetes") or remembered.get("kubernetes")
     if not kubernetes:
-        kubernetes = ours["kubernetes"]
+        kubernetes = default_kubernetes()
         if missing(cache, kubernetes) and (reason := fault()):
             kubernetes = SOURCE_VERSION
             why = f"upstream's files cannot be had ({reason}): Kubernetes {kubernetes}, built from Debian's source"
@@ -66,6 +82,7 @@ def choose(given: Mapping[str, str], remembered: Mapping[str, str], cache: Path,
         remembered = {}  # what is asked for is not that lab
     chosen = {"kubernetes": kubernetes}
     old = int(kubernetes.split(".")[1]) < 26
+    ours = {} if old else defaults(kubernetes)
     for part, packaged in (DEBIAN if old else DEBIAN_SINCE_1_26).items():
         version = given.get(part) or remembered.get(part)
         if not version:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .choice import VERSIONS, Choice, choose, defaults
+from .choice import VERSIONS, Choice, choose, default_kubernetes
 from .download import Upstream, fault
 from .rootfs import SUITES
 
@@ -79,7 +79,7 @@ class Settings:
     def choice(self) -> Choice:
         """The versions, chosen when they are needed for the first time: that may ask upstream."""
         remembered = {part: self.remembered.get(variable, "") for part, variable in VERSIONS.items()}
-        return choose(self.given, remembered, self.cache, lambda: fault(Upstream(), defaults()["kubernetes"]))
+        return choose(self.given, remembered, self.cache, lambda: fault(Upstream(), default_kubernetes()))
 
     @property
     def upgrades(self) -> list[Settings]:

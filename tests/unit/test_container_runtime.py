@@ -24,6 +24,7 @@ SHARED: dict[str, Any] = {
 }
 HOSTS: dict[str, dict[str, Any]] = {
     "containerd-2": {},
+    "old": {"kubernetes_version": "1.20.2"},
     "containerd-1": {"container_runtime_containerd_version": "1.7.34"},
     "package-1": {
         "container_runtime_install_method": "package",
@@ -143,6 +144,17 @@ def test_downloads_that_the_release_knows_need_no_checksum_file(rendered: dict[s
     assert all(value.startswith("sha256:") for value in checksums.values())
     unknown = rendered["containerd-1"]["artifacts"]["containerd"]
     assert unknown["checksum"] == unknown["url"] + ".sha256sum"
+
+
+def test_the_runtime_follows_the_minor(rendered: dict[str, dict[str, Any]]) -> None:
+    urls = {name: item["url"].rpartition("/download/")[2] for name, item in rendered["old"]["artifacts"].items()}
+    assert urls == {
+        "containerd": "v1.7.34/containerd-1.7.34-linux-amd64.tar.gz",
+        "runc": "v1.3.6/runc.amd64",
+        "cni-plugins": "v1.9.1/cni-plugins-linux-amd64-v1.9.1.tgz",
+    }
+    config = tomllib.loads(rendered["old"]["/etc/containerd/config.toml"])
+    assert config["plugins"]["io.containerd.grpc.v1.cri"]["sandbox_image"] == "registry.k8s.io/pause:3.2"
 
 
 OPEN_MIRRORS = [

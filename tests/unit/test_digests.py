@@ -15,6 +15,7 @@ import pytest
 import yaml
 from ansible_collections.groundwork.kubernetes.plugins.filter.pinned_checksum import pinned_checksum
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import digests as shipped
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import minors, release
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -152,12 +153,17 @@ def test_arguments(upstream: Upstream, data: Path, argument: str) -> None:
     assert upstream.requests == []
 
 
-def test_without_arguments_it_is_the_versions_of_the_roles() -> None:
+def test_without_arguments_it_is_every_version_that_the_roles_choose() -> None:
     upstream = digests.Upstream()
     releases = list(upstream.releases(digests.wanted([], upstream.defaults)))
     assert {release.program for release in releases} == set(shipped.PROGRAMS)
     defaults = yaml.safe_load((ROOT / "roles/kubernetes/defaults/main.yml").read_text())
     assert {release.version for release in releases if release.program == "kubelet"} == {defaults["kubernetes_version"]}
+    assert len(releases) == len(set(releases))
+    table = [release(minor) for minor in minors()]
+    for program, key in (("crictl", "crictl"), ("etcd", "etcd"), ("containerd", "containerd"), ("runc", "runc")):
+        wanted = {row[f"{key}_version"] for row in table}
+        assert {one.version for one in releases if one.program == program} == wanted, program
     assert all(release.url.startswith("https://") and "{" not in release.url for release in releases)
 
 

@@ -25,6 +25,8 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.mode
     HostInput,
     Inputs,
 )
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import minors as known_minors
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import release
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -248,6 +250,17 @@ def test_versions_are_those_of_the_code() -> None:
     assert f"from {releases['oldest']} to {releases['newest']}." in troubleshooting
     requires = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["requires_ansible"]
     assert f"ansible-core>={requires.removeprefix('>=').removesuffix('.0')}" in README.read_text()
+
+
+def test_the_versions_that_belong_together_are_those_of_the_data() -> None:
+    found = {}
+    for minors, *versions in rows(section(ROOT / "docs" / "configuration.md", "Versions that belong together")):
+        if match := re.fullmatch(r"1\.(\d+)(?: to 1\.(\d+))?", minors):
+            last = int(match[2] or match[1])
+            found.update({f"1.{minor}": versions for minor in range(int(match[1]), last + 1)})
+    named = ("etcd_version", "containerd_version", "runc_version")
+    assert found == {minor: [release(minor)[name] for name in named] for minor in known_minors()}
+    assert {release(minor)["cni_plugins_version"] for minor in known_minors()} == {"1.9.1"}
 
 
 FACTS = {"default_ipv4": {}, "architecture": "x86_64", "os_family": "Debian", "pkg_mgr": "apt"}

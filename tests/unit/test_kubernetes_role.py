@@ -12,6 +12,7 @@ FACTS = {"architecture": "x86_64", "pkg_mgr": "apt"}
 SHOWN = {"artifacts": "{{ __kubernetes_artifacts }}", "repository": "{{ __kubernetes_package_repository }}"}
 HOSTS: dict[str, dict[str, Any]] = {
     "unknown": {"kubernetes_version": "1.36.99"},
+    "another minor": {"kubernetes_version": "1.35.9"},
     "own": {
         "kubernetes_version": "1.36.99",
         "kubernetes_digests": {"kubelet": {"1.36.99": {"amd64": OWN}}},
@@ -39,6 +40,14 @@ def test_checksums(rendered: dict[str, dict[str, Any]]) -> None:
     }
     # That of the release.
     assert found["own"]["crictl"].startswith("sha256:")
+
+
+def test_what_follows_the_minor(rendered: dict[str, dict[str, Any]]) -> None:
+    other = rendered["another minor"]
+    crictl = next(item for item in other["artifacts"] if item["name"] == "crictl")
+    assert crictl["url"].endswith("/v1.35.0/crictl-v1.35.0-linux-amd64.tar.gz")
+    assert crictl["checksum"].startswith("sha256:")
+    assert other["repository"]["url"] == "https://pkgs.k8s.io/core:/stable:/v1.35/deb/"
 
 
 def test_the_repository_has_upstreams_key(rendered: dict[str, dict[str, Any]]) -> None:

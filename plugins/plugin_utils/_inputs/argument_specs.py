@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,14 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import WARNING, Fault
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs, Specs
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import ReleaseError, release
 
 # How similar the rest of a name (after the role's prefix) is to a variable's.
 SURELY_MEANT, PERHAPS_MEANT = 0.85, 0.6
 # Prefixes that other people's variables are likely to have: those are only reported when they resemble one of ours.
 COMMON_PREFIXES = ("backup_", "endpoint_", "verify_", "worker_")
+# A default that belongs to Kubernetes' version.
+FOLLOWS = re.compile(r"{{ \(kubernetes_version \| groundwork\.kubernetes\.kubernetes_release\)\.(\w+) }}")
 # Kubespray's names: its inventories work, its variables do not.
 FOREIGN_VARIABLES = {
     "kube_version": "kubernetes_version",
@@ -51,6 +55,17 @@ def defaults(specs: Specs) -> dict[str, Any]:
     return plain
 
 
+def following(specs: Specs, version: Any) -> dict[str, Any]:
+    """The defaults that belong to a version of Kubernetes; none where that is no version."""
+    try:
+        belonging = release(str(version))
+    except ReleaseError:
+        return {}
+    defaults = {name: str(spec.get("default")) for options in specs.values() for name, spec in options.items()}
+    found = {name: FOLLOWS.fullmatch(default) for name, default in defaults.items()}
+    return {name: belonging[match[1]] for name, match in found.items() if match}
+
+
 def types(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
     """Types and choices, by the roles' argument specs."""
     for role, options in inputs.specs.items():
@@ -73,6 +88,9 @@ def types(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
 def undefined(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
     """Values whose template failed."""
     for variable, problem in sorted(host.problems.items()):
+        # Versions that follow kubernetes_version, and what is made of them: that variable itself is judged elsewhere.
+        if "kubernetes_release" in problem:
+            continue
         text = f"{variable} cannot be evaluated: {problem}; correct its value or define what it refers to"
         yield host.fault("value-undefined", text)
 

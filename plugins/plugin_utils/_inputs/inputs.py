@@ -49,6 +49,8 @@ HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
     downloads.sources,
     downloads.digest_forms,
     versions.runtime,
+    versions.crictl,
+    versions.etcd,
     hardening.control_plane,
     hardening.default_deny,
     kubeadm.kubeadm_fields,

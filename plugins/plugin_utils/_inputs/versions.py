@@ -1,19 +1,22 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judges kubernetes_version, and what must fit it: kube-proxy's mode, the container runtime, other hosts."""
+"""Judges kubernetes_version, and what must fit it: kube-proxy's mode, container runtime, crictl, etcd, other hosts."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import WARNING, Fault
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.kubelet_versions import older_minors
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
     CONTROL_PLANE,
+    ETCD,
     HostInput,
     Inputs,
+    runs_kubelet,
     version_tuple,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import ReleaseError, release
@@ -28,7 +31,7 @@ IPVS_DEPRECATED_SINCE = 35
 def version(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
     """kubernetes_version: its form, and whether the collection covers it."""
     value = host.text("kubernetes_version")
-    if not value:
+    if host.values.get("kubernetes_version") is None:
         return
     if not VERSION.fullmatch(value):
         yield host.fault(
@@ -74,9 +77,90 @@ def runtime(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
             f"{variable} {containerd} lacks CRI v1alpha2, the only one that the kubelet of {kubernetes} speaks; use 1.7"
         )
         yield host.fault("runtime-unsupported", text)
-    elif version_tuple(containerd) < (1, 6) and minor >= CRI_V1_ONLY_SINCE:
+        return
+    if version_tuple(containerd) < (1, 6) and minor >= CRI_V1_ONLY_SINCE:
         text = f"{variable} {containerd} lacks CRI v1, the only one that the kubelet of {kubernetes} speaks; use 2.x"
         yield host.fault("runtime-unsupported", text)
+        return
+    lines: list[str] = (_release(host) or {}).get("containerd_recommended", [])
+    if not _recommended(containerd, lines):
+        text = (
+            f"{variable} {containerd} is not among those that containerd recommends for {kubernetes}: from "
+            f"{', '.join(lines)} on within their minor versions, or a newer one; leave it unset"
+        )
+        yield host.fault("runtime-unsupported", text, WARNING)
+
+
+def _recommended(containerd: str, lines: list[str]) -> bool:
+    """Whether a version is one of the minor versions that are listed, or newer than all of them."""
+    number = _number(containerd)
+    same = [_number(line) for line in lines if version_tuple(line) == version_tuple(containerd)]
+    return number >= same[0] if same else all(number > _number(line) for line in lines)
+
+
+def crictl(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """Whether a version of crictl that the user sets is near that of Kubernetes."""
+    variable = "kubernetes_crictl_version"
+    wanted, found = _release(host), host.text(variable)
+    if not wanted or not found or host.text("kubernetes_install_method") != "binary":
+        return
+    (major, minor), (ours, of_kubernetes) = version_tuple(found), version_tuple(wanted["minor"])
+    if runs_kubelet(inputs.roles_of(host.name)) and (major != ours or abs(minor - of_kubernetes) > 1):
+        text = (
+            f"{variable} {found} is more than one minor version away from Kubernetes {host.text('kubernetes_version')}"
+            f"; use {wanted['crictl_version']}, or leave it unset"
+        )
+        yield host.fault("crictl-skew", text, WARNING)
+
+
+def etcd(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """Whether a version of etcd that the user sets fits: of members, or of the tools on control planes."""
+    variable, name = "etcd_version", "etcd-unsupported"
+    wanted, found = _release(host), host.text(variable)
+    if not wanted or not found or ETCD not in inputs.roles_of(host.name) or not inputs.members(CONTROL_PLANE):
+        return
+    kubernetes, ours = f"Kubernetes {host.text('kubernetes_version')}", version_tuple(wanted["etcd_version"])
+    minor = ".".join(map(str, ours))
+    if inputs.stacked:
+        if version_tuple(found) != ours and not _own_etcd_image(host):
+            text = (
+                f"{variable} {found} gives control planes tools of another minor version than the etcd {minor} that "
+                f"kubeadm of {kubernetes} runs, and backups and restores need the same; leave it unset"
+            )
+            yield host.fault(name, text, WARNING)
+    elif _number(found) < _number(wanted["etcd_minimum"]):
+        text = (
+            f"{variable} {found} is older than {wanted['etcd_minimum']}, the oldest that kubeadm of {kubernetes} "
+            f"accepts; use {wanted['etcd_version']}"
+        )
+        yield host.fault(name, text)
+    elif version_tuple(found) > ours:
+        text = (
+            f"{variable} {found} is newer than the etcd {minor} that kubeadm of {kubernetes} brings; "
+            f"stay with {minor} where that is what the members run"
+        )
+        yield host.fault(name, text, WARNING)
+
+
+def _own_etcd_image(host: HostInput) -> bool:
+    """Whether kubeadm runs the etcd that the user chooses."""
+    found: Any = host.values.get("control_plane_cluster_configuration")
+    for key in ("etcd", "local", "imageTag"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return bool(found)
+
+
+def _release(host: HostInput) -> dict[str, Any] | None:
+    """What belongs to a host's version; None where that is refused itself."""
+    value = host.text("kubernetes_version")
+    try:
+        return release(value) if VERSION.fullmatch(value) else None
+    except ReleaseError:
+        return None
+
+
+def _number(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:3])
 
 
 def skew(inputs: Inputs) -> Iterator[Fault]:

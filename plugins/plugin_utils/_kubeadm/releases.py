@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import re
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List, Tuple
 
 import yaml
 
@@ -57,9 +57,15 @@ def release(version: str) -> Dict[str, Any]:
     found: Dict[str, Any] = {"minor": name}
     for setting, values in data["settings"].items():
         since = max(start for start in map(minor_of, values) if start <= minor)
-        found[setting] = values[f"{since[0]}.{since[1]}"]
-    found["kubelet_config_map"] = found["kubelet_config_map"].replace("%s", name)
+        value = values[f"{since[0]}.{since[1]}"]
+        found[setting] = value.replace("%s", name) if isinstance(value, str) else value
     return found
+
+
+def minors() -> List[str]:
+    """The minor releases that the data file covers, oldest first."""
+    (major, oldest), (_major, newest) = minor_of(_data()["oldest"]), minor_of(_data()["newest"])
+    return [f"{major}.{minor}" for minor in range(oldest, newest + 1)]
 
 
 def first_minor(setting: str, value: Any) -> str:

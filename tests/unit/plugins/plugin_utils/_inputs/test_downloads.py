@@ -23,6 +23,7 @@ pinned_checksum = FilterModule().filters()["pinned_checksum"]
 def host(name: str, **values: Any) -> HostInput:
     """A host with the defaults of all roles, as far as they are plain, and what is given."""
     known = {variable: value for variable, value in argument_specs.defaults(SPECS).items() if value is not None}
+    known.update(argument_specs.following(SPECS, values.get("kubernetes_version", known["kubernetes_version"])))
     return HostInput(name, {**known, "kubernetes_architecture": "amd64", **values})
 
 

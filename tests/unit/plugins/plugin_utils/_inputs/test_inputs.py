@@ -101,6 +101,7 @@ VARIABLES = [
     ("a minor only", {"kubernetes_version": "1.36"}, ["error version-invalid"]),
     ("a minor read as a number", {"kubernetes_version": 1.36}, ["error version-invalid"]),
     ("a version too old", {"kubernetes_version": "1.19.16"}, ["error version-invalid"]),
+    ("no version", {"kubernetes_version": ""}, ["error version-invalid"]),
     ("a version too new", {"kubernetes_version": "1.99.0"}, ["error version-invalid"]),
     ("a release candidate", {"kubernetes_version": "1.37.0-rc.1"}, []),
     # Networks
@@ -277,6 +278,13 @@ def test_variables(values: dict[str, Any], expected: list[str]) -> None:
         assert fault.host == "cp1"
         assert "; " in fault.text, "each fault says what to do"
         assert any(variable in fault.text for variable in values), "each fault names the variable"
+
+
+def test_a_version_that_is_refused_is_told_once() -> None:
+    problem = "The filter plugin 'groundwork.kubernetes.kubernetes_release' failed: Kubernetes 1.99.0 is not covered"
+    problems = {"kubernetes_crictl_version": problem, "kubernetes_crictl_url": problem}
+    faults = found([host(values={"kubernetes_version": "1.99.0"}, problems=problems)])
+    assert [fault.id for fault in faults] == ["version-invalid"]
 
 
 NAMES = [

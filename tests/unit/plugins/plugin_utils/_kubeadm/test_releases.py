@@ -11,6 +11,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm imp
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import (
     ReleaseError,
     minor_of,
+    minors,
     release,
 )
 
@@ -41,6 +42,47 @@ def test_release(version: str, expected: tuple[Any, ...]) -> None:
         taints,
         found["kubelet_config_map"],
     ) == expected
+
+
+# etcd, containerd, runc, crictl, CNI plugins, sandbox image
+BELONGING = {
+    "1.20": "3.4.45 1.7.34 1.3.6 1.20.0 1.9.1 3.2",
+    "1.21": "3.4.45 1.7.34 1.3.6 1.21.0 1.9.1 3.4.1",
+    "1.22": "3.5.34 1.7.34 1.3.6 1.22.0 1.9.1 3.5",
+    "1.23": "3.5.34 1.7.34 1.3.6 1.23.0 1.9.1 3.6",
+    "1.24": "3.5.34 1.7.34 1.3.6 1.24.0 1.9.1 3.7",
+    "1.25": "3.5.34 1.7.34 1.3.6 1.25.0 1.9.1 3.8",
+    "1.26": "3.5.34 1.7.34 1.3.6 1.26.0 1.9.1 3.9",
+    "1.27": "3.5.34 1.7.34 1.3.6 1.27.0 1.9.1 3.9",
+    "1.28": "3.5.34 1.7.34 1.3.6 1.28.0 1.9.1 3.9",
+    "1.29": "3.5.34 1.7.34 1.3.6 1.29.0 1.9.1 3.9",
+    "1.30": "3.5.34 2.3.4 1.4.3 1.30.0 1.9.1 3.9",
+    "1.31": "3.5.34 2.3.4 1.4.3 1.31.0 1.9.1 3.10",
+    "1.32": "3.5.34 2.3.4 1.4.3 1.32.0 1.9.1 3.10",
+    "1.33": "3.5.34 2.3.4 1.4.3 1.33.0 1.9.1 3.10",
+    "1.34": "3.6.15 2.3.4 1.4.3 1.34.0 1.9.1 3.10.1",
+    "1.35": "3.6.15 2.3.4 1.4.3 1.35.0 1.9.1 3.10.1",
+    "1.36": "3.6.15 2.3.4 1.4.3 1.36.0 1.9.1 3.10.2",
+    "1.37": "3.7.2 2.3.4 1.4.3 1.37.0 1.9.1 3.10.2",
+}
+PARTS = (
+    "etcd_version",
+    "containerd_version",
+    "runc_version",
+    "crictl_version",
+    "cni_plugins_version",
+    "pause_image_tag",
+)
+
+
+@pytest.mark.parametrize(("minor", "expected"), BELONGING.items())
+def test_what_belongs_to_a_minor(minor: str, expected: str) -> None:
+    found = release(minor)
+    assert " ".join(found[part] for part in PARTS) == expected
+
+
+def test_every_minor_is_listed() -> None:
+    assert minors() == list(BELONGING)
 
 
 def test_every_setting_is_known_from_the_oldest_minor_on() -> None:
