@@ -67,6 +67,20 @@ def test_ignored_faults_are_warnings(play: Play, tmp_path: Path) -> None:
     assert sorted(result["settings"]) == ["cp1", "w1", "w2"]
 
 
+def test_versions_follow_where_their_roles_have_no_part(play: Play, tmp_path: Path) -> None:
+    content = {
+        "vars": {"kubernetes_version": "1.37.2", "container_runtime_containerd_version": "1.7.34"},
+        "tasks": [validation()],
+    }
+    done = play(tmp_path, content, inventory=INVENTORY)
+    assert done.rc == 0, done.output
+    faults = {fault["id"]: fault for fault in next(iter(done.tasks["validate"].values()))["faults"]}
+    assert set(faults) == {"digest-missing", "runtime-unsupported"}
+    assert "etcd 3.7.2" in faults["digest-missing"]["text"]
+    assert "runc" not in faults["digest-missing"]["text"]
+    assert "containerd_version 1.7.34" in faults["runtime-unsupported"]["text"]
+
+
 @pytest.mark.parametrize(("ignore", "rc"), [([], 2), (["duplicate-hostname", "duplicate-machine-id"], 2), (None, 0)])
 def test_one_report_on_all_hosts(play: Play, tmp_path: Path, ignore: list[str] | None, rc: int) -> None:
     """All hosts here are one machine, so they are clones of each other."""
