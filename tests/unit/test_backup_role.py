@@ -64,18 +64,18 @@ def test_a_signer_that_a_rebuild_would_not_know_is_told(tmp_path: Path, role: st
     }
     trusted = {"none": [], "another": [OTHER], "both": [f"{OTHER} b", f" {KEY}  the cluster's"], "one": [KEY]}
     hosts = {name: {**registered, "backup_trusted_signers": keys} for name, keys in trusted.items()}
-    said = {
-        name: found["said"]
-        for name, found in render(tmp_path, role, {"hosts": hosts}, {"unused": 1}, {"said": TOLD[role]}).items()
+    output = {
+        name: found["output"]
+        for name, found in render(tmp_path, role, {"hosts": hosts}, {"unused": 1}, {"output": TOLD[role]}).items()
     }
     if role == "backup":
-        assert {name: len(texts) for name, texts in said.items()} == {
+        assert {name: len(texts) for name, texts in output.items()} == {
             "none": 2, "another": 2, "both": 0, "one": 0,
         }  # fmt: skip
     else:
         unknown = f", which is not in backup_trusted_signers: a rebuild would not know it. The public key is {KEY}"
         start = "signed by SHA256:abc"
-        assert said == {"none": start + unknown, "another": start + unknown, "both": start, "one": start}
+        assert output == {"none": start + unknown, "another": start + unknown, "both": start, "one": start}
 
 
 @pytest.mark.parametrize(

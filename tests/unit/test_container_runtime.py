@@ -174,8 +174,8 @@ def test_mirrors_without_verified_tls_are_refused_unless_allowed(tmp_path: Path,
         (file,) = render(tmp_path, "container_runtime", inventory, {"pkg_mgr": "apt"}, shown)["h"]["files"]
         assert file["path"] == "/etc/containerd/certs.d/a/hosts.toml"
     else:
-        said = r"https?://[msv]\.example\.com is http or skips the verification"
-        with pytest.raises(AssertionError, match=said):
+        message = r"https?://[msv]\.example\.com is http or skips the verification"
+        with pytest.raises(AssertionError, match=message):
             render(tmp_path, "container_runtime", inventory, {"pkg_mgr": "apt"}, shown)
 
 

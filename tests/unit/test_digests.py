@@ -140,9 +140,9 @@ def test_what_is_missing_is_told_at_once_and_nothing_is_written(upstream: Upstre
     upstream.files[f"{ETCD}/SHA256SUMS"] = f"{'0' * 64}  etcd-v3.6.99-linux-amd64.tar.gz\n"
     with pytest.raises(SystemExit) as ended:
         fill(upstream, data, "etcd=3.6.99", "kubeadm=1.0.0")
-    said = str(ended.value.code)
-    assert "etcd 3.6.99 (arm64): the checksum file has no SHA-256" in said
-    assert said.count("kubeadm 1.0.0 (a") == 2
+    message = str(ended.value.code)
+    assert "etcd 3.6.99 (arm64): the checksum file has no SHA-256" in message
+    assert message.count("kubeadm 1.0.0 (a") == 2
     assert data.read_text() == text
 
 

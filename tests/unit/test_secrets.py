@@ -94,11 +94,11 @@ def tasks_of(path: Path) -> Iterator[dict[str, Any]]:
     def walk(items: list[dict[str, Any]], around: dict[str, Any]) -> Iterator[dict[str, Any]]:
         for item in items:
             inner = [name for name in ("block", "rescue", "always", "tasks", "pre_tasks", "post_tasks") if name in item]
-            said = {**around, **{name: item[name] for name in ("become", "delegate_to", "no_log") if name in item}}
+            inherited = {**around, **{name: item[name] for name in ("become", "delegate_to", "no_log") if name in item}}
             for name in inner:
-                yield from walk(item[name] or [], said)
+                yield from walk(item[name] or [], inherited)
             if not inner:
-                yield {**said, **item}
+                yield {**inherited, **item}
 
     yield from walk(yaml.safe_load(path.read_text()), {})
 

@@ -144,8 +144,8 @@ def systemd_reads(units: list[str]) -> list[str]:
         environment = {"SYSTEMD_UNIT_PATH": f"{folder}:", "PATH": os.environ["PATH"]}
         command = [*other, str(SYSTEMD), "--test", "--system"]
         done = subprocess.run(command, check=False, capture_output=True, env=environment)
-    said = done.stdout.decode("utf-8", "surrogateescape")
-    accounts = [said.partition(f"-> Unit x{number}.service:\n")[2] for number in range(len(units))]
+    message = done.stdout.decode("utf-8", "surrogateescape")
+    accounts = [message.partition(f"-> Unit x{number}.service:\n")[2] for number in range(len(units))]
     assert all(accounts), done.stderr.decode()[-2000:]
     return [account.partition("-> Unit ")[0] for account in accounts]
 

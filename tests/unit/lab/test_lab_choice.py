@@ -197,8 +197,8 @@ def published(
 @pytest.mark.usefixtures("published")
 def test_a_newcomer_gets_todays(settings: Settings, upstream: Upstream, tmp_path: Path) -> None:
     assert (settings.choice.versions, settings.choice.why) == (OURS, "")
-    said: list[str] = []
-    download(settings, said.append, upstream)
+    lines: list[str] = []
+    download(settings, lines.append, upstream)
     fetched = files(settings, upstream)
     assert {file.program for file in fetched} == {
         *NODE_PROGRAMS,
@@ -213,8 +213,8 @@ def test_a_newcomer_gets_todays(settings: Settings, upstream: Upstream, tmp_path
         assert path.read_text().endswith(f":{reference}\n")
     copies = (tmp_path / "bin" / "skopeo.log").read_text()
     assert f"--src-tls-verify=false docker://{upstream.registry[7:]}/coredns/coredns:v1.14.2 docker-archive:" in copies
-    assert said[-1].startswith("fetched 2 of 2 files")
-    assert sum(text.startswith("fetched 8 of 8 files, ") for text in said) == 1
+    assert lines[-1].startswith("fetched 2 of 2 files")
+    assert sum(text.startswith("fetched 8 of 8 files, ") for text in lines) == 1
     again: list[str] = []
     download(settings, again.append, upstream)
     assert again == []

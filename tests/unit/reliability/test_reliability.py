@@ -262,7 +262,7 @@ def test_a_process_is_killed_with_what_it_started() -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "said"),
+    ("output", "message"),
     [
         (
             "[ERROR]: Preflight: 1 error, 1 warning\n\nall hosts\n  warning [clock] enable chrony\n\n"
@@ -275,9 +275,9 @@ def test_a_process_is_killed_with_what_it_started() -> None:
         ("PLAY RECAP\n", "it ended with 2 and 0 changes"),
     ],
 )
-def test_what_the_first_failure_of_a_run_says(tmp_path: Path, output: str, said: str) -> None:
+def test_what_the_first_failure_of_a_run_says(tmp_path: Path, output: str, message: str) -> None:
     (tmp_path / "log").write_text(output)
-    assert first_failure(Run("site", 2, tmp_path / "log", 1.0)).endswith(said)
+    assert first_failure(Run("site", 2, tmp_path / "log", 1.0)).endswith(message)
 
 
 def test_the_tasks_to_kill_in_are_there() -> None:

@@ -91,10 +91,10 @@ class Cluster:
         start = done.stdout.find("{")
         assert start >= 0 and done.returncode == 0, done.stdout + done.stderr  # noqa: PT018
         tasks_done = json.loads(done.stdout[start:])["plays"][0]["tasks"]
-        [said] = [
+        [shown] = [
             task for task in tasks_done if task["task"]["name"] == "groundwork.kubernetes.backup : Show the backup"
         ]
-        report: dict[str, Any] = next(iter(said["hosts"].values()))["msg"]
+        report: dict[str, Any] = next(iter(shown["hosts"].values()))["msg"]
         return report
 
     def archives(self) -> dict[str, int]:

@@ -46,8 +46,8 @@ def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
 
 def leader(cluster: Cluster) -> int:
     """The number of the leader."""
-    said = json.loads(cluster.ctl("endpoint", "status", "--write-out=json", check=False).stdout)
-    leaders = [one["Endpoint"] for one in said if one["Status"]["leader"] == one["Status"]["header"]["member_id"]]
+    statuses = json.loads(cluster.ctl("endpoint", "status", "--write-out=json", check=False).stdout)
+    leaders = [one["Endpoint"] for one in statuses if one["Status"]["leader"] == one["Status"]["header"]["member_id"]]
     return cluster.endpoints.index(leaders[0])
 
 
@@ -178,8 +178,8 @@ def test_a_leader_that_changes_during_a_save(cluster: Cluster, hosts: list[Host]
     process = host.start()
     saving = until(host.saving)
     os.kill(saving, signal.SIGSTOP)
-    [said] = json.loads(cluster.members[wanted].ctl("endpoint", "status", "--write-out=json").stdout)
-    cluster.members[old].ctl("move-leader", f"{said['Status']['header']['member_id']:x}")
+    [status] = json.loads(cluster.members[wanted].ctl("endpoint", "status", "--write-out=json").stdout)
+    cluster.members[old].ctl("move-leader", f"{status['Status']['header']['member_id']:x}")
     until(lambda: leader(cluster) == wanted)
     os.kill(saving, signal.SIGCONT)
     result = Host.result(process)

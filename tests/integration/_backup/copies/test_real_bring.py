@@ -192,12 +192,12 @@ def test_a_cluster_is_rebuilt_straight_from_a_copy(kind: str, request: pytest.Fi
     place.play("rebuild", "-vvv", "--diff", fails=True, restore_confirm="")
     assert place.left() == []
 
-    said = place.play("rebuild", "-vvv", "--diff")
+    output = place.play("rebuild", "-vvv", "--diff")
 
-    assert "signed: by SHA256:" in said
-    assert "AGE-SECRET-KEY" not in said
-    assert base64.b64encode(ENCRYPTION.encode()).decode()[8:40] not in said
-    assert f"{place.archive.name}, made " in said
+    assert "signed: by SHA256:" in output
+    assert "AGE-SECRET-KEY" not in output
+    assert base64.b64encode(ENCRYPTION.encode()).decode()[8:40] not in output
+    assert f"{place.archive.name}, made " in output
     assert [path for path in place.left() if path.startswith("home")] == []
     assert (place.root / "etc/kubernetes/pki/ca.crt").read_text() == AUTHORITY
     plain = place.root / "var/lib/groundwork/restore" / place.archive.name.removesuffix(".age")
@@ -233,8 +233,8 @@ def test_one_that_begun_goes_on_without_the_copy(by_ssh: Place, ssh: SshServer) 
     by_ssh.play("prepare")
     before = by_ssh.left()
     ssh.stop()
-    said = by_ssh.play("prepare")
-    assert "go on with the restore" in said.lower()
+    output = by_ssh.play("prepare")
+    assert "go on with the restore" in output.lower()
     assert by_ssh.left() == before
     by_ssh.play("rebuild", restore_archive=by_ssh.archive.name)
     assert records(by_ssh) == by_ssh.member.ctl("get", "", "--prefix").stdout
@@ -245,18 +245,18 @@ def test_check_mode_tells_which_and_leaves_nothing(by_ssh: Place) -> None:
     assert "copy: there is no /etc/groundwork/backup/rclone.conf on cp-1" in refused
     by_ssh.play("drill", restore_rebuild=True)
     before = by_ssh.left()
-    said = by_ssh.play("rebuild", "--check", "--diff", restore_confirm="")
-    assert f"backup: offsite:{by_ssh.copies[0]['path']}/{by_ssh.archive.name}, made" in said
-    assert f"{KEYS} keys" in said
+    output = by_ssh.play("rebuild", "--check", "--diff", restore_confirm="")
+    assert f"backup: offsite:{by_ssh.copies[0]['path']}/{by_ssh.archive.name}, made" in output
+    assert f"{KEYS} keys" in output
     assert by_ssh.left() == before
 
 
 def test_a_drill_with_an_encrypted_one_on_the_host(place: Place, ssh: SshServer) -> None:
     place.backup(f"offsite:{ssh.store}", configuration(place.folder, ssh.settings()))
     found = {"restore_copy": "", "restore_directory": str(place.archive.parent)}
-    said = place.play("drill", restore_confirm="", **found)
-    assert f"keys: {KEYS}" in said
-    assert f"keys_in_backup: {KEYS}" in said
+    output = place.play("drill", restore_confirm="", **found)
+    assert f"keys: {KEYS}" in output
+    assert f"keys_in_backup: {KEYS}" in output
     assert [path for path in place.left() if not path.endswith(".lock")] == []
     assert "rpo_seconds" in place.play("drill", "--check", restore_confirm="", **found)
     named = {"restore_copy": "", "restore_archive": str(place.archive), "restore_archive_host": "localhost"}
@@ -353,9 +353,9 @@ FAULTS: dict[str, tuple[Callable[[Place], dict[str, Any]], str]] = {
 @pytest.mark.parametrize("case", FAULTS)
 def test_faults_change_nothing(by_ssh: Place, case: str) -> None:
     prepare, message = FAULTS[case]
-    said = by_ssh.play("rebuild", fails=True, **prepare(by_ssh))
-    assert message in said
-    assert "Nothing was changed." in said
+    output = by_ssh.play("rebuild", fails=True, **prepare(by_ssh))
+    assert message in output
+    assert "Nothing was changed." in output
     # rclone's configuration is the role backup's, and is there before the copy can be looked into.
     configured = ["root/etc/groundwork/backup/known_hosts", "root/etc/groundwork/backup/rclone.conf"]
     assert [path for path in by_ssh.left() if path not in configured and not path.endswith("/backup.json")] == []
@@ -363,10 +363,10 @@ def test_faults_change_nothing(by_ssh: Place, case: str) -> None:
 
 def test_a_forged_archive_that_is_allowed_brings_no_static_pod(by_ssh: Place) -> None:
     target = by_ssh.forge(store_of(by_ssh))
-    said = by_ssh.play("rebuild", restore_unverified=True)
-    assert "It is taken, as restore_unverified says" in said
-    assert "signed: not verified: it is not signed" in said
-    assert POD in said  # it is named among what was not put back
+    output = by_ssh.play("rebuild", restore_unverified=True)
+    assert "It is taken, as restore_unverified says" in output
+    assert "signed: not verified: it is not signed" in output
+    assert POD in output  # it is named among what was not put back
     assert (by_ssh.root / "etc/kubernetes/pki/ca.crt").read_text() == "evil"
     assert not (by_ssh.root / POD[1:]).exists()
     assert target.exists()

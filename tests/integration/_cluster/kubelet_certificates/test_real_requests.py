@@ -193,8 +193,8 @@ def test_only_what_is_known_is_approved(server: ApiServer) -> None:
     }
     reasons = {item["name"]: " ".join(item["reasons"]) for item in result["left"]}
     assert set(reasons) == set(BAD)
-    for name, (_made, said) in BAD.items():
-        assert said in reasons[name]
+    for name, (_made, message) in BAD.items():
+        assert message in reasons[name]
         assert status(server, name) == {}
     assert status(server, "client") == {}
     for name in GOOD:

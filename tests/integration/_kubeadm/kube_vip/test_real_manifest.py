@@ -98,9 +98,9 @@ def programs(monkeypatch: pytest.MonkeyPatch) -> None:
 def may(server: ApiServer, verb: str, what: str, namespace: str = "kube-system") -> bool:
     """Whether kube-vip may do this."""
     command = [*server.kubectl, "auth", "can-i", verb, what, f"--namespace={namespace}", "--as=kube-vip"]
-    said = subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip()
-    assert said in ("yes", "no")
-    return said == "yes"
+    answer = subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip()
+    assert answer in ("yes", "no")
+    return answer == "yes"
 
 
 @pytest.mark.usefixtures("programs")

@@ -75,8 +75,8 @@ def results(tmp_path_factory: pytest.TempPathFactory, play: Callable[..., Any]) 
 @pytest.mark.parametrize("name", list(REFUSED))
 def test_refused(results: dict[str, Any], name: str) -> None:
     assert results[name]["failed"]
-    for said in REFUSED[name][1]:
-        assert said in results[name]["msg"]
+    for message in REFUSED[name][1]:
+        assert message in results[name]["msg"]
 
 
 @pytest.mark.parametrize("name", list(ACCEPTED))

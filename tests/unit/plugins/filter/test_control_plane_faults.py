@@ -23,7 +23,7 @@ BEGUN, JOINED = state("control_plane", "init"), state("control_plane", "join")
 
 
 @pytest.mark.parametrize(
-    ("states", "said"),
+    ("states", "message"),
     [
         ([NEW, NEW, NEW], []),
         ([WHOLE, NEW, MENDABLE], []),
@@ -46,10 +46,10 @@ BEGUN, JOINED = state("control_plane", "init"), state("control_plane", "join")
         ([INIT, INIT], ["h2: an initialization was begun here and on h1"]),
     ],
 )
-def test_faults(states: list[dict[str, Any]], said: list[str]) -> None:
+def test_faults(states: list[dict[str, Any]], message: list[str]) -> None:
     found = control_plane_faults({f"h{number}": one for number, one in enumerate(states, 1)})
-    assert len(found) == len(said)
-    assert all(part in fault for part, fault in zip(said, found))
+    assert len(found) == len(message)
+    assert all(part in fault for part, fault in zip(message, found))
     assert "kubeadm reset" not in " ".join(found)
 
 

@@ -60,7 +60,7 @@ def test_lost(members: list[dict[str, Any]], options: dict[str, Any], lost: list
 
 
 @pytest.mark.parametrize(
-    ("found", "options", "said"),
+    ("found", "options", "message"),
     [
         (TWO, {"joining": TWO_HOST}, "etcd's member cp-2 (https://192.0.2.2:2380) works, and the host of that name"),
         (TWO_SICK, {"joining": TWO_HOST}, "control_plane_lost_nodes: [cp-2]"),
@@ -70,11 +70,11 @@ def test_lost(members: list[dict[str, Any]], options: dict[str, Any], lost: list
         (TWO, {"named": ["cp-2"]}, "control_plane_lost_nodes names cp-2 (https://192.0.2.2:2380), whose host is a"),
     ],
 )
-def test_a_member_that_works_is_never_lost(found: dict[str, Any], options: dict[str, Any], said: str) -> None:
+def test_a_member_that_works_is_never_lost(found: dict[str, Any], options: dict[str, Any], message: str) -> None:
     result = lost_members([ONE, found], KNOWN, **options)
     assert result["lost"] == []
     (fault,) = result["faults"]
-    assert said in fault
+    assert message in fault
 
 
 def test_ipv6() -> None:

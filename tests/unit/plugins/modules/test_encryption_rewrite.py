@@ -61,14 +61,14 @@ class Server:
         return {"items": page, "metadata": {"continue": token}}
 
     def replace(self, content: dict[str, Any]) -> tuple[int, str, str]:
-        said = ""
+        message = ""
         for item in content["items"]:
             name = (item["metadata"]["namespace"], item["metadata"]["name"])
             answer = self.answers.get("/".join(name), "").format(name[1])
-            said += answer
+            message += answer
             if not answer:
                 self.replaced.append(name)
-        return (1 if said else 0), "", said
+        return (1 if message else 0), "", message
 
 
 @pytest.fixture

@@ -170,7 +170,7 @@ def test_hosts_take_turns_by_a_lock_that_the_other_members_keep(etcd: Cluster) -
 
 
 @pytest.mark.parametrize(
-    ("lock", "alarms", "said"),
+    ("lock", "alarms", "message"),
     [
         ("#!/bin/sh\necho 'Error: no quorum' >&2; exit 1\n", {}, "ended without the lock: Error: no quorum. Defrag"),
         (
@@ -182,18 +182,20 @@ def test_hosts_take_turns_by_a_lock_that_the_other_members_keep(etcd: Cluster) -
     ],
     ids=["refused", "taken", "full"],
 )
-def test_without_the_lock_nothing_is_defragmented(etcd: Cluster, lock: str, alarms: dict[int, int], said: str) -> None:
+def test_without_the_lock_nothing_is_defragmented(
+    etcd: Cluster, lock: str, alarms: dict[int, int], message: str
+) -> None:
     etcd.lock, etcd.alarms = lock, alarms
     result = etcd.run(member="m2", turn_timeout=1)
     assert result["failed"]
     assert result["msg"].startswith("m2 (https://10.0.0.2:2380) is not defragmented, as ")
-    assert said in result["msg"]
+    assert message in result["msg"]
     assert result["msg"].endswith("Defragmented before: none.")
     assert (etcd.changes, result["changed"]) == ([], False)
 
 
 @pytest.mark.parametrize(
-    ("options", "state", "defragmented", "said"),
+    ("options", "state", "defragmented", "message"),
     [
         ({}, {"sizes": {1: 500, 2: 100, 3: 300}}, ["m3", "m1"], ""),
         ({"force": True}, {"sizes": {1: 500, 2: 100, 3: 300}}, ["m2", "m3", "m1"], ""),
@@ -208,7 +210,7 @@ def test_what_has_changed_when_the_turn_comes(
     options: dict[str, Any],
     state: dict[str, Any],
     defragmented: list[str],
-    said: str,
+    message: str,
 ) -> None:
     waited = etcd_defrag.held
 
@@ -223,7 +225,7 @@ def test_what_has_changed_when_the_turn_comes(
     monkeypatch.setattr(etcd_defrag, "held", held)
     result = etcd.run(**options)
     assert result["defragmented"] == defragmented
-    assert said in result.get("msg", "")
+    assert message in result.get("msg", "")
 
 
 VERSIONS = pytest.mark.parametrize("version", ["3.4.23", "3.5.30", "3.6.15"])
@@ -312,12 +314,12 @@ def refusals() -> dict[str, tuple[dict[str, Any], dict[str, Any], str]]:
 @pytest.mark.parametrize("check", [False, True], ids=["real", "check"])
 @pytest.mark.parametrize("case", list(refusals()))
 def test_refused(etcd: Cluster, case: str, check: bool) -> None:
-    state, options, said = refusals()[case]
+    state, options, message = refusals()[case]
     for name, value in state.items():
         setattr(etcd, name, value)
     result = etcd.run(**options, _ansible_check_mode=check)
     assert result["failed"]
-    assert said in result["msg"]
+    assert message in result["msg"]
     assert etcd.changes == []
     assert not result.get("changed")
 
@@ -349,18 +351,18 @@ def test_a_member_that_does_not_come_back(etcd: Cluster) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [
         ("context deadline exceeded", "is not defragmented after 143 seconds, and may still be at it"),
         ("rpc error: no space left on device", "failed with exit code 1: Error: rpc error: no space left on device"),
     ],
 )
-def test_a_fault_of_etcd(etcd: Cluster, fault: str, said: str) -> None:
+def test_a_fault_of_etcd(etcd: Cluster, fault: str, message: str) -> None:
     etcd.fault = fault
     result = etcd.run()
     assert result["failed"]
     assert result["changed"]
-    assert said in result["msg"]
+    assert message in result["msg"]
     assert etcd.order == [client(2)]
 
 

@@ -71,17 +71,17 @@ def test_an_api_servers_etcd_is_asked(ask: Run, tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [(None, "cannot be read"), ("spec: {}\n", "has no option --etcd-servers: set endpoints, cacert, cert and key")],
 )
-def test_an_api_server_that_does_not_tell(ask: Run, tmp_path: Path, content: str | None, said: str) -> None:
+def test_an_api_server_that_does_not_tell(ask: Run, tmp_path: Path, content: str | None, message: str) -> None:
     manifest = tmp_path / "kube-apiserver.yaml"
     if content is not None:
         manifest.write_text(content)
     result = ask(HEALTHY, api_server=str(manifest))
     assert result["failed"]
     assert result["msg"].startswith(f"api_server: {manifest} ")
-    assert said in result["msg"]
+    assert message in result["msg"]
     assert result["asked"] == 0
 
 

@@ -319,17 +319,17 @@ def test_member_is_removed_by_the_others(etcd: Cluster) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"name": "m3", "peer_urls": [peer(9)]}, "Remove the old one first (state=absent"),
         ({"name": "m9", "peer_urls": [peer(3)]}, f"{peer(3)} in peer_urls belongs to m3 ("),
         ({"name": "m9"}, "state is present but all of the following are missing: peer_urls"),
     ],
 )
-def test_wrong_input_changes_nothing(etcd: Cluster, options: dict[str, Any], said: str) -> None:
+def test_wrong_input_changes_nothing(etcd: Cluster, options: dict[str, Any], message: str) -> None:
     result = etcd.run(etcd_member, **options)
     assert result["failed"]
-    assert said in result["msg"]
+    assert message in result["msg"]
     assert etcd.changes == []
 
 
@@ -506,16 +506,16 @@ def test_ready(unit: Unit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("crashes", "said"),
+    ("crashes", "message"),
     [
         (True, "m3 cannot catch up: its service has ended 3 times since"),
         (False, "m3 has not caught up within 0 seconds: it is not healthy"),
     ],
 )
-def test_a_member_that_does_not_come_up_says_why(unit: Unit, crashes: bool, said: str) -> None:
+def test_a_member_that_does_not_come_up_says_why(unit: Unit, crashes: bool, message: str) -> None:
     unit.cluster.dead, unit.crashes = {3}, crashes
     result = serve(unit, "ready", "m3", wait_timeout=60 if crashes else 0)
-    assert said in result["msg"]
+    assert message in result["msg"]
     assert result["msg"].splitlines()[1:] == [
         "The last messages of etcd.service on this host:",
         '{"level":"fatal","msg":"bad","error":"no"}',

@@ -142,12 +142,12 @@ class Host:
             self.configure(*arguments[9:])
             return 0, "", ""
         if arguments[0] in ("/bin/journalctl", "/bin/systemctl") and arguments != STOP:
-            said = {"/bin/journalctl": "why it stopped\n"}.get(arguments[0], "")
+            output = {"/bin/journalctl": "why it stopped\n"}.get(arguments[0], "")
             if arguments[1] == "show":
-                said = f"{next(self.ended)}\n"
+                output = f"{next(self.ended)}\n"
             else:
                 self.ran.append(arguments)
-            return 0, said, ""
+            return 0, output, ""
         if arguments[:2] == STOP[:2]:
             self.ran.append(arguments)
             return self.stop[0], "", self.stop[1]

@@ -216,7 +216,7 @@ def test_who_was_faster_is_no_error(run_module: Run, server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("nodes", "said"),
+    ("nodes", "message"),
     [
         ([{"name": "a", "addresses": []}], "node a has no addresses"),
         ([{"name": "a", "addresses": ["192.0.2.1"]}] * 2, "nodes names a more than once"),
@@ -224,9 +224,9 @@ def test_who_was_faster_is_no_error(run_module: Run, server: Server) -> None:
         ([{"name": "a", "addresses": ["10.96.0.1"]}], "10.96.0.1 of node a is reserved"),
     ],
 )
-def test_bad_options(run_module: Run, server: Server, nodes: list[dict[str, Any]], said: str) -> None:
+def test_bad_options(run_module: Run, server: Server, nodes: list[dict[str, Any]], message: str) -> None:
     server.add("a", "10.96.0.1", "csr-1")
-    assert said in run_module(kubelet_certificates, **options(server, nodes=nodes, reserved=["10.96.0.0/12"]))["msg"]
+    assert message in run_module(kubelet_certificates, **options(server, nodes=nodes, reserved=["10.96.0.0/12"]))["msg"]
     assert server.approvals == []
 
 

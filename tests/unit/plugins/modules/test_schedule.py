@@ -329,7 +329,7 @@ FOREIGN = (
 
 @pytest.mark.parametrize("state", ["present", "absent"])
 @pytest.mark.parametrize(
-    ("show", "written", "said"),
+    ("show", "written", "message"),
     [
         (FOREIGN, None, "name: the host has a unit /usr/lib/systemd/system/x.service, so choose another name"),
         (None, "[Service]\n", "x.service is there and was not written by this module, so choose another name"),
@@ -338,7 +338,7 @@ FOREIGN = (
     ids=["packaged", "local", "masked"],
 )
 def test_units_of_others_are_left_alone(
-    host: Host, state: str, show: str | None, written: str | None, said: str
+    host: Host, state: str, show: str | None, written: str | None, message: str
 ) -> None:
     if show:
         (host.systemd / "x.service.show").write_text(show)
@@ -349,7 +349,7 @@ def test_units_of_others_are_left_alone(
     before = host.files()
     result = host.run(state=state)
     assert result["failed"]
-    assert said in result["msg"]
+    assert message in result["msg"]
     assert (host.files(), host.calls()) == (before, [])
 
 
@@ -373,13 +373,13 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("check", [False, True], ids=["real", "check"])
-@pytest.mark.parametrize(("options", "said"), FAULTS)
-def test_faults(host: Host, options: dict[str, Any], said: list[str], check: bool) -> None:
+@pytest.mark.parametrize(("options", "message"), FAULTS)
+def test_faults(host: Host, options: dict[str, Any], message: list[str], check: bool) -> None:
     if "program" in options:
         result = host.run_module(schedule, name="x", module="files", calendar="daily", _ansible_check_mode=check)
     else:
         result = host.run(**options, _ansible_check_mode=check)
     assert result["failed"]
-    for text in said:
+    for text in message:
         assert text in result["msg"]
     assert (host.files(), host.calls()) == ({}, [])

@@ -87,7 +87,7 @@ COUNTRY = x509.NameAttribute(NameOID.COUNTRY_NAME, "XX")
 
 
 @pytest.mark.parametrize(
-    ("bad", "said"),
+    ("bad", "message"),
     [
         (item(username="system:node:w9"), ["'system:node:w9', who asks for it, is no node that is known"]),
         (item(username="w1"), ["'w1', who asks for it, is no node that is known"]),
@@ -123,10 +123,10 @@ COUNTRY = x509.NameAttribute(NameOID.COUNTRY_NAME, "XX")
         (item(pem([f"n{number}" for number in range(9)])), ["'n0', 'n1', 'n2', 'n3', 'n4', ... is not known"]),
     ],
 )
-def test_what_is_left_pending(bad: dict[str, Any], said: list[str]) -> None:
+def test_what_is_left_pending(bad: dict[str, Any], message: list[str]) -> None:
     reasons = judge(bad, NODES)
-    assert len(reasons) == len(said)
-    for reason, text in zip(reasons, said):
+    assert len(reasons) == len(message)
+    for reason, text in zip(reasons, message):
         assert reason.startswith(text)
 
 

@@ -55,7 +55,7 @@ def test_lists_are_flattened_and_empty_documents_dropped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("objects", "said"),
+    ("objects", "message"),
     [
         ([], ["holds no object"]),
         (["text"], ["object 1 is not a mapping but str"]),
@@ -64,10 +64,10 @@ def test_lists_are_flattened_and_empty_documents_dropped() -> None:
         ([thing(kind=""), thing(name="")], ["object 1 (no kind x) lacks kind", "object 2", "metadata.name"]),
     ],
 )
-def test_all_faults_are_named_at_once(objects: list[Any], said: list[str]) -> None:
+def test_all_faults_are_named_at_once(objects: list[Any], message: list[str]) -> None:
     with pytest.raises(ManifestError) as error:
         check(objects)
-    for text in said:
+    for text in message:
         assert text in str(error.value)
 
 

@@ -55,13 +55,13 @@ def test_run(kubectl: probe.ConcurrentKubectl) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "message"),
     [("fail", "Error from server (NotFound): no"), ("exec", "Error from server (NotFound): no\n\nout")],
 )
-def test_failure(kubectl: probe.ConcurrentKubectl, command: str, said: str) -> None:
+def test_failure(kubectl: probe.ConcurrentKubectl, command: str, message: str) -> None:
     with pytest.raises(KubectlError) as caught:
         kubectl.run(command)
-    assert (caught.value.rc, caught.value.stderr, caught.value.not_found) == (1, said, True)
+    assert (caught.value.rc, caught.value.stderr, caught.value.not_found) == (1, message, True)
     assert kubectl.run(command, ok=(0, 1)) == "out\n"
 
 
@@ -95,9 +95,9 @@ def test_forward(kubectl: probe.ConcurrentKubectl) -> None:
         assert port == 43210
 
 
-@pytest.mark.parametrize(("pod", "said"), [("deaf", "error: pod not found"), ("slow", "no port was opened in time")])
-def test_forward_fails(kubectl: probe.ConcurrentKubectl, pod: str, said: str) -> None:
-    with pytest.raises(KubectlError, match=said), kubectl.forward("ns", pod, 8080):
+@pytest.mark.parametrize(("pod", "message"), [("deaf", "error: pod not found"), ("slow", "no port was opened in time")])
+def test_forward_fails(kubectl: probe.ConcurrentKubectl, pod: str, message: str) -> None:
+    with pytest.raises(KubectlError, match=message), kubectl.forward("ns", pod, 8080):
         pass
 
 

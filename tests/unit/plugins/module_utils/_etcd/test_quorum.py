@@ -51,7 +51,7 @@ def test_majority(voters: int, needed: int) -> None:
 
 @pytest.mark.parametrize("operation", ["restart", "upgrade", "defragment"])
 @pytest.mark.parametrize(
-    ("states", "target", "said"),
+    ("states", "target", "message"),
     [
         ("h", 1, "while m1 (https://10.0.0.1:2380) is away 0 of 1 voting members answer, and 1 are needed"),
         ("hh", 2, "while m2 (https://10.0.0.2:2380) is away 1 of 2 voting members answer, and 2 are needed"),
@@ -77,14 +77,14 @@ def test_majority(voters: int, needed: int) -> None:
         ("hhddd", 5, "the cluster has no quorum"),
     ],
 )
-def test_taking_a_member_down(states: str, target: int, operation: str, said: str) -> None:
+def test_taking_a_member_down(states: str, target: int, operation: str, message: str) -> None:
     found = touch(states, target, operation)
-    assert bool(found) == bool(said)
-    assert said in "".join(found)
+    assert bool(found) == bool(message)
+    assert message in "".join(found)
 
 
 @pytest.mark.parametrize(
-    ("states", "target", "said"),
+    ("states", "target", "message"),
     [
         ("h", 1, "is the only voting member"),
         ("hl", 1, "m2 (https://10.0.0.2:2380) is a learner"),
@@ -104,14 +104,14 @@ def test_taking_a_member_down(states: str, target: int, operation: str, said: st
         ("hhddd", 5, "the cluster has no quorum"),
     ],
 )
-def test_removing_a_member(states: str, target: int, said: str) -> None:
+def test_removing_a_member(states: str, target: int, message: str) -> None:
     found = touch(states, target, "remove")
-    assert bool(found) == bool(said)
-    assert said in "".join(found)
+    assert bool(found) == bool(message)
+    assert message in "".join(found)
 
 
 @pytest.mark.parametrize(
-    ("states", "learner", "said"),
+    ("states", "learner", "message"),
     [
         ("h", True, ""),
         ("h", False, "with one more voting member 2 of 2 must answer, and 1 would: add it as a learner"),
@@ -122,10 +122,10 @@ def test_removing_a_member(states: str, target: int, said: str) -> None:
         ("hdd", True, "the cluster has no quorum"),
     ],
 )
-def test_adding_a_member(states: str, learner: bool, said: str) -> None:
+def test_adding_a_member(states: str, learner: bool, message: str) -> None:
     found = touch(states, None, "add", learner=learner)
-    assert bool(found) == bool(said)
-    assert said in "".join(found)
+    assert bool(found) == bool(message)
+    assert message in "".join(found)
 
 
 @pytest.mark.parametrize("states", ["hl", "hhl", "hhhl"])
@@ -178,7 +178,7 @@ def test_every_reason_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"leader_id": 0}, "3 of 3 voting members healthy, 2 needed, and no member leads"),
         ({"leader_id": 77}, "and no member leads"),
@@ -186,11 +186,11 @@ def test_every_reason_is_told_at_once() -> None:
         ({"members": ()}, "0 of 0 voting members healthy"),
     ],
 )
-def test_no_quorum(changes: dict[str, Any], said: str) -> None:
+def test_no_quorum(changes: dict[str, Any], message: str) -> None:
     found = cluster("hhh", **changes)
     assert not found.has_quorum
     for operation in ("restart", "upgrade", "defragment", "remove", "add"):
-        assert said in objections(found, None, operation)[0]
+        assert message in objections(found, None, operation)[0]
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_lag(index: int, applied: int, behind: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("states", "target", "said"),
+    ("states", "target", "message"),
     [
         ("hhh", 2, ""),
         ("hhd", 3, "it is not healthy (deadline)"),
@@ -245,9 +245,9 @@ def test_lag(index: int, applied: int, behind: int | None) -> None:
         ("hh", None, "it is not in the list of members"),
     ],
 )
-def test_not_caught_up(states: str, target: int | None, said: str) -> None:
+def test_not_caught_up(states: str, target: int | None, message: str) -> None:
     found = cluster(states)
-    assert not_caught_up(found, found.members[target - 1] if target else None, 10) == said
+    assert not_caught_up(found, found.members[target - 1] if target else None, 10) == message
 
 
 def test_too_far_behind() -> None:
@@ -270,7 +270,7 @@ def test_the_successor_is_furthest_and_may_vote() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "said"),
+    ("found", "message"),
     [
         (cluster("hhh"), []),
         (cluster("hhl"), []),
@@ -289,7 +289,7 @@ def test_the_successor_is_furthest_and_may_vote() -> None:
         ),
     ],
 )
-def test_what_is_wrong_with_a_cluster(found: Cluster, said: list[str]) -> None:
+def test_what_is_wrong_with_a_cluster(found: Cluster, message: list[str]) -> None:
     lines = faults(found)
-    assert [line[: len(start)] for line, start in zip(lines, said, strict=True)] == said
+    assert [line[: len(start)] for line, start in zip(lines, message, strict=True)] == message
     assert (not lines) is found.healthy

@@ -103,9 +103,9 @@ DECEIVING = {
 }
 
 
-@pytest.mark.parametrize(("text", "said"), DECEIVING.values(), ids=DECEIVING.keys())
-def test_files_that_deceive(text: str, said: str) -> None:
-    with pytest.raises(KeyFileError, match=said):
+@pytest.mark.parametrize(("text", "message"), DECEIVING.values(), ids=DECEIVING.keys())
+def test_files_that_deceive(text: str, message: str) -> None:
+    with pytest.raises(KeyFileError, match=message):
         fingerprints(text)
 
 

@@ -183,11 +183,11 @@ def fail_to_open(path_end: str, number: int, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(sysctl, "open", opened, raising=False)
 
 
-@pytest.mark.parametrize(("number", "said"), UNREADABLE)
-def test_a_key_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, said: str) -> None:
+@pytest.mark.parametrize(("number", "message"), UNREADABLE)
+def test_a_key_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, message: str) -> None:
     root = host(tmp_path, {"/proc/sys/net/ipv4/route/flush": "", "/proc/sys/vm/a": "0\n"})
     fail_to_open("route/flush", number, monkeypatch)
-    assert said in sysctl.read_fault(root, "net/ipv4/route/flush")
+    assert message in sysctl.read_fault(root, "net/ipv4/route/flush")
     assert [sysctl.read_fault(root, key) for key in ("vm/a", "vm/none")] == ["", ""]
     with pytest.raises(sysctl.SysctlError, match="cannot be read"):
         sysctl.write_values(root, {"vm/a": "1", "net/ipv4/route/flush": "1"})

@@ -75,7 +75,7 @@ def test_parameters(run: Run, params: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("params", "rules", "said"),
+    ("params", "rules", "message"),
     [
         ({"name": "n", "path": "/p"}, {"mutually_exclusive": [("name", "path")]}, "mutually exclusive: name|path"),
         ({"name": "n"}, {"required_together": [("name", "path")]}, "required together: name, path"),
@@ -88,10 +88,10 @@ def test_parameters(run: Run, params: dict[str, Any]) -> None:
         ({"one": {}}, {}, "missing required arguments: file found in one"),
     ],
 )
-def test_faults(run: Run, params: dict[str, Any], rules: dict[str, Any], said: str) -> None:
+def test_faults(run: Run, params: dict[str, Any], rules: dict[str, Any], message: str) -> None:
     for result in run(show, params, **rules):
         assert result["failed"]
-        assert said in result["msg"]
+        assert message in result["msg"]
 
 
 @pytest.mark.parametrize("params", [{"nam": "n"}, {"one": {"file": "/f", "fil": "/f"}}])

@@ -92,7 +92,7 @@ def test_the_kernel_cuts_long_names(host: Host) -> None:
 
 
 @pytest.mark.parametrize(
-    ("logs", "said"),
+    ("logs", "message"),
     [
         # The newest container has only just been started, and has said nothing yet.
         (["Error: unknown flag: --x\n", ""], ["Error: unknown flag: --x"]),
@@ -115,7 +115,7 @@ def test_the_kernel_cuts_long_names(host: Host) -> None:
         ([], []),
     ],
 )
-def test_what_a_log_says(host: Host, logs: list[str], said: list[str]) -> None:
+def test_what_a_log_says(host: Host, logs: list[str], message: list[str]) -> None:
     for number, text in enumerate(logs):
         host.log("new", number, text, name="kube-scheduler")
-    assert container_exits.StaticPod("kube-scheduler", "cp1").log() == said
+    assert container_exits.StaticPod("kube-scheduler", "cp1").log() == message

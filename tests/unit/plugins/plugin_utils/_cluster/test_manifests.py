@@ -27,11 +27,11 @@ def test_right_checksum(checksum: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("checksum", "said"),
+    ("checksum", "message"),
     [(SUM[:-1], "64 hexadecimal digits"), ("md5:00", "64 hexadecimal digits"), ("sha256:" + "0" * 64, SUM)],
 )
-def test_wrong_checksum(checksum: str, said: str) -> None:
-    with pytest.raises(ManifestError, match=said):
+def test_wrong_checksum(checksum: str, message: str) -> None:
+    with pytest.raises(ManifestError, match=message):
         verify(DATA, checksum, "x.yml")
 
 
@@ -162,7 +162,7 @@ def test_documents_comments_and_anchors() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (b"a: [", "x.yml is no YAML"),
         (b"\xff\xfe", "x.yml is no YAML"),
@@ -170,8 +170,8 @@ def test_documents_comments_and_anchors() -> None:
         (b"", "no object"),
     ],
 )
-def test_what_is_no_manifest(data: bytes, said: str) -> None:
-    with pytest.raises(ManifestError, match=said):
+def test_what_is_no_manifest(data: bytes, message: str) -> None:
+    with pytest.raises(ManifestError, match=message):
         parse(data, "x.yml")
 
 

@@ -72,7 +72,7 @@ def test_nothing_experimental_is_left_in_37() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "version", "said"),
+    ("settings", "version", "message"),
     [
         ({"max-learners": 2}, V35, "max-learners: etcd 3.5.30 has no such flag, only 3.6 to 3.7 have it"),
         ({"experimental-max-learners": 2}, V35, "experimental-max-learners: etcd 3.5.30 has no such flag"),
@@ -105,11 +105,11 @@ def test_nothing_experimental_is_left_in_37() -> None:
         ({"heartbeat-interval": 300}, V36, "election-timeout: 1000 is less than five times heartbeat-interval, 300"),
     ],
 )
-def test_refused(settings: dict[str, Any], version: str, said: str) -> None:
+def test_refused(settings: dict[str, Any], version: str, message: str) -> None:
     base = {"election-timeout": 1000, "heartbeat-interval": 100}
     with pytest.raises(FlagError) as error:
         environment(settings, base, version)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 def test_all_faults_at_once() -> None:

@@ -104,7 +104,7 @@ def test_what_is_done(states: str, seen: dict[str, Any] | None, expected: dict[s
 
 
 @pytest.mark.parametrize(
-    ("states", "seen", "said"),
+    ("states", "seen", "message"),
     [
         ("", None, "etcd_hosts is empty, so there are no members to set up"),
         ("ee", None, "2 members survive no more losses than 1 would, and are one more that can fail: use 1 or 3"),
@@ -148,8 +148,8 @@ def test_what_is_done(states: str, seen: dict[str, Any] | None, expected: dict[s
         ),
     ],
 )
-def test_refused(states: str, seen: dict[str, Any] | None, said: str) -> None:
-    assert any(said in fault for fault in plan_membership(hosts(states), V, seen).faults)
+def test_refused(states: str, seen: dict[str, Any] | None, message: str) -> None:
+    assert any(message in fault for fault in plan_membership(hosts(states), V, seen).faults)
 
 
 LONG = "2001:0DB8:0:0:0:0:0:0003"
@@ -185,7 +185,7 @@ def test_same_name_or_address_twice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("running", "wanted", "upgrade_from", "said"),
+    ("running", "wanted", "upgrade_from", "message"),
     [
         (["3.4.23"] * 3, "3.4.23", "", ""),
         (["3.4.23"] * 3, "3.5.30", "3.4.23", ""),
@@ -205,11 +205,11 @@ def test_same_name_or_address_twice() -> None:
         (["3.6.15"] * 3, "latest", "", "'latest' is no version of etcd"),
     ],
 )
-def test_versions(running: list[str], wanted: str, upgrade_from: str, said: str) -> None:
+def test_versions(running: list[str], wanted: str, upgrade_from: str, message: str) -> None:
     members = [member(number, version=version) for number, version in enumerate(running, 1)]
     plan = plan_membership(hosts("ddd"), wanted, cluster(*members))
     assert plan.upgrade_from == upgrade_from
-    assert [said in fault for fault in plan.faults] == ([True] if said else [])
+    assert [message in fault for fault in plan.faults] == ([True] if message else [])
 
 
 def test_endpoints_and_leader() -> None:

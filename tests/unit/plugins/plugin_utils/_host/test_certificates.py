@@ -240,7 +240,7 @@ def test_peers(seen: dict[str, dict[str, Any]], options: dict[str, Any], expecte
 
 
 @pytest.mark.parametrize(
-    ("seen", "options", "said"),
+    ("seen", "options", "message"),
     [
         (
             {"a": {**WITH, "data": True}},
@@ -261,8 +261,8 @@ def test_peers(seen: dict[str, dict[str, Any]], options: dict[str, Any], expecte
         ({"a": BARE}, {"key": OTHER.key_pem}, "etcd_peer_ca_key is set without etcd_peer_ca_certificate"),
     ],
 )
-def test_peers_refused(seen: dict[str, dict[str, Any]], options: dict[str, str], said: str) -> None:
-    assert [said in fault for fault in authority(seen, holders=["a"], peers=options)["faults"]] == [True]
+def test_peers_refused(seen: dict[str, dict[str, Any]], options: dict[str, str], message: str) -> None:
+    assert [message in fault for fault in authority(seen, holders=["a"], peers=options)["faults"]] == [True]
 
 
 def test_nobody_keeps_the_key() -> None:
@@ -289,7 +289,7 @@ def test_own_that_is_not_valid_yet_is_renewed_unless_another_host_has_a_valid_on
 
 
 @pytest.mark.parametrize(
-    ("seen", "unseen", "said"),
+    ("seen", "unseen", "message"),
     [
         ({"a": WITH, "b": host(OTHER.pem, "ok")}, [], "the hosts a, b have different CAs"),
         ({"a": BARE}, ["b"], "no host of this run has the CA of etcd, and others may"),
@@ -302,8 +302,8 @@ def test_own_that_is_not_valid_yet_is_renewed_unless_another_host_has_a_valid_on
         ),
     ],
 )
-def test_own_refused(seen: dict[str, dict[str, Any]], unseen: list[str], said: str) -> None:
-    assert [said in fault for fault in authority(seen, unseen)["faults"]] == [True]
+def test_own_refused(seen: dict[str, dict[str, Any]], unseen: list[str], message: str) -> None:
+    assert [message in fault for fault in authority(seen, unseen)["faults"]] == [True]
 
 
 def test_provided() -> None:
@@ -321,7 +321,7 @@ def test_given() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"certificate": CA.pem, "key": OTHER.key_pem}, "etcd_ca_key: it is the key of none of the certificates"),
         ({"certificate": CA.pem, "key": "nonsense"}, "etcd_ca_key cannot be read, or has a passphrase"),
@@ -336,10 +336,10 @@ def test_given() -> None:
         ({"certificate": OTHER.pem}, "the certificate of the member a is signed by none of these"),
     ],
 )
-def test_given_refused(options: dict[str, str], said: str) -> None:
+def test_given_refused(options: dict[str, str], message: str) -> None:
     seen = {"a": host(CA.pem, data=True, certificate=MEMBER.pem)}
     faults = authority(seen, **options)["faults"]
-    assert any(said in fault for fault in faults)
+    assert any(message in fault for fault in faults)
     assert CA.key_pem not in str(faults)
 
 

@@ -80,7 +80,7 @@ def test_no_python_is_told_loudly(program: Program) -> None:
 
 
 @pytest.mark.parametrize(
-    ("good", "said"),
+    ("good", "message"),
     [
         (-3 * 60, None),
         (3 * 60, None),
@@ -94,7 +94,7 @@ def test_no_python_is_told_loudly(program: Program) -> None:
         (None, "minutes ago: unknown"),
     ],
 )
-def test_the_age_of_the_last_good_run(program: Program, good: int | str | None, said: str | None) -> None:
+def test_the_age_of_the_last_good_run(program: Program, good: int | str | None, message: str | None) -> None:
     program.pyz.write_bytes(timer_program.build("files"))
     if good is not None:
         program.good.write_text(f"{int(time.time()) + good if isinstance(good, int) else good}\n")
@@ -105,9 +105,9 @@ def test_the_age_of_the_last_good_run(program: Program, good: int | str | None, 
         ["/bin/sh", program.pyz, "--age", program.good, "10"],
         capture_output=True, text=True, check=False, env={"PATH": f"{program.folder}:/usr/bin:/bin"},
     )  # fmt: skip
-    assert done.returncode == (1 if said else 0)
-    assert (said or "") in done.stderr
-    if said:
+    assert done.returncode == (1 if message else 0)
+    assert (message or "") in done.stderr
+    if message:
         assert "is-enabled x.timer masked, is-active x.timer masked" in done.stderr
 
 

@@ -193,13 +193,13 @@ FORMS: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("given", "said"), FORMS)
-def test_forms_of_digests(given: Any, said: str) -> None:
+@pytest.mark.parametrize(("given", "message"), FORMS)
+def test_forms_of_digests(given: Any, message: str) -> None:
     one = host("cp1", kubernetes_digests=given)
     found = list(downloads.digest_forms(one, Inputs([one], GROUPS, SPECS)))
-    assert [fault.id for fault in found] == (["checksum-invalid"] if said else [])
-    assert all(said in fault.text for fault in found)
-    if said:
+    assert [fault.id for fault in found] == (["checksum-invalid"] if message else [])
+    assert all(message in fault.text for fault in found)
+    if message:
         with pytest.raises(AnsibleFilterError, match="kubernetes_digests: "):
             pinned_checksum(URL, "etcd", "3.6.99", "amd64", given)
 

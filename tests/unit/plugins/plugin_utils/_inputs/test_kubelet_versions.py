@@ -22,10 +22,10 @@ def facts(kubelet: str = "", api: str = "", joined: bool = True, **answers: str)
         "api_servers": [
             {
                 "server": SERVERS[host],
-                "version": said if said[:1] == "1" else "",
-                "error": "" if said[:1] == "1" else said,
+                "version": message if message[:1] == "1" else "",
+                "error": "" if message[:1] == "1" else message,
             }
-            for host, said in answers.items()
+            for host, message in answers.items()
         ],
     }
 
@@ -186,7 +186,7 @@ CASES = [
         [],
         [NEWER],
     ),
-    ("another version, which is said elsewhere", [plane("1.37.0", kubelet="1.36.5", api="1.36.5")], {}, [], []),
+    ("another version, which is message elsewhere", [plane("1.37.0", kubelet="1.36.5", api="1.36.5")], {}, [], []),
     (
         "a worker beside a control plane of another version",
         [plane("1.36.5", kubelet="1.36.5", api="1.36.5"), worker("1.37.0", servers={}, kubelet="1.36.5")],

@@ -115,12 +115,12 @@ FAMILIES = [
 ]
 
 
-@pytest.mark.parametrize(("values", "expected", "said"), [c[1:] for c in FAMILIES], ids=[c[0] for c in FAMILIES])
-def test_families(values: dict[str, Any], expected: str, said: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("values", "expected", "message"), [c[1:] for c in FAMILIES], ids=[c[0] for c in FAMILIES])
+def test_families(values: dict[str, Any], expected: str, message: tuple[str, ...]) -> None:
     faults = judged(values)
     assert [(fault.id, fault.severity) for fault in faults] == ([(expected, "error")] if expected else [])
     for fault in faults:
-        assert all(part in fault.text for part in said), fault.text
+        assert all(part in fault.text for part in message), fault.text
         assert "; " in fault.text
 
 
@@ -194,11 +194,11 @@ MASKS = [
 ]
 
 
-@pytest.mark.parametrize(("values", "nodes", "said"), [c[1:] for c in MASKS], ids=[c[0] for c in MASKS])
-def test_masks(values: dict[str, Any], nodes: int, said: str) -> None:
+@pytest.mark.parametrize(("values", "nodes", "message"), [c[1:] for c in MASKS], ids=[c[0] for c in MASKS])
+def test_masks(values: dict[str, Any], nodes: int, message: str) -> None:
     texts = [fault.text for fault in judged(values, nodes)]
-    assert len(texts) == bool(said), texts
-    assert not said or said.replace("_", "-") in texts[0].replace("_", "-"), texts
+    assert len(texts) == bool(message), texts
+    assert not message or message.replace("_", "-") in texts[0].replace("_", "-"), texts
     assert all(fault.severity == "error" and "; " in fault.text for fault in judged(values, nodes))
 
 
@@ -274,13 +274,13 @@ NAMES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "said"), NAMES)
-def test_node_names(name: str, said: str) -> None:
+@pytest.mark.parametrize(("name", "message"), NAMES)
+def test_node_names(name: str, message: str) -> None:
     faults = judged({"kubernetes_node_name": name})
-    assert [fault.id for fault in faults] == (["name-invalid"] if said else [])
+    assert [fault.id for fault in faults] == (["name-invalid"] if message else [])
     for fault in faults:
         assert fault.text.startswith(f"kubernetes_node_name {name!r} ")
-        assert said in fault.text
+        assert message in fault.text
         suggested = fault.text.split("set it, to ")[1].removesuffix(" for example")
         assert endpoint.is_dns_name(suggested)
         assert not judged({"kubernetes_node_name": suggested})

@@ -226,7 +226,7 @@ FOREIGN = "resources: [{resources: [secrets], providers: [{kms: {name: x}}]}]"
 
 
 @pytest.mark.parametrize(
-    ("found", "desired", "given", "said"),
+    ("found", "desired", "given", "message"),
     [
         ({"a": state()}, ON, "/etc/enc.yaml", "names the file /etc/enc.yaml"),
         (
@@ -247,9 +247,9 @@ FOREIGN = "resources: [{resources: [secrets], providers: [{kms: {name: x}}]}]"
         ({"b": state()}, ON, "", "a did not take part in this run"),
     ],
 )
-def test_faults(found: dict[str, Any], desired: DesiredEncryption, given: str, said: str) -> None:
+def test_faults(found: dict[str, Any], desired: DesiredEncryption, given: str, message: str) -> None:
     result = plan(["a", *found], found, desired, NEW, given=given)
-    assert said in "\n".join(result["faults"])
+    assert message in "\n".join(result["faults"])
     assert (result["path"], result["transitions"]) == ("", [])
 
 
