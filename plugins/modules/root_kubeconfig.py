@@ -57,9 +57,8 @@ removed:
 
 import io
 import os
-import re
 import time
-from typing import Any, Dict, List
+from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.install import Attributes, install_stream
@@ -70,31 +69,9 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.paths 
     resolve,
     stat_file,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.root_kubeconfig import is_earlier, leftovers
 
-# What kubeadm writes anew for the same administrator of the same cluster.
-RENEWED = re.compile(rb"^(\s*(?:-\s+)?)(client-certificate-data|client-key-data|server):\s*\S+\s*$", re.MULTILINE)
-DROPPED = re.compile(rb"^preferences: \{\}\n", re.MULTILINE)  # not written by newer releases
-AUTHORITY = b"certificate-authority-data:"
-# As Ansible names the copies that it keeps.
-KEPT = r"\.\d+\.\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d~"
 FOLDER = 0o700
-
-
-def is_earlier(content: bytes, current: bytes) -> bool:
-    """Whether a file is a kubeconfig of the administrator that this cluster gave earlier."""
-
-    def fixed(text: bytes) -> bytes:
-        return RENEWED.sub(rb"\1\2", DROPPED.sub(b"", text)).strip()
-
-    return AUTHORITY in current and fixed(content) == fixed(current)
-
-
-def leftovers(dest: str, current: bytes) -> List[str]:
-    """Files that were kept beside it and are earlier kubeconfigs of this cluster."""
-    folder, name = os.path.split(dest)
-    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    paths = [os.path.join(folder, item) for item in names if re.fullmatch(re.escape(name) + KEPT, item)]
-    return [path for path in paths if not os.path.islink(path) and is_earlier(read_file(path) or b"", current)]
 
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
