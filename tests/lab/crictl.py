@@ -47,19 +47,37 @@ def sandboxes(endpoint: str) -> list[str]:
     return out.split()
 
 
-def remove(endpoint: str, identifier: str) -> None:
-    """End a pod's tasks and remove its containers."""
-    out = ctr(endpoint, "containers", "ls", "-q")
-    for container in out.split():
-        info = json.loads(ctr(endpoint, "containers", "info", container))
-        spec = info.get("Spec", {}).get("annotations", {})
-        if container == identifier or spec.get("io.kubernetes.cri.sandbox-id") == identifier:
-            base = ["ctr", "--address", endpoint, "--namespace", NAMESPACE]
-            subprocess.run(
-                [*base, "tasks", "kill", "--signal", "SIGKILL", container], check=False, stderr=subprocess.DEVNULL
-            )
-            subprocess.run([*base, "tasks", "delete", "--force", container], check=False, stderr=subprocess.DEVNULL)
-            subprocess.run([*base, "containers", "delete", container], check=False, stderr=subprocess.DEVNULL)
+def spec_of(endpoint: str, container: str) -> dict:
+    """A container's runtime specification."""
+    return json.loads(ctr(endpoint, "containers", "info", container)).get("Spec", {})
+
+
+def end(endpoint: str, identifier: str, verb: str) -> None:
+    """End a pod's tasks, and with rmp remove its containers."""
+    base = ["ctr", "--address", endpoint, "--namespace", NAMESPACE]
+    for container in ctr(endpoint, "containers", "ls", "-q").split():
+        annotations = spec_of(endpoint, container).get("annotations", {})
+        if container == identifier or annotations.get("io.kubernetes.cri.sandbox-id") == identifier:
+            steps = [["tasks", "kill", "--signal", "SIGKILL", container], ["tasks", "delete", "--force", container]]
+            for step in steps + [["containers", "delete", container]] * (verb == "rmp"):
+                subprocess.run([*base, *step], check=False, stderr=subprocess.DEVNULL)
+
+
+def inspect(endpoint: str, identifier: str) -> dict:
+    """What is asked for of a pod: its name, whether it runs, and its network namespace."""
+    spec = spec_of(endpoint, identifier)
+    annotations = spec.get("annotations", {})
+    spaces = [space for space in spec.get("linux", {}).get("namespaces", []) if space["type"] == "network"]
+    name, namespace = (annotations.get(f"io.kubernetes.cri.sandbox-{key}", "") for key in ("name", "namespace"))
+    running = identifier in ctr(endpoint, "tasks", "ls", "-q").split()
+    return {
+        "status": {
+            "metadata": {"name": name, "namespace": namespace},
+            "state": "SANDBOX_READY" if running else "SANDBOX_NOTREADY",
+            "linux": {"namespaces": {"options": {"network": "POD" if spaces else "NODE"}}},
+        },
+        "info": {"runtimeSpec": {"linux": {"namespaces": spaces}}},
+    }
 
 
 def main() -> None:
@@ -94,11 +112,15 @@ def main() -> None:
         print("\n".join(sandboxes(endpoint)))
     elif options.command in ("stopp", "rmp"):
         for identifier in plain:
-            remove(endpoint, identifier)
+            end(endpoint, identifier, options.command)
+    elif options.command == "inspectp":
+        print(json.dumps(inspect(endpoint, plain[-1])))
     elif options.command == "ps":
         print(json.dumps({"containers": []}))
     else:
-        sys.exit(f"crictl (stand-in): {options.command} is not among info, images, inspecti, pull, pods, stopp, rmp")
+        sys.exit(
+            f"crictl (stand-in): {options.command} is none of info, images, inspecti, inspectp, pull, pods, stopp, rmp"
+        )
 
 
 if __name__ == "__main__":

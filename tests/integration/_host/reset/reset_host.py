@@ -1,0 +1,189 @@
+"""A host of namespaces: the module reset works on it with real mounts, rules, interfaces, routes and a real containerd.
+
+Started by test_real_host.py as the first process of its own namespaces. What it writes to /etc, /var, /run and /root is
+seen by nobody else and gone with it. Only systemd is played. Prints as JSON what the module returned, run by run, and
+what there was then.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import time
+from contextlib import redirect_stdout, suppress
+from pathlib import Path
+from typing import Any
+
+WORK, COLLECTIONS, CONTAINERD, IMAGE, CRICTL = map(Path, sys.argv[1:6])
+sys.path.insert(0, str(COLLECTIONS))
+
+from ansible.module_utils.testing import patch_module_args  # noqa: E402 - the path stands before
+from ansible_collections.groundwork.kubernetes.plugins.modules import reset  # noqa: E402
+
+SYSTEMCTL = """\
+#!/bin/sh
+units={work}/units
+case $1 in
+    show) if [ -e $units/$2 ]; then echo LoadState=loaded; echo ActiveState=active; echo UnitFileState=enabled
+          else echo LoadState=not-found; echo ActiveState=inactive; fi ;;
+    disable) rm -f $units/$3 ;;
+esac
+"""
+RULES = """\
+*filter
+:INPUT DROP [0:0]
+:MINE - [0:0]
+:KUBE-FIREWALL - [0:0]
+-A INPUT -j MINE
+-A INPUT -j KUBE-FIREWALL
+COMMIT
+"""
+VOLUME = Path("/var/lib/kubelet/pods/1/volumes/kubernetes.io~secret/token")
+KUBERNETES = (
+    "admin.conf",
+    "kubelet.conf",
+    "kubeadm.yaml",
+    "pki/ca.crt",
+    "pki/etcd/ca.key",
+    "manifests/etcd.yaml",
+    "mine",
+)
+FILES = (
+    *(f"/etc/kubernetes/{name}" for name in KUBERNETES),
+    "/etc/systemd/system/kubelet.service",
+    "/var/lib/kubelet/config.yaml",
+    "/var/lib/etcd/member/snap/db",
+    "/var/lib/etcd/mine",
+    "/var/lib/cni/networks/kubernetes/10.244.0.2",
+    "/var/lib/cni/networks/podman/10.88.0.2",
+    "/var/lib/groundwork/kubeadm.json",
+    "/var/backups/kubernetes/example.tar",
+    "/root/.kube/mine",
+)
+
+
+def run(*command: Any, stdin: str = "") -> str:
+    """Standard output of a command."""
+    done = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True, input=stdin)
+    return done.stdout
+
+
+def own_file_systems() -> None:
+    """Lay folders of this process over the machine's."""
+    run("mount", "-t", "sysfs", "sysfs", "/sys")
+    run("mount", "-t", "tmpfs", "tmpfs", WORK)
+    for name in ("etc", "var", "root"):
+        for part in ("upper", "work"):
+            (WORK / name / part).mkdir(parents=True)
+        options = f"lowerdir=/{name},upperdir={WORK}/{name}/upper,workdir={WORK}/{name}/work"
+        run("mount", "-t", "overlay", "-o", options, "overlay", f"/{name}")
+    Path("/etc/cni").mkdir(exist_ok=True)
+    for folder in ("/etc/cni", "/run"):
+        run("mount", "-t", "tmpfs", "tmpfs", folder)
+
+
+def programs() -> None:
+    """containerd's programs, the lab's crictl, and a systemctl that knows which units run."""
+    with tarfile.open(CONTAINERD) as archive:
+        archive.extractall(WORK, filter="data")
+    for name, text in (("systemctl", SYSTEMCTL.format(work=WORK)), ("crictl", CRICTL.read_text())):
+        (WORK / "bin" / name).write_text(text)
+        (WORK / "bin" / name).chmod(0o755)
+    os.environ["PATH"] = f"{WORK}/bin:{os.environ['PATH']}"
+    (WORK / "units").mkdir()
+    for name in ("kubelet.service", "groundwork-backup.timer", "kubernetes-pod-traffic.service"):
+        (WORK / "units" / name).touch()
+
+
+def start_containerd() -> None:
+    """One with an image in the namespace of Kubernetes and in another one, and a container in the first."""
+    configuration = WORK / "config.toml"
+    configuration.write_text(
+        f'version = 2\nroot = "{WORK}/containerd"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+    )
+    subprocess.Popen([WORK / "bin/containerd", "--config", configuration], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not Path("/run/containerd/containerd.sock").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for namespace in ("k8s.io", "mine"):
+        run("ctr", "--namespace", namespace, "images", "import", "--snapshotter", "native", IMAGE)
+    image = run("ctr", "--namespace", "k8s.io", "images", "list", "--quiet").split()[0]
+    label = ("--label", "io.cri-containerd.kind=sandbox")
+    run("ctr", "--namespace", "k8s.io", "containers", "create", "--snapshotter", "native", *label, image, "pod")
+
+
+def furnish() -> None:
+    """Make what a cluster, and what somebody else, would have made."""
+    for path in map(Path, FILES):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    records = Path("/var/lib/groundwork/files")
+    records.mkdir(parents=True)
+    (records / "kubernetes.json").write_text(json.dumps(["/etc/systemd/system/kubelet.service"]))
+    networks = Path("/etc/cni/net.d")
+    networks.mkdir(parents=True, exist_ok=True)
+    for file, name in (("10-bridge.conflist", "kubernetes"), ("87-podman.conflist", "podman")):
+        bridge = "cni0" if name == "kubernetes" else "cni-podman0"
+        (networks / file).write_text(json.dumps({"name": name, "plugins": [{"type": "bridge", "bridge": bridge}]}))
+    VOLUME.mkdir(parents=True)
+    run("mount", "-t", "tmpfs", "tmpfs", VOLUME)
+    (VOLUME / "token").write_text("x")
+    for name in ("cni0", "cni-podman0"):
+        run("ip", "link", "add", name, "type", "bridge")
+        run("ip", "link", "set", name, "up")
+    run("ip", "address", "add", "192.0.2.1/24", "dev", "cni-podman0")
+    for cidr, proto in (("10.244.1.0/24", "77"), ("10.9.0.0/16", "4")):
+        run("ip", "route", "add", cidr, "via", "192.0.2.9", "proto", proto)
+    run("iptables-restore", "--noflush", stdin=RULES)
+
+
+def call(**options: Any) -> dict[str, Any]:
+    """What the module returns."""
+    out = io.StringIO()
+    with patch_module_args(options), redirect_stdout(out), suppress(SystemExit):
+        reset.main()
+    result: dict[str, Any] = json.loads(out.getvalue().splitlines()[-1])
+    return result
+
+
+def there() -> dict[str, Any]:
+    """What the host has of all that."""
+    rules = run("iptables-save", "-t", "filter").splitlines()
+    networks = sorted(os.listdir("/etc/cni/net.d"))
+    return {
+        "files": [path for path in FILES if Path(path).exists()],
+        "networks": networks,
+        "rules": [line.partition(" [")[0] for line in rules if "INPUT" in line or "MINE" in line or "KUBE" in line],
+        "interfaces": sorted(set(os.listdir("/sys/class/net")) & {"cni0", "cni-podman0"}),
+        "routes": [line.split()[0] for line in run("ip", "route").splitlines() if "via" in line],
+        "namespaces": sorted(run("ctr", "namespaces", "list", "--quiet").split()),
+        "units": sorted(os.listdir(WORK / "units")),
+        "mounted": os.path.ismount(VOLUME),
+    }
+
+
+def main() -> None:
+    """Check, a run that a mount in use stops, the reset, and a second one."""
+    own_file_systems()
+    programs()
+    furnish()
+    start_containerd()
+    told: dict[str, Any] = {"check": call(_ansible_check_mode=True), "before": there()}
+    with (VOLUME / "token").open():
+        told["busy"] = call()
+    told["stopped"] = there()
+    foreign = Path("/var/lib/kubelet/mine")
+    foreign.mkdir()
+    run("mount", "-t", "tmpfs", "tmpfs", foreign)
+    told["foreign"] = call()
+    run("umount", foreign)
+    told["reset"], told["after"] = call(), there()
+    told["second"] = call()
+    print(json.dumps(told))
+
+
+main()
