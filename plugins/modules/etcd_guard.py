@@ -53,6 +53,11 @@ options:
         the log, so that the cluster need not elect one when the member goes away.
     type: bool
     default: false
+  api_server:
+    description:
+      - The manifest of the host's API server, such as V(/etc/kubernetes/manifests/kube-apiserver.yaml).
+      - O(endpoints), O(cacert), O(cert) and O(key) are then those that the API server uses.
+    type: path
 seealso:
   - module: groundwork.kubernetes.etcd_info
   - module: groundwork.kubernetes.etcd_member
@@ -136,6 +141,7 @@ ARGUMENTS: Dict[str, Any] = {
     "state": {"type": "str", "choices": ["checked", "caught_up"], "default": "checked"},
     "operation": {"type": "str", "choices": ["restart", "upgrade", "defragment", "remove"], "default": "restart"},
     "move_leader": {"type": "bool", "default": False},
+    "api_server": {"type": "path"},
     **GUARD_OPTIONS,
 }
 

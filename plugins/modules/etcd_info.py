@@ -192,8 +192,6 @@ members:
 import time
 from typing import Any, Dict
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.api_server import client_of_api_server
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.members import PAUSE, read_cluster
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.module import EtcdModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.quorum import Cluster, faults, order
@@ -207,11 +205,6 @@ ARGUMENTS: Dict[str, Any] = {
 
 class InfoModule(EtcdModule):
     """One look at the cluster."""
-
-    def __init__(self, module: AnsibleModule) -> None:
-        if module.params["api_server"]:
-            module.params.update(client_of_api_server(module.params["api_server"]))
-        super().__init__(module)
 
     def run(self) -> None:
         """Return how it is."""

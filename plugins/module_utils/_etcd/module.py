@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Dict, Tuple, Type
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.api_server import client_of_api_server
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import (
     CLIENT_OPTIONS,
     CLIENT_REQUIRED_TOGETHER,
@@ -30,6 +31,8 @@ class EtcdModule:
     errors: Tuple[Type[Exception], ...] = (EtcdError, QuorumError)
 
     def __init__(self, module: AnsibleModule) -> None:
+        if module.params.get("api_server"):
+            module.params.update(client_of_api_server(module.params["api_server"]))
         self.module, self.options = module, module.params
         self.etcd = Etcd(module)
         self.result: Dict[str, Any] = {"changed": False}

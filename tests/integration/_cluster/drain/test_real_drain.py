@@ -11,7 +11,9 @@ import base64
 import contextlib
 import http.server
 import json
+import os
 import ssl
+import subprocess
 import sys
 import threading
 import urllib.error
@@ -316,6 +318,84 @@ def test_what_stays(cluster: SmallCluster, kubelets: Kubelets, call: Call) -> No
     assert reasons["done"] == "has ended (Succeeded)"
     assert reasons.get("agent", "of DaemonSet default/agent") == "of DaemonSet default/agent"
     assert result["evicted"] == []
+
+
+@pytest.fixture
+def playbook(cluster: SmallCluster, tmp_path: Path) -> Callable[..., tuple[int, str]]:
+    """playbook(name, nodes, check=False): real Ansible on this machine, with the kubeconfig where hosts have it."""
+    root = Path(__file__).resolve().parents[4]
+    etc, inventory = tmp_path / "etc", tmp_path / "hosts.json"
+    etc.mkdir()
+    host = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
+    inventory.write_text(json.dumps({"all": {"children": {"kube_control_plane": {"hosts": {"cp-1": host}}}}}))
+    # Only this run sees it.
+    script = (
+        f"mount -t tmpfs tmpfs {etc} && mkdir {etc}/upper {etc}/work"
+        f" && mount -t overlay -o lowerdir=/etc,upperdir={etc}/upper,workdir={etc}/work overlay /etc"
+        f' && mkdir -p /etc/kubernetes && cp {cluster.kubeconfig} /etc/kubernetes/admin.conf && exec "$@"'
+    )
+
+    def run(name: str, nodes: str, check: bool = False) -> tuple[int, str]:
+        command = [
+            sys.executable,
+            "-m",
+            "ansible",
+            "playbook",
+            f"--inventory={inventory}",
+            f"{root}/playbooks/{name}.yml",
+        ]
+        command += [f"--extra-vars=drain_nodes={nodes} drain_timeout=240", *["--check"] * check]
+        environment = {
+            **os.environ,
+            "PATH": f"{KUBERNETES}:{os.environ['PATH']}",
+            "HOME": str(tmp_path),
+            "ANSIBLE_CONFIG": str(root / "ansible.cfg"),
+            "ANSIBLE_COLLECTIONS_PATH": str(root / ".build" / "collections"),
+        }
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", script, "sh", *command],
+            env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if "PLAY [" not in done.stdout:
+            pytest.skip(f"the run did not begin: {done.stderr.strip()}")
+        return done.returncode, done.stdout
+
+    return run
+
+
+def test_the_playbooks(cluster: SmallCluster, kubelets: Kubelets, playbook: Callable[..., tuple[int, str]]) -> None:
+    deployment(cluster, "web", 2, on="w1")
+    budget(cluster, "one", "web", minAvailable=1)
+    pods = cluster.on("w1")
+    rc, output = playbook("drain", "w1", check=True)
+    assert (rc, cluster.on("w1"), cluster.cordoned("w1")) == (0, pods, False), output
+    for text in (
+        "schedulable, 2 pods to go",
+        f"evicts default/{pods[0]}, default/{pods[1]}",
+        "lets 1 of 2 pods go at a time",
+    ):
+        assert text in output
+    rc, output = playbook("drain", "w1")
+    assert (rc, cluster.on("w1"), cluster.cordoned("w1")) == (0, [], True), output
+    assert "lets 1 of 2 pods go at a time" in output
+    assert "changed=1 " in output
+    rc, output = playbook("drain", "w1")
+    assert (rc, "Nothing is to be done." in output, "changed=0 " in output) == (0, True, True), output
+    rc, output = playbook("uncordon", "w1", check=True)
+    assert (rc, "changed=1 " in output, cluster.cordoned("w1")) == (0, True, True), output
+    rc, output = playbook("uncordon", "w1")
+    assert (rc, "changed=1 " in output, cluster.cordoned("w1")) == (0, True, False), output
+    rc, output = playbook("uncordon", "w1")
+    assert (rc, "changed=0 " in output) == (0, True), output
+    for name in ("drain", "uncordon"):
+        for nodes in ("", "w9"):
+            rc, output = playbook(name, nodes)
+            assert (rc, "Nothing was changed" in output) == (2, True), output
+    bare(cluster, "debug")
+    for check in (True, False):
+        rc, output = playbook("drain", "w1", check=check)
+        assert (rc, "w1 cannot be drained. Nothing was changed." in output) == (2, True), output
+    assert not cluster.cordoned("w1")
 
 
 @pytest.fixture

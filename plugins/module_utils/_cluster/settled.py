@@ -1,0 +1,55 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a node is back after work on it: its kubelet, its own pods, and the workloads whose pods had to move."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterable, List, Sequence
+
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.node import summary
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.workloads import (
+    name_of,
+    pod_fault,
+    unready_workload,
+)
+
+Object = Dict[str, Any]
+ENDED = ("Succeeded", "Failed")
+
+
+def _belongs_to_job(pod: Object) -> bool:
+    return any(owner["kind"] == "Job" for owner in pod["metadata"].get("ownerReferences") or [])
+
+
+def unready_pods(pods: Iterable[Object]) -> List[str]:
+    """The pods that are not ready. Those that have ended, or are about to, and those of Jobs are not meant."""
+    found = []
+    for pod in pods:
+        ended = (pod.get("status") or {}).get("phase") in ENDED or pod["metadata"].get("deletionTimestamp")
+        fault = "" if ended or _belongs_to_job(pod) else pod_fault(pod)
+        if fault:
+            found.append(f"pod {pod['metadata']['namespace']}/{pod['metadata']['name']}: {fault}")
+    return found
+
+
+def pending(
+    node: Object, version: str, pods: Iterable[Object], workloads: Iterable[Object], excused: Sequence[str]
+) -> List[str]:
+    """What is not as it should be yet.
+
+    Args:
+        node: with its status.
+        version: that its kubelet is to report; empty for any.
+        pods: those on the node.
+        workloads: Deployments, DaemonSets and StatefulSets of the cluster, whose pods may have been evicted from it.
+        excused: names of workloads that nobody waits for.
+    """
+    shown = summary(node)
+    found = [] if shown["ready"] else [f"node {shown['name']} is not ready: {shown['ready_message']}"]
+    reported = shown["kubelet_version"].lstrip("v")
+    if version and reported != version:
+        found.append(f"the kubelet of node {shown['name']} reports {reported or 'no version'}, not {version}")
+    faults = {name_of(item): unready_workload(item) for item in workloads}
+    found += [f"{name} {fault}" for name, fault in faults.items() if fault and name not in excused]
+    return found + unready_pods(pods)

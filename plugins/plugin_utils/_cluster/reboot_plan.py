@@ -1,0 +1,105 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which hosts are rebooted, in what order, what that costs, and what forbids it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.plan import PlanItem, ResultRow
+
+Result = Mapping[str, Any]
+
+PURPOSE = "reboot"
+
+
+@dataclass(frozen=True)
+class RebootPlan:
+    """The hosts that are due, in their order, the steps, and the faults."""
+
+    due: list[str]
+    plan: list[PlanItem]
+    faults: list[str]
+
+    def describe(self) -> dict[str, Any]:
+        """As plain values."""
+        return {"due": self.due, "plan": [item.describe() for item in self.plan], "faults": self.faults}
+
+    def rows(self, done: Mapping[str, Result]) -> list[dict[str, Any]]:
+        """What came of it, with what the hosts have noted."""
+        return [
+            asdict(ResultRow.of(done[item.host]))
+            if item.host in done
+            else asdict(ResultRow(item.host, item.subject, item.before, "", 0, "not reached"))
+            for item in self.plan
+        ]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen before anything is done.
+
+    Attributes:
+        names: the names of the hosts as nodes.
+        hosts: what reboot_info returned, by host.
+        nodes: what node_info returned of all nodes.
+        previews: what the check of the drain returned, by host.
+        guards: what the check of etcd's guard returned, by host.
+    """
+
+    names: Mapping[str, str]
+    hosts: Mapping[str, Result]
+    nodes: Sequence[Result]
+    previews: Mapping[str, Result]
+    guards: Mapping[str, Result]
+
+
+def reasons_of(host: str, seen: Seen, only_if_needed: bool) -> list[str]:
+    """Why a host is due; empty where it is not."""
+    purposes = seen.previews.get(host, {}).get("purposes") or {}
+    if purposes.get(seen.names[host]) == PURPOSE:
+        return ["a reboot of it was begun and has not ended"]
+    found = list(seen.hosts[host].get("reasons") or [])
+    return found or ([] if only_if_needed else ["asked for"])
+
+
+def unready(seen: Seen) -> list[str]:
+    """The nodes that are not ready."""
+    return [f"{node['name']} ({node['ready_message']})" for node in seen.nodes if not node["ready"]]
+
+
+def make_plan(seen: Seen, only_if_needed: bool) -> RebootPlan:
+    """Judge all hosts, and name everything that forbids it."""
+    due: list[str] = []
+    items: list[PlanItem] = []
+    faults: list[str] = []
+    for host in seen.hosts:
+        why = reasons_of(host, seen, only_if_needed)
+        if not why:
+            continue
+        due.append(host)
+        preview = seen.previews.get(host, {})
+        steps = preview.get("plan") or []
+        faults += [f"{host}: {text}" for text in preview.get("reasons") or []]
+        faults += [f"{host}: {text}" for text in seen.guards.get(host, {}).get("reasons") or []]
+        items.append(
+            PlanItem(
+                host,
+                "reboot",
+                ", ".join(why),
+                "rebooted",
+                restarts=("the host",),
+                evicts=tuple(name for step in steps for name in step["evicts"]),
+                disrupts="; ".join(step["disrupts"] for step in steps if step["disrupts"]),
+            )
+        )
+    down = unready(seen)
+    own = [seen.names[host] for host in due]
+    others = [text for text in down if text.partition(" ")[0] not in own]
+    if due and (others or len(down) > 1):
+        names = ", ".join(others or down)
+        faults.append(f"these nodes are not ready, and no other one is taken away beside them: {names}")
+    return RebootPlan(due, items, faults)

@@ -1,0 +1,56 @@
+"""Whether a node is back after work on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.settled import pending
+
+READY = {"conditions": [{"type": "Ready", "status": "True"}], "phase": "Running"}
+
+
+def node(ready: str = "True", version: str = "v1.20.3") -> dict[str, Any]:
+    status = {"conditions": [{"type": "Ready", "status": ready}], "nodeInfo": {"kubeletVersion": version}}
+    return {"metadata": {"name": "w1"}, "status": status}
+
+
+def pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    return {"metadata": {"namespace": "shop", "name": "cart", **metadata}, "spec": {}, "status": status}
+
+
+def deployment(ready: int) -> dict[str, Any]:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"namespace": "shop", "name": "cart"},
+        "spec": {"replicas": 2},
+        "status": {"replicas": 2, "updatedReplicas": 2, "availableReplicas": ready},
+    }
+
+
+JOB = [{"kind": "Job", "name": "j"}]
+
+
+@pytest.mark.parametrize(
+    ("found", "pods", "workloads", "excused", "expected"),
+    [
+        (node(), [pod(READY)], [deployment(2)], [], []),
+        (node("False"), [], [], [], ["node w1 is not ready: its kubelet has not reported yet"]),
+        (node(version="v1.20.2"), [], [], [], ["the kubelet of node w1 reports 1.20.2, not 1.20.3"]),
+        (node(), [pod({"phase": "Pending"})], [], [], ["pod shop/cart: phase Pending"]),
+        (node(), [pod({"phase": "Succeeded"})], [], [], []),
+        (node(), [pod({"phase": "Pending"}, deletionTimestamp="t")], [], [], []),
+        (node(), [pod({"phase": "Pending"}, ownerReferences=JOB)], [], [], []),
+        (node(), [], [deployment(1)], [], ["Deployment shop/cart has 1 of 2 pods ready"]),
+        (node(), [], [deployment(1)], ["Deployment shop/cart"], []),
+    ],
+)
+def test_pending(
+    found: dict[str, Any],
+    pods: list[dict[str, Any]],
+    workloads: list[dict[str, Any]],
+    excused: list[str],
+    expected: list[str],
+) -> None:
+    assert pending(found, "1.20.3", pods, workloads, excused) == expected
