@@ -49,7 +49,7 @@ class OwnApi:
     def ready(self) -> bool:
         """Whether it says that it is ready."""
         try:
-            return self._get("/readyz").strip() == "ok"
+            return self.get("/readyz").strip() == "ok"
         except KubectlError:
             return False
 
@@ -59,7 +59,7 @@ class OwnApi:
         Raises:
             KubectlError: if it does not answer.
         """
-        return str(json.loads(self._get("/version"))["gitVersion"])
+        return str(json.loads(self.get("/version"))["gitVersion"])
 
     def options(self) -> List[str]:
         """The options that lead kubectl to it.
@@ -72,6 +72,11 @@ class OwnApi:
             raise KubectlError(["get"], 1, f"{manifest(self.folder, API_SERVER)} is not there")
         return own_server(text.decode("utf-8", "replace"))
 
-    def _get(self, path: str) -> str:
+    def get(self, path: str) -> str:
+        """What it answers at a path.
+
+        Raises:
+            KubectlError: if it does not.
+        """
         kubectl = Kubectl(self.module, kubeconfig(self.folder, "admin"), self.timeout)
         return kubectl.run("get", f"--raw={path}", *self.options())

@@ -1,0 +1,74 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter upgrade_rows."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List
+
+from ansible.errors import AnsibleFilterError
+
+DOCUMENTATION = r"""
+name: upgrade_rows
+author: groundwork.kubernetes contributors (@groundwork)
+version_added: 0.1.0
+short_description: What came of the steps of an upgrade's plan
+description:
+  - Gives a row for each step of the plan that concerns one host. What was done has its own row, and a step that was not
+    begun gets one with the result C(not reached).
+options:
+  _input:
+    description: The plan, as M(groundwork.kubernetes.upgrade_report) gives it.
+    type: list
+    elements: dict
+    required: true
+  done:
+    description: The rows of steps that were begun.
+    type: list
+    elements: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show what came of it
+  ansible.builtin.debug:
+    msg: '{{ upgrade.plan | groundwork.kubernetes.upgrade_rows(done) | groundwork.kubernetes.result_lines }}'
+"""
+
+RETURN = r"""
+_value:
+  description: The rows, in the plan's order.
+  type: list
+  elements: dict
+  sample: [{host: worker-1, subject: kubelet, before: 1.36.4, after: 1.36.5, seconds: 31.0, result: changed}]
+"""
+# Steps that have no row of their own: they are a part of others.
+PARTS = ("backup", "kube-proxy")
+
+
+def upgrade_rows(plan: Any, done: Any) -> List[Dict[str, Any]]:
+    """A row for each step."""
+    try:
+        rows = {(row["host"], row["subject"]): dict(row) for row in done}
+        steps = [step for step in plan if step["subject"] not in PARTS]
+        return [
+            rows.get((step["host"], step["subject"]))
+            or {
+                **{key: step[key] for key in ("host", "subject", "before")},
+                "after": "",
+                "seconds": 0.0,
+                "result": "not reached",
+            }
+            for step in steps
+        ]
+    except (KeyError, TypeError) as error:
+        raise AnsibleFilterError(f"upgrade_rows needs steps and rows: {error!r}") from error
+
+
+class FilterModule:
+    """The collection's filter."""
+
+    def filters(self) -> Dict[str, Callable[..., Any]]:
+        """The filter by its name."""
+        return {"upgrade_rows": upgrade_rows}

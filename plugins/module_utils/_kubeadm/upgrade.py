@@ -1,0 +1,306 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Takes a host from one version of Kubernetes to another with kubeadm upgrade; what it is at is read, never kept.
+
+https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-upgrade/
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import os
+import re
+import threading
+import time
+from typing import Any, Dict, List, Mapping, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import (
+    BINARY_FOLDERS,
+    Kubectl,
+    KubectlError,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.own_api_server import OwnApi
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import read_bytes
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.host import parse_kubelet_version
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.images import image_version
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.pod_manifest import manifest_image
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import (
+    COMPONENTS,
+    ETCD,
+    kubeconfig,
+    manifest,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import kubeadm, rollback
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.container_exits import StaticPod
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import (
+    Kubeadm,
+    KubeadmError,
+    list_option,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubelet_configuration import (
+    KubeletConfig,
+    folder_of,
+    settings,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.reconcile import (
+    PATCH_KIND,
+    Document,
+    find_document,
+)
+
+# kubeadm waits five minutes for each of four static pods, and as long again for one that it puts back.
+OWN_LIMIT = 2400
+BACKUPS = "tmp/kubeadm-backup-manifests-*"
+WATCH_PAUSE = 2.0
+READY_PAUSE = 2.0
+READY_WAIT = 300
+# From here on its phases can be left out; before, it looks by itself which add-ons there are.
+PHASES_SINCE = (1, 32)
+ADDONS = {"addon/coredns": "coredns", "addon/kube-proxy": "kube-proxy"}
+CONFIG_VERSION = re.compile(r"^kubernetesVersion: *v?(\S+)", re.MULTILINE)
+ANY_NODE = "*"
+
+
+def minor_of(version: str) -> List[int]:
+    """Major and minor number of a version."""
+    return [int(part) for part in version.split(".")[:2]]
+
+
+def manifest_versions(folder: str) -> Dict[str, str]:
+    """The versions that a control plane's manifests name, by component; empty for one that is missing or names none."""
+    texts = {name: read_bytes(manifest(folder, name)) or b"" for name in COMPONENTS}
+    return {name: image_version(manifest_image(text.decode("utf-8", "replace"))) for name, text in texts.items()}
+
+
+def moved_away(folder: str, names: List[str]) -> Dict[str, str]:
+    """What kubeadm keeps of manifests that are missing: the newest copy of each, by the manifest's path."""
+    found: Dict[str, str] = {}
+    for name in names:
+        path = manifest(folder, name)
+        copies = sorted(glob.glob(os.path.join(folder, BACKUPS, f"{name}.yaml")), key=os.path.getmtime)
+        if copies and not os.path.exists(path):
+            found[path] = copies[-1]
+    return found
+
+
+def remembered(value: Any) -> Any:
+    """A patch as it was before it was written down: a key that it takes out is null again."""
+    if isinstance(value, Mapping):
+        return {key: remembered(inner) for key, inner in value.items()}
+    return None if value == "(none)" else value
+
+
+def at_work(processes: str) -> bool:
+    """Whether a kubeadm runs on the host, which an earlier run has begun."""
+    for path in glob.glob(os.path.join(processes, "[0-9]*", "comm")):
+        with contextlib.suppress(OSError), open(path, encoding="utf-8") as stream:
+            if stream.read().strip() == "kubeadm":
+                return True
+    return False
+
+
+class ExitWatch(threading.Thread):
+    """Notes, while kubeadm waits for static pods, what the containers say that end again and again.
+
+    kubeadm puts the former manifest back in the end, and the kubelet removes the logs of what it ended.
+    """
+
+    def __init__(self) -> None:
+        """Take note of what runs before kubeadm begins."""
+        super().__init__(daemon=True)
+        self.pods = {name: StaticPod(name, ANY_NODE) for name in (*COMPONENTS, ETCD)}
+        self.said: Dict[str, List[str]] = {}
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        """Look until it is ended."""
+        while not self.ended.wait(WATCH_PAUSE):
+            self.look()
+
+    def look(self) -> None:
+        """Note what the containers say that have no chance by now."""
+        for name, pod in self.pods.items():
+            reason = pod.hopeless()
+            lines = pod.log() if reason else []
+            if lines:
+                self.said[name] = [f"{name}: {reason}. Its last lines:", *lines]
+
+    def lines(self) -> List[str]:
+        """All that was noted."""
+        return [line for name in sorted(self.said) for line in self.said[name]]
+
+
+class Upgrade:
+    """kubeadm upgrade on the host where the module runs."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        """Nothing is asked or run yet.
+
+        Args:
+            module: has the options of the module kubeadm_upgrade.
+        """
+        self.module, self.folder = module, kubeadm.FOLDER
+        self.version: str = module.params["version"]
+        self.command: str = module.params["command"]
+        self.applied: List[Document] = json.loads(read_bytes(kubeadm.STAMP) or b"[]")
+        self.is_control_plane = any(os.path.exists(manifest(self.folder, name)) for name in COMPONENTS) or bool(
+            moved_away(self.folder, list(COMPONENTS))
+        )
+
+    def settle(self) -> None:
+        """Wait for a kubeadm that outlived the run which began it.
+
+        Raises:
+            KubeadmError: if that does not end.
+        """
+        deadline = time.monotonic() + self.module.params["timeout"]
+        while at_work(kubeadm.PROCESSES):
+            if time.monotonic() >= deadline:
+                raise KubeadmError(
+                    f"A kubeadm that an earlier run began is still at work after {self.module.params['timeout']} "
+                    "seconds. See 'journalctl -u kubelet' on the host; end it there and run again to resume."
+                )
+            time.sleep(READY_PAUSE)
+
+    def due(self) -> List[str]:
+        """What of this host, or with C(apply) of the cluster, is not at the version yet.
+
+        Raises:
+            KubeadmError: if the cluster cannot be asked.
+        """
+        found = []
+        if self.is_control_plane:
+            found = [name for name, version in manifest_versions(self.folder).items() if version != self.version]
+        if self.command == "apply":
+            found += self._cluster_due()
+        elif self._kubelet_version() != self.version:
+            # kubeadm writes the kubelet's configuration before the kubelet is replaced.
+            found.append("kubelet configuration")
+        return found
+
+    def _cluster_due(self) -> List[str]:
+        kubectl = Kubectl(self.module, kubeconfig(self.folder, "admin"))
+        try:
+            configuration = kubectl.get("configmap", "kubeadm-config", "--namespace=kube-system")
+            proxy = kubectl.get("daemonset", "kube-proxy", "--namespace=kube-system")
+        except KubectlError as error:
+            raise KubeadmError(f"What the cluster is at cannot be read: {error}") from error
+        if configuration is None:
+            raise KubeadmError(
+                "There is no ConfigMap kubeadm-config in kube-system, without which kubeadm upgrades none."
+            )
+        stored = CONFIG_VERSION.search(configuration["data"].get("ClusterConfiguration", ""))
+        found = [] if stored and stored[1] == self.version else ["kubeadm-config"]
+        if proxy is not None:
+            image = proxy["spec"]["template"]["spec"]["containers"][0]["image"]
+            found += [] if image_version(image) in ("", self.version) else ["kube-proxy"]
+        return found
+
+    def _kubelet_version(self) -> str:
+        program = self.module.get_bin_path("kubelet", opt_dirs=BINARY_FOLDERS)
+        if not program:
+            return ""
+        _rc, out, _err = self.module.run_command([program, "--version"], expand_user_and_vars=False)
+        return parse_kubelet_version(out)
+
+    def run(self) -> List[str]:
+        """Upgrade; gives what C(kubeadm upgrade plan) said.
+
+        Raises:
+            KubeadmError: if it fails, or has not done what it says.
+        """
+        self._put_back()
+        ignored = list_option("ignore-preflight-errors", self.module.params["ignore_preflight_errors"])
+        program = Kubeadm(self.module, max(self.module.params["timeout"], OWN_LIMIT))
+        plan: List[str] = []
+        if self.command == "apply":
+            plan = program.run("upgrade", "plan", f"v{self.version}", *ignored).splitlines()
+            arguments = ["upgrade", "apply", f"v{self.version}", "--yes", *self._skipped()]
+        else:
+            arguments = ["upgrade", "node"]
+        folder = folder_of(self.applied)
+        if folder and os.path.isdir(folder):
+            arguments.append(f"--patches={folder}")
+        watch = ExitWatch()
+        watch.start()
+        try:
+            program.run(*arguments, *ignored)
+        except KubeadmError as error:
+            watch.look()
+            raise KubeadmError("\n".join([str(error), *watch.lines()])) from error
+        finally:
+            watch.ended.set()
+            watch.join()
+        self._patch_kubelet()
+        self._prove()
+        return plan
+
+    def _put_back(self) -> None:
+        """Put manifests back that a kubeadm which was killed has moved away."""
+        for path, copy in moved_away(self.folder, [*COMPONENTS, ETCD]).items():
+            content = read_bytes(copy)
+            if content:
+                kubeadm.write_private(self.module, path, content)
+                self.module.warn(f"{path} was missing and has been put back from {copy}.")
+
+    def _skipped(self) -> List[str]:
+        """The add-ons that the cluster does not have, where kubeadm would install them."""
+        if tuple(minor_of(self.version)) < PHASES_SINCE:
+            return []
+        kubectl = Kubectl(self.module, kubeconfig(self.folder, "admin"))
+        missing = [
+            phase for phase, name in ADDONS.items() if kubectl.get("configmap", name, "--namespace=kube-system") is None
+        ]
+        return list_option("skip-phases", missing)
+
+    def _patch_kubelet(self) -> None:
+        """Merge what this host's kubelet has beside the cluster's configuration, where kubeadm does not do so."""
+        patch: Dict[str, Any] = remembered(settings(find_document(self.applied, PATCH_KIND)))
+        path = os.path.join(rollback.KUBELET_FOLDER, "config.yaml")
+        kubelet = KubeletConfig(self.module, path, self.applied, patch)
+        if patch and not kubelet.patched_by_kubeadm:
+            kubelet.merge_patch()
+
+    def _prove(self) -> None:
+        """Expect that what kubeadm calls done is done.
+
+        Raises:
+            KubeadmError: otherwise.
+        """
+        if not self.is_control_plane:
+            return
+        left = [
+            f"{name} {version or '(none)'}"
+            for name, version in manifest_versions(self.folder).items()
+            if version != self.version
+        ]
+        left += self._cluster_due() if self.command == "apply" else []
+        if left:
+            raise KubeadmError(
+                f"kubeadm upgrade {self.command} ended well, and this is not at {self.version}: {', '.join(left)}. "
+                "See 'crictl ps -a' on the host, and run again."
+            )
+        deadline = time.monotonic() + READY_WAIT
+        fault: Optional[str] = "it does not answer"
+        while fault:
+            fault = self._api_fault()
+            if fault and time.monotonic() >= deadline:
+                raise KubeadmError(
+                    f"The API server of this host is not at {self.version} after {READY_WAIT} s: {fault}."
+                )
+            if fault:
+                time.sleep(READY_PAUSE)
+
+    def _api_fault(self) -> str:
+        api = OwnApi(self.module, self.folder)
+        try:
+            version = api.version()
+        except KubectlError as error:
+            return str(error)
+        if version != f"v{self.version}":
+            return f"it runs {version}"
+        return "" if api.ready() else "it is not ready"

@@ -1,0 +1,115 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the target of an upgrade no longer knows, read from removals.yml, and where a cluster still has it."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import minor_of
+
+DATA = Path(__file__).with_name("removals.yml")
+KUBELET, KUBEADM_FLAGS = "kubelet", "/var/lib/kubelet/kubeadm-flags.env"
+KUBELET_CONFIGURATION = "/var/lib/kubelet/config.yaml"
+GATES_FLAG, PLUGIN_FLAGS = "feature-gates", ("enable-admission-plugins", "disable-admission-plugins")
+ARGUMENT = re.compile(r"--([a-zA-Z][\w-]*)(?:[= ]([^\s\"']*))?")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Something that a component is started with, and where that is written."""
+
+    component: str
+    name: str
+    value: str
+    place: str
+
+
+@functools.lru_cache(maxsize=1)
+def data() -> dict[str, Any]:
+    """The data file."""
+    with DATA.open(encoding="utf-8") as stream:
+        found: dict[str, Any] = yaml.safe_load(stream)
+    return found
+
+
+def removed(table: Mapping[str, Sequence[str]], target: str) -> dict[str, str]:
+    """What a version no longer has, with the minor release that removed it."""
+    minor = minor_of(target)
+    return {name: since for since, names in table.items() if minor_of(since) <= minor for name in names}
+
+
+def arguments_of(manifest: str, component: str, path: str) -> Iterator[Setting]:
+    """The arguments of a static pod's first container."""
+    pod = yaml.safe_load(manifest) or {}
+    container = ((pod.get("spec") or {}).get("containers") or [{}])[0]
+    for word in [*(container.get("command") or []), *(container.get("args") or [])]:
+        name, _equals, value = str(word).partition("=")
+        if name.startswith("--"):
+            yield Setting(component, name[2:], value, path)
+
+
+def kubelet_arguments(text: str, path: str) -> Iterator[Setting]:
+    """The kubelet's arguments in a file of variables or of systemd; comments are none."""
+    for line in text.splitlines():
+        if line.lstrip().startswith(("#", ";")):
+            continue
+        try:
+            words = " ".join(shlex.split(line))
+        except ValueError:
+            words = line
+        for name, value in ARGUMENT.findall(words):
+            yield Setting(KUBELET, name, value, path)
+
+
+def settings_of(files: Mapping[str, str]) -> Iterator[Setting]:
+    """All arguments in a host's files, and the gates of the kubelet's configuration."""
+    for path, text in files.items():
+        name = path.rpartition("/")[2].removesuffix(".yaml")
+        if "/manifests/" in path:
+            yield from arguments_of(text, name, path)
+        elif path == KUBELET_CONFIGURATION:
+            gates = (yaml.safe_load(text) or {}).get("featureGates") or {}
+            for gate, value in gates.items():
+                yield Setting(KUBELET, GATES_FLAG, f"{gate}={value}", path)
+        else:
+            yield from kubelet_arguments(text, path)
+
+
+def gates_in(setting: Setting) -> list[str]:
+    """The gates that an argument sets."""
+    if setting.name != GATES_FLAG:
+        return []
+    return [part.partition("=")[0].strip() for part in setting.value.split(",") if part]
+
+
+def losses(settings: Sequence[Setting], target: str, keep: Sequence[str] = ()) -> Iterator[tuple[Setting, str, str]]:
+    """What the target no longer knows: the setting, what of it, and the minor release that removed it.
+
+    Args:
+        settings: of all components of a host.
+        target: the version.
+        keep: flags in kubeadm's own file that the user wants; others there kubeadm takes out by itself.
+    """
+    gates = removed(data()["gates"], target)
+    plugins = removed(data()["admission_plugins"], target)
+    for setting in settings:
+        flags = removed(data()["flags"].get(setting.component, {}), target)
+        kubeadms = setting.place == KUBEADM_FLAGS and setting.name not in keep
+        if setting.name in flags and not kubeadms:
+            yield setting, f"--{setting.name}", flags[setting.name]
+        for gate in gates_in(setting):
+            if gate in gates:
+                yield setting, f"feature gate {gate}", gates[gate]
+        if setting.name in PLUGIN_FLAGS:
+            for plugin in setting.value.split(","):
+                if plugin in plugins:
+                    yield setting, f"admission plugin {plugin}", plugins[plugin]
