@@ -35,7 +35,8 @@ def other_version(node: Node) -> Iterator[Fault]:
     if running and running != wanted and CONTROL_PLANE in node.roles:
         text = (
             f"the API server runs {running}, and kubernetes_version is {wanted}; a kubelet must never be newer than "
-            f"the API server, and this play upgrades no cluster: set kubernetes_version to {running}"
+            "the API server, and this play upgrades no cluster: run the playbook upgrade, or set kubernetes_version to "
+            f"{running}"
         )
         yield node.fault("version-differs", text)
 
