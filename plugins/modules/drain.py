@@ -186,15 +186,15 @@ reasons:
   elements: str
   sample: ["default/web-7c5ddbdf54-x2x4k on worker-1: terminating, with 30 s to end by 2026-11-27T11:00:00Z"]
 purposes:
-  description: What the cordons of this module are for afterwards, by the node's name.
+  description: What the cordons of this module were for before, by the node's name.
   returned: always, where the cluster was asked
   type: dict
-  sample: {worker-1: drain}
+  sample: {}
 cordons:
-  description: Whose cordon each node has afterwards, C(ours), C(foreign) or C(none), by the node's name.
+  description: Whose cordon each node had before, C(ours), C(foreign) or C(none), by the node's name.
   returned: always, where the cluster was asked
   type: dict
-  sample: {worker-1: ours}
+  sample: {worker-1: none}
 """
 
 import time
@@ -208,7 +208,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.cor
     DRAIN,
     FOREIGN,
     NONE,
-    OURS,
     cordon_of,
     described,
     lift_cordon,
@@ -293,9 +292,8 @@ class DrainModule:
         )
         after = {item.host: "drained" for item in plan.items}
         reasons: List[str] = []
-        if self.module.check_mode:
-            made = [name for name, cordon in cordons.items() if cordon == NONE]
-        else:
+        made: List[str] = []
+        if not self.module.check_mode:
             outcome = drain.run(plan)
             reasons = outcome.reasons
             left = outcome.pods_left
@@ -307,8 +305,6 @@ class DrainModule:
                 pods=[asdict(one) for one in outcome.steps],
                 evicted=outcome.evicted,
             )
-        cordons.update(dict.fromkeys(made, OURS))
-        purposes.update(dict.fromkeys(made, drain.purpose))
         self.result["rows"] = [
             self.row(
                 name,
@@ -320,8 +316,8 @@ class DrainModule:
             for name in self.names
         ]
         if reasons:
-            kept = [name for name in self.names if cordons[name] != NONE]
-            back = [name for name in self.names if cordons[name] == NONE]
+            kept = [name for name in self.names if cordons[name] != NONE or name in made]
+            back = [name for name in self.names if name not in kept]
             said = f" {', '.join(kept)} stays cordoned." if kept else ""
             said += f" {', '.join(back)} is given back, as nothing was evicted from it." if back else ""
             self.fail(f"{', '.join(self.names)} is not drained.{said}", reasons)
@@ -340,11 +336,10 @@ class DrainModule:
         names = [node["metadata"]["name"] for node in changing]
         before = {node["metadata"]["name"]: described(node) for node in view.drained}
         cordons = {node["metadata"]["name"]: cordon_of(node) for node in view.drained}
+        purposes = {node["metadata"]["name"]: purpose_of(node) for node in view.drained if purpose_of(node)}
         for name in names:
             if not self.module.check_mode:
                 lift_cordon(self.api, name)
-            cordons[name] = NONE
-        purposes = {node["metadata"]["name"]: purpose_of(node) for node in view.drained if purpose_of(node)}
         foreign = [name for name, cordon in cordons.items() if cordon == FOREIGN]
         if foreign:
             self.module.warn(
@@ -364,7 +359,7 @@ class DrainModule:
                 for name in self.names
             ],
             cordons=cordons,
-            purposes={name: purpose for name, purpose in purposes.items() if name not in names},
+            purposes=purposes,
             diff=diff_lines(
                 "nodes", [f"{name} {before[name]}" for name in names], [f"{name} schedulable" for name in names]
             ),

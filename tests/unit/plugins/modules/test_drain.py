@@ -85,7 +85,7 @@ def test_a_drain(run_module: Run, make: Callable[..., FakeApi]) -> None:
     result = run_module(drain, name="w1", _ansible_diff=True)
     for key in ("changed", "plan", "cordons", "diff"):
         assert foreseen[key] == result[key]
-    assert (result["changed"], result["evicted"], result["cordons"]) == (True, ["default/web-1"], {"w1": "ours"})
+    assert (result["changed"], result["evicted"], result["cordons"]) == (True, ["default/web-1"], {"w1": "none"})
     assert [(item["host"], item["evicts"]) for item in result["plan"]] == [("w1", ["default/web-1"])]
     (row,) = result["rows"]
     assert (row["before"], row["after"], row["result"]) == ("schedulable, 1 pod to go", "drained", "changed")
@@ -128,7 +128,7 @@ def test_a_drain_that_fails(run_module: Run, make: Callable[..., FakeApi], monke
     ("one", "changed", "cordon"),
     [
         (node("w1"), False, "none"),
-        (node("w1", **OURS), True, "none"),
+        (node("w1", **OURS), True, "ours"),
         (node("w1", unschedulable=True), False, "foreign"),
     ],
 )
@@ -152,8 +152,10 @@ def test_purposes(run_module: Run, make: Callable[..., FakeApi]) -> None:
     assert (result["evicted"], result["purposes"]) == (["default/web-1"], {"w1": "drain"})
     result = run_module(drain, name="w1", purpose="reboot", state="uncordoned")
     assert (result["changed"], result["purposes"], result["cordons"]) == (False, {"w1": "drain"}, {"w1": "ours"})
-    assert run_module(drain, name="w1", state="uncordoned")["purposes"] == {}
-    assert run_module(drain, name="w1", purpose="reboot")["purposes"] == {"w1": "reboot"}
+    assert run_module(drain, name="w1", state="uncordoned")["purposes"] == {"w1": "drain"}
+    for check in (True, False):
+        assert run_module(drain, name="w1", purpose="reboot", _ansible_check_mode=check)["purposes"] == {}
+    assert run_module(drain, name="w1", purpose="reboot", _ansible_check_mode=True)["purposes"] == {"w1": "reboot"}
     assert run_module(drain, name="w1", purpose="reboot", state="uncordoned")["changed"]
     assert run_module(drain, name="w1", purpose="two words")["msg"] == "purpose is 'two words': give one word"
     assert [change[0] for change in api.changes] == ["POST", "PATCH", "PATCH", "PATCH"]
