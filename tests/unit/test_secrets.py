@@ -25,6 +25,8 @@ HIDDEN = {
     ("kubeadm_join", "config"),
     ("kubeadm_join", "discovery_kubeconfig"),
     ("kubeadm_token", "token"),
+    ("kubeconfig_copy", "content"),
+    ("kubelet_renewal", "kubeconfig"),
     ("schedule", "parameters"),
     ("schedule", "program"),
     ("schedule", "settings"),

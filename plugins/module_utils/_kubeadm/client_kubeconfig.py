@@ -104,6 +104,19 @@ def data_of(text: str, name: str) -> bytes:
         raise KubeconfigError(f"its {name} is not in base64") from None
 
 
+def with_client(text: str, source: str) -> str:
+    """A kubeconfig with the client's certificate and key of another one; all else in it stays.
+
+    Raises:
+        KubeconfigError: if one of them has none, or several.
+    """
+    for name in (CLIENTS, KEY):
+        data_of(text, name)
+        value = base64.b64encode(data_of(source, name)).decode()
+        text = re.sub(rf"^(\s*{name}:\s*)\S+[ \t]*$", rf"\g<1>{value}", text, flags=re.MULTILINE)
+    return text
+
+
 def parse_kubeconfig(text: str) -> ClientKubeconfig:
     """Read a kubeconfig as kubeadm writes it.
 
