@@ -58,7 +58,7 @@ def test_an_api_servers_etcd_is_asked(ask: Run, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(
         etcd_info.EtcdModule,
         "__init__",
-        lambda self, module: (seen.append(dict(module.params)), begin(self, module))[1],
+        lambda self, module: (begin(self, module), seen.append(dict(module.params)))[0],
     )
     result = ask(HEALTHY, api_server=str(manifest))
     assert (result["healthy"], result["faults"]) == (True, [])
