@@ -79,7 +79,7 @@ def restarting(module: AnsibleModule) -> bool:
     program = module.get_bin_path("needs-restarting")
     if program is None:
         return False
-    rc, out, err = module.run_command([program, "-r"])
+    rc, out, err = module.run_command([program, "-r"], expand_user_and_vars=False)
     if rc not in (0, 1):
         module.fail_json(msg=f"needs-restarting -r failed with exit code {rc}: {(err or out).strip()}")
     return bool(rc)

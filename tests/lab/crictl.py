@@ -7,6 +7,7 @@ import argparse
 import json
 import subprocess
 import sys
+from typing import Any
 
 NAMESPACE = "k8s.io"
 
@@ -47,7 +48,7 @@ def sandboxes(endpoint: str) -> list[str]:
     return out.split()
 
 
-def spec_of(endpoint: str, container: str) -> dict:
+def spec_of(endpoint: str, container: str) -> dict[str, Any]:
     """A container's runtime specification."""
     return json.loads(ctr(endpoint, "containers", "info", container)).get("Spec", {})
 
@@ -63,7 +64,7 @@ def end(endpoint: str, identifier: str, verb: str) -> None:
                 subprocess.run([*base, *step], check=False, stderr=subprocess.DEVNULL)
 
 
-def inspect(endpoint: str, identifier: str) -> dict:
+def inspect(endpoint: str, identifier: str) -> dict[str, Any]:
     """What is asked for of a pod: its name, whether it runs, and its network namespace."""
     spec = spec_of(endpoint, identifier)
     annotations = spec.get("annotations", {})
