@@ -48,7 +48,7 @@ def test_needs_restarting(run_module: Run, host: Path, monkeypatch: pytest.Monke
     called: list[list[str]] = []
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda *_arguments, **_more: "/usr/bin/needs-restarting")
 
-    def run_command(_module: AnsibleModule, command: list[str]) -> tuple[int, str, str]:
+    def run_command(_module: AnsibleModule, command: list[str], **_options: Any) -> tuple[int, str, str]:
         called.append(command)
         return rc, "", ""
 
