@@ -26,7 +26,7 @@ OPTIONS: dict[str, Any] = {
     "batch": {"type": "str", "default": "1"},
     "drains": {"type": "bool", "default": False},
     "previews": {"type": "list", "elements": "dict", "default": []},
-    "cordons": {"type": "dict", "default": {}},
+    "purposes": {"type": "dict", "default": {}},
     "backup": {"type": "bool", "default": True},
     "ignore": {"type": "raw", "default": []},
 }
@@ -52,7 +52,7 @@ def read_request(options: dict[str, Any]) -> Request:
         [name for name in planes if name not in options["results"]],
         variables,
         options["drains"],
-        options["cordons"],
+        options["purposes"],
         {preview["item"]: preview.get("reasons") or [] for preview in options["previews"]},
     )
 

@@ -66,8 +66,8 @@ options:
     type: list
     elements: dict
     default: []
-  cordons:
-    description: Whose cordon each node has, as M(groundwork.kubernetes.drain) tells. One of the collection is lifted.
+  purposes:
+    description: What nodes are cordoned for, as M(groundwork.kubernetes.drain) tells. A cordon for an upgrade is lifted.
     type: dict
     default: {}
   backup:

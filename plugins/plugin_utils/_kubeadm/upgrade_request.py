@@ -67,7 +67,7 @@ class Request:
         left_out: control planes of the inventory that the run leaves out.
         variables: settings that variables give components, to be applied after the upgrade.
         drains: whether nodes are drained.
-        cordons: whose cordon nodes have, by node, as the module drain tells.
+        purposes: what nodes are cordoned for by this collection, by node, as the module drain tells.
         forbidden: why nodes cannot be drained, by node.
     """
 
@@ -77,7 +77,7 @@ class Request:
     left_out: Sequence[str] = ()
     variables: Sequence[Setting] = field(default_factory=list)
     drains: bool = False
-    cordons: Mapping[str, str] = field(default_factory=dict)
+    purposes: Mapping[str, str] = field(default_factory=dict)
     forbidden: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
@@ -123,5 +123,5 @@ class Request:
         return any(version and minor_of(version) != self.minor for version in versions)
 
     def is_cordoned(self, host: Host) -> bool:
-        """Whether a host's node has a cordon of the collection, as a run that was cut off leaves it."""
-        return self.cordons.get(host.node) == "ours"
+        """Whether a host's node is cordoned for an upgrade, as a run that was cut off leaves it."""
+        return self.purposes.get(host.node) == "upgrade"

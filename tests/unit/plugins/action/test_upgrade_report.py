@@ -63,7 +63,7 @@ def task(version: str, **more: Any) -> dict[str, Any]:
 
 def test_a_plan(play: Play, tmp_path: Path) -> None:
     previews = [{"item": "w1", "plan": [{"evicts": ["shop/cart"]}]}]
-    done = play(tmp_path, {"tasks": [task("1.21.0", drains=True, previews=previews, cordons={"w1": "ours"})]})
+    done = play(tmp_path, {"tasks": [task("1.21.0", drains=True, previews=previews, purposes={"w1": "upgrade"})]})
     assert done.rc == 0, done.output
     result = next(iter(done.tasks["report"].values()))
     assert (result["leader"], result["apply"], result["batches"]) == ("cp1", True, [["cp1"], ["w1"]])

@@ -310,7 +310,7 @@ def test_plan(asked: Request, expected: list[tuple[str, str, str]]) -> None:
 def test_batches(batch: str, expected: list[list[str]]) -> None:
     size = upgrade_plan.batch_size(batch, 2)
     assert upgrade_plan.batches(request(), size) == [["cp1"], ["cp2"], *expected]
-    assert upgrade_plan.batches(request("1.20.2", cordons={"n-w2": "ours"}), size) == [["w2"]]
+    assert upgrade_plan.batches(request("1.20.2", purposes={"n-w2": "upgrade"}), size) == [["w2"]]
 
 
 @pytest.mark.parametrize("batch", ["0", "", "%", "101%", "two", "-1"])
@@ -319,8 +319,8 @@ def test_a_batch_that_is_none(batch: str) -> None:
         upgrade_plan.batch_size(batch, 3)
 
 
-def test_a_cordon_of_the_collection_is_lifted_and_what_a_drain_evicts_is_told() -> None:
-    asked = request("1.20.2", cordons={"n-w1": "ours", "n-w2": "foreign"}, drains=True)
+def test_a_cordon_of_an_upgrade_is_lifted_and_what_a_drain_evicts_is_told() -> None:
+    asked = request("1.20.2", purposes={"n-w1": "upgrade", "n-w2": "drain"}, drains=True)
     (step,) = [
         step for step in upgrade_plan.steps(asked, {"n-w1": ["shop/cart"]}, backup=False) if step.subject == "kubelet"
     ]
