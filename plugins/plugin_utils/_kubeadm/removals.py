@@ -47,6 +47,16 @@ def removed(table: Mapping[str, Sequence[str]], target: str) -> dict[str, str]:
     return {name: since for since, names in table.items() if minor_of(since) <= minor for name in names}
 
 
+def flags_removed(component: str, target: str) -> dict[str, str]:
+    """The flags that a component no longer has; of other programs none are known.
+
+    They are written with hyphens. A component takes underscores for them.
+    """
+    if component not in data()["flags"]:
+        return {}
+    return removed(data()["common_flags"], target) | removed(data()["flags"][component], target)
+
+
 def arguments_of(manifest: str, component: str, path: str) -> Iterator[Setting]:
     """The arguments of a static pod's first container."""
     pod = yaml.safe_load(manifest) or {}
@@ -102,10 +112,11 @@ def losses(settings: Sequence[Setting], target: str, keep: Sequence[str] = ()) -
     gates = removed(data()["gates"], target)
     plugins = removed(data()["admission_plugins"], target)
     for setting in settings:
-        flags = removed(data()["flags"].get(setting.component, {}), target)
+        flags = flags_removed(setting.component, target)
+        name = setting.name.replace("_", "-")
         kubeadms = setting.place == KUBEADM_FLAGS and setting.name not in keep
-        if setting.name in flags and not kubeadms:
-            yield setting, f"--{setting.name}", flags[setting.name]
+        if name in flags and not kubeadms:
+            yield setting, f"--{setting.name}", flags[name]
         for gate in gates_in(setting):
             if gate in gates:
                 yield setting, f"feature gate {gate}", gates[gate]

@@ -134,11 +134,12 @@ OLD = {"configuration": "kubernetesVersion: v1.21.0\netcd: {local: {imageTag: 3.
         ),
         pytest.param(
             request(
+                "1.21.0",
                 hosts={
                     "cp1": facts(
                         plane=True,
                         drift="--- a\n+++ b\n-    - --v=9\n",
-                        files={API_SERVER: manifest("--feature-gates=PodPriority=true,X=false")},
+                        files={API_SERVER: manifest("--feature-gates=TokenRequest=true,X=false")},
                     ),
                     "w1": facts(files={DEFAULTS: "# --old\nKUBELET_EXTRA_ARGS='--v=1 --no-such-flag=1'\n"}),
                 },
@@ -147,7 +148,10 @@ OLD = {"configuration": "kubernetesVersion: v1.21.0\netcd: {local: {imageTag: 3.
             id="gate, flag and edit in one message",
         ),
         pytest.param(
-            request(variables=[Setting("kubelet", "feature-gates", "PodPriority", "kubernetes_kubelet_configuration")]),
+            request(
+                "1.21.0",
+                variables=[Setting("kubelet", "feature-gates", "TokenRequest", "kubernetes_kubelet_configuration")],
+            ),
             [("setting-removed", "")],
             id="a gate in a variable",
         ),
@@ -242,6 +246,18 @@ def test_what_is_ignored_is_a_warning_and_an_unknown_name_is_refused() -> None:
             ),
             *("1.25.0", [], ["admission plugin PodSecurityPolicy", "--insecure-port"]),
         ),
+        # Kept by the API server until 1.32.
+        (API_SERVER, manifest("--cloud-provider=external", "--cloud-config="), "1.32.9", [], []),
+        (API_SERVER, manifest("--cloud-provider=external"), "1.33.0", [], ["--cloud-provider"]),
+        (API_SERVER, manifest("--enable-admission-plugins=PersistentVolumeLabel"), "1.30.0", [], []),
+        # A flag of all components, in both ways of writing; other programs' flags are not known.
+        (API_SERVER, manifest("--logtostderr=true", "--log_dir=/l"), "1.26.0", [], ["--logtostderr", "--log_dir"]),
+        (API_SERVER, manifest("--logtostderr=true"), "1.25.9", [], []),
+        (API_SERVER.replace("kube-apiserver", "proxy"), manifest("--logtostderr=true"), "1.26.0", [], []),
+        (DEFAULTS, "KUBELET_EXTRA_ARGS=--v=2 --logtostderr", "1.26.0", [], ["--logtostderr"]),
+        (CONFIG, "featureGates: {TokenRequest: true}\n", "1.21.0", [], ["feature gate TokenRequest"]),
+        (CONFIG, "featureGates: {KMSv2: true}\n", "1.31.9", [], []),
+        (CONFIG, "featureGates: {KMSv2: true}\n", "1.32.0", [], ["feature gate KMSv2"]),
     ],
 )
 def test_what_goes(path: str, text: str, target: str, keep: list[str], expected: list[str]) -> None:
@@ -249,8 +265,22 @@ def test_what_goes(path: str, text: str, target: str, keep: list[str], expected:
     assert [what for _setting, what, _since in removals.losses(settings, target, keep)] == expected
 
 
-def test_a_gate_is_listed_once() -> None:
-    names = [name for gates in removals.data()["gates"].values() for name in gates]
+@pytest.mark.parametrize(
+    "tables",
+    [
+        ["gates"],
+        ["kubeadm_gates"],
+        ["admission_plugins"],
+        *(
+            ["common_flags", name]
+            for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet")
+        ),
+    ],
+    ids=lambda tables: tables[-1],
+)
+def test_each_is_listed_once(tables: list[str]) -> None:
+    found = {**removals.data(), **removals.data()["flags"]}
+    names = [name for table in tables for listed in found[table].values() for name in listed]
     assert len(names) == len(set(names))
 
 
