@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import Any, Callable, Dict, Mapping, Sequence
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.plan import PlanItem
@@ -76,14 +76,14 @@ def certificate_plan(
     infos: Mapping[str, Mapping[str, Any]],
     *,
     renew_days: int = 30,
-    before: Mapping[str, Mapping[str, Any]] = {},
+    before: Optional[Mapping[str, Mapping[str, Any]]] = None,
     items: Sequence[Mapping[str, Any]] = (),
-    seconds: Mapping[str, float] = {},
+    seconds: Optional[Mapping[str, float]] = None,
 ) -> Dict[str, Any]:
     """The plan as a dictionary."""
     now = time.time()
     try:
-        hosts, earlier = ([Host.of(str(name), info) for name, info in found.items()] for found in (infos, before))
+        hosts, earlier = ([Host.of(str(name), info) for name, info in found.items()] for found in (infos, before or {}))
         plan = [PlanItem.of(item) for item in items]
     except (KeyError, TypeError) as error:
         raise AnsibleFilterError(
@@ -92,7 +92,7 @@ def certificate_plan(
     return {
         **make_plan(hosts, float(renew_days), now).describe(),
         "table": table(hosts, now),
-        "results": [asdict(row) for row in results(earlier, hosts, plan, seconds, now)],
+        "results": [asdict(row) for row in results(earlier, hosts, plan, seconds or {}, now)],
     }
 
 

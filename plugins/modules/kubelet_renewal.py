@@ -100,7 +100,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.rol
 PLACES = Places()
 PAUSE = 1.0
 GROUP = "system:nodes"
-CLIENT, SERVING = "kubelet-client", "kubelet-serving"
+CLIENT = "kubelet-client"
+SERVING = "kubelet-serving"
 
 
 class Renewal:
