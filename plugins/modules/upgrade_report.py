@@ -67,7 +67,7 @@ options:
     elements: dict
     default: []
   purposes:
-    description: What nodes are cordoned for, as M(groundwork.kubernetes.drain) tells. A cordon for an upgrade is lifted.
+    description: What nodes are cordoned for, as M(groundwork.kubernetes.drain) tells. One for an upgrade is lifted.
     type: dict
     default: {}
   backup:
