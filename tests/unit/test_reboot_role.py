@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.tests.unit.rendering import render
+import yaml
+from ansible_collections.groundwork.kubernetes.tests.unit.rendering import ROOT, render
 
 INVENTORY: dict[str, Any] = {
     "children": {
@@ -113,3 +114,10 @@ def test_the_plan(shown: dict[str, dict[str, Any]]) -> None:
     assert {item["host"]: item["before"] for item in plan["plan"]}[
         "cp-2"
     ] == "a reboot of it was begun and has not ended"
+
+
+def test_a_host_without_logind_is_rebooted_too() -> None:
+    """Ansible's own command is shutdown, which asks logind."""
+    block = yaml.safe_load((ROOT / "roles" / "reboot" / "tasks" / "host.yml").read_text())[0]["block"]
+    reboots = [task["ansible.builtin.reboot"] for task in block if "ansible.builtin.reboot" in task]
+    assert [options["reboot_command"] for options in reboots] == ["systemctl reboot"]
