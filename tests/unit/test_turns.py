@@ -217,3 +217,38 @@ def test_a_play_goes_on_where_a_host_is_away(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert done.stdout.count("went on with a") == 2, done.stdout
+
+
+SERIAL = """
+- hosts: b:away:a
+  serial: 1
+  gather_facts: false
+  any_errors_fatal: true
+  tasks:
+    - ansible.builtin.include_tasks: first.yml
+    - ansible.builtin.ping:
+    - ansible.builtin.debug:
+        msg: went on with {{ inventory_hostname }}
+"""
+
+
+@pytest.mark.parametrize("path", ["roles/reboot/tasks/host.yml", "roles/certificates/tasks/control_plane.yml"])
+def test_a_host_that_cannot_be_reached_ends_a_play_of_batches(tmp_path: Path, path: str) -> None:
+    """Ansible itself goes on with the next batch, whatever any_errors_fatal says."""
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    away = {"ansible_host": "127.0.0.1", "ansible_port": 1}
+    (tmp_path / "inventory.yml").write_text(yaml.safe_dump({"all": {"hosts": {"a": here, "b": here, "away": away}}}))
+    (tmp_path / "play.yml").write_text(SERIAL)
+    (tmp_path / "first.yml").write_text(yaml.safe_dump(yaml.safe_load((ROOT / path).read_text())[:1]))
+    for program in filter(Path.exists, (OLDER, NEWER)):
+        done = subprocess.run(
+            [program, "-i", "inventory.yml", "play.yml"],
+            cwd=tmp_path,
+            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode != 0
+        assert ("went on with b" in done.stdout, "went on with a" in done.stdout) == (True, False), done.stdout
+        assert "away failed or could not be reached" in done.stdout + done.stderr
