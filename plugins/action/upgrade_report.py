@@ -84,9 +84,8 @@ class ActionModule(ActionBase):
             return {**result, "failed": True, "msg": str(error)}
         names = [host.name for host in request.hosts]
         ending = (
-            "Nothing was changed. Correct this and run again; where a fault is meant to be, add "
-            "the name in its brackets to "
-            "upgrade_ignore."
+            "Nothing was changed. Correct this and run again; where a fault is meant to be, add the name in its "
+            "brackets to upgrade_ignore."
         )
         printed = faults.show_errors(found, names, "Upgrade")
         result.update(faults.as_result(found, names, "Upgrade", ending, printed))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.plan import PlanError
@@ -42,6 +42,21 @@ options:
     description: By host, what M(groundwork.kubernetes.etcd_guard) returned, of those that have a member of etcd.
     type: dict
     default: {}
+  expected:
+    description: The hosts that must be nodes. One that is none by its name would be rebooted without a drain.
+    type: list
+    elements: str
+    default: []
+  expected_members:
+    description: The hosts that must be members of etcd.
+    type: list
+    elements: str
+    default: []
+  members:
+    description: The members of etcd, as M(groundwork.kubernetes.etcd_info) returned them.
+    type: list
+    elements: dict
+    default: []
   done:
     description: By host, the record of what came of its reboot, of those that had their turn.
     type: dict
@@ -74,12 +89,17 @@ def reboot_plan(
     nodes: Any,
     previews: Optional[Mapping[str, Any]] = None,
     guards: Optional[Mapping[str, Any]] = None,
+    expected: Sequence[str] = (),
+    expected_members: Sequence[str] = (),
+    members: Sequence[Mapping[str, Any]] = (),
     done: Optional[Mapping[str, Any]] = None,
     only_if_needed: bool = False,
 ) -> Dict[str, Any]:
     """The plan as a dictionary."""
     try:
-        plan = make_plan(Seen(names, hosts, nodes, previews or {}, guards or {}), only_if_needed)
+        known = [str(member["name"]) for member in members]
+        seen = Seen(names, hosts, nodes, previews or {}, guards or {}, expected, expected_members, known)
+        plan = make_plan(seen, only_if_needed)
         return {**plan.describe(), "rows": plan.rows(done or {})}
     except (AttributeError, KeyError, TypeError, PlanError) as error:
         raise AnsibleFilterError(f"reboot_plan needs what the modules return: {error!r}") from error

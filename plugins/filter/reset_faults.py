@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import normal, url_hosts
 
 DOCUMENTATION = r"""
 name: reset_faults
@@ -15,7 +16,8 @@ author: groundwork.kubernetes contributors (@groundwork)
 version_added: 0.1.0
 short_description: What stands against a reset of hosts
 description:
-  - A host that is a Node or a member of etcd in a cluster that lives on must be removed from it first.
+  - A host that is a Node or a member of etcd in a cluster that lives on, by its name or by an address, must be removed
+    from it first.
   - Where that cluster cannot be asked, it is not known, and every host that has joined a cluster is refused.
   - What M(groundwork.kubernetes.reset) has found against it counts too.
 options:
@@ -113,8 +115,9 @@ def _part_of(
             f"planes {', '.join(lives)} are left out of this run and do not answer: repair one. If the whole cluster "
             "is to go, leave no control plane out; take one that is gone for good out of the inventory"
         ]
-    is_node = name in [node["name"] for node in nodes or []]
-    is_member = name in [member["name"] for member in members or []]
+    own = set(map(normal, result["addresses"]))
+    is_node = any(name == node["name"] or own.intersection(map(normal, node["internal_ips"])) for node in nodes or [])
+    is_member = any(name == one["name"] or own.intersection(url_hosts(one["peer_urls"])) for one in members or [])
     parts = [*(["a Node"] if is_node else []), *(["a member of etcd"] if is_member else [])]
     if not parts:
         return []

@@ -100,6 +100,12 @@ member:
   returned: success
   type: bool
   sample: false
+addresses:
+  description: The host's addresses, by which a cluster that lives on may know it under another name.
+  returned: success
+  type: list
+  elements: str
+  sample: [192.0.2.21]
 begun:
   description: Whether a reset was begun on a host that has joined a cluster. Its kubelet does not start at boot then.
   returned: success
@@ -114,13 +120,20 @@ row:
 
 import os
 import time
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.host import HostReader
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.proc_net import ipv4_addresses
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset import FAILURES, Host
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_paths import ResetError
 
 KUBECONFIG = "/etc/kubernetes/kubelet.conf"
+
+
+def own_addresses() -> List[str]:
+    """The host's addresses, without those of lo."""
+    return [address for one in HostReader().interfaces(ipv4_addresses()) for address in one["addresses"]]
 
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
@@ -141,6 +154,7 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
         "faults": found.faults,
         "node": node,
         "member": os.path.exists(os.path.join(options["etcd_data_dir"], "member")),
+        "addresses": own_addresses(),
         "begun": node and "kubelet.service" not in found.early_units,
     }
     if not module.check_mode:

@@ -18,6 +18,8 @@ HOSTS = ["cp-1", "cp-2", "cp-3", "w-1"]
 NAMES = {**{host: host for host in HOSTS}, "w-1": "worker-1"}
 OWN = {
     "kubernetes_control_plane_group": "kube_control_plane",
+    "kubernetes_etcd_group": "etcd",
+    "kubernetes_node_group": "kube_node",
     "reboot_drain_timeout": 900,
     "reboot_settle_timeout": 600,
 }

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Sequence, Set
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.objects import is_true
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.selectors import fulfils
 
 Object = Dict[str, Any]
@@ -95,9 +96,7 @@ def wanted_there(pod: Object, node: Object) -> bool:
 
 def takes_pods(node: Object) -> bool:
     """Whether the scheduler gives pods to a node."""
-    conditions = (node.get("status") or {}).get("conditions") or []
-    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
-    return ready and not (node.get("spec") or {}).get("unschedulable")
+    return is_true(node, "Ready") and not (node.get("spec") or {}).get("unschedulable")
 
 
 @dataclass

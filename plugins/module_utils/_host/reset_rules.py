@@ -100,8 +100,8 @@ def removal(table: Table, networks: Sequence[str], shared: bool) -> Removal:
     Args:
         table: as it is.
         networks: the cluster's CNI networks.
-        shared: whether the host has CNI networks of others, so that a chain of CNI plugins is only the cluster's if
-            all networks that its rules name are.
+        shared: whether the host has CNI networks of others, so that a chain of CNI plugins whose rules name no network
+            may be theirs.
     """
     own = {name for name in table.chains if CHAIN.fullmatch(name)}
     own |= _cni_chains(table, set(networks), shared)
@@ -122,15 +122,13 @@ def removal(table: Table, networks: Sequence[str], shared: bool) -> Removal:
 
 
 def _cni_chains(table: Table, networks: Set[str], shared: bool) -> Set[str]:
-    """The chains of CNI plugins that are the cluster's."""
+    """The chains of CNI plugins that are the cluster's: never those whose rules name a network that is not."""
     chains = {name for name in table.chains if CNI_CHAIN.fullmatch(name)}
-    if not shared:
-        return chains
     named: Dict[str, Set[str]] = {name: set() for name in chains}
     for rule in table.rules:
         for chain in {rule.chain, *rule.targets} & chains:
             named[chain].update(rule.networks)
-    return {name for name, found in named.items() if found and found <= networks}
+    return {name for name, found in named.items() if (found or not shared) and found <= networks}
 
 
 def own_sets(text: str) -> List[str]:

@@ -48,6 +48,9 @@ class Seen:
         nodes: what node_info returned of all nodes.
         previews: what the check of the drain returned, by host.
         guards: what the check of etcd's guard returned, by host.
+        expected: the hosts that must be nodes.
+        expected_members: the hosts that must be members of etcd.
+        members: the names of its members.
     """
 
     names: Mapping[str, str]
@@ -55,6 +58,9 @@ class Seen:
     nodes: Sequence[Result]
     previews: Mapping[str, Result]
     guards: Mapping[str, Result]
+    expected: Sequence[str] = ()
+    expected_members: Sequence[str] = ()
+    members: Sequence[str] = ()
 
 
 def reasons_of(host: str, seen: Seen, only_if_needed: bool) -> list[str]:
@@ -71,6 +77,18 @@ def unready(seen: Seen) -> list[str]:
     return [f"{node['name']} ({node['ready_message']})" for node in seen.nodes if not node["ready"]]
 
 
+def strangers(host: str, seen: Seen) -> list[str]:
+    """What a host is not, though it should be: it would be rebooted without a drain, or without etcd's guard."""
+    name = seen.names[host]
+    cure = "compare kubernetes_node_name with what the cluster has, or take the host out of the group"
+    found = []
+    if host in seen.expected and name not in [node["name"] for node in seen.nodes]:
+        found.append(f"there is no node {name}, so that nothing can be drained: {cure}")
+    if host in seen.expected_members and name not in seen.members:
+        found.append(f"etcd has no member {name}, so that its guard cannot be asked: {cure}")
+    return found
+
+
 def make_plan(seen: Seen, only_if_needed: bool) -> RebootPlan:
     """Judge all hosts, and name everything that forbids it."""
     due: list[str] = []
@@ -83,6 +101,7 @@ def make_plan(seen: Seen, only_if_needed: bool) -> RebootPlan:
         due.append(host)
         preview = seen.previews.get(host, {})
         steps = preview.get("plan") or []
+        faults += [f"{host}: {text}" for text in strangers(host, seen)]
         faults += [f"{host}: {text}" for text in preview.get("reasons") or []]
         faults += [f"{host}: {text}" for text in seen.guards.get(host, {}).get("reasons") or []]
         items.append(

@@ -15,8 +15,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.upg
 
 
 def leader(request: Request) -> Host | None:
-    """The control plane on which kubeadm applies the upgrade: one that has begun with it, or "
-    "else the first that is ready."""
+    """The control plane on which kubeadm applies the upgrade: one that has begun, else the first that is ready."""
     ready = [host for host in request.control_planes if not host.facts["api_error"]]
     begun = [host for host in ready if request.version in host.facts["manifests"].values()]
     return next(iter(begun or ready or request.control_planes), None)

@@ -9,8 +9,8 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.groundwork.kubernetes.plugins.filter.reset_faults import reset_faults
 
 INVENTORY = {"cp-1": {"kubernetes_node_name": "cp-1"}, "w-1": {"kubernetes_node_name": "node-1"}}
-PART = {"plan": [{"subject": "path"}], "faults": [], "node": True, "member": False}
-NONE = {"plan": [], "faults": [], "node": False, "member": False}
+PART = {"plan": [{"subject": "path"}], "faults": [], "node": True, "member": False, "addresses": ["192.0.2.21"]}
+NONE = {"plan": [], "faults": [], "node": False, "member": False, "addresses": []}
 MEMBER = {**PART, "node": False, "member": True}
 
 
@@ -37,10 +37,32 @@ def test_the_clusters_name_confirms(confirm: str, said: list[str]) -> None:
 @pytest.mark.parametrize(
     ("result", "nodes", "members", "said"),
     [
-        (PART, [{"name": "node-1"}], [], "w-1: node-1 is a Node of a cluster that lives on"),
-        (MEMBER, [], [{"name": "node-1"}], "w-1: node-1 is a member of etcd of a cluster that lives on"),
-        (PART, [{"name": "w-1"}], [{"name": "w-1"}], ""),
-        (NONE, [{"name": "node-1"}], [], ""),
+        (PART, [{"name": "node-1", "internal_ips": []}], [], "w-1: node-1 is a Node of a cluster that lives on"),
+        (
+            MEMBER,
+            [],
+            [{"name": "node-1", "peer_urls": []}],
+            "w-1: node-1 is a member of etcd of a cluster that lives on",
+        ),
+        (
+            PART,
+            [{"name": "old", "internal_ips": ["192.0.2.21"]}],
+            [],
+            "w-1: node-1 is a Node of a cluster that lives on",
+        ),
+        (
+            MEMBER,
+            [],
+            [{"name": "old", "peer_urls": ["https://192.0.2.21:2380"]}],
+            "w-1: node-1 is a member of etcd of a cluster that lives on",
+        ),
+        (
+            PART,
+            [{"name": "w-1", "internal_ips": ["192.0.2.22"]}],
+            [{"name": "w-1", "peer_urls": ["https://192.0.2.22:2380"]}],
+            "",
+        ),
+        (NONE, [{"name": "node-1", "internal_ips": []}], [], ""),
         (NONE, None, None, ""),
         (PART, None, None, "w-1: it has joined a cluster, and nodes and members of etcd of that cannot be asked for"),
         (PART, [], None, "w-1: it has joined a cluster, and members of etcd of that cannot be asked for"),

@@ -63,11 +63,27 @@ def test_nothing_of_the_cluster_is_nothing_to_do(text: str) -> None:
     assert lines(text) == []
 
 
-def test_chains_of_cni_plugins_go_where_nobody_else_has_a_network() -> None:
-    """Whatever their rules name."""
-    (removal,) = [reset_rules.removal(table, [], False) for table in reset_rules.parse(CNI)]
-    assert removal.chains == ("CNI-HOSTPORT-DNAT", "CNI-1", "CNI-2")
-    assert removal.rules == 2
+@pytest.mark.parametrize(
+    ("networks", "chains", "rules"),
+    [
+        pytest.param(["cbr0", "podman"], ("CNI-HOSTPORT-DNAT", "CNI-1", "CNI-2"), 2, id="all are the cluster's"),
+        pytest.param(["cbr0"], ("CNI-2",), 2, id="one whose configuration is elsewhere"),
+        pytest.param([], (), 0, id="none is known"),
+    ],
+)
+def test_chains_of_cni_plugins_go_by_the_networks_that_they_name(
+    networks: list[str], chains: tuple[str, ...], rules: int
+) -> None:
+    """Although no other program's configuration was found."""
+    (removal,) = [reset_rules.removal(table, networks, False) for table in reset_rules.parse(CNI)]
+    assert (removal.chains, removal.rules) == (chains, rules)
+
+
+def test_a_chain_of_cni_plugins_that_names_no_network() -> None:
+    """It is the cluster's where nobody else has a network."""
+    text = "*nat\n:CNI-HOSTPORT-MASQ - [0:0]\nCOMMIT\n"
+    assert lines(text) == ["*nat", "-F CNI-HOSTPORT-MASQ", "-X CNI-HOSTPORT-MASQ", "COMMIT"]
+    assert lines(text, shared=True) == []
 
 
 def test_chains_of_another_programs_networks_stay() -> None:

@@ -74,6 +74,28 @@ def test_everything_that_forbids_it_is_named_at_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("more", "faults"),
+    [
+        pytest.param({"expected": ["a", "b"]}, [], id="nodes by their names"),
+        pytest.param(
+            {"expected": ["a", "b"], "nodes": [node("node-a"), node("a")]},
+            ["b: there is no node node-b, so that nothing can be drained"],
+            id="a node under another name",
+        ),
+        pytest.param(
+            {"expected_members": ["a", "b"], "members": [{"name": "node-a"}]},
+            ["b: etcd has no member node-b, so that its guard cannot be asked"],
+            id="a member under another name",
+        ),
+    ],
+)
+def test_a_host_that_the_cluster_does_not_know_by_its_name(more: dict[str, Any], faults: list[str]) -> None:
+    """It would be rebooted without a drain, or without the guard."""
+    found = plan({"a": seen(), "b": seen()}, **more)["faults"]
+    assert [text.partition(": compare")[0] for text in found] == faults
+
+
+@pytest.mark.parametrize(
     ("down", "refused"), [(["node-a"], False), (["node-a", "node-b"], True), (["node-c"], True), ([], False)]
 )
 def test_nodes_that_are_not_ready(down: list[str], refused: bool) -> None:
