@@ -156,9 +156,9 @@ def test_arguments(upstream: Upstream, data: Path, argument: str) -> None:
 def test_without_arguments_it_is_every_version_that_the_roles_choose() -> None:
     upstream = digests.Upstream()
     releases = list(upstream.releases(digests.wanted([], upstream.defaults)))
-    assert {release.program for release in releases} == set(shipped.PROGRAMS)
+    assert {one.program for one in releases} == set(shipped.PROGRAMS)
     defaults = yaml.safe_load((ROOT / "roles/kubernetes/defaults/main.yml").read_text())
-    assert {release.version for release in releases if release.program == "kubelet"} == {defaults["kubernetes_version"]}
+    assert {one.version for one in releases if one.program == "kubelet"} == {defaults["kubernetes_version"]}
     assert len(releases) == len(set(releases))
     table = [release(minor) for minor in minors()]
     for program, key in (("crictl", "crictl"), ("etcd", "etcd"), ("containerd", "containerd"), ("runc", "runc")):
