@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import preloaded  # noqa: F401  by being imported
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.host_variables import (
     raw_variables,
     template_variables,

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import faults
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import (
+    faults,
+    preloaded,  # noqa: F401  by being imported
+)
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.host_variables import (
     raw_variables,
     template_variables,
