@@ -43,6 +43,8 @@ $(COLLECTION):
 .PHONY: setup
 setup: $(BUILD)/apt $(VENV)/ready $(COLLECTION) ## Install what everything below needs
 
+# What people read; everything else that calls Ansible has its own output.
+cluster verify: export ANSIBLE_STDOUT_CALLBACK := groundwork.kubernetes.report
 .PHONY: cluster
 cluster: setup ## A real cluster on this machine: lab hosts, and playbooks/site.yml on them; again: keeps it, or changes its size
 	@$(LAB) up --control-plane $(CONTROL_PLANES) --worker $(WORKERS)

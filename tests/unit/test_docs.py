@@ -44,6 +44,7 @@ def stems(folder: str, suffix: str = ".py") -> set[str]:
 
 MODULES, PLAYBOOKS = stems("plugins/modules"), stems("playbooks", ".yml")
 FILTERS = stems("plugins/filter") | stems("plugins/filter", ".yml")
+CALLBACKS = stems("plugins/callback")
 ROLES = {path.name for path in (ROOT / "roles").iterdir() if (path / "tasks").is_dir()}
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):.*?## ", MAKEFILE, re.MULTILINE))
 
@@ -144,6 +145,10 @@ def test_readme_lists_the_filters() -> None:
     assert set(re.findall(r"`(\w+)`", line)) == FILTERS
 
 
+def test_readme_names_the_callbacks() -> None:
+    assert set(re.findall(r"[Cc]allback `(\w+)`", README.read_text())) == CALLBACKS
+
+
 @pytest.mark.parametrize("path", [page(path) for path in PAGES])
 def test_variables_exist(path: Path) -> None:
     prefixes = "|".join(sorted(ROLES))
@@ -154,7 +159,7 @@ def test_variables_exist(path: Path) -> None:
 @pytest.mark.parametrize("path", [page(path) for path in PAGES])
 def test_names_of_the_collection_exist(path: Path) -> None:
     named = re.findall(r"groundwork\.kubernetes\.(\w+)", code(path))
-    assert sorted(set(named) - MODULES - ROLES - PLAYBOOKS - FILTERS) == []
+    assert sorted(set(named) - MODULES - ROLES - PLAYBOOKS - FILTERS - CALLBACKS) == []
 
 
 def tasks(document: Any) -> Iterator[dict[str, Any]]:

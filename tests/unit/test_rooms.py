@@ -20,8 +20,8 @@ MAY_USE = {
 }
 FOLDERS = ("module_utils", "plugin_utils")
 IMPORT = re.compile(r"from ansible_collections\.groundwork\.kubernetes\.plugins\.(?:module|plugin)_utils(?:\.(\w+))?")
-# What has no room: it is used by a module, an action or a filter, each of which serves one room.
-DOORS = ("modules", "action", "filter")
+# What has no room: it is used by a module, an action, a filter or a callback, each of which serves one room.
+DOORS = ("modules", "action", "filter", "callback")
 
 # Longer files hold more than one subject.
 LINES = 400

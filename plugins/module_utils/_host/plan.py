@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 RESULTS = ("changed", "unchanged", "failed", "not reached")
 
@@ -118,3 +118,20 @@ def result_lines(rows: Sequence[ResultRow]) -> List[str]:
             for row in rows
         ]
     )
+
+
+def shown(
+    text: Optional[str], plan: Optional[Sequence[Mapping[str, Any]]], results: Optional[Sequence[Mapping[str, Any]]]
+) -> List[str]:
+    """The lines of a text, of a plan's records and of results' records, an empty line between them.
+
+    Raises:
+        PlanError: if a record cannot be read.
+    """
+    parts = [
+        [] if text is None else text.rstrip().splitlines(),
+        [] if plan is None else plan_lines([PlanItem.of(record) for record in plan]),
+        [] if results is None else result_lines([ResultRow.of(record) for record in results]),
+    ]
+    lines = [line for part in parts if part for line in ["", *part]]
+    return lines[1:]
