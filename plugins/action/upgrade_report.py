@@ -28,6 +28,9 @@ OPTIONS: dict[str, Any] = {
     "previews": {"type": "list", "elements": "dict", "default": []},
     "purposes": {"type": "dict", "default": {}},
     "backup": {"type": "bool", "default": True},
+    "etcd": {"type": "dict", "default": {}},
+    "runtime": {"type": "str", "default": ""},
+    "etcd_tag": {"type": "str", "default": ""},
     "ignore": {"type": "raw", "default": []},
 }
 
@@ -54,6 +57,9 @@ def read_request(options: dict[str, Any]) -> Request:
         options["drains"],
         options["purposes"],
         {preview["item"]: preview.get("reasons") or [] for preview in options["previews"]},
+        options["etcd"],
+        options["runtime"],
+        options["etcd_tag"],
     )
 
 

@@ -44,7 +44,7 @@ _value:
   sample: [{host: worker-1, subject: kubelet, before: 1.36.4, after: 1.36.5, seconds: 31.0, result: changed}]
 """
 # Steps that have no row of their own: they are a part of others.
-PARTS = ("backup", "kube-proxy")
+PARTS = ("backup", "kube-proxy", "etcd")
 
 
 def upgrade_rows(plan: Any, done: Any) -> List[Dict[str, Any]]:

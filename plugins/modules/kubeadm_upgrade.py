@@ -18,8 +18,11 @@ description:
     is put back.
   - Nothing is taken for done because kubeadm says so. The manifests must name the version, and the own API server
     must run it and be ready.
-  - Where a component does not come up, kubeadm puts the former one back, and the message has the last lines of the
-    containers that ended.
+  - Where a component does not come up, kubeadm puts the former one back, or this module does where kubeadm takes it for
+    running. The message has the last lines of the containers that ended.
+  - What kubeadm leaves as it is and should not, is brought up to date as well. Kubeconfigs of controllers that
+    lead to another host's API server lead to the own one, and certificates of etcd that are older than the API server's
+    are renewed.
   - kubeadm's patches and what the host's kubelet has beside the cluster's configuration are kept.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
 options:
@@ -74,7 +77,7 @@ from typing import List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import KubeadmError
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.upgrade import Upgrade
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.upgrade import Upgrade, settle
 
 
 def main() -> None:
@@ -91,7 +94,7 @@ def main() -> None:
     try:
         upgrade = Upgrade(module)
         if not module.check_mode:
-            upgrade.settle()
+            settle(module.params["timeout"])
         due = upgrade.due()
         plan: List[str] = upgrade.run() if due and not module.check_mode else []
         module.exit_json(changed=bool(due), due=due, plan=plan)

@@ -16,6 +16,7 @@ description:
     somebody has asked it for. Each API server only knows of its own.
   - Tells what people changed in manifests, as C(kubeadm upgrade diff) sees it, where the host's kubeadm is of the
     minor release that runs.
+  - A kubeadm that an earlier run has begun and that is still at work is waited for.
   - The action M(groundwork.kubernetes.upgrade_report) judges what was read.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
 options:
@@ -83,6 +84,10 @@ host:
       description: The deprecated API versions that were asked for, as the labels of the metric.
       type: list
       elements: dict
+    certificates:
+      description: Certificates of the control plane and the kubelet, with the seconds that are C(left) until they end.
+      type: list
+      elements: dict
   sample: {joined: true, control_plane: false, kubeadm: 1.36.4, kubelet: 1.36.4, cgroup: 2}
 cluster:
   description:
@@ -98,6 +103,7 @@ from typing import Any, Dict
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import KubectlError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import FOLDER, kubeconfig
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import KubeadmError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.upgrade_facts import (
     cluster_facts,
     host_facts,
@@ -107,10 +113,13 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.upg
 def main() -> None:
     """Read."""
     module = AnsibleModule({"cluster": {"type": "bool", "default": False}}, supports_check_mode=True)
-    result: Dict[str, Any] = {"host": host_facts(module, FOLDER)}
+    result: Dict[str, Any] = {}
     try:
+        result["host"] = host_facts(module, FOLDER)
         if module.params["cluster"]:
             result["cluster"] = cluster_facts(module, kubeconfig(FOLDER, "admin"))
+    except KubeadmError as error:
+        module.fail_json(msg=str(error))
     except KubectlError as error:
         module.fail_json(msg=f"The cluster cannot be asked: {error}")
     module.exit_json(changed=False, **result)

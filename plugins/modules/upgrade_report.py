@@ -74,6 +74,20 @@ options:
     description: Whether a backup is made before.
     type: bool
     default: true
+  etcd:
+    description:
+      - Of members on hosts of their own, what M(groundwork.kubernetes.etcd_info) returned, with the C(version) that is
+        wanted.
+    type: dict
+    default: {}
+  runtime:
+    description: The version of containerd that hosts get with their kubelets. Left out where it stays as it is.
+    type: str
+    default: ''
+  etcd_tag:
+    description: The tag of the image to which stacked etcd is raised, where it is too old for the target.
+    type: str
+    default: ''
   ignore:
     description:
       - Identifiers of faults to let pass on all hosts, or a mapping of hosts (V(*) for all) to such lists.

@@ -41,3 +41,73 @@ def test_all_drains_have_these_options(file: str, states: list[str]) -> None:
     found = list(drains(yaml.safe_load((ROOT / f"roles/upgrade/tasks/{file}.yml").read_text()), {}))
     assert [state for _name, state, _options in found] == states
     assert [name for name, _state, options in found if options != OPTIONS] == []
+
+
+def nodes(*versions: str) -> dict[str, Any]:
+    listed = [{"name": f"n{number}", "kubelet_version": f"v{version}"} for number, version in enumerate(versions)]
+    return {"cluster": {"nodes": listed}}
+
+
+@pytest.mark.parametrize(
+    ("versions", "patches", "expected"),
+    [
+        (["1.35.2", "1.35.2"], False, True),
+        (["1.36.1", "1.36.1"], False, False),
+        (["1.36.1", "1.36.1"], True, True),
+        (["1.36.5", "1.35.2"], False, True),
+        # A single node has nowhere to drain to.
+        (["1.35.2"], True, False),
+    ],
+)
+def test_what_is_drained(tmp_path: Path, versions: list[str], patches: bool, expected: bool) -> None:
+    inventory = {"hosts": {"cp-1": {"kubernetes_version": "1.36.5", "upgrade_drain_patches": patches}}}
+    facts = {
+        "system": "Linux",
+        "__upgrade_cluster": nodes(*versions),
+        "__upgrade_inventory": {"hosts": {f"h{number}": {"kubernetes_node_name": f"n{number}"} for number in range(2)}},
+    }
+    shown = render(tmp_path, "upgrade", inventory, facts, {"drains": "{{ __upgrade_drains }}"})
+    assert shown["cp-1"]["drains"] is expected
+
+
+@pytest.mark.parametrize(
+    ("failed", "allowed", "expected"),
+    [
+        ([], 0, True),
+        (["w-1"], 0, False),
+        (["w-1"], 1, True),
+        (["w-1", "w-2"], 1, False),
+        # A control plane always stops it.
+        (["cp-1"], 5, False),
+    ],
+)
+def test_how_many_may_fail(tmp_path: Path, failed: list[str], allowed: int, expected: bool) -> None:
+    inventory = {
+        "children": {"kube_control_plane": {"hosts": {"cp-1": {"upgrade_max_failures": allowed}}}},
+        "vars": {"kubernetes_control_plane_group": "kube_control_plane"},
+    }
+    # What has failed is Ansible's to say, so it is given instead.
+    goes_on = yaml.safe_load((ROOT / "roles/upgrade/vars/main.yml").read_text())["__upgrade_goes_on"]
+    shown = render(
+        tmp_path,
+        "upgrade",
+        inventory,
+        {"system": "Linux"},
+        {"goes_on": goes_on.replace("__upgrade_failed", str(failed))},
+    )
+    assert shown["cp-1"]["goes_on"] is expected
+
+
+def test_the_images_that_are_known_before(tmp_path: Path) -> None:
+    plan = [{"host": "cp-1", "subject": "control plane"}, {"host": "cp-1", "subject": "kubelet"}]
+    plan.append({"host": "w-1", "subject": "kubelet"})
+    hosts = {name: {"kubernetes_version": "1.21.0"} for name in ("cp-1", "w-1")}
+    facts = {"system": "Linux", "__upgrade_report": {"plan": plan}}
+    images = {"images": "{{ __upgrade_known_images }}"}
+    shown = render(tmp_path, "upgrade", {"hosts": hosts}, facts, images)
+    nodes_images = ["registry.k8s.io/kube-proxy:v1.21.0", "registry.k8s.io/pause:3.4.1"]
+    assert shown["w-1"]["images"] == nodes_images
+    assert shown["cp-1"]["images"] == [
+        *(f"registry.k8s.io/kube-{name}:v1.21.0" for name in ("apiserver", "controller-manager", "scheduler")),
+        *nodes_images,
+    ]

@@ -51,10 +51,15 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.rec
     Document,
     find_document,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.upgrade_leftovers import (
+    foreign_kubeconfigs,
+    old_etcd_certificates,
+)
 
 # kubeadm waits five minutes for each of four static pods, and as long again for one that it puts back.
 OWN_LIMIT = 2400
-BACKUPS = "tmp/kubeadm-backup-manifests-*"
+RENEWAL_LIMIT = 180
+BACKUPS = "tmp/kubeadm-backup-manifests-*"  # folders
 WATCH_PAUSE = 2.0
 READY_PAUSE = 2.0
 READY_WAIT = 300
@@ -101,6 +106,25 @@ def at_work(processes: str) -> bool:
             if stream.read().strip() == "kubeadm":
                 return True
     return False
+
+
+def settle(timeout: float) -> None:
+    """Wait for a kubeadm that outlived the run which began it.
+
+    Args:
+        timeout: seconds.
+
+    Raises:
+        KubeadmError: if that does not end.
+    """
+    deadline = time.monotonic() + timeout
+    while at_work(kubeadm.PROCESSES):
+        if time.monotonic() >= deadline:
+            raise KubeadmError(
+                f"A kubeadm that an earlier run began is still at work after {timeout:.0f} "
+                "seconds. See 'journalctl -u kubelet' on the host; end it there and run again to resume."
+            )
+        time.sleep(READY_PAUSE)
 
 
 class ExitWatch(threading.Thread):
@@ -151,21 +175,6 @@ class Upgrade:
             moved_away(self.folder, list(COMPONENTS))
         )
 
-    def settle(self) -> None:
-        """Wait for a kubeadm that outlived the run which began it.
-
-        Raises:
-            KubeadmError: if that does not end.
-        """
-        deadline = time.monotonic() + self.module.params["timeout"]
-        while at_work(kubeadm.PROCESSES):
-            if time.monotonic() >= deadline:
-                raise KubeadmError(
-                    f"A kubeadm that an earlier run began is still at work after {self.module.params['timeout']} "
-                    "seconds. See 'journalctl -u kubelet' on the host; end it there and run again to resume."
-                )
-            time.sleep(READY_PAUSE)
-
     def due(self) -> List[str]:
         """What of this host, or with C(apply) of the cluster, is not at the version yet.
 
@@ -214,6 +223,7 @@ class Upgrade:
             KubeadmError: if it fails, or has not done what it says.
         """
         self._put_back()
+        self._lead_controllers_home()
         ignored = list_option("ignore-preflight-errors", self.module.params["ignore_preflight_errors"])
         program = Kubeadm(self.module, max(self.module.params["timeout"], OWN_LIMIT))
         plan: List[str] = []
@@ -225,19 +235,46 @@ class Upgrade:
         folder = folder_of(self.applied)
         if folder and os.path.isdir(folder):
             arguments.append(f"--patches={folder}")
-        watch = ExitWatch()
+        watch, began = ExitWatch(), time.time()
         watch.start()
         try:
             program.run(*arguments, *ignored)
+            self._patch_kubelet()
+            self._renew_etcd()
+            self._prove()
         except KubeadmError as error:
             watch.look()
-            raise KubeadmError("\n".join([str(error), *watch.lines()])) from error
+            lines = [*watch.lines(), *self._take_back(began)]
+            raise KubeadmError("\n".join([str(error), *lines])) from error
         finally:
             watch.ended.set()
             watch.join()
-        self._patch_kubelet()
-        self._prove()
         return plan
+
+    def _take_back(self, began: float) -> List[str]:
+        """Put the manifests back that kubeadm has replaced, where the API server does not come up with the new ones.
+
+        kubeadm looks at the phase of pods, which is Running also for one whose container ends again and again.
+
+        Args:
+            began: when kubeadm was called, in seconds since 1970.
+        """
+        if not self.is_control_plane or not self._api_fault():
+            return []
+        folders = [path for path in glob.glob(os.path.join(self.folder, BACKUPS)) if os.path.getmtime(path) >= began]
+        copies = [os.path.join(path, f"{name}.yaml") for path in sorted(folders)[-1:] for name in COMPONENTS]
+        there = [path for path in copies if os.path.exists(path)]
+        for path in there:
+            name = os.path.basename(path)[: -len(".yaml")]
+            kubeadm.write_private(self.module, manifest(self.folder, name), read_bytes(path) or b"")
+        if not there:
+            return []
+        deadline = time.monotonic() + READY_WAIT
+        while not OwnApi(self.module, self.folder).ready():
+            if time.monotonic() >= deadline:
+                return [f"The former manifests were put back from {os.path.dirname(there[0])}, and it is not ready."]
+            time.sleep(READY_PAUSE)
+        return ["The former manifests were put back, and the API server of this host is ready with them."]
 
     def _put_back(self) -> None:
         """Put manifests back that a kubeadm which was killed has moved away."""
@@ -246,6 +283,20 @@ class Upgrade:
             if content:
                 kubeadm.write_private(self.module, path, content)
                 self.module.warn(f"{path} was missing and has been put back from {copy}.")
+
+    def _lead_controllers_home(self) -> None:
+        """Let the controllers ask this host's API server, so that none asks one that is older than itself.
+
+        They read it when kubeadm restarts them.
+        """
+        for path, text in foreign_kubeconfigs(self.folder).items():
+            kubeadm.write_private(self.module, path, text.encode())
+            self.module.warn(f"{path} led to another host's API server, and leads to this host's now.")
+
+    def _renew_etcd(self) -> None:
+        """Renew the certificates of etcd that kubeadm has left; etcd reads them by itself."""
+        for name in old_etcd_certificates(self.folder) if self.is_control_plane else []:
+            Kubeadm(self.module, RENEWAL_LIMIT).run("certs", "renew", name)
 
     def _skipped(self) -> List[str]:
         """The add-ons that the cluster does not have, where kubeadm would install them."""

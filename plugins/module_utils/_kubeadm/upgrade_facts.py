@@ -12,6 +12,7 @@ import glob
 import os
 import re
 import shutil
+import time
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
@@ -28,8 +29,17 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.host import parse_kubelet_version
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.pod_manifest import manifest_image
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import COMPONENTS, ETCD, manifest
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.certificates import (
+    HostCertificates,
+    Places,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import Kubeadm, KubeadmError
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.upgrade import manifest_versions, minor_of
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.upgrade import (
+    OWN_LIMIT,
+    manifest_versions,
+    minor_of,
+    settle,
+)
 
 # Where a kubelet takes its arguments and its configuration from, on any distribution.
 KUBELET_FILES = (
@@ -89,8 +99,28 @@ def drift(module: AnsibleModule, folder: str, versions: Dict[str, str], kubeadm:
     return "\n".join(line for line in said.splitlines() if not line.startswith("[upgrade/"))
 
 
+def expiries(folder: str) -> List[Dict[str, Any]]:
+    """The certificates of a control plane and its kubelet, each with its kind and the time that is left, in seconds.
+
+    What cannot be read says why.
+    """
+    host = HostCertificates(Places(kubernetes=folder), ask=lambda found, *_address: found)
+    return [
+        {"name": one.name, "path": one.path, "kind": one.kind, "error": one.error, "left": one.ends - time.time()}
+        for one in [*host.control_plane(), *host.kubelet()]
+        if one.path and os.path.exists(one.path)
+    ]
+
+
 def host_facts(module: AnsibleModule, folder: str) -> Dict[str, Any]:
-    """What is known of the host."""
+    """What is known of the host.
+
+    A kubeadm that outlived the run which began it is waited for, as what is read meanwhile would not be true.
+
+    Raises:
+        KubeadmError: if that does not end.
+    """
+    settle(OWN_LIMIT)
     api, kubeadm = OwnApi(module, folder), program_version(module, "kubeadm", "version", "--output=short").lstrip("v")
     versions = manifest_versions(folder)
     is_control_plane = any(os.path.exists(manifest(folder, name)) for name in COMPONENTS)
@@ -112,6 +142,7 @@ def host_facts(module: AnsibleModule, folder: str) -> Dict[str, Any]:
         "kubelet_flags": FLAG.findall(program_version(module, "kubelet", "--help")),
         "free_mb": {path: shutil.disk_usage(path).free >> 20 for path in FOLDERS if os.path.isdir(path)},
         "deprecated": [],
+        "certificates": expiries(folder),
     }
     if is_control_plane:
         try:

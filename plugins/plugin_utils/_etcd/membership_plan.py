@@ -11,7 +11,7 @@ members change one at a time.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Collection, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import (
     host_and_port,
@@ -110,7 +110,8 @@ def plan_membership(
     members: List[Mapping[str, Any]] = list((cluster or {}).get("members") or [])
     quorum = bool(cluster and cluster.get("has_quorum"))
     running = [member["version"] for member in members if member.get("version")]
-    _versions(plan, version, running or [host.version for host in begun if host.version])
+    plan.upgrade_from, fault = version_change(version, running or [host.version for host in begun if host.version])
+    plan.faults += [fault] if fault else []
     _begin(plan, hosts, members if quorum else [])
     new = [host for host in hosts if host.seen and not host.data and host.name not in plan.begin]
     if quorum:
@@ -151,36 +152,40 @@ def _unique(hosts: List[Host]) -> List[str]:
     return faults
 
 
-def _versions(plan: MembershipPlan, version: str, running: List[str]) -> None:
-    """One minor at a time, and never back."""
+def version_change(version: str, running: Sequence[str]) -> Tuple[str, str]:
+    """From which version members are upgraded, and what speaks against it: one minor at a time, and never back.
+
+    Args:
+        version: that is wanted.
+        running: those of the members.
+    """
     try:
         wanted = parse(version)
         have = sorted(parse(one) for one in running)
     except FlagError as error:
-        plan.faults.append(f"etcd_version: {error}")
-        return
+        return "", f"etcd_version: {error}"
     if not have or set(have) == {wanted}:
-        return
+        return "", ""
     oldest, newest = have[0], have[-1]
-    plan.upgrade_from = _text(oldest)
+    fault = ""
     if newest[:2] > wanted[:2]:
-        plan.faults.append(
+        fault = (
             f"etcd_version: members run {_text(newest)}, and etcd {version} may not be able to read their data. "
             "Set the version that they run, or a newer one"
         )
     elif oldest[:2] < wanted[:2]:
         lowest = parse(data()["upgrade_from"][f"{wanted[0]}.{wanted[1]}"])
         if (wanted[0], wanted[1] - 1) > oldest[:2]:
-            step = f"{oldest[0]}.{oldest[1] + 1}"
-            plan.faults.append(
+            fault = (
                 f"etcd_version: members run {_text(oldest)}, and etcd is upgraded one minor version at a time: "
-                f"go to {step} first"
+                f"go to {oldest[0]}.{oldest[1] + 1} first"
             )
         elif oldest < lowest:
-            plan.faults.append(
+            fault = (
                 f"etcd_version: members run {_text(oldest)}, and {version} needs all of them at {_text(lowest)} or "
                 f"newer: go to the newest {oldest[0]}.{oldest[1]} first"
             )
+    return _text(oldest), fault
 
 
 def _begin(plan: MembershipPlan, hosts: List[Host], members: List[Mapping[str, Any]]) -> None:

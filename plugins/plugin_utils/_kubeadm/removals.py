@@ -1,7 +1,7 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the target of an upgrade no longer knows, read from removals.yml, and where a cluster still has it."""
+"""What the target of an upgrade does not know, read from removals.yml, and where a cluster has it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import did_you_mean
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import minor_of
 
 DATA = Path(__file__).with_name("removals.yml")
@@ -58,13 +59,21 @@ def flags_removed(component: str, target: str) -> dict[str, str]:
 
 
 def arguments_of(manifest: str, component: str, path: str) -> Iterator[Setting]:
-    """The arguments of a static pod's first container."""
+    """The arguments of all containers of a static pod, each of the program that it runs.
+
+    Args:
+        manifest: the static pod.
+        component: what a container runs whose command names no program.
+        path: where the manifest is.
+    """
     pod = yaml.safe_load(manifest) or {}
-    container = ((pod.get("spec") or {}).get("containers") or [{}])[0]
-    for word in [*(container.get("command") or []), *(container.get("args") or [])]:
-        name, _equals, value = str(word).partition("=")
-        if name.startswith("--"):
-            yield Setting(component, name[2:], value, path)
+    for container in (pod.get("spec") or {}).get("containers") or []:
+        words = [str(word) for word in [*(container.get("command") or []), *(container.get("args") or [])]]
+        program = words[0].rpartition("/")[2] if words and not words[0].startswith("-") else component
+        for word in words:
+            name, _equals, value = word.partition("=")
+            if name.startswith("--"):
+                yield Setting(program, name[2:], value, path)
 
 
 def kubelet_arguments(text: str, path: str) -> Iterator[Setting]:
@@ -124,3 +133,26 @@ def losses(settings: Sequence[Setting], target: str, keep: Sequence[str] = ()) -
             for plugin in setting.value.split(","):
                 if plugin in plugins:
                     yield setting, f"admission plugin {plugin}", plugins[plugin]
+
+
+def known(table: str, target: str) -> set[str]:
+    """The gates or admission plugins that a version knows; empty where the data does not cover it."""
+    if minor_of(target) > minor_of(data()["known_until"]):
+        return set()
+    gone = removed(data()[table], target)
+    return set(removed(data()[f"known_{table}"], target)) - gone.keys()
+
+
+def unknown(settings: Sequence[Setting], target: str) -> Iterator[tuple[Setting, str, str]]:
+    """What the target has never known: the setting, what of it, and what may be meant."""
+    gates, plugins = known("gates", target), known("admission_plugins", target)
+    gone = removed(data()["gates"], target).keys() | removed(data()["admission_plugins"], target).keys()
+    for setting in settings:
+        if setting.component not in data()["flags"]:  # etcd has gates of its own
+            continue
+        names = [(gate, gates, "feature gate") for gate in gates_in(setting)]
+        if setting.name in PLUGIN_FLAGS:
+            names += [(name.strip(), plugins, "admission plugin") for name in setting.value.split(",")]
+        for name, words, kind in names:
+            if name and words and name not in words and name not in gone:
+                yield setting, f"{kind} {name}", did_you_mean(name, words)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._etcd.membership_plan import version_change
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import (
+    ERROR,
     WARNING,
     Fault,
     apply_ignore,
@@ -16,32 +18,32 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults
     parse_ignore,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import minor_of
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.removals import (
-    KUBELET_CONFIGURATION,
-    data,
-    losses,
-    removed,
-)
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.removals import KUBELET_CONFIGURATION
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.upgrade_request import (
     CONFIGURATION,
     Host,
     Request,
     number,
 )
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.upgrade_settings import coverage, settings
 
 FAULTS: dict[str, str] = {
     "api-removed": "somebody asks for an API version that the target no longer serves",
     "backend-missing": "a webhook or an aggregated API has no backend that is ready",
     "cgroup-v1": "cgroup version 1, which the target's kubelet refuses",
+    "certificate-ends": "a certificate has ended, or ends while the upgrade may still be at work",
     "control-plane-left-out": "a control plane is left out of the run",
     "control-plane-not-ready": "a control plane is not ready, or could not be read",
     "disk-full": "too little free space for the target's images",
     "drain-impossible": "a node can never be drained: budgets, bare pods, volumes, or no room elsewhere",
     "etcd-image-set": "etcd's image is the user's, so that kubeadm leaves it as it is",
+    "etcd-unsupported": "etcd on hosts of its own cannot go to etcd_version, or its members' versions are not known",
     "etcd-too-old": "etcd is too old for the one that the target brings",
+    "kernel-unsupported": "kubeadm does not list the kernel among those that it supports",
     "manifest-edited": "a static pod's manifest was edited by hand, which kubeadm would undo",
     "node-missing": "a host is no node of the cluster",
     "node-not-ready": "a node is not ready",
+    "removals-unknown": "what the target no longer knows is not known to this collection",
     "runtime-unsupported": "the target's kubelet does not work with the container runtime",
     "setting-removed": "a component is given a flag, feature gate or admission plugin that the target no longer has",
     "setting-unknown": "a component is given a flag, feature gate or admission plugin that it does not have",
@@ -56,7 +58,9 @@ FAULTS: dict[str, str] = {
 }
 KUBELET_BEHIND_THREE_SINCE = (1, 28)
 DOCKERSHIM_GONE, CRI_V1_ONLY, CGROUP_V1_REFUSED, CONTAINERD_1_GONE = (1, 24), (1, 26), (1, 35), (1, 38)
-ETCD_36_SINCE, ETCD_37_SINCE = (1, 34), (1, 37)
+CERTIFICATE_HOURS = 24
+# system-validators 1.12, which kubeadm has since then.
+KERNELS, KERNELS_SINCE = ((5, 4), (5, 10), (5, 15)), (1, 36)
 FREE_MB = {"/var/lib/containerd": 1500, "/var/lib/etcd": 500, "/etc/kubernetes": 100}
 # 1.30.0 lost the kubelet's configuration (https://github.com/kubernetes/kubeadm/issues/3049).
 BROKEN = {"1.30.0": "it loses the kubelet's configuration (kubeadm issue 3049); take 1.30.1 or newer"}
@@ -147,35 +151,32 @@ def readiness(request: Request) -> Iterator[Fault]:
         yield Fault("workload-not-ready", text, severity=WARNING)
 
 
-def settings(request: Request) -> Iterator[Fault]:
-    """What components are given and the target no longer has, in files and in variables."""
+def certificates(request: Request) -> Iterator[Fault]:
+    """Certificates that have ended, or end before an upgrade is through."""
     for host in request.hosts:
-        for setting, what, since in losses(host.settings, request.version, host.kept_flags):
-            yield host.fault(
-                "setting-removed", f"{setting.place}: {what} is gone from Kubernetes {since} on; take it out"
-            )
-        yield from _unknown(host, request)
-    for setting, what, since in losses(request.variables, request.version):
-        text = f"{setting.place}: {what} of {setting.component} is gone from Kubernetes {since} on; take it out"
-        yield Fault("setting-removed", text)
-    gates = removed(data()["kubeadm_gates"], request.version)
-    for gate in sorted(set(request.configuration.get("featureGates") or {}) & gates.keys()):
-        text = f"{CONFIGURATION}: kubeadm's feature gate {gate} is gone from Kubernetes {gates[gate]} on; take it out"
-        yield Fault("setting-removed", text)
+        for one in host.facts["certificates"]:
+            if not one["error"] and one["left"] < CERTIFICATE_HOURS * 3600:
+                when = f"ends in {one['left'] / 3600:.1f} hours" if one["left"] > 0 else "has ended"
+                cure = (
+                    "replace the authority first"
+                    if one["kind"] == "authority"
+                    else "renew it first, with the playbook certificates"
+                )
+                yield host.fault("certificate-ends", f"the certificate {one['name']} ({one['path']}) {when}; {cure}")
 
 
-def _unknown(host: Host, request: Request) -> Iterator[Fault]:
-    """Flags of the kubelet that the one on the host does not have, and so would not start with again."""
-    known = set(host.facts["kubelet_flags"])
-    if not known:
+def kernels(request: Request) -> Iterator[Fault]:
+    """Kernels that kubeadm's check does not list. It warns of them as well, and installs all the same."""
+    if request.minor < KERNELS_SINCE:
         return
-    for setting in host.settings:
-        if setting.component == "kubelet" and setting.name not in known and setting.place != KUBELET_CONFIGURATION:
+    for host in request.hosts:
+        version = number(host.facts["kernel"])
+        if version and version[:2] not in KERNELS and version < (6,):
             text = (
-                f"{setting.place}: the kubelet has no flag --{setting.name}; "
-                f"{did_you_mean(setting.name, known) or 'take it out'}"
+                f"kernel {host.facts['kernel']} is not among those that kubeadm {request.version} lists: "
+                "5.4, 5.10, 5.15, and 6.0 or newer"
             )
-            yield host.fault("setting-unknown", text)
+            yield host.fault("kernel-unsupported", text, WARNING)
 
 
 def manifests(request: Request) -> Iterator[Fault]:
@@ -249,25 +250,30 @@ def etcd(request: Request) -> Iterator[Fault]:
         yield Fault("etcd-image-set", text)
     for host in request.control_planes:
         tag = host.facts["etcd"]
-        version = number(tag.partition("-")[0]) if tag else ()
-        if version[:2] == (3, 5) and request.minor >= ETCD_36_SINCE and version < (3, 5, 32):
-            old = version < (3, 5, 24)
-            text = (
-                f"etcd runs {tag}, and {request.version} brings 3.6, to which a member goes from "
-                f"3.5.{24 if old else 32} or newer"
-            )
-            severity = {} if old else {"severity": WARNING}
-            yield Fault(
-                "etcd-too-old",
-                f"{text}; upgrade to the newest patch release of the minor that runs first",
-                host.name,
-                **severity,
-            )
-        if version[:2] == (3, 6) and request.minor >= ETCD_37_SINCE and version < (3, 6, 11):
-            text = f"etcd runs {tag}, and {request.version} brings 3.7, to which a member goes from 3.6.11 or newer"
-            yield host.fault(
-                "etcd-too-old", f"{text}; upgrade to the newest patch release of the minor that runs first"
-            )
+        least, better = request.etcd_needs(host)
+        if not better or request.raises_etcd(host):
+            continue
+        old = number(tag.partition("-")[0]) < least
+        text = (
+            f"etcd runs {tag}, and {request.version} brings the next minor version, to which a member goes from "
+            f"{'.'.join(map(str, least if old else better))} or newer; set upgrade_etcd_image_tag to such a tag of "
+            f"{better[0]}.{better[1]} that the registry has, and it is raised to that before"
+        )
+        yield host.fault("etcd-too-old", text, ERROR if old else WARNING)
+
+
+def external_etcd(request: Request) -> Iterator[Fault]:
+    """etcd on hosts of its own: one minor version at a time, never back. The range is judged with the variables."""
+    if not request.etcd:
+        return
+    unknown = sorted(name or "a member" for name, version in request.etcd_members.items() if not version)
+    if request.etcd.get("error") or unknown or not request.etcd_members:
+        why = request.etcd.get("error") or f"{listed(unknown) or 'none of them'} does not tell its version"
+        yield Fault("etcd-unsupported", f"what etcd's members run is not known: {why}; repair them first")
+        return
+    _before, fault = version_change(request.etcd["version"], list(request.etcd_members.values()))
+    if fault:
+        yield Fault("etcd-unsupported", fault)
 
 
 def machines(request: Request) -> Iterator[Fault]:
@@ -313,10 +319,14 @@ CHECKS: Sequence[Callable[[Request], Iterator[Fault]]] = (
     skew,
     readiness,
     settings,
+    coverage,
+    certificates,
+    kernels,
     manifests,
     objects,
     drains,
     etcd,
+    external_etcd,
     machines,
 )
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.images import image_version
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.plan import PlanItem
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import COMPONENTS
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import release
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.upgrade_request import Host, Request
 
 
@@ -76,8 +77,14 @@ def steps(request: Request, evicted: Mapping[str, Sequence[str]], backup: bool) 
     """
     first = leader(request)
     due = [host for host in request.control_planes if is_due(host, request)]
-    if first and backup and (due or cluster_is_due(request)):
+    members = [(name, runs) for name, runs in request.etcd_members.items() if runs != request.etcd["version"]]
+    if first and backup and (due or cluster_is_due(request) or members):
         yield PlanItem(first.name, "backup", "", "proven")
+    for name, runs in members:
+        yield PlanItem(name, "etcd", runs, request.etcd["version"], restarts=("etcd",))
+    for host in request.control_planes:
+        if request.raises_etcd(host):
+            yield PlanItem(host.name, "etcd", host.facts["etcd"], request.etcd_tag, restarts=("etcd",))
     if first and (first in due or cluster_is_due(request)):
         yield _control_plane(first, request)
     for host in due:
@@ -90,15 +97,25 @@ def steps(request: Request, evicted: Mapping[str, Sequence[str]], backup: bool) 
         before, cordoned = request.kubelet(host), request.is_cordoned(host)
         if kubelet_is_due(host, request):
             text = "is drained and cordoned meanwhile" if request.drains else ""
+            has, gets = request.runtime_change(host)
+            runtime = has != gets or _sandbox_changes(before, request)
+            restarts = (*(("containerd",) if runtime else ()), *(("kubelet",) if before != request.version else ()))
             yield PlanItem(
                 host.name,
                 "kubelet",
                 f"{before}, cordoned" if cordoned else before,
                 request.version,
-                restarts=("kubelet",) if before != request.version else (),
+                restarts=restarts,
                 evicts=tuple(evicted.get(host.node, ())),
-                disrupts=text,
+                disrupts="; ".join(filter(None, [text, f"containerd {has} becomes {gets}" if has != gets else ""])),
             )
+
+
+def _sandbox_changes(before: str, request: Request) -> bool:
+    """Whether containerd gets another sandbox image, with which its configuration changes."""
+    if not request.runtime or not before:
+        return False
+    return bool(release(before)["pause_image_tag"] != release(request.version)["pause_image_tag"])
 
 
 def _control_plane(host: Host, request: Request) -> PlanItem:

@@ -16,6 +16,17 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.rel
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.removals import Setting, settings_of
 
 CONFIGURATION = "the ConfigMap kubeadm-config in kube-system"
+# By etcd's minor version: which minor release's kubeadm brings the next one, and of which patch release a member must
+# be before, and had better be (https://github.com/etcd-io/etcd/issues/19557 and 20793).
+ETCD_HOPS: Mapping[tuple[int, ...], tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]] = {
+    (3, 5): ((1, 34), (3, 5, 24), (3, 5, 32)),
+    (3, 6): ((1, 37), (3, 6, 11), (3, 6, 11)),
+}
+COMPONENT_KEYS = {
+    "apiServer": "kube-apiserver",
+    "controllerManager": "kube-controller-manager",
+    "scheduler": "kube-scheduler",
+}
 
 
 def number(version: str) -> tuple[int, ...]:
@@ -69,6 +80,9 @@ class Request:
         drains: whether nodes are drained.
         purposes: what nodes are cordoned for by this collection, by node, as the module drain tells.
         forbidden: why nodes cannot be drained, by node.
+        etcd: of members on hosts of their own what etcd_info told, and the version that is wanted.
+        runtime: the version of containerd that is wanted; empty where the upgrade does not choose it.
+        etcd_tag: of the image to which stacked etcd that is too old for the target is raised before; empty for none.
     """
 
     version: str
@@ -79,6 +93,9 @@ class Request:
     drains: bool = False
     purposes: Mapping[str, str] = field(default_factory=dict)
     forbidden: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    etcd: Mapping[str, Any] = field(default_factory=dict)
+    runtime: str = ""
+    etcd_tag: str = ""
 
     @property
     def control_planes(self) -> list[Host]:
@@ -107,6 +124,16 @@ class Request:
         return found if isinstance(found, Mapping) else {}
 
     @property
+    def stored_settings(self) -> list[Setting]:
+        """What kubeadm's stored configuration gives components."""
+        found = []
+        for key, component in COMPONENT_KEYS.items():
+            given = (self.configuration.get(key) or {}).get("extraArgs") or {}
+            pairs = given.items() if isinstance(given, Mapping) else [(one["name"], one.get("value")) for one in given]
+            found += [Setting(component, str(name), str(value), CONFIGURATION) for name, value in pairs]
+        return found
+
+    @property
     def stored_version(self) -> str:
         """The version that the cluster stores."""
         return str(self.configuration.get("kubernetesVersion") or "").removeprefix("v")
@@ -115,6 +142,30 @@ class Request:
         """The version of a host's kubelet: of the one that reports, or else of its program."""
         node = self.nodes.get(host.node) or {}
         return str(node.get("kubelet_version") or host.facts["kubelet"]).removeprefix("v")
+
+    @property
+    def etcd_members(self) -> dict[str, str]:
+        """The versions of members on hosts of their own, by name."""
+        return {member["name"]: member["version"] for member in self.etcd.get("members") or []}
+
+    def etcd_needs(self, host: Host) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """What stacked etcd must be, and had better be, before it gets the target's; empty where nothing is needed."""
+        version = number(str(host.facts["etcd"]).partition("-")[0])
+        if version[:2] not in ETCD_HOPS:
+            return (), ()
+        since, least, better = ETCD_HOPS[version[:2]]
+        return (least, better) if self.minor >= since and version < better else ((), ())
+
+    def raises_etcd(self, host: Host) -> bool:
+        """Whether stacked etcd is raised to another patch release before."""
+        least, _better = self.etcd_needs(host)
+        version, wanted = (number(tag.partition("-")[0]) for tag in (str(host.facts["etcd"]), self.etcd_tag))
+        return bool(least) and wanted[:2] == least[:2] and wanted >= least and wanted > version
+
+    def runtime_change(self, host: Host) -> tuple[str, str]:
+        """The versions of containerd that a host has, and gets with its kubelet; twice the same where it stays."""
+        name, _scheme, version = str((self.nodes.get(host.node) or {}).get("runtime", "")).partition("://")
+        return version, self.runtime if name == "containerd" and self.runtime else version
 
     @property
     def is_minor_hop(self) -> bool:

@@ -173,6 +173,36 @@ def test_an_api_server_that_stays_old(host: Host) -> None:
     assert "is not at 1.20.3 after 0 s: it runs v1.20.2" in host("apply")["msg"]
 
 
+def test_what_kubeadm_takes_for_running_is_taken_back(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.plane()
+    host.api = OLD
+
+    def look(watch: upgrade.ExitWatch) -> None:
+        # kubeadm has moved the former manifests there.
+        for name in FILES:
+            copy = host.folder / "tmp" / "kubeadm-backup-manifests-2026" / f"{name}.yaml"
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_text(f"former {name}")
+        watch.said["kube-apiserver"] = ["kube-apiserver: it has ended 4 times. Its last lines:", "unknown plugin"]
+
+    monkeypatch.setattr(upgrade.ExitWatch, "look", look)
+    message = host("apply")["msg"]
+    assert message.endswith(
+        "unknown plugin\nThe former manifests were put back, and the API server of this host is ready with them."
+    )
+    assert [host.manifest(name).read_text() for name in FILES] == [f"former {name}" for name in FILES]
+
+
+def test_copies_of_an_earlier_upgrade_are_left(host: Host) -> None:
+    host.plane()
+    host.api = OLD
+    copy = host.folder / "tmp" / "kubeadm-backup-manifests-2025" / f"{FILES[0]}.yaml"
+    copy.parent.mkdir(parents=True)
+    copy.write_text("older")
+    os.utime(copy.parent, (1, 1))
+    assert "put back" not in host("apply")["msg"]
+
+
 def test_a_manifest_that_was_moved_away_is_put_back(host: Host) -> None:
     host.plane(NEW)
     path = host.manifest("kube-scheduler")
@@ -202,6 +232,16 @@ def test_patches_are_kept(host: Host) -> None:
     Path(kubeadm.STAMP).write_text(json.dumps([{"kind": "InitConfiguration", "patches": {"directory": str(folder)}}]))
     host("node")
     assert host.ran == [[*NODE, f"--patches={folder}"]]
+
+
+def test_what_kubeadm_leaves_is_brought_up_to_date(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.plane()
+    path = host.folder / "scheduler.conf"
+    monkeypatch.setattr(upgrade, "foreign_kubeconfigs", lambda _folder: {str(path): "own"})
+    monkeypatch.setattr(upgrade, "old_etcd_certificates", lambda _folder: ["etcd-server", "etcd-peer"])
+    host("node")
+    assert host.ran == [NODE, ["certs", "renew", "etcd-server"], ["certs", "renew", "etcd-peer"]]
+    assert (path.read_text(), path.stat().st_mode & 0o777, len(host.warnings)) == ("own", 0o600, 1)
 
 
 def test_a_kubeadm_of_an_earlier_run_is_waited_for(host: Host, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import ERROR
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm import removals, upgrade_plan
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import minor_of
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.removals import Setting
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.upgrade_faults import FAULTS, find_faults
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.upgrade_request import Host, Request
@@ -32,7 +33,9 @@ def facts(version: str = "1.20.2", **more: Any) -> dict[str, Any]:
         "kubelet": version,
         "files": {},
         "manifests": dict.fromkeys(COMPONENTS, version) if plane else {},
+        "kernel": "6.1.0",
         "cgroup": 2,
+        "certificates": [],
         "api_server": version if plane else "",
         "api_error": "",
         "drift": "",
@@ -86,6 +89,16 @@ def found(asked: Request, ignore: Any = ()) -> list[tuple[str, str, str]]:
     return [(fault.id, fault.host, fault.severity) for fault in find_faults(asked, list(ignore))]
 
 
+# A container of another program, one that runs the API server, and one without a command: of the pod's own program.
+SIDECAR = """
+spec:
+  containers:
+  - command: [/bin/other, --logtostderr=true, --log-file=/l]
+  - command: [/usr/local/bin/kube-apiserver]
+    args: [--logtostderr=true]
+  - args: [--log-file=/l]
+  - command: [kube-scheduler, --log-dir=/l]
+"""
 HOOK = [{"configuration": "c", "name": "h", "policy": "Fail", "namespace": "shop", "service": "judge"}]
 ASKED = [{"group": "extensions", "version": "v1beta1", "resource": "ingresses", "removed_release": "1.22"}]
 OLD = {"configuration": "kubernetesVersion: v1.21.0\netcd: {local: {imageTag: 3.4.13-9}}\n"}
@@ -139,7 +152,7 @@ OLD = {"configuration": "kubernetesVersion: v1.21.0\netcd: {local: {imageTag: 3.
                     "cp1": facts(
                         plane=True,
                         drift="--- a\n+++ b\n-    - --v=9\n",
-                        files={API_SERVER: manifest("--feature-gates=TokenRequest=true,X=false")},
+                        files={API_SERVER: manifest("--feature-gates=TokenRequest=true,AllAlpha=false")},
                     ),
                     "w1": facts(files={DEFAULTS: "# --old\nKUBELET_EXTRA_ARGS='--v=1 --no-such-flag=1'\n"}),
                 },
@@ -193,7 +206,28 @@ def test_etcd(running: str, target: str, etcd: str, expected: list[tuple[str, st
     cluster = {"configuration": "", "nodes": [node("n-cp1", running, runtime="containerd://2.1.0")]}
     asked = request(target, hosts={"cp1": facts(running, plane=True, etcd=etcd)}, cluster=cluster)
     alone = Request(target, asked.hosts[:1], asked.cluster)
-    assert found(alone) == expected
+    assert [fault for fault in found(alone) if fault[0] != "removals-unknown"] == expected
+
+
+@pytest.mark.parametrize(
+    ("etcd", "tag", "raised", "severity"),
+    [
+        ("3.6.8-0", "", False, "error"),
+        ("3.6.8-0", "3.6.11-0", True, ""),
+        ("3.6.8-0", "3.6.9-0", False, "error"),
+        ("3.6.8-0", "3.7.0-0", False, "error"),
+        ("3.6.11-0", "3.6.15-0", False, ""),
+    ],
+)
+def test_stacked_etcd_is_raised_before(etcd: str, tag: str, raised: bool, severity: str) -> None:
+    host = Host("cp1", "n-cp1", True, facts("1.36.5", plane=True, etcd=etcd))
+    nodes = [node("n-cp1", "1.36.5", runtime="containerd://2.3.4")]
+    asked = Request("1.37.1", [host], {**request().cluster, "configuration": "", "nodes": nodes}, etcd_tag=tag)
+    assert ("etcd-too-old", "cp1", severity) in found(asked) or not severity
+    steps = list(upgrade_plan.steps(asked, {}, backup=True))
+    members = [(step.host, step.before, step.after) for step in steps if step.subject == "etcd"]
+    assert members == ([("cp1", etcd, tag)] if raised else [])
+    assert [step.subject for step in steps][:2] == ["backup", "etcd" if raised else "control plane"]
 
 
 @pytest.mark.parametrize(
@@ -213,6 +247,53 @@ def test_machines(runtime: str, cgroup: int, target: str, files: dict[str, str],
     host = Host("cp1", "n1", True, facts(before, plane=True, cgroup=cgroup, files=files, kubelet_flags=[]))
     cluster = {**request().cluster, "nodes": [node("n1", before, runtime=runtime)]}
     assert [name for name, _host, _severity in found(Request(target, [host], cluster))] == expected
+
+
+ETCD = {"version": "3.6.15", "error": "", "members": [{"name": "e1", "version": "3.6.15"}]}
+
+
+@pytest.mark.parametrize(
+    ("etcd", "expected"),
+    [
+        ({}, ""),
+        (ETCD, ""),
+        ({"members": [{"name": "e1", "version": "3.5.32"}]}, ""),
+        ({"members": [{"name": "e1", "version": "3.4.23"}]}, "one minor version at a time: go to 3.5 first"),
+        ({"members": [{"name": "e1", "version": "3.7.0"}]}, "members run 3.7.0, and etcd 3.6.15 may not be able to"),
+        ({"members": [{"name": "e1", "version": ""}]}, "is not known: e1 does not tell its version"),
+        ({"members": []}, "is not known: none of them does not tell its version"),
+        ({"error": "connection refused"}, "is not known: connection refused; repair them first"),
+    ],
+)
+def test_etcd_on_hosts_of_its_own(etcd: dict[str, Any], expected: str) -> None:
+    found = find_faults(request(etcd={**ETCD, **etcd} if etcd else {}), [])
+    assert [fault.id for fault in found] == (["etcd-unsupported"] if expected else [])
+    assert all(expected in fault.text for fault in found)
+
+
+def test_etcd_goes_first_and_alone() -> None:
+    etcd = {**ETCD, "members": [{"name": "e1", "version": "3.5.32"}, {"name": "e2", "version": "3.6.15"}]}
+    steps = list(upgrade_plan.steps(request(etcd=etcd), {}, backup=True))
+    assert [(step.host, step.subject, step.before, step.after) for step in steps[:3]] == [
+        ("cp1", "backup", "", "proven"),
+        ("e1", "etcd", "3.5.32", "3.6.15"),
+        ("cp1", "control plane", "1.20.2", "1.20.3"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("version", "runtime", "restarts", "text"),
+    [
+        ("1.20.3", "1.6.20", ("kubelet",), ""),
+        ("1.20.3", "1.7.34", ("containerd", "kubelet"), "containerd 1.6.20 becomes 1.7.34"),
+        # Another sandbox image is in containerd's configuration.
+        ("1.21.0", "1.6.20", ("containerd", "kubelet"), ""),
+        ("1.21.0", "", ("kubelet",), ""),
+    ],
+)
+def test_the_runtime_goes_with_the_kubelet(version: str, runtime: str, restarts: tuple[str, ...], text: str) -> None:
+    steps = list(upgrade_plan.steps(request(version, runtime=runtime), {}, backup=False))
+    assert [(step.restarts, step.disrupts) for step in steps if step.host == "w1"] == [(restarts, text)]
 
 
 def test_what_is_ignored_is_a_warning_and_an_unknown_name_is_refused() -> None:
@@ -253,7 +334,7 @@ def test_what_is_ignored_is_a_warning_and_an_unknown_name_is_refused() -> None:
         # A flag of all components, in both ways of writing; other programs' flags are not known.
         (API_SERVER, manifest("--logtostderr=true", "--log_dir=/l"), "1.26.0", [], ["--logtostderr", "--log_dir"]),
         (API_SERVER, manifest("--logtostderr=true"), "1.25.9", [], []),
-        (API_SERVER.replace("kube-apiserver", "proxy"), manifest("--logtostderr=true"), "1.26.0", [], []),
+        (API_SERVER.replace("kube-apiserver", "proxy"), SIDECAR, "1.26.0", [], ["--logtostderr", "--log-dir"]),
         (DEFAULTS, "KUBELET_EXTRA_ARGS=--v=2 --logtostderr", "1.26.0", [], ["--logtostderr"]),
         (CONFIG, "featureGates: {TokenRequest: true}\n", "1.21.0", [], ["feature gate TokenRequest"]),
         (CONFIG, "featureGates: {KMSv2: true}\n", "1.31.9", [], []),
@@ -263,6 +344,98 @@ def test_what_is_ignored_is_a_warning_and_an_unknown_name_is_refused() -> None:
 def test_what_goes(path: str, text: str, target: str, keep: list[str], expected: list[str]) -> None:
     settings = list(removals.settings_of({path: text}))
     assert [what for _setting, what, _since in removals.losses(settings, target, keep)] == expected
+
+
+@pytest.mark.parametrize(
+    ("component", "name", "value", "target", "expected"),
+    [
+        ("kubelet", "feature-gates", "MemoryManager=true", "1.20.3", [("feature gate MemoryManager", "")]),
+        ("kubelet", "feature-gates", "MemoryManager=true,AllAlpha=false", "1.21.0", []),
+        # Gone and so told elsewhere.
+        ("kubelet", "feature-gates", "MemoryManager=true", "1.36.0", []),
+        (
+            *("kube-apiserver", "feature-gates", "EphemeralContainer=true", "1.20.3"),
+            [("feature gate EphemeralContainer", "did you mean EphemeralContainers?")],
+        ),
+        (
+            *("kube-apiserver", "enable-admission-plugins", "NodeRestriction,NoSuchPlugin,", "1.36.0"),
+            [("admission plugin NoSuchPlugin", "")],
+        ),
+        ("kube-apiserver", "disable-admission-plugins", "PodSecurity", "1.22.0", []),
+        # What lies beyond the data is not judged, nor are other programs' gates.
+        ("kube-apiserver", "feature-gates", "NoSuchGate=true", "1.37.0", []),
+        ("etcd", "feature-gates", "InitialCorruptCheck=true", "1.36.0", []),
+        ("kube-apiserver", "v", "2", "1.20.3", []),
+    ],
+)
+def test_what_was_never_there(
+    component: str, name: str, value: str, target: str, expected: list[tuple[str, str]]
+) -> None:
+    setting = Setting(component, name, value, "x")
+    assert [(what, meant) for _setting, what, meant in removals.unknown([setting], target)] == expected
+
+
+@pytest.mark.parametrize("table", ["gates", "admission_plugins"])
+def test_what_is_gone_was_known_before(table: str) -> None:
+    first = {name: since for since, names in removals.data()[f"known_{table}"].items() for name in names}
+    assert sum(map(len, removals.data()[f"known_{table}"].values())) == len(first)
+    gone = removals.removed(removals.data()[table], "1.36.0")
+    assert [name for name, since in gone.items() if minor_of(first[name]) > minor_of(since)] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["{no-such: a, enable-admission-plugins: NoSuchPlugin}", "[{name: enable-admission-plugins, value: NoSuchPlugin}]"],
+    ids=["v1beta3", "v1beta4"],
+)
+def test_what_kubeadm_is_going_to_write(arguments: str) -> None:
+    configuration = f"kubernetesVersion: v1.20.2\napiServer: {{extraArgs: {arguments}}}\n"
+    (fault,) = find_faults(request(cluster={"configuration": configuration}), [])
+    assert (fault.id, fault.host) == ("setting-unknown", "")
+    assert fault.text.startswith("the ConfigMap kubeadm-config in kube-system: admission plugin NoSuchPlugin is none")
+
+
+@pytest.mark.parametrize(
+    ("certificate", "expected"),
+    [
+        ({"left": 25 * 3600}, ""),
+        ({"left": 3600}, "ends in 1.0 hours; renew it first, with the playbook certificates"),
+        ({"left": -1}, "has ended; renew it first, with the playbook certificates"),
+        ({"left": -1, "kind": "authority"}, "has ended; replace the authority first"),
+        # What cannot be read is not gone.
+        ({"left": -1, "error": "no permission"}, ""),
+    ],
+)
+def test_certificates(certificate: dict[str, Any], expected: str) -> None:
+    one = {"name": "apiserver", "path": "/p", "kind": "leaf", "error": "", **certificate}
+    found = find_faults(request(hosts={"w1": facts(certificates=[one])}), [])
+    texts = [f"the certificate apiserver (/p) {expected}"] if expected else []
+    assert [(fault.id, fault.host, fault.text) for fault in found] == [
+        ("certificate-ends", "w1", text) for text in texts
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "target", "expected"),
+    [
+        ("5.15.0-91-generic", "1.36.0", []),
+        ("6.18.0", "1.36.0", []),
+        ("5.14.0-503.el9.x86_64", "1.36.0", ["kernel-unsupported"]),
+        ("5.14.0-503.el9.x86_64", "1.35.0", []),
+    ],
+)
+def test_kernels(kernel: str, target: str, expected: list[str]) -> None:
+    host = Host("cp1", "n1", True, facts(target, plane=True, kernel=kernel, kubelet_flags=[]))
+    nodes = [node("n1", target, runtime="containerd://2.3.4")]
+    cluster = {**request().cluster, "configuration": "", "nodes": nodes}
+    asked = Request(target, [host], cluster)
+    assert found(asked) == [(name, "cp1", "warning") for name in expected]
+
+
+def test_a_target_beyond_the_list_of_removals_is_told() -> None:
+    host = Host("cp1", "n1", True, facts("1.36.5", plane=True, kubelet_flags=[]))
+    cluster = {**request().cluster, "configuration": "", "nodes": [node("n1", "1.36.5", runtime="containerd://2.3.4")]}
+    assert found(Request("1.37.2", [host], cluster)) == [("removals-unknown", "", "warning")]
 
 
 @pytest.mark.parametrize(
