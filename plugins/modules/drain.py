@@ -51,6 +51,13 @@ options:
       - What the nodes are cordoned for, in one word. V(drain), unless it is given.
       - With O(state=uncordoned), only cordons for this purpose are lifted. Those for any, unless it is given.
     type: str
+  returning:
+    description:
+      - Nodes that are cordoned now and take pods again before these are drained, so that pods have room there. For a
+        preview of several drains, one after the other.
+    type: list
+    elements: str
+    default: []
   timeout:
     description: Seconds that the drain may take in all. A pod whose grace period is longer is refused.
     type: int
@@ -229,6 +236,7 @@ ARGUMENTS: Dict[str, Any] = {
     "name": {"type": "list", "elements": "str", "required": True},
     "state": {"type": "str", "choices": ["drained", "uncordoned"], "default": "drained"},
     "purpose": {"type": "str"},
+    "returning": {"type": "list", "elements": "str", "default": []},
     "timeout": {"type": "int", "default": 900},
     "grace_period": {"type": "int"},
     "allow_bare_pods": {"type": "bool", "default": False},
@@ -270,6 +278,7 @@ class DrainModule:
             params["timeout"],
         )
         drain = Drain(self.api, self.names, allowed, params["wait_for_volumes"], self.purpose or DRAIN)
+        drain.returning = params["returning"]
         plan = drain.plan()
         cordons = {node["metadata"]["name"]: cordon_of(node) for node in drain.view.drained}
         purposes = {node["metadata"]["name"]: purpose_of(node) for node in drain.view.drained if purpose_of(node)}

@@ -132,6 +132,8 @@ class Drain:
         self.view = View(names)
         self.end = time.monotonic() + allowed.timeout
         self.outcome = Outcome()
+        # Nodes that take pods again before these are drained.
+        self.returning: Sequence[str] = ()
         self._said: Dict[str, str] = {}
         self._first: Set[str] = set()
         self._ending: Dict[str, float] = {}
@@ -143,7 +145,7 @@ class Drain:
         Raises:
             ApiError: if something cannot be read.
         """
-        self.view = read_view(self.api, self.names)
+        self.view = replace(read_view(self.api, self.names), returning=self.returning)
         pods = to_ask(self.view, self.allowed)
         answers = self._each(lambda pod: self._evict(pod, dry_run=True), pods)
         return make_plan(self.view, dict(zip((pod["metadata"]["uid"] for pod in pods), answers)), self.allowed)

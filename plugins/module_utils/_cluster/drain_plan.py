@@ -19,6 +19,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.bud
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.cordon import NONE, cordon_of, described
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.pods_to_go import (
+    CORDON_TAINT,
     DELETE,
     EVICT,
     IGNORE,
@@ -54,6 +55,8 @@ class View:
     namespaces: Mapping[str, Object] = field(default_factory=dict)
     claims: Mapping[Tuple[str, str], str] = field(default_factory=dict)
     volumes: Mapping[str, Object] = field(default_factory=dict)
+    # Nodes that take pods again before these are drained.
+    returning: Sequence[str] = ()
 
     @property
     def drained(self) -> List[Object]:
@@ -144,9 +147,20 @@ def notes(pod: Object, view: View, room: Set[str]) -> List[str]:
     return found
 
 
+def without_cordon(node: Object) -> Object:
+    """A node as it is once its cordon is lifted."""
+    spec = {key: value for key, value in (node.get("spec") or {}).items() if key != "unschedulable"}
+    spec["taints"] = [taint for taint in spec.get("taints") or [] if taint["key"] != CORDON_TAINT["key"]]
+    return {**node, "spec": spec}
+
+
 def room_for(view: View, pods: Sequence[Object]) -> Set[str]:
     """The uids of the pods for which a node has room that is not drained itself."""
-    others = [node for node in view.nodes if node["metadata"]["name"] not in view.names]
+    others = [
+        without_cordon(node) if node["metadata"]["name"] in view.returning else node
+        for node in view.nodes
+        if node["metadata"]["name"] not in view.names
+    ]
     free = [pod for pod in pods if not local_volumes(pod, view.claims, view.volumes)]
     return with_room(free, others, view.pods)
 

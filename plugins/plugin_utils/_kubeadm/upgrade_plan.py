@@ -40,10 +40,17 @@ def batch_size(wanted: str, hosts: int) -> int:
 
 def batches(request: Request, size: int) -> list[list[str]]:
     """Whose kubelets are replaced together, of those that are due: each control plane alone, then the workers."""
-    workers = [host.name for host in request.workers if kubelet_is_due(host, request)]
-    return [[host.name] for host in request.control_planes if kubelet_is_due(host, request)] + [
+    workers = [host.name for host in kubelets(request.workers, request)]
+    return [[host.name] for host in kubelets(request.control_planes, request)] + [
         workers[start : start + size] for start in range(0, len(workers), size)
     ]
+
+
+def kubelets(hosts: Sequence[Host], request: Request) -> list[Host]:
+    """Those whose kubelets are due: first the ones that are cordoned already, which then have room for others' pods."""
+    return sorted(
+        (host for host in hosts if kubelet_is_due(host, request)), key=lambda host: not request.is_cordoned(host)
+    )
 
 
 def control_plane_versions(host: Host, request: Request) -> str:
@@ -93,22 +100,21 @@ def steps(request: Request, evicted: Mapping[str, Sequence[str]], backup: bool) 
     proxy = image_version(request.cluster["kube_proxy"])
     if proxy not in ("", request.version):
         yield PlanItem("all nodes", "kube-proxy", proxy, request.version, restarts=("kube-proxy",))
-    for host in [*request.control_planes, *request.workers]:
+    for host in [*kubelets(request.control_planes, request), *kubelets(request.workers, request)]:
         before, cordoned = request.kubelet(host), request.is_cordoned(host)
-        if kubelet_is_due(host, request):
-            text = "is drained and cordoned meanwhile" if request.drains else ""
-            has, gets = request.runtime_change(host)
-            runtime = has != gets or _sandbox_changes(before, request)
-            restarts = (*(("containerd",) if runtime else ()), *(("kubelet",) if before != request.version else ()))
-            yield PlanItem(
-                host.name,
-                "kubelet",
-                f"{before}, cordoned" if cordoned else before,
-                request.version,
-                restarts=restarts,
-                evicts=tuple(evicted.get(host.node, ())),
-                disrupts="; ".join(filter(None, [text, f"containerd {has} becomes {gets}" if has != gets else ""])),
-            )
+        text = "is drained and cordoned meanwhile" if request.drains else ""
+        has, gets = request.runtime_change(host)
+        runtime = has != gets or _sandbox_changes(before, request)
+        restarts = (*(("containerd",) if runtime else ()), *(("kubelet",) if before != request.version else ()))
+        yield PlanItem(
+            host.name,
+            "kubelet",
+            f"{before}, cordoned" if cordoned else before,
+            request.version,
+            restarts=restarts,
+            evicts=tuple(evicted.get(host.node, ())),
+            disrupts="; ".join(filter(None, [text, f"containerd {has} becomes {gets}" if has != gets else ""])),
+        )
 
 
 def _sandbox_changes(before: str, request: Request) -> bool:

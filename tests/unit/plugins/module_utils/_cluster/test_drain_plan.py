@@ -17,7 +17,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.dra
     to_ask,
     unknown_names,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.pods_to_go import Allowed
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.pods_to_go import CORDON_TAINT, Allowed
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -97,6 +97,14 @@ def test_everything_is_refused_at_once() -> None:
     assert "it may take 1000 s" in refused[1]
     assert "its eviction is refused" in refused[1]
     assert "never lets a pod go" in refused[2]
+
+
+@pytest.mark.parametrize(("returning", "room"), [([], False), (["w2"], True)])
+def test_nodes_that_take_pods_again_before_have_room(returning: list[str], room: bool) -> None:
+    cordoned = node("w2")
+    cordoned["spec"] = {**cordoned.get("spec", {}), "unschedulable": True, "taints": [CORDON_TAINT]}
+    (item,) = plan([pod("web-1")], [GOOD], nodes=[node("w1"), cordoned], returning=returning).items
+    assert ("no other node has room" in item.disrupts) is not room
 
 
 def test_what_is_to_be_known_is_said() -> None:

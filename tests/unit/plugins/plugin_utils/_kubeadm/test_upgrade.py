@@ -516,6 +516,13 @@ def test_batches(batch: str, expected: list[list[str]]) -> None:
     assert upgrade_plan.batches(request("1.20.2", purposes={"n-w2": "upgrade"}), size) == [["w2"]]
 
 
+def test_nodes_that_are_cordoned_already_come_first() -> None:
+    asked = request(purposes={"n-w2": "upgrade", "n-cp2": "upgrade"})
+    assert upgrade_plan.batches(asked, 1) == [["cp2"], ["cp1"], ["w2"], ["w1"]]
+    kubelets = [step.host for step in upgrade_plan.steps(asked, {}, backup=False) if step.subject == "kubelet"]
+    assert kubelets == ["cp2", "cp1", "w2", "w1"]
+
+
 @pytest.mark.parametrize("batch", ["0", "", "%", "101%", "two", "-1"])
 def test_a_batch_that_is_none(batch: str) -> None:
     with pytest.raises(ValueError, match="upgrade_batch"):
