@@ -263,8 +263,10 @@ class CallbackModule(CallbackBase):
 
     def _host(self, result: Any) -> str:
         """The host, with the item of a loop."""
-        host, item = attribute(result, "host").get_name(), self._get_item_label(attribute(result, "result"))
-        return host if item is None else f"{host} (item {item})"
+        host = attribute(result, "host").get_name()
+        if not attribute(result, "task").loop:
+            return host
+        return f"{host} (item {self._get_item_label(attribute(result, 'result'))})"
 
     def v2_runner_on_skipped(self, result: Any) -> None:
         """A task was skipped."""

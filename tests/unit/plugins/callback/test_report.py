@@ -353,7 +353,9 @@ def test_what_is_printed(report: Report, tmp_path: Path, playbook: str, expected
     )
     check = expected.lstrip().startswith("A check")
     done = report(playbook, *["--check", "--diff"] * check)
-    assert done.output.replace(str(tmp_path), "FOLDER").strip("\n") == expected.strip("\n"), done.errors
+    # How long the folder's name is decides where lines of names break.
+    output = re.sub(r",\n +FOLDER", ", FOLDER", done.output.replace(str(tmp_path), "FOLDER"))
+    assert output.strip("\n") == expected.strip("\n"), done.errors
     assert (done.rc, done.errors) == (2 if result == "failed" else 0, "")
     assert (done.file["result"], done.file["check"]) == (result, check)
     assert "hunter2" not in done.output + str(done.file)
@@ -387,13 +389,12 @@ def test_a_host_that_cannot_be_reached(report: Report) -> None:
 
 WAITS = """
 - name: Wait
-  hosts: some
+  hosts: b
   gather_facts: false
   tasks:
     - name: Wait for it
-      ansible.builtin.command: sleep 4
+      ansible.builtin.command: sleep 6
       changed_when: false
-      when: inventory_hostname == 'b'
     - name: Try again
       ansible.builtin.command: 'false'
       register: tried
@@ -407,9 +408,9 @@ WAITS = """
 def test_who_is_waited_for(report: Report) -> None:
     done = report(WAITS, GROUNDWORK_REPORT_WAIT="2")
     told = [line.split("waiting for  ")[1] for line in done.output.splitlines() if "waiting for" in line]
-    assert re.match(r"b: Wait for it \(\d+ s\)$", told[0])
-    assert any(re.match(r"a, b, c: Try again \(\d+ s, attempt \d of 3\)$", line) for line in told)
-    assert "waiting for" not in report(WAITS, "--limit=a", GROUNDWORK_REPORT_WAIT="0").output
+    assert any(re.match(r"b: Wait for it \(\d+ s\)$", line) for line in told)
+    assert any(re.match(r"b: Try again \(\d+ s, attempt \d of 3\)$", line) for line in told)
+    assert "waiting for" not in report(WAITS, GROUNDWORK_REPORT_WAIT="0").output
 
 
 def test_a_program_that_fails_is_told_whole(report: Report) -> None:
