@@ -266,7 +266,8 @@ class CallbackModule(CallbackBase):
         host = attribute(result, "host").get_name()
         if not attribute(result, "task").loop:
             return host
-        return f"{host} (item {self._get_item_label(attribute(result, 'result'))})"
+        values = attribute(result, "result")
+        return f"{host} (an item)" if "censored" in values else f"{host} (item {self._get_item_label(values)})"
 
     def v2_runner_on_skipped(self, result: Any) -> None:
         """A task was skipped."""

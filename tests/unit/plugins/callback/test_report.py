@@ -234,7 +234,7 @@ HIDDEN = "the output has been hidden due to the fact that 'no_log: true' was spe
 KEPT = f"""
   0:00  Keep secrets: a
   0:00      changed      Change a secret: a
-  0:00      ignored      Go through secrets: a (item (censored due to no_log))
+  0:00      ignored      Go through secrets: a (an item)
          {HIDDEN}
   0:00      changed      Write a secret: a
   0:00      failed       Fail with a secret: a
