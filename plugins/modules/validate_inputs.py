@@ -12,7 +12,8 @@ version_added: 0.1.0
 description:
   - Runs once on the controller, connects to no host, and finds every fault at once.
   - Every variable of this collection's roles that is set for a host is checked against the roles' argument specs. Names
-    that look like a role's variable but are none are reported with the name that was probably meant.
+    that look like a role's variable but are none are reported with the name that was probably meant, and so are those
+    of Kubespray. Role defaults do not count as set.
   - Then it checks what must fit together, such as versions and their skew, networks, node names and addresses, the API
     endpoint and what distributes its calls, ports, the number of etcd's members, inventory groups, the mode of
     kube-proxy, checksums, a CA that is given, and the container runtime.
@@ -30,6 +31,12 @@ options:
       - An ignored error becomes a warning, an ignored warning disappears.
     type: raw
     default: []
+  names_only:
+    description:
+      - Whether to look at the names of variables alone, which needs no facts. Roles do so that are used without
+        C(preflight).
+    type: bool
+    default: false
 notes:
   - Set C(run_once), since one run looks at all hosts of the play.
 seealso:

@@ -89,6 +89,24 @@ def raw_variables(task: Task, task_vars: Mapping[str, Any], host: str, of_play: 
     return {**variables, "ansible_facts": hostvars.raw_get(host).get("ansible_facts", {})}
 
 
+def given_names(task: Task, task_vars: Mapping[str, Any], host: str) -> frozenset[str]:
+    """The names of all variables that inventory, plays, tasks or the command line set for a host: no role's defaults.
+
+    Args:
+        task: the task that asks.
+        task_vars: its own variables.
+        host: the host's name.
+    """
+    play = task.get_play().copy()
+    play.roles = []
+    inventory_host = task_vars["hostvars"]._inventory.get_host(host)
+    found: Mapping[str, Any] = _manager(task.get_variable_manager()).get_vars(play=play, host=inventory_host)
+    given = {*found, *task.get_vars(), *task.get_include_params()}
+    if task._role:
+        given |= {*task._role.get_role_params(task.get_dep_chain()), *task._role.vars}
+    return frozenset(given)
+
+
 def without_facts(variables: Mapping[str, Any]) -> dict[str, Any]:
     """The variables that are left where nothing that the host says of itself counts."""
     facts = variables.get("ansible_facts", {})

@@ -31,15 +31,11 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.mode
 
 
 def endpoint(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
-    """kubernetes_api_endpoint and the ports of the API."""
+    """kubernetes_api_endpoint."""
     value = host.text("kubernetes_api_endpoint")
     wrong = form_fault(value) if value else ""
     if wrong:
         yield host.fault("endpoint-invalid", wrong)
-    for variable, usual in (("kubernetes_api_port", 6443), ("kubernetes_api_local_port", 7443)):
-        if not 1 <= host.port(variable, usual) <= 65535:
-            text = f"{variable} {host.text(variable)} is not between 1 and 65535; {usual} is usual"
-            yield host.fault("endpoint-invalid", text)
 
 
 def api_servers(host: HostInput, inputs: Inputs) -> dict[str, str]:

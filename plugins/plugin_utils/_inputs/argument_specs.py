@@ -5,34 +5,30 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import WARNING, Fault
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import Fault, did_you_mean
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import kubespray
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs, Specs
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import ReleaseError, release
 
-# How similar the rest of a name (after the role's prefix) is to a variable's.
-SURELY_MEANT, PERHAPS_MEANT = 0.85, 0.6
-# Prefixes that other people's variables are likely to have: those are only reported when they resemble one of ours.
-COMMON_PREFIXES = ("backup_", "endpoint_", "verify_", "worker_")
+try:
+    from ansible.template import trust_as_template
+except ImportError:  # before ansible-core 2.19 every text is a template
+
+    def trust_as_template(value: Any) -> Any:
+        """The value itself."""
+        return value
+
+
+EXPECTED = {"bool": "true or false", "int": "a number", "float": "a number", "list": "a list", "dict": "a map"}
 # A default that belongs to Kubernetes' version.
 FOLLOWS = re.compile(r"{{ \(kubernetes_version \| groundwork\.kubernetes\.kubernetes_release\)\.(\w+) }}")
-# Kubespray's names: its inventories work, its variables do not.
-FOREIGN_VARIABLES = {
-    "kube_version": "kubernetes_version",
-    "kube_pods_subnet": "kubernetes_pod_cidr",
-    "kube_service_addresses": "kubernetes_service_cidr",
-    "kube_proxy_mode": "kubernetes_proxy_mode",
-    "kube_image_repo": "kubernetes_image_repository",
-    "container_manager": "kubernetes_container_runtime",
-    "kube_apiserver_port": "kubernetes_api_port",
-}
 
 
 def load_specs(roles: Path) -> dict[str, dict[str, Any]]:
@@ -55,6 +51,12 @@ def defaults(specs: Specs) -> dict[str, Any]:
     return plain
 
 
+def written_defaults(specs: Specs) -> dict[str, Any]:
+    """The defaults of all variables as they are written, templates too."""
+    written = {name: spec.get("default") for options in specs.values() for name, spec in options.items()}
+    return {name: trust_as_template(value) if isinstance(value, str) else value for name, value in written.items()}
+
+
 def following(specs: Specs, version: Any) -> dict[str, Any]:
     """The defaults that belong to a version of Kubernetes; none where that is no version."""
     try:
@@ -67,22 +69,67 @@ def following(specs: Specs, version: Any) -> dict[str, Any]:
 
 
 def types(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
-    """Types and choices, by the roles' argument specs."""
+    """Types, keys and choices, by the roles' argument specs."""
     for role, options in inputs.specs.items():
         for variable in sorted(options.keys() & host.values.keys()):
-            spec = {name: value for name, value in options[variable].items() if name not in ("required", "default")}
-            value = host.values[variable]
+            spec, value = options[variable], host.values[variable]
+            usual = spec.get("default")
+            if value is not None and value == usual and isinstance(value, bool) == isinstance(usual, bool):
+                continue
             if value is None:
-                if options[variable].get("default") is not None:
+                if spec.get("default") is not None:
                     yield host.fault("value-invalid", f"{variable} is set but empty; give it a value or remove it")
                 continue
-            result = ArgumentSpecValidator({variable: spec}).validate({variable: value})
-            for message in result.error_messages:
-                shown = (
-                    "the value is not of the right form (not shown, it is secret)" if spec.get("no_log") else message
-                )
-                text = f"{variable}: {shown.rstrip('.')}; roles/{role}/README.md describes it"
-                yield host.fault("value-invalid", text)
+            advice = f"ansible-doc -t role groundwork.kubernetes.{role} describes it"
+            for text in _wrong(variable, value, spec):
+                yield host.fault("value-invalid", text if text.endswith("?") else f"{text}; {advice}")
+
+
+def _wrong(variable: str, value: Any, spec: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a value by its specification: its form, or else what Ansible says of it."""
+    found = list(_form(variable, value, spec))
+    if found:
+        return found
+    plain = {name: inner for name, inner in spec.items() if name not in ("required", "default")}
+    result = ArgumentSpecValidator({variable: plain}).validate({variable: value})
+    if result.error_messages and spec.get("no_log"):
+        return [f"{variable}: the value is not of the right form (not shown, it is secret)"]
+    return [f"{variable}: {message.rstrip('.')}" for message in result.error_messages]
+
+
+def _form(place: str, value: Any, spec: Mapping[str, Any]) -> Iterator[str]:
+    """Maps, lists and texts in the place of each other, which Ansible would convert, and keys that there are not."""
+    kind, options = spec.get("type", "str"), spec.get("options") or {}
+    form = _form_of(value)
+    if form in ("a map", "a list") and kind not in ("raw", {"a map": "dict", "a list": "list"}[form]):
+        yield f"{place} is {form}; give it {EXPECTED.get(kind, 'one value')}"
+    elif kind == "dict" and form != "a map":
+        yield f"{place} is {form}; give it a map"
+    elif form == "a switch" and kind in ("int", "float"):
+        yield f"{place} is {form}; give it a number"
+    elif kind == "list" and form != "a list" and (form != "text" or spec.get("elements") == "dict"):
+        yield f"{place} is {form}; give it a list{' of maps' if spec.get('elements') == 'dict' else ''}"
+    elif form == "a list" and kind == "list":
+        element = {"type": spec.get("elements", "raw"), "options": options}
+        for at, item in enumerate(value):
+            yield from _form(f"{place}[{at}]", item, element)
+    elif form == "a map" and options:
+        for name in value:
+            if name in options:
+                yield from _form(f"{place}.{name}", value[name], options[name]) if value[name] is not None else ()
+            else:
+                question = did_you_mean(str(name), options, closeness=0.6) or f"there are {', '.join(sorted(options))}"
+                yield f"{place}.{name} is not supported; {question}"
+
+
+def _form_of(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "a map"
+    if isinstance(value, bool):
+        return "a switch"
+    if isinstance(value, (int, float)):
+        return "a number"
+    return "text" if isinstance(value, str) else "a list" if isinstance(value, (list, tuple, set)) else "empty"
 
 
 def undefined(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
@@ -96,24 +143,9 @@ def undefined(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
 
 
 def names(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
-    """Variables that look like a role's but are no role's, and those of Kubespray."""
-    known = inputs.known
-    for name in sorted(host.names - known.keys()):
-        if name in FOREIGN_VARIABLES:
-            text = f"{name} has no effect; here the variable is {FOREIGN_VARIABLES[name]}"
-            if FOREIGN_VARIABLES[name] not in host.names:
-                yield host.fault("foreign-variable", text, WARNING)
-            continue
-        prefix = next((f"{role}_" for role in inputs.specs if name.startswith(f"{role}_")), "")
-        if not prefix:
-            continue
-        rest = name[len(prefix) :]
-        rests = {variable[len(prefix) :]: variable for variable in known if variable.startswith(prefix)}
-        match = difflib.get_close_matches(rest, rests, n=1, cutoff=PERHAPS_MEANT)
-        if match:
-            closeness = difflib.SequenceMatcher(None, match[0], rest).ratio()
-            text = f"{name} is no variable of the role {prefix[:-1]}; did you mean {rests[match[0]]}?"
-            yield host.fault("unknown-variable", text, "error" if closeness >= SURELY_MEANT else WARNING)
-        elif prefix not in COMMON_PREFIXES:
-            text = f"{name} is no variable of the role {prefix[:-1]} and has no effect; remove or rename it"
-            yield host.fault("unknown-variable", text, WARNING)
+    """Variables that look like a role's but are no role's."""
+    theirs = kubespray.names_of(host, inputs)
+    for name in sorted(host.names - inputs.known.keys() - theirs):
+        found = inputs.spelling.judge(name)
+        if found:
+            yield host.fault("unknown-variable", *found)

@@ -144,5 +144,5 @@ def _installed(host: HostInput, inputs: Inputs) -> Iterator[str]:
     runtime = host.text("kubernetes_container_runtime")
     if runtime == "containerd" and host.text("container_runtime_install_method") == "archive":
         yield from ("containerd", "runc")
-    elif runtime == "docker":
+    elif runtime == "docker" and host.text("container_runtime_cri_dockerd_checksum"):  # else that is an error itself
         yield "cri-dockerd"

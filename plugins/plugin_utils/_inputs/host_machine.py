@@ -162,6 +162,10 @@ def programs(node: Node) -> Iterator[Fault]:
         if node.facts["programs"].get(program) == "" and program not in brought:
             text = f"{program} is missing; install it, or add its package to preflight_packages"
             yield node.fault("program-missing", text)
+    for program in node.setting("backup_programs") or []:
+        if node.facts["programs"].get(program) == "":
+            text = f"{program} is missing, which backups need here; install it, or add its package to backup_packages"
+            yield node.fault("program-missing", text)
 
 
 def missing_packages(node: Node) -> list[str]:

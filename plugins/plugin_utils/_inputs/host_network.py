@@ -70,6 +70,10 @@ def virtual_address(node: Node) -> Iterator[Fault]:
                 )
                 yield node.fault("address-clash", text)
         return
+    interface, there = node.setting("endpoint_interface"), [one["name"] for one in node.facts["interfaces"]]
+    if interface and interface not in there:
+        text = f"endpoint_interface {interface} is no interface of the host, which has {', '.join(sorted(there))}"
+        yield node.fault("interface-missing", f"{text}; correct it, or empty it for that of the default route")
     near = [ipaddress.ip_network(route["destination"]) for route in node.facts["routes"] if route["on_link"]]
     if near and not any(address in network for network in near if network.version == address.version):
         text = (

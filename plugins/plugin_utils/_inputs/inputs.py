@@ -3,38 +3,54 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Judges variables before anything is touched: all checks, on one host's variables and across hosts.
 
-Each check stands in the file of its subject: argument_specs (types, unknown names), versions, inventory (groups, what
-all hosts share), api_endpoint, ports, network (pods, services), nodes (names, addresses), etcd, kubeadm, hardening,
-downloads, backups, text, empty_values.
+Each check stands in the file of its subject: argument_specs (types, unknown names), numbers, programs (versions of
+programs), calendars, kubespray, versions, inventory (groups, what all hosts share), api_endpoint, ports, network (pods,
+services), nodes (names, addresses), labels, etcd, kubeadm, components (kubelet, kube-proxy, audit, containerd), fitting
+(what needs something else), hardening, downloads, controller, backups, text, empty_values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import Fault
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import ERROR, Fault
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import (
     api_endpoint,
     argument_specs,
     backups,
+    calendars,
+    components,
+    controller,
     downloads,
     empty_values,
     etcd,
+    fitting,
     hardening,
     inventory,
     kubeadm,
+    kubespray,
+    labels,
     network,
     nodes,
+    numbers,
     ports,
+    programs,
     text,
     versions,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
 
+# What a value is by itself: its type, then whether it is one of its kind. A value that is wrong is not judged any
+# further, so that nothing is said that only follows.
+FORM_CHECKS: list[list[Callable[[HostInput, Inputs], Iterator[Fault]]]] = [
+    [argument_specs.types, argument_specs.undefined],
+    [numbers.numbers, programs.program_versions, fitting.not_empty, calendars.calendars],
+]
 HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
-    argument_specs.types,
-    argument_specs.undefined,
     argument_specs.names,
+    kubespray.variables,
     versions.version,
     network.cidrs,
     network.masks,
@@ -51,9 +67,13 @@ HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
     versions.runtime,
     versions.crictl,
     versions.etcd,
+    fitting.runtime_sources,
     hardening.control_plane,
     hardening.default_deny,
     kubeadm.kubeadm_fields,
+    components.component_fields,
+    components.containerd_fields,
+    labels.labels,
     empty_values.empty_values,
     backups.backups,
     text.text,
@@ -65,15 +85,38 @@ CLUSTER_CHECKS: list[Callable[[Inputs], Iterator[Fault]]] = [
     nodes.clashes,
     inventory.agreement,
     kubeadm.proxy_configuration,
+    fitting.network_plugin,
+    controller.needs,
+    controller.files,
     downloads.digests,
     versions.skew,
     text.pinned_images,
 ]
+# The first word of a fault's text is the variable that it is about.
+VARIABLE = re.compile(r"\w+")
 
 
 def find_faults(inputs: Inputs) -> list[Fault]:
     """Every fault of every host's variables and across hosts."""
+    found: list[Fault] = []
+    rest = inputs
+    for checks in FORM_CHECKS:
+        found += [fault for check in checks for host in rest.played for fault in check(host, rest)]
+        rest = replace(rest, hosts=[_without_wrong(host, found, rest) for host in rest.hosts])
     return [
-        *(fault for check in CLUSTER_CHECKS for fault in check(inputs)),
-        *(fault for host in inputs.played for check in HOST_CHECKS for fault in check(host, inputs)),
+        *found,
+        *(fault for check in CLUSTER_CHECKS for fault in check(rest)),
+        *(fault for check in HOST_CHECKS for host in rest.played for fault in check(host, rest)),
     ]
+
+
+def _without_wrong(host: HostInput, found: Sequence[Fault], inputs: Inputs) -> HostInput:
+    """A host whose wrong values are the defaults, as far as others than the role know them."""
+    named = {VARIABLE.match(fault.text) for fault in found if fault.host == host.name and fault.severity == ERROR}
+    wrong = {match[0] for match in named if match}
+    if not wrong:
+        return host
+    usual = argument_specs.defaults(inputs.specs)
+    values = {name: value for name, value in host.values.items() if name not in wrong}
+    values.update({name: usual[name] for name in wrong if usual.get(name) is not None})
+    return replace(host, values=values)

@@ -20,6 +20,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addres
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import endpoint
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import public_keys
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import ERROR, Fault
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.spelling import Names
 
 CONTROL_PLANE, ETCD, WORKER, LOAD_BALANCER = "control_plane", "etcd", "worker", "load_balancer"
 GROUP_VARIABLES = {
@@ -54,7 +55,7 @@ class HostInput:
         name: the inventory's name of the host.
         values: the roles' variables that are set for it, templated.
         problems: why a variable could not be templated.
-        names: every variable that is set for it, of whomever.
+        names: every variable that is set for it, of whomever; no role's defaults.
         limited: whether the play leaves the host out; then only what the others depend on is looked at.
         inventory: those of IDENTITY that are known without anything that the host says of itself, its facts; None where
             that was not looked at.
@@ -102,21 +103,34 @@ def _external_etcd(host: HostInput) -> bool:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything that is judged: hosts, the inventory's groups, the roles' argument specs."""
+    """Everything that is judged.
+
+    Attributes:
+        hosts: the cluster's hosts with their variables.
+        groups: the inventory's groups.
+        specs: the roles' argument specs.
+        folders: where files of the controller are looked for that are not named from the root on.
+    """
 
     hosts: Sequence[HostInput]
     groups: Groups
     specs: Specs
+    folders: Sequence[str] = ()
 
     @property
     def played(self) -> list[HostInput]:
         """The hosts of this play."""
         return [host for host in self.hosts if not host.limited]
 
-    @property
+    @cached_property
     def known(self) -> dict[str, str]:
         """Each role's variables, with the role."""
         return {variable: role for role, options in self.specs.items() for variable in options}
+
+    @cached_property
+    def spelling(self) -> Names:
+        """Which other names resemble them."""
+        return Names(self.known)
 
     def group(self, role: str) -> tuple[str, str]:
         """The inventory group of a part of the cluster, and the variable that names it."""

@@ -51,6 +51,7 @@ PATHS = re.compile(r".*_(dir|directory|file|cacert|cert|key|kubeconfig|audit_log
 NO_PATHS = ("etcd_ca_key", "backup_controller_directory", "cni_patches")
 # What no path in a unit or a shell can have without being read as something else.
 NOT_IN_PATHS = "\"'\\`$%*?["
+OF_THE_KERNEL = ("dev", "proc", "sys")
 CONTAINER = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:/@\[\]-]*")
 WORD, WORDS = re.compile(r"\S+"), "it may have no spaces"
 NAME, NAMES = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"), "it may have letters, digits and . _ - only"
@@ -163,6 +164,10 @@ def path_fault(value: str) -> str:
         return "it is no absolute path"
     if ".." in value.split("/"):
         return "write it without .."
+    if not value.strip("/"):
+        return "it is the root of the file system"
+    if value.split("/")[1] in OF_THE_KERNEL:
+        return f"nothing can be stored in /{value.split('/')[1]}"
     found = [character for character in NOT_IN_PATHS if character in value]
     return f"a path may have none of {' '.join(NOT_IN_PATHS)}" if found else ""
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import WARNING, Fault
@@ -51,8 +51,8 @@ def proxy_mode(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
         text = f"kubernetes_proxy_mode nftables needs Kubernetes 1.{NFTABLES_SINCE}; use iptables"
         yield host.fault("proxy-mode-unsupported", text)
     elif mode == "nftables" and minor < NFTABLES_UNGATED_SINCE:
-        gates = (host.values.get("kubernetes_proxy_configuration") or {}).get("featureGates") or {}
-        if not gates.get("NFTablesProxyMode"):
+        gates = (host.values.get("kubernetes_proxy_configuration") or {}).get("featureGates")
+        if not isinstance(gates, Mapping) or not gates.get("NFTablesProxyMode"):
             text = (
                 f"kubernetes_proxy_mode nftables needs a feature gate before Kubernetes 1.{NFTABLES_UNGATED_SINCE}; "
                 "use iptables, or set featureGates: {NFTablesProxyMode: true} in kubernetes_proxy_configuration"

@@ -234,3 +234,118 @@ def test_control_planes_are_asked_where_a_kubelet_would_change(
     seen = next(iter(done.tasks["seen"].values()))["msg"]
     assert [result["item"] for result in seen] == expected
     assert ["host" in result for result in seen] == [name == "cp1" for name in expected]
+
+
+# In the shape of the inventory that Kubespray ships as a sample, with what its users change.
+KUBESPRAY = {
+    "all": {
+        "vars": {
+            **INVENTORY["all"]["vars"],
+            "bin_dir": "/usr/local/bin",
+            "etcd_deployment_type": "host",
+            "etcd_data_dir": "/var/lib/etcd",
+            "loadbalancer_apiserver": {"address": "192.0.2.10", "port": 6443},
+            "no_proxy_exclude_workers": False,
+            "ntp_enabled": False,
+            "ansible_facts": FACTS["ansible_facts"],
+        },
+        "children": {
+            "kube_control_plane": {"hosts": {"node1": {"ip": "192.0.2.1", "access_ip": "192.0.2.1"}}},
+            "kube_node": {"hosts": {"node2": {"ip": "192.0.2.2", "node_labels": {"tier": "gold"}}}},
+            "etcd": {"children": {"kube_control_plane": {}}},
+            "k8s_cluster": {
+                "children": {"kube_control_plane": {}, "kube_node": {}},
+                "vars": {
+                    "kube_version": "{{ wanted }}",
+                    "wanted": "1.34.2",
+                    "kube_network_plugin": "calico",
+                    "kube_service_addresses": "10.233.0.0/18",
+                    "kube_pods_subnet": "10.233.64.0/18",
+                    "kube_network_node_prefix": 24,
+                    "kube_proxy_mode": "ipvs",
+                    "kube_apiserver_port": 6443,
+                    "kube_encrypt_secret_data": False,
+                    "cluster_name": "cluster.local",
+                    "dns_domain": "{{ cluster_name }}",
+                    "container_manager": "containerd",
+                    "kubernetes_audit": False,
+                    "helm_enabled": False,
+                    "metrics_server_enabled": True,
+                    "kube_owner": "kube",
+                    "retry_stagger": 5,
+                },
+            },
+        },
+    }
+}
+
+
+def test_kubesprays_inventory_gives_one_message_with_everything(play: Play, tmp_path: Path) -> None:
+    """Through the role, whose defaults do not count as set."""
+    content = {"roles": ["groundwork.kubernetes.preflight"], "any_errors_fatal": True}
+    done = play(tmp_path, content, inventory=KUBESPRAY)
+    assert done.rc == 2, done.output
+    (result,) = (
+        host
+        for name, hosts in done.tasks.items()
+        if "Validate the variables" in name
+        for host in hosts.values()
+        if "msg" in host
+    )
+    found = [line.strip() for line in result["msg"].splitlines() if "foreign" in line or "value-undefined" in line]
+    ours = {
+        "cluster_name cluster.local": "kubernetes_cluster_name, which is kubernetes",
+        "kube_network_plugin calico": "cni_plugin, which is bridge",
+        "kube_pods_subnet 10.233.64.0/18": "kubernetes_pod_cidr, which is 10.244.0.0/16",
+        "kube_proxy_mode ipvs": "kubernetes_proxy_mode, which is iptables",
+        "kube_service_addresses 10.233.0.0/18": "kubernetes_service_cidr, which is 10.96.0.0/12",
+        "kube_version 1.34.2": "kubernetes_version, which is 1.36.5",
+        "loadbalancer_apiserver": "kubernetes_api_endpoint, which is not set",
+    }
+    of_hosts = {
+        "access_ip 192.0.2.1": "kubernetes_node_ip, which is not set",
+        "ip 192.0.2.1": "kubernetes_node_ip, which is not set",
+        "ip 192.0.2.2": "kubernetes_node_ip, which is not set",
+        "node_labels": "worker_labels, which is not set",
+    }
+    start, middle = "error [foreign-variable]", "has no effect: here the variable is"
+    assert found == [
+        *(f"{start} {theirs} {middle} {our}; set that instead" for theirs, our in ours.items()),
+        f"{start} metrics_server_enabled True has no effect: there is no such part here; bring it into the cluster "
+        "yourself, and remove metrics_server_enabled",
+        "warning [foreign-unused] bin_dir, kube_owner, no_proxy_exclude_workers, ntp_enabled, retry_stagger: nothing "
+        "here knows these variables of Kubespray; remove them",
+        *(f"{start} {theirs} {middle} {our}; set that instead" for theirs, our in of_hosts.items()),
+    ]
+
+
+def test_an_undefined_reference_of_any_role_is_told(play: Play, tmp_path: Path) -> None:
+    content = {
+        "vars": {
+            "ansible_facts": FACTS["ansible_facts"],
+            "backup_directory": "{{ there_is_no_such_thing }}/backups",
+            # What refers to variables of roles that have no part in the play passes, templates or not.
+            "backup_etcd_cacert": "{{ etcd_pki_dir }}/ca.crt",
+            "restore_etcd_cacert": "{{ reset_etcd_pki_dir }}/ca.crt",
+        },
+        "tasks": [validation(ignore=["digest-missing"])],
+    }
+    done = play(tmp_path, content, inventory=INVENTORY)
+    assert done.rc == 2, done.output
+    (result,) = (host for host in done.tasks["validate"].values() if "msg" in host)
+    assert result["msg"].startswith(
+        "Inputs: 1 error, 0 warnings\n\nall hosts\n  error [value-undefined] backup_directory cannot be evaluated: "
+    )
+    assert "there_is_no_such_thing" in result["msg"]
+
+
+def test_a_role_that_is_used_alone_knows_misspelt_names(play: Play, tmp_path: Path) -> None:
+    content = {
+        "roles": [{"role": "groundwork.kubernetes.drain", "vars": {"drian_nodes": ["w1"], "drain_nodes": ["w1"]}}],
+        "vars": {"other_peoples_variable": 1},
+    }
+    done = play(tmp_path, content, inventory=INVENTORY)
+    assert done.rc == 2, done.output
+    said = "error [unknown-variable] drian_nodes is no variable of the role drain; did you mean drain_nodes?"
+    assert said in done.output
+    assert "other_peoples" not in done.output

@@ -12,7 +12,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.mode
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPLIJ/GXykftYmN1hmrIZ4M1wNe+Sl+ZX/r8N9Hla7yh cp-1"
 COPIES = {"backup_copies": [{"name": "x"}]}
 FOLDER = {"backup_controller_directory": "/srv"}
-AGE = {"backup_encrypt_to": ["age1x"]}
+AGE = {"backup_encrypt_to": ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"]}
 
 
 @pytest.mark.parametrize(

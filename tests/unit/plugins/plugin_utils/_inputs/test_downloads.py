@@ -126,6 +126,7 @@ DIGESTS: dict[str, Any] = {
                 **OLD,
                 "kubernetes_container_runtime": "docker",
                 "container_runtime_cri_dockerd_version": "0.0.1",
+                "container_runtime_cri_dockerd_checksum": "https://mirror.example.com/cri-dockerd.sha256",
             },
             ["cri-dockerd 0.0.1 (amd64)"],
         ),

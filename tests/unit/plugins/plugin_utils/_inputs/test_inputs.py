@@ -138,8 +138,8 @@ VARIABLES = [
     ("a port too high", {"kubernetes_api_endpoint": "api:70000"}, ["error endpoint-invalid"]),
     ("an address that is none", {"kubernetes_api_endpoint": "192.0.2.256:6443"}, ["error endpoint-invalid"]),
     ("upper case", {"kubernetes_api_endpoint": "API.example.com"}, ["error endpoint-invalid"]),
-    ("an API port too high", {"kubernetes_api_port": 65536}, ["error endpoint-invalid"]),
-    ("a local port too high", {"kubernetes_api_local_port": 65536}, ["error endpoint-invalid"]),
+    ("an API port too high", {"kubernetes_api_port": 65536}, ["error value-invalid"]),
+    ("a local port too high", {"kubernetes_api_local_port": 65536}, ["error value-invalid"]),
     # Ports
     ("the kubelet's port for the API", {"kubernetes_api_port": 10250}, ["error port-clash"]),
     ("etcd's port for the API", {"kubernetes_api_port": 2379}, ["error port-clash"]),
@@ -189,7 +189,7 @@ VARIABLES = [
             "control_plane_pod_security": {"enforce": "baseline"},
             "control_plane_patches": "patches",
         },
-        ["error value-invalid", "error value-invalid"],
+        ["error file-missing", "error value-invalid", "error value-invalid"],
     ),
     ("pod security", {"control_plane_pod_security": {"enforce": "baseline"}}, []),
     ("no audit rules", {"control_plane_audit_policy": {"kind": "Policy"}}, ["error value-invalid"]),
@@ -275,7 +275,7 @@ def test_variables(values: dict[str, Any], expected: list[str]) -> None:
     faults = found([host(values=values)])
     assert [f"{fault.severity} {fault.id}" for fault in faults] == expected
     for fault in faults:
-        assert fault.host == "cp1"
+        assert fault.host == ("" if fault.id == "file-missing" else "cp1")
         assert "; " in fault.text, "each fault says what to do"
         assert any(variable in fault.text for variable in values), "each fault names the variable"
 
@@ -297,7 +297,9 @@ NAMES = [
     ("backup_server_of_ours", ""),
     ("backup_schedul", "error backup_schedule"),
     ("worker_threads", ""),
-    ("kube_pods_subnet", "warning kubernetes_pod_cidr"),
+    ("kube_pods_subnet", "error kubernetes_pod_cidr"),
+    ("kubernets_pod_cidr", "error kubernetes_pod_cidr"),
+    ("bacup_schedule", "error backup_schedule"),
     ("__kubernetes_pod_cdir", ""),
 ]
 
@@ -305,12 +307,12 @@ NAMES = [
 @pytest.mark.parametrize(
     ("planes", "worker", "faulty"),
     [
-        ([{"a": 1}, {"a": 1}, {"a": 1}], {"a": 1}, []),
+        ([{"mode": "x"}, {"mode": "x"}, {"mode": "x"}], {"mode": "x"}, []),
         # What is only set for the control planes holds for all nodes.
-        ([{"a": 1}, {"a": 1}, {"a": 1}], {}, []),
-        ([{}, {}, {}], {"a": 1}, ["w1"]),
-        ([{"a": 1}, {"a": 2}, {"a": 1}], {"a": 1}, ["cp2"]),
-        ([{"a": 1}, {}, {"a": 1}], {}, ["cp2"]),
+        ([{"mode": "x"}, {"mode": "x"}, {"mode": "x"}], {}, []),
+        ([{}, {}, {}], {"mode": "x"}, ["w1"]),
+        ([{"mode": "x"}, {"mode": "y"}, {"mode": "x"}], {"mode": "x"}, ["cp2"]),
+        ([{"mode": "x"}, {}, {"mode": "x"}], {}, ["cp2"]),
     ],
 )
 def test_one_configuration_of_kube_proxy(

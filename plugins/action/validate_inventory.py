@@ -1,0 +1,53 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judges the inventory's groups on the controller, once, before any play chooses its hosts by them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import faults
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.host_variables import (
+    raw_variables,
+    template_variables,
+)
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import groups
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import GROUP_VARIABLES
+
+IGNORE = "preflight_ignore"
+
+
+class ActionModule(ActionBase):
+    """Finds every fault of the inventory's groups and fails with one message."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Judge, and fail with one message."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        self.validate_argument_spec({})
+        variables = task_vars or {}
+        everyone = variables["groups"].get("all") or []
+        # Plays see what the command line gives, and nothing of the inventory.
+        extra = self._task.get_variable_manager().extra_vars
+        given, _problems = template_variables(self._loader, dict(extra), [*GROUP_VARIABLES.values(), IGNORE])
+        names = {role: str(given.get(variable) or groups.USUAL[role]) for role, variable in GROUP_VARIABLES.items()}
+        elsewhere: dict[str, dict[str, list[str]]] = {}
+        ignore = given.get(IGNORE)
+        for host in everyone:
+            raw = raw_variables(self._task, variables, host)
+            values, _problems = template_variables(self._loader, raw, [*GROUP_VARIABLES.values(), IGNORE])
+            ignore = ignore or values.pop(IGNORE, None)
+            for variable in values.keys() & set(GROUP_VARIABLES.values()):
+                elsewhere.setdefault(variable, {}).setdefault(str(values[variable]), []).append(host)
+        run = variables["ansible_play_hosts_all"]
+        found = groups.judge(groups.Inventory(variables["groups"], names, run, elsewhere))
+        if not faults.check_ignore(ignore):  # else the roles say so
+            found = faults.apply_ignore(found, ignore)
+        printed = faults.show_errors(found, everyone, "Inventory")
+        ending = "Nothing was touched. Correct the inventory and run again."
+        result.update(faults.as_result(found, everyone, "Inventory", ending, printed))
+        return result

@@ -1,0 +1,90 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judges the settings of kubelet, kube-proxy, audit and containerd: whether the version that runs has their fields.
+
+These programs ignore a field that they do not know, and say so in their logs at best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import ERROR, WARNING, Fault
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.field_list import FieldList, UnknownField
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
+    HostInput,
+    Inputs,
+    version_tuple,
+)
+
+FOLDER = Path(__file__).resolve().parents[1]
+KINDS = {
+    "kubernetes_kubelet_configuration": "KubeletConfiguration",
+    "kubernetes_proxy_configuration": "KubeProxyConfiguration",
+    "control_plane_audit_policy": "Policy",
+}
+CONTAINERD, CRI = "container_runtime_containerd_config", "io.containerd.grpc.v1.cri"
+OF_2 = {CRI: "server", "io.containerd.cri.v1.images": "images", "io.containerd.cri.v1.runtime": "runtime"}
+
+
+@lru_cache(maxsize=1)
+def kubernetes() -> FieldList:
+    """The fields of Kubernetes' components."""
+    return FieldList(FOLDER / "_kubeadm" / "component_fields.yml", "Kubernetes")
+
+
+@lru_cache(maxsize=1)
+def containerd() -> FieldList:
+    """The fields of containerd."""
+    return FieldList(FOLDER / "_host" / "containerd_fields.yml", "containerd")
+
+
+def component_fields(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
+    """Settings of the kubelet, kube-proxy and audit that this version does not have."""
+    minor = version_tuple(host.text("kubernetes_version"))
+    for variable, kind in KINDS.items():
+        value = host.values.get(variable)
+        if isinstance(value, Mapping) and minor != (0, 0):
+            content = {name: inner for name, inner in value.items() if name not in ("apiVersion", "kind")}
+            # Of a newer version than those that are listed, fields may be missing here.
+            severity = ERROR if minor <= kubernetes().newest else WARNING
+            for found in kubernetes().unknown(kind, content, minor):
+                yield host.fault("unknown-field", f"{variable}.{found.place} {found.why}", severity)
+
+
+def containerd_fields(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
+    """Settings of containerd that this version does not have."""
+    value = host.values.get(CONTAINERD)
+    if not isinstance(value, Mapping) or host.text("kubernetes_container_runtime") != "containerd":
+        return
+    # What a distribution's package brings is not known here.
+    by_version = host.text("container_runtime_install_method") == "archive"
+    minor = version_tuple(host.text("container_runtime_containerd_version")) if by_version else (0, 0)
+    severity = ERROR if minor <= containerd().newest else WARNING
+    for found in _containerd(value, minor):
+        yield host.fault("unknown-field", f"{CONTAINERD}.{found.place} {found.why}", severity)
+
+
+def _containerd(value: Mapping[str, Any], minor: tuple[int, int]) -> Iterator[UnknownField]:
+    known = minor if minor != (0, 0) else None
+    yield from containerd().unknown("containerd", value, known)
+    plugins = value.get("plugins")
+    for name, settings in plugins.items() if isinstance(plugins, Mapping) else []:
+        place = f"plugins.{name}"
+        if known and known < (2, 0) and name in OF_2 and name != CRI:
+            yield UnknownField(place, f"is not supported before containerd 2.0; did you mean {CRI}?")
+            continue
+        if name not in OF_2 or (not known and name == CRI):  # of a package's version, which may be either
+            continue
+        section = "cri" if known and known < (2, 0) else OF_2[name]
+        for found in containerd().unknown(section, settings, known):
+            why = found.why
+            if section == "server" and f"cri.{found.place}" in containerd().since:
+                why = (
+                    "is not supported from containerd 2.0 on; it is below io.containerd.cri.v1.images or .runtime there"
+                )
+            yield UnknownField(f"{place}.{found.place}", why)
