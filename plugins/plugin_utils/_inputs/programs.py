@@ -22,7 +22,7 @@ PROGRAMS = {
     "container_runtime_runc_version": ("runc", (1,), "1.4.3"),
     "endpoint_kube_vip_version": ("kube-vip", (0, 1), "1.2.3"),
     "etcd_version": ("etcd", (3,), "3.6.15"),
-    "kubernetes_crictl_version": ("crictl", (1,), "1.36.0"),
+    "kubernetes_crictl_version": ("crictl", (0, 1), "1.36.0"),
 }
 
 
