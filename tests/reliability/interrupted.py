@@ -1,4 +1,4 @@
-"""ansible-playbook is killed with SIGKILL in the middle of site, several times, and run again to the end."""
+"""ansible-playbook is killed with SIGKILL in the middle of a run, several times, and run again to the end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from .cluster import Cluster, kill_tree, say
 from .faults import Fault, Outcome
@@ -25,10 +27,11 @@ class Point:
     task: str  # a part of its name
     seconds: float
     power: bool = False  # whether the hosts that are at work then lose their power, too
+    turn: int = 1  # which of the tasks of this name
 
     def __str__(self) -> str:
         """When, for people."""
-        return f"{self.seconds:g} s into '{self.task}'"
+        return f"{self.seconds:g} s into '{self.task}'" + (f", time {self.turn}" if self.turn > 1 else "")
 
 
 def tasks(output: str) -> list[str]:
@@ -36,25 +39,25 @@ def tasks(output: str) -> list[str]:
     return re.findall(r"^TASK \[(?:[\w.]+ : )?(.*)\] \*", output, re.MULTILINE)
 
 
-def kill_at(cluster: Cluster, point: Point, label: str) -> str:
-    """Run site, kill it there, and say what that did.
+def kill_at(cluster: Cluster, point: Point, label: str, playbook: str = "site", **variables: Any) -> tuple[str, Path]:
+    """Run a playbook, kill it there, and say what that did, and where its log is.
 
     Raises:
-        RuntimeError: if site fails before.
+        RuntimeError: if it fails before.
     """
-    process, log = cluster.start_playbook("site", label)
+    process, log = cluster.start_playbook(playbook, label, **variables)
     deadline = time.monotonic() + TASK_WITHIN
-    while process.poll() is None and not any(point.task in task for task in tasks(log.read_text())):
+    while process.poll() is None and sum(point.task in task for task in tasks(log.read_text())) < point.turn:
         if time.monotonic() > deadline:
             kill_tree(process)
-            raise RuntimeError(f"site came to no task '{point.task}': see {log}")
+            raise RuntimeError(f"{playbook} came to no task '{point.task}': see {log}")
         time.sleep(0.1)
     if process.poll() is None:
         time.sleep(point.seconds)
     if process.poll():
-        raise RuntimeError(f"site failed before it could be killed: see {log}")
+        raise RuntimeError(f"{playbook} failed before it could be killed: see {log}")
     if process.poll() == 0:
-        return f"{point}: site had come to its end"
+        return f"{point}: {playbook} had come to its end", log
     kill_tree(process)
     note = f"{point}: killed in '{tasks(log.read_text())[-1]}'"
     working = {host.name: cluster.shell(host.name, WORKING).strip() for host in cluster.hosts}
@@ -66,7 +69,7 @@ def kill_at(cluster: Cluster, point: Point, label: str) -> str:
             note += f"; {what} went on on {host}"
     for host in sorted(cluster.down):
         cluster.start(host)
-    return note
+    return note, log
 
 
 def finish(cluster: Cluster, outcome: Outcome, log: str) -> None:
@@ -125,7 +128,7 @@ class InterruptedSite(Fault):
         """Kill it at every point."""
         for number, point in enumerate(self.points, 1):
             say(f"{self.name}: {point}")
-            outcome.notes.append(kill_at(cluster, point, f"killed-{number}"))
+            outcome.notes.append(kill_at(cluster, point, f"killed-{number}")[0])
 
     def heal(self, cluster: Cluster, outcome: Outcome) -> None:
         """Run it to the end."""
@@ -160,7 +163,7 @@ class InterruptedJoin(Fault):
         member.replace()
         for number, point in enumerate(self.points, 1):
             say(f"{self.name}: {point}")
-            outcome.notes.append(kill_at(cluster, point, f"killed-join-{number}"))
+            outcome.notes.append(kill_at(cluster, point, f"killed-join-{number}")[0])
 
     def heal(self, cluster: Cluster, outcome: Outcome) -> None:
         """Run it to the end."""

@@ -80,10 +80,12 @@ class Api:
         try:
             with self._connected(deadline) as connection:
                 text = None if body is None else json.dumps(body)
+                # The connection forgets its socket where the server says that it closes it, as one does that ends.
+                socket_ = connection.sock
                 connection.request(method, path, text, {"Content-Type": "application/json"})
-                connection.sock.settimeout(_left(deadline))
+                socket_.settimeout(_left(deadline))
                 response = connection.getresponse()
-                connection.sock.settimeout(_left(deadline))
+                socket_.settimeout(_left(deadline))
                 content = response.read()
         except (OSError, http.client.HTTPException) as error:
             raise CallError(str(error) or type(error).__name__) from error

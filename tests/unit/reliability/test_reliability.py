@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from reliability.interrupted import FIRST, JOIN, LAST, MEMBERS, PLANES, tasks  #
 from reliability.probe import CallError, Plan, Probe, _left  # noqa: E402
 from reliability.quorum import first_failure  # noqa: E402
 from reliability.report import BEGIN, END, page, row  # noqa: E402
+from reliability.walk import Clients, newer_kubelets, reported  # noqa: E402
 
 
 def call(name: str, at: float, ok: bool = True, seconds: float = 0.1, **more: Any) -> dict[str, Any]:
@@ -285,3 +287,32 @@ def test_the_tasks_to_kill_in_are_there() -> None:
     names = re.findall(r"- name: (.+)", sources)
     points = {point.task for point in (*FIRST, *PLANES, *MEMBERS, *LAST, *JOIN)}
     assert {task for task in points if not any(task in name for name in names)} == set()
+
+
+@pytest.mark.parametrize(
+    ("kubelets", "servers", "expected"),
+    [
+        ({"w1": "v1.20.2"}, {"a": "v1.20.3", "b": "v1.20.2"}, []),
+        ({"w1": "v1.20.3", "w2": "v1.20.2"}, {"a": "v1.20.3", "b": "v1.20.2"}, ["w1 v1.20.3, an API server v1.20.2"]),
+        ({"w1": "v1.20.10"}, {"a": "v1.20.9"}, ["w1 v1.20.10, an API server v1.20.9"]),
+        ({"w1": "v1.20.2"}, {}, []),
+    ],
+)
+def test_kubelets_that_are_newer_than_an_api_server(
+    kubelets: dict[str, str], servers: dict[str, str], expected: list[str]
+) -> None:
+    assert newer_kubelets(kubelets, servers) == expected
+
+
+def test_what_kubelets_report() -> None:
+    node = {"metadata": {"name": "w1"}, "status": {"nodeInfo": {"kubeletVersion": "v1.20.2"}}}
+    assert reported([node]) == {"w1": "v1.20.2"}
+
+
+def test_clients_that_get_no_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    clients = Clients(["127.0.0.1"], port)
+    clients.ask()
+    assert (clients.calls, len(clients.failed)) == (1, 1)
+    assert "127.0.0.1: " in clients.failed[0]

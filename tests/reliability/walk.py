@@ -1,0 +1,178 @@
+"""A playbook that walks over a cluster's hosts, under observation: python3 -m reliability.walk.
+
+Meanwhile a workload is asked through the NodePort of every node, a probe reads and writes through the API's endpoint,
+and the versions of all API servers and kubelets are noted. It prints one JSON object. With --kill the playbook is
+killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .cluster import LOGS, TOPOLOGIES, Cluster, Topology, changes
+from .figures import Figures
+from .interrupted import Point, kill_at, tasks
+from .probe import Access, Api, CallError
+
+ASK_PAUSE, LOOK_PAUSE, ASK_LIMIT = 0.2, 2.0, 5.0
+
+
+def number(version: str) -> tuple[int, ...]:
+    """A version as a tuple that compares."""
+    return tuple(int(part) for part in version.removeprefix("v").partition("-")[0].split("."))
+
+
+def newer_kubelets(kubelets: Mapping[str, str], servers: Mapping[str, str]) -> list[str]:
+    """The kubelets that are newer than an API server which they may reach."""
+    if not servers:
+        return []
+    oldest = min(servers.values(), key=number)
+    return [
+        f"{node} {version}, an API server {oldest}"
+        for node, version in kubelets.items()
+        if number(version) > number(oldest)
+    ]
+
+
+@dataclass
+class Clients:
+    """Ask the workload through every node, one after the other, each time with a new connection."""
+
+    addresses: list[str]
+    port: int
+    calls: int = 0
+    failed: list[str] = field(default_factory=list)
+
+    def ask(self) -> None:
+        """Ask the next node."""
+        address = self.addresses[self.calls % len(self.addresses)]
+        self.calls += 1
+        try:
+            connection = http.client.HTTPConnection(address, self.port, timeout=ASK_LIMIT)
+            connection.request("GET", "/")
+            status = connection.getresponse().status
+            connection.close()
+            fault = "" if status == http.HTTPStatus.OK else str(status)
+        except (OSError, http.client.HTTPException) as error:
+            fault = str(error) or type(error).__name__
+        if fault:
+            self.failed.append(f"{time.strftime('%H:%M:%S')} {address}: {fault}")
+
+
+@dataclass
+class Versions:
+    """What API servers and kubelets run; an API server that does not answer counts as it was."""
+
+    access: Access
+    addresses: list[str]
+    servers: dict[str, str] = field(default_factory=dict)
+    samples: int = 0
+    newer: set[str] = field(default_factory=set)
+
+    def ask(self) -> None:
+        """Note what they run now."""
+        kubelets: dict[str, str] = {}
+        for address in self.addresses:
+            api = Api(Access(**{**asdict(self.access), "server": f"https://{address}:6443"}))
+            try:
+                self.servers[address] = api.call("GET", "/version")["gitVersion"]
+                kubelets = kubelets or reported(api.call("GET", "/api/v1/nodes")["items"])
+            except (CallError, OSError):
+                continue
+        self.samples += bool(kubelets)
+        self.newer.update(newer_kubelets(kubelets, self.servers))
+
+
+def reported(nodes: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """The versions of kubelets, by node."""
+    return {node["metadata"]["name"]: node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes}
+
+
+def again(ask: Callable[[], None], pause: float, ended: threading.Event) -> threading.Thread:
+    """Ask again and again, in a thread, until the end."""
+
+    def work() -> None:
+        while not ended.wait(pause):
+            ask()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was seen."""
+
+    code: int  # the playbook's; -9 where it was killed
+    log: str
+    seconds: float
+    changed: int
+    ended: str  # where it was killed
+    calls: int
+    failed: list[str]
+    samples: int
+    newer: list[str]
+    api: Figures
+
+
+def observe(cluster: Cluster, port: int, playbook: str, point: Point | None, variables: dict[str, Any]) -> Report:
+    """Run the playbook, or kill it at a point."""
+    hosts, ended = cluster.hosts, threading.Event()
+    clients = Clients([host.address for host in hosts], port)
+    planes = [host.address for host in hosts if host.group == "kube_control_plane"]
+    versions = Versions(cluster.access, planes)
+    started = time.monotonic()
+    label = f"{playbook}-{time.strftime('%H%M%S')}"
+    with cluster.probed(label) as figures:
+        threads = [again(clients.ask, ASK_PAUSE, ended), again(versions.ask, LOOK_PAUSE, ended)]
+        if point:
+            note, log = kill_at(cluster, point, label, playbook, **variables)
+            code = -9 if "killed in" in note else 0
+        else:
+            process, log = cluster.start_playbook(playbook, label, **variables)
+            code, note = process.wait(), ""
+        ended.set()
+        for thread in threads:
+            thread.join()
+    output = log.read_text()
+    return Report(
+        code=code,
+        log=str(log),
+        seconds=round(time.monotonic() - started, 1),
+        changed=changes(output),
+        ended=note or (tasks(output) or ["nothing"])[-1],
+        calls=clients.calls,
+        failed=clients.failed,
+        samples=versions.samples,
+        newer=sorted(versions.newer),
+        api=figures(),
+    )
+
+
+def main() -> None:
+    """Parse, run, report."""
+    parser = argparse.ArgumentParser(prog="reliability.walk", description=__doc__)
+    parser.add_argument("playbook")
+    parser.add_argument("--port", type=int, required=True, help="the workload's NodePort")
+    parser.add_argument("--variables", type=json.loads, default={}, metavar="JSON")
+    parser.add_argument("--kill", default="", metavar="TASK", help="kill it in the task with this in its name")
+    parser.add_argument("--turn", type=int, default=1, metavar="N", help="the task's Nth time (1)")
+    parser.add_argument("--after", type=float, default=1.0, metavar="SECONDS", help="so long after the task began (1)")
+    options = parser.parse_args()
+    topology = Topology("walk", {}, {}, TOPOLOGIES["stacked"].etcd_pki)
+    LOGS.mkdir(parents=True, exist_ok=True)
+    cluster = Cluster(topology, "haproxy", options.variables)
+    point = Point(options.kill, options.after, turn=options.turn) if options.kill else None
+    print(json.dumps(asdict(observe(cluster, options.port, options.playbook, point, {}))))
+
+
+if __name__ == "__main__":
+    main()
