@@ -193,8 +193,12 @@ class CallbackModule(CallbackBase):
 
     @staticmethod
     def _name_of(result: Any) -> str:
-        """The task's name, without the role's."""
-        return str(result.task_name or attribute(result, "task").get_name()).strip()
+        """The task's name, without the role's, which newer versions of ansible-core put before it."""
+        task = attribute(result, "task")
+        name, role = str(result.task_name or task.get_name()).strip(), getattr(task, "_role", None)
+        for prefix in [role.get_name(), role.get_name(include_role_fqcn=False)] if role else []:
+            name = name.removeprefix(f"{prefix} : ")
+        return name
 
     def _where(self, result: Any) -> tuple[str, str, str, str]:
         """Host, play, role and task."""
