@@ -40,8 +40,8 @@ def key_fingerprints(cache: Path) -> list[str]:
     if not keys:
         return []
     command = ["gpg", "--homedir", str(cache / "gnupg"), "--batch", "--with-colons", "--show-keys", str(keys[0])]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    return [line.split(":")[9] for line in told if line.startswith("fpr:")]
+    reported = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    return [line.split(":")[9] for line in reported if line.startswith("fpr:")]
 
 
 def inventory() -> dict[str, Any]:

@@ -76,7 +76,7 @@ def make_room(cluster: Cluster) -> None:
         raise RuntimeError(f"etcd_defrag: {done['msg']}")
 
 
-def expect_alarm(cluster: Cluster, outcome: Outcome, word: str, said: str, operations: tuple[str, ...]) -> None:
+def expect_alarm(cluster: Cluster, outcome: Outcome, word: str, printed: str, operations: tuple[str, ...]) -> None:
     """The guard refuses operations on another member and names why; verify fails and says why."""
     others = [name for name in cluster.etcd_hosts if name != outcome.target]
     for operation in operations:
@@ -87,7 +87,7 @@ def expect_alarm(cluster: Cluster, outcome: Outcome, word: str, said: str, opera
         outcome.notes.append(f"guard, {operation}: {message}")
     verify = cluster.playbook("verify", f"verify-{outcome.name}", verify_settle=0)
     outcome.expect(verify.code != 0, "verify passes")
-    outcome.expect(said in verify.output, f"verify does not say {said!r}: see {verify.log}")
+    outcome.expect(printed in verify.output, f"verify does not say {printed!r}: see {verify.log}")
 
 
 @dataclass

@@ -24,13 +24,13 @@ SHOWN = {
 }
 
 
-def told(role: str, interrupted: str = "", missing: tuple[str, ...] = ()) -> dict[str, Any]:
+def reported(role: str, interrupted: str = "", missing: tuple[str, ...] = ()) -> dict[str, Any]:
     """What kubeadm_info told of a host."""
     return {"role": role, "interrupted": interrupted, "traces": [], "missing": list(missing), "faults": []}
 
 
-WHOLE, NEW, JOIN = told("control_plane"), told("none"), told("control_plane", "join")
-ASIDE = told("control_plane", missing=("/etc/kubernetes/manifests/kube-apiserver.yaml",))
+WHOLE, NEW, JOIN = reported("control_plane"), reported("none"), reported("control_plane", "join")
+ASIDE = reported("control_plane", missing=("/etc/kubernetes/manifests/kube-apiserver.yaml",))
 
 
 def member(number: int, healthy: bool = True) -> dict[str, Any]:

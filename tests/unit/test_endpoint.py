@@ -138,8 +138,8 @@ def cluster(load_balancer: str, planes: int = 2, balancers: int = 0, **variables
     def hosts(prefix: str, count: int, first: int) -> dict[str, Any]:
         return {f"{name}-{prefix}-{n}": {"kubernetes_node_ip": f"192.0.2.{first + n}"} for n in range(1, count + 1)}
 
-    told = ("api_load_balancer", "control_plane_group", "load_balancer_group", "node_group")
-    own = ", ".join(f"'kubernetes_{variable}': kubernetes_{variable}" for variable in told)
+    reported = ("api_load_balancer", "control_plane_group", "load_balancer_group", "node_group")
+    own = ", ".join(f"'kubernetes_{variable}': kubernetes_{variable}" for variable in reported)
     groups = {f"{name}_{group}" for group in ("planes", "nodes", "balancers")}
     return {
         "vars": {

@@ -185,16 +185,16 @@ def shown(task: dict[str, Any]) -> set[str]:
     """What Ansible would show of a task: its options, as far as no module hides them, and the items of its loop."""
     module, options = module_of(task)
     short = module.removeprefix(f"{COLLECTION}.")
-    told = [
+    reported = [
         text_of(value)
         for name, value in options.items()
         if (short, name) not in HIDDEN and (module, name) not in HIDDEN_ELSEWHERE and name != "that"
     ]
     # What files does not hide.
     entries = options.get("files") if short == "files" else None
-    told += [text_of(entry) for entry in entries or [] if isinstance(entry, dict) and entry.get("mode") != "0600"]
+    reported += [text_of(entry) for entry in entries or [] if isinstance(entry, dict) and entry.get("mode") != "0600"]
     items = [] if "label" in task.get("loop_control", {}) else [text_of(task.get("loop", ""))]
-    return mentions(" ".join(told + items), SECRETS)
+    return mentions(" ".join(reported + items), SECRETS)
 
 
 def hidden(task: dict[str, Any]) -> bool:

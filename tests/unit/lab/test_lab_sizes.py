@@ -95,9 +95,9 @@ def test_quorum(members: dict[str, bool], removed: list[str], refused: bool) -> 
 
 
 def test_the_refusal_says_why() -> None:
-    told = quorum_fault({"a": True, "b": True, "c": True}, ["c", "b"])
-    assert told is not None
-    assert told.startswith("without b and c etcd would have 1 of 3 members and needs 2: nothing was removed")
+    reported = quorum_fault({"a": True, "b": True, "c": True}, ["c", "b"])
+    assert reported is not None
+    assert reported.startswith("without b and c etcd would have 1 of 3 members and needs 2: nothing was removed")
 
 
 def test_health_by_member() -> None:

@@ -144,15 +144,15 @@ def evicted(result: Object) -> list[str]:
     return sorted(name for item in result["plan"] for name in item["evicts"])
 
 
-def refused(call: Call, cluster: SmallCluster, *said: str, **options: Any) -> Object:
+def refused(call: Call, cluster: SmallCluster, *message: str, **options: Any) -> Object:
     """The check and the run refuse the same, and change nothing."""
     pods = [pod["metadata"]["uid"] for pod in cluster.pods()]
     check, result = call(name="w1", check=True, **options), call(name="w1", **options)
     assert (check["failed"], check["msg"], check["reasons"]) == (True, result["msg"], result["reasons"])
     assert "Nothing was changed" in result["msg"]
-    for text in said:
+    for text in message:
         assert text in result["msg"], result["msg"]
-    assert len(result["reasons"]) == len(said)
+    assert len(result["reasons"]) == len(message)
     assert not cluster.cordoned("w1")
     assert [pod["metadata"]["uid"] for pod in cluster.pods()] == pods
     return result

@@ -195,7 +195,7 @@ def url(tmp_path: Path) -> Iterator[str]:
 def test_a_url_needs_its_checksum(server: ApiServer, task: Task, url: str, tmp_path: Path) -> None:
     checksum = "sha256:" + hashlib.sha256((tmp_path / "web" / "manifest.yml").read_bytes()).hexdigest()
     http = {"allow_http": True}
-    for options, said in (
+    for options, message in (
         ({**http, "url": url}, checksum),
         ({**http, "url": url, "checksum": "sha256:" + "0" * 64}, checksum),
         ({**http, "url": url + "x", "checksum": checksum}, "cannot download"),
@@ -205,7 +205,7 @@ def test_a_url_needs_its_checksum(server: ApiServer, task: Task, url: str, tmp_p
     ):
         result = task("manifest", options)
         assert result["failed"]
-        assert said in result["msg"]
+        assert message in result["msg"]
     assert not server.exists("configmap", "web")
     assert actions(task("manifest", {**http, "url": url, "checksum": checksum})) == ["created"]
 

@@ -57,8 +57,8 @@ class Signer:
 
     def fingerprint(self) -> str:
         """Its fingerprint, as gpg tells it."""
-        told = call("gpg", "--homedir", self.home, "--with-colons", "--list-keys").splitlines()
-        return next(line.split(":")[9] for line in told if line.startswith("fpr:"))
+        reported = call("gpg", "--homedir", self.home, "--with-colons", "--list-keys").splitlines()
+        return next(line.split(":")[9] for line in reported if line.startswith("fpr:"))
 
     def sign_release(self, folder: Path) -> None:
         """Sign a repository of Debian packages."""

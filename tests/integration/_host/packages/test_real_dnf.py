@@ -203,6 +203,6 @@ def test_key_with_another_fingerprint(
     ],
 )
 def test_order_of_versions(first: str, second: str) -> None:
-    told = int(call("rpm", "--eval", f"%{{lua:print(rpm.vercmp('{first}','{second}'))}}"))
+    reported = int(call("rpm", "--eval", f"%{{lua:print(rpm.vercmp('{first}','{second}'))}}"))
     ours = [rpm_part(text) for text in (first, second)]
-    assert (ours[0] > ours[1]) - (ours[0] < ours[1]) == told
+    assert (ours[0] > ours[1]) - (ours[0] < ours[1]) == reported

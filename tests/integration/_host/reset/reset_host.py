@@ -172,18 +172,18 @@ def main() -> None:
     programs()
     furnish()
     start_containerd()
-    told: dict[str, Any] = {"check": call(_ansible_check_mode=True), "before": there()}
+    reported: dict[str, Any] = {"check": call(_ansible_check_mode=True), "before": there()}
     with (VOLUME / "token").open():
-        told["busy"] = call()
-    told["stopped"] = there()
+        reported["busy"] = call()
+    reported["stopped"] = there()
     foreign = Path("/var/lib/kubelet/mine")
     foreign.mkdir()
     run("mount", "-t", "tmpfs", "tmpfs", foreign)
-    told["foreign"] = call()
+    reported["foreign"] = call()
     run("umount", foreign)
-    told["reset"], told["after"] = call(), there()
-    told["second"] = call()
-    print(json.dumps(told))
+    reported["reset"], reported["after"] = call(), there()
+    reported["second"] = call()
+    print(json.dumps(reported))
 
 
 main()

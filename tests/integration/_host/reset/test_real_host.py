@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def reported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the module returned, and what there was then."""
     script = Path(__file__).with_name("reset_host.py")
     options = ["--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
@@ -38,33 +38,33 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return answer
 
 
-def test_check_mode_names_everything_and_changes_nothing(told: dict[str, Any]) -> None:
+def test_check_mode_names_everything_and_changes_nothing(reported: dict[str, Any]) -> None:
     """One of each kind; what is not the cluster's is in no line."""
-    plan = told["check"]["plan"]
+    plan = reported["check"]["plan"]
     assert {item["subject"] for item in plan} == {
         *("unit", "pod", "mount", "containerd", "rules", "interface", "route", "path")
     }
-    assert told["check"]["faults"] == []
+    assert reported["check"]["faults"] == []
     assert not [item for item in plan if "mine" in item["before"].lower() or "podman" in item["before"]]
-    assert told["before"]["units"] != []
-    assert told["before"]["namespaces"] == ["k8s.io", "mine"]
+    assert reported["before"]["units"] != []
+    assert reported["before"]["namespaces"] == ["k8s.io", "mine"]
 
 
-def test_a_mount_in_use_stops_it_before_any_file_goes(told: dict[str, Any]) -> None:
+def test_a_mount_in_use_stops_it_before_any_file_goes(reported: dict[str, Any]) -> None:
     """The kubelet and the timers are stopped, and everything else is there."""
-    assert "cannot be unmounted" in told["busy"]["msg"]
-    assert told["stopped"] == {**told["before"], "units": ["kubernetes-pod-traffic.service"]}
+    assert "cannot be unmounted" in reported["busy"]["msg"]
+    assert reported["stopped"] == {**reported["before"], "units": ["kubernetes-pod-traffic.service"]}
 
 
-def test_a_mount_of_somebody_elses_is_refused(told: dict[str, Any]) -> None:
+def test_a_mount_of_somebody_elses_is_refused(reported: dict[str, Any]) -> None:
     """It is named."""
-    assert "/var/lib/kubelet/mine is a mount that Kubernetes did not make" in told["foreign"]["msg"]
+    assert "/var/lib/kubelet/mine is a mount that Kubernetes did not make" in reported["foreign"]["msg"]
 
 
-def test_what_the_cluster_made_goes_and_everything_else_stays(told: dict[str, Any]) -> None:
+def test_what_the_cluster_made_goes_and_everything_else_stays(reported: dict[str, Any]) -> None:
     """Own chain and policy, own namespace of containerd, podman's network, own route, own files."""
-    assert told["reset"].get("msg") is None
-    assert told["after"] == {
+    assert reported["reset"].get("msg") is None
+    assert reported["after"] == {
         "files": [
             "/etc/kubernetes/mine",
             "/var/lib/etcd/mine",
@@ -82,6 +82,6 @@ def test_what_the_cluster_made_goes_and_everything_else_stays(told: dict[str, An
     }
 
 
-def test_a_second_run_changes_nothing(told: dict[str, Any]) -> None:
+def test_a_second_run_changes_nothing(reported: dict[str, Any]) -> None:
     """Its plan is empty."""
-    assert (told["second"]["changed"], told["second"]["plan"]) == (False, [])
+    assert (reported["second"]["changed"], reported["second"]["plan"]) == (False, [])

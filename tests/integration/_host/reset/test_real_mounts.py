@@ -34,8 +34,8 @@ def test_a_bind_mount_of_the_same_file_system_is_not_entered(tmp_path: Path) -> 
     remove = f'"{sys.executable}" -c "$1" "{folder}" "{COLLECTIONS}"'
     script = f'mount --bind "{data}" "{folder}/pods/1/volumes"; {remove}; umount "{folder}/pods/1/volumes"; {remove}'
     command = ["unshare", "--mount", "sh", "-ec", script, "sh", REMOVE]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert said.splitlines() == [
+    message = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert message.splitlines() == [
         f"{folder}/pods/1/volumes is mounted, so that {folder} was not removed: unmount it, and run this again"
     ]
     assert (data / "file").read_text() == "x"

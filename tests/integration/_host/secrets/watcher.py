@@ -40,7 +40,7 @@ class Watcher:
         self.libc = ctypes.CDLL(None, use_errno=True)
         self.handle = self.libc.inotify_init()
         self.watched: dict[int, str] = {}
-        self.told: set[str] = set()
+        self.reported: set[str] = set()
         for folder in folders:
             self.enter(nearest(folder))
 
@@ -81,8 +81,8 @@ class Watcher:
         with open(path, "rb") as stream:
             text = stream.read(1 << 20)
         kind = "secret" if any(word in text for word in SECRETS) else "open"
-        if f"{kind} {path}" not in self.told:
-            self.told.add(f"{kind} {path}")
+        if f"{kind} {path}" not in self.reported:
+            self.reported.add(f"{kind} {path}")
             print(kind, path, flush=True)
         if kind == "secret" and os.path.basename(path) == BAIT:
             sys.exit()

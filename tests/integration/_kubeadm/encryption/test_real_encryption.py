@@ -274,6 +274,6 @@ def test_an_api_server_reads_every_provider(cluster: Cluster) -> None:
 
 def test_pod_security_is_refused_where_kubernetes_has_none(cluster: Cluster) -> None:
     role = Role(cluster, control_plane_pod_security={"enforce": "baseline"}, control_plane_patches="/none")
-    said = role.run(expect_failure=True)["cp-1"]
-    assert "control_plane_pod_security needs Kubernetes 1.23 or newer, and kubernetes_version is 1.20.2" in said
-    assert "control_plane_patches: there is no file in /none" in said
+    message = role.run(expect_failure=True)["cp-1"]
+    assert "control_plane_pod_security needs Kubernetes 1.23 or newer, and kubernetes_version is 1.20.2" in message
+    assert "control_plane_patches: there is no file in /none" in message

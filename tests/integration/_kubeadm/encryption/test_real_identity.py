@@ -60,8 +60,8 @@ def test_the_identity_is_that_of_the_namespace(
     assert first["manifest"]["cluster_uid"] == uid
     assert first["path"].endswith(f"Z-{uid[:8]}.tar")
     assert first["proof"]["passed"]
-    told = run(backup_info, directory=options["directory"], kubeconfig=str(server.kubeconfig))
-    assert [item["cluster_uid"] for item in told["backups"]] == [uid]
+    reported = run(backup_info, directory=options["directory"], kubeconfig=str(server.kubeconfig))
+    assert [item["cluster_uid"] for item in reported["backups"]] == [uid]
 
     encrypt_namespaces(server)
     stored = cluster.stored("namespaces")["/registry/namespaces/kube-system"]

@@ -72,8 +72,8 @@ def test_the_connection_does_not_tell_what_comes_through_it(tmp_path: Path, play
     # What ssh is asked to do is done here; all else of the connection is real.
     (tmp_path / "bin" / "ssh").write_text('#!/bin/sh\nfor last; do :; done\nexec sh -c "$last"\n')
     (tmp_path / "bin" / "ssh").chmod(0o755)
-    told = "the key of the cluster's authority"
-    (tmp_path / NAME).write_text(told)
+    reported = "the key of the cluster's authority"
+    (tmp_path / NAME).write_text(reported)
     tasks = [
         {
             "name": "it",
@@ -86,9 +86,9 @@ def test_the_connection_does_not_tell_what_comes_through_it(tmp_path: Path, play
 
     done = play(tmp_path, {"tasks": tasks}, "-vvv", inventory={"all": {"hosts": {"far": host}}})
 
-    assert (done.rc, (tmp_path / "to" / NAME).read_text()) == (0, told), done.output
+    assert (done.rc, (tmp_path / "to" / NAME).read_text()) == (0, reported), done.output
     assert "b'what others say" in done.output
-    spelt = {told, *(base64.b64encode(told.encode()[start:])[4:20].decode() for start in range(3))}
+    spelt = {reported, *(base64.b64encode(reported.encode()[start:])[4:20].decode() for start in range(3))}
     assert not [text for text in spelt if text in done.output]
 
 
@@ -291,7 +291,7 @@ def test_a_key_that_others_can_read(fetch: Fetch, copy: dict[str, str], tmp_path
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("printed", "message"),
     [
         ("no identity matched any of the recipients", "is encrypted for other keys"),
         ("could not read passphrase: no terminal", "cannot be decrypted with {}/key.txt: age says could not read"),
@@ -299,9 +299,9 @@ def test_a_key_that_others_can_read(fetch: Fetch, copy: dict[str, str], tmp_path
     ],
 )
 def test_what_age_refuses_leaves_nothing(
-    fetch: Fetch, copy: dict[str, str], tmp_path: Path, said: str, message: str
+    fetch: Fetch, copy: dict[str, str], tmp_path: Path, printed: str, message: str
 ) -> None:
-    result = fetch(**copy, identity=key(tmp_path, said))
+    result = fetch(**copy, identity=key(tmp_path, printed))
     assert message.format(tmp_path) in result["msg"]
     assert list((tmp_path / "to").iterdir()) == []
 

@@ -115,7 +115,7 @@ def test_facts_count_for_nothing(play: Play, tmp_path: Path, monkeypatch: pytest
         {"name": "cp1", "addresses": ["192.0.2.1"], "names": []},
     ]
     assert len(shown["told"]) == 4
-    assert not [told for told in shown["told"] if "nodes" in told]
+    assert not [reported for reported in shown["told"] if "nodes" in reported]
 
 
 def test_a_nodes_name_is_not_made_of_facts(play: Play, tmp_path: Path) -> None:

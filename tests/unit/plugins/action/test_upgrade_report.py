@@ -78,7 +78,7 @@ def test_a_plan(play: Play, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "options", "said"),
+    ("version", "options", "message"),
     [
         ("1.22.0", {}, "[version-skipped] its API server runs 1.20.2"),
         ("1.20.1", {}, "[version-older] its API server runs 1.20.2"),
@@ -87,7 +87,7 @@ def test_a_plan(play: Play, tmp_path: Path) -> None:
         ("1.20.3", {"previews": [{"item": "w1", "reasons": ["a bare pod"]}]}, "node w1 cannot be drained: a bare pod"),
     ],
 )
-def test_a_refusal(play: Play, tmp_path: Path, version: str, options: dict[str, Any], said: str) -> None:
+def test_a_refusal(play: Play, tmp_path: Path, version: str, options: dict[str, Any], message: str) -> None:
     done = play(tmp_path, {"tasks": [task(version, **options)]})
     assert done.rc != 0
-    assert said in " ".join(done.output.split())
+    assert message in " ".join(done.output.split())

@@ -19,23 +19,23 @@ def faults(found: dict[str, Any], confirm: str = "shop", **options: Any) -> list
 
 
 @pytest.mark.parametrize(
-    ("confirm", "said"),
+    ("confirm", "message"),
     [
         ("shop", []),
         ("", ["reset_confirm is empty and not the cluster's name"]),
         ("shoq", ["reset_confirm is 'shoq', which is not the cluster's name"]),
     ],
 )
-def test_the_clusters_name_confirms(confirm: str, said: list[str]) -> None:
+def test_the_clusters_name_confirms(confirm: str, message: list[str]) -> None:
     """Without a plan there is nothing to confirm, and in check mode neither."""
     found = faults({"w-1": PART}, confirm)
-    assert [fault.partition(" (")[0] for fault in found] == said
+    assert [fault.partition(" (")[0] for fault in found] == message
     assert faults({"w-1": NONE}, confirm) == []
     assert faults({"w-1": PART}, confirm, confirmed=True) == []
 
 
 @pytest.mark.parametrize(
-    ("result", "nodes", "members", "said"),
+    ("result", "nodes", "members", "message"),
     [
         (PART, [{"name": "node-1", "internal_ips": []}], [], "w-1: node-1 is a Node of a cluster that lives on"),
         (
@@ -69,11 +69,11 @@ def test_the_clusters_name_confirms(confirm: str, said: list[str]) -> None:
     ],
 )
 def test_a_host_of_a_cluster_that_lives_on_is_refused(
-    result: dict[str, Any], nodes: Any, members: Any, said: str
+    result: dict[str, Any], nodes: Any, members: Any, message: str
 ) -> None:
     """What cannot be asked is not known, and refused too."""
     found = faults({"w-1": result}, lives=["cp-1"], nodes=nodes, members=members)
-    assert [fault.partition(",")[0] for fault in found] == [said.partition(",")[0]] * bool(said)
+    assert [fault.partition(",")[0] for fault in found] == [message.partition(",")[0]] * bool(message)
     assert faults({"w-1": result}, lives=[], nodes=nodes, members=members) == []
 
 

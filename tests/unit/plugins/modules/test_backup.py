@@ -349,11 +349,11 @@ def test_two_clusters_of_one_name_share_a_folder(host: Host) -> None:
     assert 'archives{cluster="test"} 1' in (host.root / "x.prom").read_text()
     assert host.run(**options, unless_newer=5)["reason"].startswith(result["path"])
 
-    told = host.run_module(backup_info, directory=str(host.root / "backups"), cluster_uid=OTHER, verify=False)
-    assert [item["path"] for item in told["backups"]] == [result["path"]]
-    assert (len(told["others"]), told["unidentified"]) == (3, [])
-    told = host.run_module(backup_info, directory=str(host.root / "backups"), cluster_uid="", verify=False)
-    assert (told["backups"], len(told["others"])) == ([], 4)
+    reported = host.run_module(backup_info, directory=str(host.root / "backups"), cluster_uid=OTHER, verify=False)
+    assert [item["path"] for item in reported["backups"]] == [result["path"]]
+    assert (len(reported["others"]), reported["unidentified"]) == (3, [])
+    reported = host.run_module(backup_info, directory=str(host.root / "backups"), cluster_uid="", verify=False)
+    assert (reported["backups"], len(reported["others"])) == ([], 4)
 
 
 def test_archives_without_an_identity_are_kept_named_and_adopted_only_if_told(host: Host) -> None:
@@ -475,8 +475,8 @@ def test_a_copy_that_fails_is_loud_and_the_archive_stays(host: Host, monkeypatch
     text = (host.root / "x.prom").read_text()
     assert 'copy_success{cluster="test",copy="bad"} 0' in text
     assert 'last_run_success{cluster="test"} 0' in text
-    told = host.run_module(backup_info, directory=str(host.root / "backups"))["copies"][f"test-{UID[:8]}"]
-    assert (told["bad"]["error"], told["good"]["archive"]) == ("is gone", os.path.basename(result["path"]))
+    reported = host.run_module(backup_info, directory=str(host.root / "backups"))["copies"][f"test-{UID[:8]}"]
+    assert (reported["bad"]["error"], reported["good"]["archive"]) == ("is gone", os.path.basename(result["path"]))
 
 
 def test_another_member_is_asked_when_one_fails(host: Host) -> None:

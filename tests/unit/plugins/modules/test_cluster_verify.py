@@ -224,7 +224,7 @@ def test_a_cluster_that_works(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize(
-    ("faults", "options", "failed", "said"),
+    ("faults", "options", "failed", "message"),
     [
         (["notready:cp1"], {}, {"nodes"}, "- nodes: cp1: NotReady (R)"),
         ([], {"nodes": ["w9"]}, {"nodes"}, "- nodes: w9: not in the cluster"),
@@ -246,12 +246,12 @@ def test_a_cluster_that_works(cluster: Cluster) -> None:
         ([], {"http_path": "/proxyMode"}, set(), ""),
     ],
 )
-def test_faults(cluster: Cluster, faults: list[str], options: dict[str, Any], failed: set[str], said: str) -> None:
+def test_faults(cluster: Cluster, faults: list[str], options: dict[str, Any], failed: set[str], message: str) -> None:
     cluster.breaks(*faults)
     result = cluster.verify(**options)
     assert {name for name, state in states(result).items() if state == "failed"} == failed
     assert bool(result.get("failed")) == bool(failed)
-    assert said in result.get("msg", "")
+    assert message in result.get("msg", "")
     assert states(result)["cleanup"] == "passed"
     assert not cluster.exists
 

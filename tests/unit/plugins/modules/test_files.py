@@ -184,10 +184,10 @@ def test_content_is_validated_before_anything_is_written(run_module: Run, tmp_pa
     for check in (True, False):
         result = run_module(files, files=wanted, _ansible_check_mode=check)
         assert result["failed"] is True
-        quiet, told = result["msg"].splitlines()
+        quiet, reported = result["msg"].splitlines()
         assert quiet == f"{tmp_path}/old: 'grep -q good %s' refuses it, so nothing was changed: exit code 1"
-        assert told.startswith(f"{tmp_path}/new: 'ls %s/below' refuses it, so nothing was changed: ")
-        assert f"'{tmp_path}/new/below': Not a directory" in told
+        assert reported.startswith(f"{tmp_path}/new: 'ls %s/below' refuses it, so nothing was changed: ")
+        assert f"'{tmp_path}/new/below': Not a directory" in reported
         assert [path.name for path in tmp_path.iterdir()] == ["old"]
     wanted[1]["content"] = wanted[2]["content"] = "good, too\n"
     wanted[2]["validate"] = "grep good %s"

@@ -177,7 +177,7 @@ def test_a_node_that_changes_meanwhile_is_read_again(
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"nodes": [{"name": "w1"}, {"name": "w1"}]}, "names w1 more than once"),
         ({"name": "w1", "taints": [TAINT], "taints_absent": [{"key": "k"}]}, "in taints and in taints_absent"),
@@ -185,10 +185,10 @@ def test_a_node_that_changes_meanwhile_is_read_again(
         ({"name": "w1", "taints": [{"key": "k", "effect": "No"}]}, "value of effect must be one of"),
     ],
 )
-def test_bad_options(run_module: Run, server: Server, options: dict[str, Any], said: str) -> None:
+def test_bad_options(run_module: Run, server: Server, options: dict[str, Any], message: str) -> None:
     result = run_module(node, **options, kubeconfig=server.kubeconfig)
     assert result["failed"]
-    assert said in result["msg"]
+    assert message in result["msg"]
     assert server.calls == []
 
 

@@ -65,12 +65,12 @@ def test_twice(cluster: Cluster, run_module: Callable[..., Result], answers: lis
     assert base in cluster.asked
 
 
-@pytest.mark.parametrize(("answer", "said"), [("False", "node w1 is not ready"), ("gone", "there is no node w1")])
-def test_the_time_is_over(cluster: Cluster, run_module: Callable[..., Result], answer: str, said: str) -> None:
+@pytest.mark.parametrize(("answer", "message"), [("False", "node w1 is not ready"), ("gone", "there is no node w1")])
+def test_the_time_is_over(cluster: Cluster, run_module: Callable[..., Result], answer: str, message: str) -> None:
     cluster.answers = [answer] * 50
     result = run_module(node_settled, name="w1", timeout=5)
     assert result["failed"]
-    assert f"After 5 seconds node w1 is not back:\n- {said}" in result["msg"]
+    assert f"After 5 seconds node w1 is not back:\n- {message}" in result["msg"]
 
 
 def test_check_mode(cluster: Cluster, run_module: Callable[..., Result]) -> None:

@@ -115,8 +115,13 @@ def test_a_good_one(make: Make, key: str) -> None:
     found = look(path)
     assert (found.state, found.key) == ("good", public_part(SIGNER.public_key(key)))
     assert SIGNER.examine(str(path), sha256=file_sha256(str(path))) == found
-    said = json.loads(beside(path).read_bytes().partition(MARK)[0])
-    assert (said["archive"], said["cluster"], said["cluster_uid"], said["host"]) == (NAME, "test", UID, "cp-1")
+    printed = json.loads(beside(path).read_bytes().partition(MARK)[0])
+    assert (printed["archive"], printed["cluster"], printed["cluster_uid"], printed["host"]) == (
+        NAME,
+        "test",
+        UID,
+        "cp-1",
+    )
 
 
 def test_it_holds_for_what_was_decrypted(make: Make) -> None:

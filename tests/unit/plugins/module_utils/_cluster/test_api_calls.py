@@ -93,8 +93,8 @@ def test_what_is_read(make: Make) -> None:
     with make(answers) as api:
         assert (api.get("/there"), api.get("/none"), api.items("/none")) == ({"a": 1}, None, [])
         assert len(api.items("/many", a="b,c")) == 2
-        for path, said in (("/forbidden", "/forbidden cannot be read: no"), ("/down", "starting")):
-            with pytest.raises(ApiError, match=said):
+        for path, printed in (("/forbidden", "/forbidden cannot be read: no"), ("/down", "starting")):
+            with pytest.raises(ApiError, match=printed):
                 api.get(path)
 
 

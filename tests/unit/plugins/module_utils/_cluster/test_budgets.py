@@ -96,7 +96,7 @@ def test_each_budget_is_judged_by_its_own_pods() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "policy", "said", "unsaid"),
+    ("one", "policy", "message", "unsaid"),
     [
         (
             pod("web-1"),
@@ -109,7 +109,7 @@ def test_each_budget_is_judged_by_its_own_pods() -> None:
         (pod("api-1"), "", "waits for the API server's consent", "itself"),
     ],
 )
-def test_what_a_pod_waits_for(one: dict[str, Any], policy: str, said: str, unsaid: str) -> None:
+def test_what_a_pod_waits_for(one: dict[str, Any], policy: str, message: str, unsaid: str) -> None:
     item = budget("it", "web", (0, 1, 1, 2), **({"unhealthyPodEvictionPolicy": policy} if policy else {}))
     text = waiting_for([parse_budget(item)], one)
-    assert (said in text, unsaid in text) == (True, False)
+    assert (message in text, unsaid in text) == (True, False)

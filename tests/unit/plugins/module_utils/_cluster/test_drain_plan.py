@@ -49,7 +49,7 @@ def test_a_drain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "budgets", "action", "said"),
+    ("answer", "budgets", "action", "message"),
     [
         (GOOD, [], "evict", ""),
         (Answer(404), [], "evict", ""),
@@ -62,9 +62,9 @@ def test_a_drain() -> None:
         (TWO, [ONE, NEVER], "refuse", "more than one PodDisruptionBudget (default/one and default/never)"),
     ],
 )
-def test_what_the_server_says_of_one_pod(answer: Answer, budgets: list[Any], action: str, said: str) -> None:
+def test_what_the_server_says_of_one_pod(answer: Answer, budgets: list[Any], action: str, message: str) -> None:
     found = plan([pod("web-1")], [answer], budgets=budgets)
-    assert (found.steps[0].action, said in found.steps[0].reason) == (action, True)
+    assert (found.steps[0].action, message in found.steps[0].reason) == (action, True)
     assert bool(found.refused) == (action == "refuse")
 
 
@@ -147,7 +147,7 @@ def test_what_a_node_was_before(nodes: list[dict[str, Any]], steps: int, before:
 
 
 @pytest.mark.parametrize(
-    ("names", "said"),
+    ("names", "message"),
     [
         ([], "No node is named"),
         ([""], "No node is named, or an empty name is"),
@@ -156,9 +156,9 @@ def test_what_a_node_was_before(nodes: list[dict[str, Any]], steps: int, before:
         (["W1"], "W1 is no node of this cluster"),
     ],
 )
-def test_names_that_are_no_nodes(names: list[str], said: str) -> None:
+def test_names_that_are_no_nodes(names: list[str], message: str) -> None:
     found = plan([pod("web-1")], [], names=names)
-    assert said in found.refused[0]
+    assert message in found.refused[0]
     assert (found.items, found.steps) == ((), ())
     assert unknown_names(View(["w1"], [node("w1")])) == []
 

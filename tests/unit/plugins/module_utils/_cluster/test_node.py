@@ -153,7 +153,7 @@ BARE = {"metadata": {"name": "w2"}, "spec": {}}
 
 
 @pytest.mark.parametrize(
-    ("names", "wait_for", "said"),
+    ("names", "wait_for", "message"),
     [
         (["w1"], ["pod_cidr", "internal_ip", "ready"], []),
         (["w1", "w3"], [], ["node w3 is not registered"]),
@@ -163,8 +163,8 @@ BARE = {"metadata": {"name": "w2"}, "spec": {}}
         ([], ["ready"], ["node w2 is not ready"]),
     ],
 )
-def test_faults(names: list[str], wait_for: list[str], said: list[str]) -> None:
+def test_faults(names: list[str], wait_for: list[str], message: list[str]) -> None:
     found = faults([summary(NODE), summary(BARE)], names, wait_for)
-    assert len(found) == len(said)
-    for text, fault in zip(said, found):
+    assert len(found) == len(message)
+    for text, fault in zip(message, found):
         assert text in fault

@@ -162,7 +162,7 @@ def test_pod_of_a_mixed_list() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "finished", "said"),
+    ("count", "finished", "printed"),
     [
         (0, None, []),
         (3, "2026-11-01T11:00:00Z", []),
@@ -175,10 +175,10 @@ def test_pod_of_a_mixed_list() -> None:
         ),
     ],
 )
-def test_recent_restarts(count: int, finished: str | None, said: list[str]) -> None:
+def test_recent_restarts(count: int, finished: str | None, printed: list[str]) -> None:
     ended = {"terminated": {"reason": "Error", "exitCode": 1, "finishedAt": finished}} if finished else {}
     item = pod(containerStatuses=[{"name": "c", "restartCount": count, "lastState": ended}])
-    assert objects.recent_restarts(item, NOW, timedelta(minutes=10)) == said
+    assert objects.recent_restarts(item, NOW, timedelta(minutes=10)) == printed
 
 
 @pytest.mark.parametrize(

@@ -68,9 +68,9 @@ def test_it_says_what_gpg_says(tmp_path: Path, kind: str) -> None:
     shown = subprocess.run(
         [*gpg, "--with-colons", "--list-keys"], check=True, capture_output=True, text=True
     ).stdout.splitlines()
-    told = [line.split(":")[9] for line in shown if line.startswith("fpr:")]
-    assert fingerprints(run.stdout) == told
-    assert len(told) == 2
+    reported = [line.split(":")[9] for line in shown if line.startswith("fpr:")]
+    assert fingerprints(run.stdout) == reported
+    assert len(reported) == 2
     subprocess.run(["gpgconf", "--homedir", str(tmp_path), "--kill", "all"], check=False, capture_output=True)
 
 

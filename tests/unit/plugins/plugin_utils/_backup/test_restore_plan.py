@@ -485,11 +485,11 @@ SIGNED: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
 
 @pytest.mark.parametrize("case", SIGNED)
 def test_who_made_an_archive(case: str) -> None:
-    more, options, fault, said = SIGNED[case]
+    more, options, fault, printed = SIGNED[case]
     made = plan(info(1, archives=[archive(**more)]), **options)
     assert [fault in text for text in made["faults"]] == ([True] if fault else [])
     assert all("restore_unverified" in text for text in made["faults"])
-    assert (made["signed"], f"signed: {said}" in made["summary"]) == (said, True)
+    assert (made["signed"], f"signed: {printed}" in made["summary"]) == (printed, True)
     allowed = plan(info(1, archives=[archive(**more)]), **options, unverified=True)
     assert allowed["faults"] == []
     assert [fault in text for text in allowed["warnings"]] == ([True] if fault else [])

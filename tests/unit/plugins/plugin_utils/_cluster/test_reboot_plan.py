@@ -145,13 +145,13 @@ def test_hosts_by_their_names(names: Any, hosts: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "said"),
+    ("names", "message"),
     [
         ("a,", "reboot_hosts has an empty name"),
         ([""], "reboot_hosts has an empty name"),
         ("a,d,empty", "reboot_hosts names d, empty, which is no host of the inventory and no group with hosts"),
     ],
 )
-def test_names_that_mean_no_host(names: Any, said: str) -> None:
-    with pytest.raises(AnsibleFilterError, match=said):
+def test_names_that_mean_no_host(names: Any, message: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=message):
         named_hosts(names, GROUPS, "reboot_hosts")

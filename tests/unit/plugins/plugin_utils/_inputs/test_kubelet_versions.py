@@ -30,20 +30,20 @@ def facts(kubelet: str = "", api: str = "", joined: bool = True, **answers: str)
     }
 
 
-def worker(wanted: str = "1.36.5", servers: dict[str, str] | None = None, name: str = "w1", **told: Any) -> Node:
+def worker(wanted: str = "1.36.5", servers: dict[str, str] | None = None, name: str = "w1", **reported: Any) -> Node:
     """A worker of a run that leaves the control planes out."""
     settings = {
         "kubernetes_version": wanted,
         "roles": ["worker"],
         "api_servers": SERVERS if servers is None else servers,
     }
-    return Node(name, facts(**told), settings)
+    return Node(name, facts(**reported), settings)
 
 
-def plane(wanted: str = "1.36.5", name: str = "cp1", **told: Any) -> Node:
+def plane(wanted: str = "1.36.5", name: str = "cp1", **reported: Any) -> Node:
     """A control plane that takes part, and asks its own API server."""
     settings = {"kubernetes_version": wanted, "roles": ["control_plane"], "api_servers": {name: SERVERS[name]}}
-    return Node(name, facts(**told), settings)
+    return Node(name, facts(**reported), settings)
 
 
 SAME = {"cp1": "1.36.5", "cp2": "1.36.5"}

@@ -113,18 +113,18 @@ def test_the_order_of_the_steps_and_what_they_restart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "keys", "said"),
+    ("found", "keys", "message"),
     [
         (leaf(1), (), "pki/ca.key, is not on the host"),
         (leaf(1, signer="front-proxy-ca"), ("ca",), "pki/front-proxy-ca.key, is not on the host"),
         (leaf(100), (), ""),
     ],
 )
-def test_an_external_authority_is_refused(found: Found, keys: tuple[str, ...], said: str) -> None:
+def test_an_external_authority_is_refused(found: Found, keys: tuple[str, ...], message: str) -> None:
     plan = make_plan([host(found, keys=keys)], 30, NOW)
-    assert len(plan.faults) == bool(said)
-    assert said in "".join(plan.faults)
-    assert "cp-1: /etc/kubernetes/pki/apiserver.crt" in "".join(plan.faults) or not said
+    assert len(plan.faults) == bool(message)
+    assert message in "".join(plan.faults)
+    assert "cp-1: /etc/kubernetes/pki/apiserver.crt" in "".join(plan.faults) or not message
 
 
 def test_an_authority_that_has_ended_is_refused() -> None:
