@@ -40,6 +40,8 @@ OPTIONS: dict[str, Any] = {
     "names_only": {"type": "bool", "default": False},
 }
 ENDING = "Nothing was touched. Correct the variables and run again."
+# What the role preflight registers of this action.
+BY_PREFLIGHT = "__preflight_inputs"
 # Variables that are in scope here whatever the play's other roles are, so that they must be possible to evaluate.
 OWN_PREFIXES = ("kubernetes_", "preflight_")
 
@@ -58,7 +60,7 @@ class ActionModule(ActionBase):
         specs = argument_specs.load_specs(ROLES)
         played = variables["ansible_play_hosts"]
         if options["names_only"]:
-            return {**result, **self._names(variables, specs, options["ignore"])}
+            return {**result, **self._names(variables, specs)}
         hosts, early = [], faults.check_ignore(options["ignore"])
         for name in played:
             host, missing = self._host(name, variables, specs)
@@ -75,9 +77,13 @@ class ActionModule(ActionBase):
             result["settings"] = {host.name: host_settings.host_settings(host, given) for host in hosts}
         return result
 
-    def _names(self, task_vars: dict[str, Any], specs: Specs, ignore: Any) -> dict[str, Any]:
-        """What is wrong with the names of variables, as a result."""
+    def _names(self, task_vars: dict[str, Any], specs: Specs) -> dict[str, Any]:
+        """What is wrong with the names of variables, as a result; nothing that a host says of itself counts."""
         played = task_vars["ansible_play_hosts"]
+        raw = raw_variables(self._task, task_vars, played[0])
+        if BY_PREFLIGHT in raw:
+            return {"changed": False, "skipped": True, "skip_reason": "The role preflight has judged them"}
+        ignore = template_variables(self._loader, raw, ["preflight_ignore"])[0].get("preflight_ignore") or []
         hosts = [HostInput(name, {}, names=given_names(self._task, task_vars, name)) for name in played]
         given = Inputs(hosts, {}, specs)
         found = [fault for host in hosts for fault in argument_specs.names(host, given)]

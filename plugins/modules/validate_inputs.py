@@ -34,7 +34,7 @@ options:
   names_only:
     description:
       - Whether to look at the names of variables alone, which needs no facts. Roles do so that are used without
-        C(preflight).
+        C(preflight); after it nothing is done. Then the variable C(preflight_ignore) counts in place of O(ignore).
     type: bool
     default: false
 notes:
