@@ -122,8 +122,8 @@ def _part_of(
     if not parts:
         return []
     return [
-        f"{name} is {' and '.join(parts)} of a cluster that lives on, with the control planes {', '.join(lives)}: take "
-        "it out of the cluster first (docs/reset.md, 'Some hosts'), or reset all hosts"
+        f"{name} is {' and '.join(parts)} of a cluster that lives on, with the control planes {', '.join(lives)}: the "
+        f"playbook remove_node takes it out of the cluster and resets it, or reset all hosts"
     ]
 
 

@@ -64,6 +64,11 @@ options:
       - It can cost the quorum.
     type: bool
     default: false
+  api_server:
+    description:
+      - The manifest of the host's API server, such as V(/etc/kubernetes/manifests/kube-apiserver.yaml).
+      - O(endpoints), O(cacert), O(cert) and O(key) are then those that the API server uses.
+    type: path
 seealso:
   - module: groundwork.kubernetes.etcd_guard
   - module: groundwork.kubernetes.etcd_info
@@ -169,6 +174,7 @@ ARGUMENTS: Dict[str, Any] = {
     "promote_timeout": {"type": "int", "default": 0},
     "max_lag": {"type": "int", "default": 100},
     "force": {"type": "bool", "default": False},
+    "api_server": {"type": "path"},
 }
 LEADER_TIMEOUT = 30
 

@@ -113,17 +113,19 @@ begun:
   sample: false
 row:
   description: What came of it, as a row for the filter P(groundwork.kubernetes.result_lines#filter).
-  returned: success
+  returned: always
   type: dict
   sample: {host: worker-1, subject: parts of the cluster, before: "41", after: "0", seconds: 12.5, result: changed}
 """
 
 import os
 import time
+from dataclasses import asdict
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.host import HostReader
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.plan import ResultRow
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.proc_net import ipv4_addresses
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset import FAILURES, Host
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_paths import ResetError
@@ -136,13 +138,13 @@ def own_addresses() -> List[str]:
     return [address for one in HostReader().interfaces(ipv4_addresses()) for address in one["addresses"]]
 
 
-def run(module: AnsibleModule) -> Dict[str, Any]:
+def run(module: AnsibleModule, began: float) -> Dict[str, Any]:
     """Find, and unless in check mode, stop and remove.
 
     Raises:
         ResetError: with all that stands against it.
     """
-    began, options = time.monotonic(), module.params
+    options = module.params
     host = Host(module)
     found = host.find()
     stopping = bool(found.early_units or found.early_pods or found.mounts)
@@ -166,19 +168,19 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
         for complaint in complaints:
             module.warn(f"The runtime could not end a pod as it should, which was then removed: {complaint}")
     if module._diff and result["changed"]:
-        before = "".join(f"{line['subject']} {line['before']}\n" for line in lines)
-        result["diff"] = {"before": before, "after": "" if options["state"] == "absent" else "stopped\n"}
-    removing = options["state"] == "absent"
+        text = "".join(f"{line['subject']} {line['before']}\n" for line in lines)
+        result["diff"] = {"before": text, "after": "" if options["state"] == "absent" else "stopped\n"}
     running = len(found.early_units) + len(found.early_pods) + len(found.mounts)
-    result["row"] = {
-        "host": options["host"],
-        "subject": "parts of the cluster" if removing else "units, pods, mounts",
-        "before": str(len(lines) if removing else running),
-        "after": "0",
-        "seconds": round(time.monotonic() - began, 1),
-        "result": "changed" if result["changed"] else "unchanged",
-    }
+    before = len(lines) if options["state"] == "absent" else running
+    result["row"] = row(module, began, str(before), "0", "changed" if result["changed"] else "unchanged")
     return result
+
+
+def row(module: AnsibleModule, began: float, before: str, after: str, result: str) -> Dict[str, Any]:
+    """What came of it."""
+    removing = module.params["state"] == "absent"
+    subject = "parts of the cluster" if removing else "units, pods, mounts"
+    return asdict(ResultRow(module.params["host"], subject, before, after, round(time.monotonic() - began, 1), result))
 
 
 def main() -> None:
@@ -195,10 +197,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    began = time.monotonic()
     try:
-        module.exit_json(**run(module))
+        module.exit_json(**run(module, began))
     except FAILURES as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), row=row(module, began, "", "", "failed"))
 
 
 if __name__ == "__main__":

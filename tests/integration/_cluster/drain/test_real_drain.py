@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.modules import drain
+from ansible_collections.groundwork.kubernetes.plugins.modules import cluster_status, drain, out_of_service
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "manifest"))
@@ -535,3 +535,49 @@ def test_two_nodes_at_once(cluster: SmallCluster, kubelets: Kubelets, call: Call
     result = call(name=["w1", "w2"])
     assert not result.get("failed"), result
     assert (cluster.on("w1"), cluster.on("w2"), len(cluster.on("w3"))) == ([], [], 4)
+
+
+def test_a_host_that_is_powered_off(
+    cluster: SmallCluster, kubelets: Kubelets, run: Call, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pods start elsewhere, and what is attached to it is waited for; before 1.24 without the taint."""
+    monkeypatch.setattr(out_of_service, "not_known", lambda *_arguments: False)
+    given = {"kubeconfig": str(cluster.kubeconfig), "name": "w1", "_ansible_diff": True}
+    deployment(cluster, "db", 2, on="w1")
+    item = {
+        "metadata": {"name": "csi-1"},
+        "spec": {"attacher": "csi.example.org", "nodeName": "w1", "source": {"persistentVolumeName": "pv-1"}},
+    }
+    cluster.call("POST", "/apis/storage.k8s.io/v1/volumeattachments", item)
+    assert "is said to be powered off" in run(out_of_service, **given)["msg"]
+    kubelets.silent.add("w1")
+    cluster.report("w1", "Unknown")
+    before = cluster.on("w1")
+    foreseen = run(out_of_service, **given, _ansible_check_mode=True)
+    assert (foreseen["plan"][0]["before"], cluster.on("w1")) == ("2 pods to go, 1 volume attached", before)
+    assert "six minutes after their pods are gone" in foreseen["plan"][0]["disrupts"]
+    result = run(out_of_service, **given, timeout=8)
+    assert result["reasons"][0].startswith("volume pv-1 is still attached to w1 (VolumeAttachment csi-1)")
+    assert (cluster.on("w1"), cluster.cordoned("w1")) == ([], True)
+    wait_for(lambda: len(cluster.on("w2")) == 2)
+    timer = threading.Timer(3, lambda: cluster.call("DELETE", "/apis/storage.k8s.io/v1/volumeattachments/csi-1"))
+    timer.start()
+    assert run(out_of_service, **given)["rows"][0]["after"] == "no pods, no volumes attached"
+    assert run(out_of_service, **given)["changed"] is False
+
+
+def test_a_control_plane_is_taken_off_kubeadms_list(
+    cluster: SmallCluster, run: Call, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_status, "not_known", lambda *_arguments: False)
+    entry = "    advertiseAddress: 192.0.2.{0}\n    bindPort: 6443\n"
+    entries = "".join(f"  cp-{number}:\n{entry.format(number)}" for number in (1, 2))
+    text = f"apiEndpoints:\n{entries}apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterStatus\n"
+    stored = {"metadata": {"name": "kubeadm-config"}, "data": {"ClusterStatus": text, "ClusterConfiguration": "kept"}}
+    wait_for(lambda: cluster.exists("namespace", "kube-system"))
+    cluster.call("POST", "/api/v1/namespaces/kube-system/configmaps", stored)
+    given = {"kubeconfig": str(cluster.kubeconfig), "absent": ["cp-2", "w-1"]}
+    assert run(cluster_status, **given)["removed"] == ["cp-2"]
+    data = cluster.call("GET", "/api/v1/namespaces/kube-system/configmaps/kubeadm-config")["data"]
+    assert data == {"ClusterStatus": text.replace(f"  cp-2:\n{entry.format(2)}", ""), "ClusterConfiguration": "kept"}
+    assert run(cluster_status, **given)["changed"] is False

@@ -1,7 +1,7 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filter upgrade_rows."""
+"""The filter step_rows."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any, Callable, Dict, List
 from ansible.errors import AnsibleFilterError
 
 DOCUMENTATION = r"""
-name: upgrade_rows
+name: step_rows
 author: groundwork.kubernetes contributors (@groundwork)
 version_added: 0.1.0
-short_description: What came of the steps of an upgrade's plan
+short_description: What came of the steps of a plan
 description:
-  - Gives a row for each step of the plan that concerns one host. What was done has its own row, and a step that was not
-    begun gets one with the result C(not reached).
+  - Gives a row for each step of the plan, but for backups and kube-proxy. What was done has its own row, and a step
+    that has none gets one with O(result).
 options:
   _input:
-    description: The plan, as M(groundwork.kubernetes.upgrade_report) gives it.
+    description: The plan. Of its steps C(host), C(subject) and C(before) count.
     type: list
     elements: dict
     required: true
@@ -28,12 +28,21 @@ options:
     type: list
     elements: dict
     required: true
+  result:
+    description: What came of the other steps.
+    type: str
+    choices: [changed, failed, not reached]
+    default: not reached
+  seconds:
+    description: How long these took.
+    type: float
+    default: 0
 """
 
 EXAMPLES = r"""
 - name: Show what came of it
   ansible.builtin.debug:
-    msg: '{{ upgrade.plan | groundwork.kubernetes.upgrade_rows(done) | groundwork.kubernetes.result_lines }}'
+    msg: '{{ upgrade.plan | groundwork.kubernetes.step_rows(done) | groundwork.kubernetes.result_lines }}'
 """
 
 RETURN = r"""
@@ -47,7 +56,7 @@ _value:
 PARTS = ("backup", "kube-proxy", "etcd")
 
 
-def upgrade_rows(plan: Any, done: Any) -> List[Dict[str, Any]]:
+def step_rows(plan: Any, done: Any, result: str = "not reached", seconds: float = 0.0) -> List[Dict[str, Any]]:
     """A row for each step."""
     try:
         rows = {(row["host"], row["subject"]): dict(row) for row in done}
@@ -56,14 +65,14 @@ def upgrade_rows(plan: Any, done: Any) -> List[Dict[str, Any]]:
             rows.get((step["host"], step["subject"]))
             or {
                 **{key: step[key] for key in ("host", "subject", "before")},
-                "after": "",
-                "seconds": 0.0,
-                "result": "not reached",
+                "after": step["after"] if result == "changed" else "",
+                "seconds": seconds,
+                "result": result,
             }
             for step in steps
         ]
     except (KeyError, TypeError) as error:
-        raise AnsibleFilterError(f"upgrade_rows needs steps and rows: {error!r}") from error
+        raise AnsibleFilterError(f"step_rows needs steps and rows: {error!r}") from error
 
 
 class FilterModule:
@@ -71,4 +80,4 @@ class FilterModule:
 
     def filters(self) -> Dict[str, Callable[..., Any]]:
         """The filter by its name."""
-        return {"upgrade_rows": upgrade_rows}
+        return {"step_rows": step_rows}
