@@ -110,8 +110,8 @@ def test_the_order_of_the_playbook() -> None:
         options.get("tasks_from", "main")
         for play in plays
         for task in play.get("tasks", [{"role": {}}])
-        for options in task.values()
-        if isinstance(options, dict)
+        for key, options in task.items()
+        if key.endswith("role")
     ]
     assert parts == ["look", "main", "before", "leave", "endpoint", "host", "routes", "forget"]
     leave = yaml.safe_load((ROOT / "roles" / "remove_node" / "tasks" / "leave.yml").read_text())[0]["block"]

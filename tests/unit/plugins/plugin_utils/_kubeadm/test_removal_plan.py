@@ -33,16 +33,16 @@ def node(name: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def member(name: str, **more: Any) -> dict[str, Any]:
-    address = ADDRESSES.get(name, "192.0.2.98")
+def member(called: str, **more: Any) -> dict[str, Any]:
+    address = ADDRESSES.get(called, "192.0.2.98")
     return {
-        "id": f"{sum(map(ord, name)):x}",
-        "name": name,
+        "id": f"{sum(map(ord, called)):x}",
+        "name": called,
         "peer_urls": [f"https://{address}:2380"],
         "client_urls": [f"https://{address}:2379"],
         "learner": False,
         "healthy": True,
-        "leader": name == "cp-1",
+        "leader": called == "cp-1",
         "error": "",
         **more,
     }

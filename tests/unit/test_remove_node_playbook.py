@@ -1,0 +1,189 @@
+"""The playbook remove_node with stand-ins for the modules: what is done, in which order, and what is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.groundwork.kubernetes.tests.unit.rendering import ROOT
+
+PROGRAMS = [
+    Path(sys.executable).with_name("ansible-playbook"),
+    ROOT / ".build" / "venv-newer" / "bin" / "ansible-playbook",
+]
+MODULE = """
+import json, os
+from ansible.module_utils.basic import AnsibleModule
+
+NAMES = '''
+    name names absent api_server check_api state host purpose timeout wait_for_volumes nodes routes runtime_endpoint
+    allow_bare_pods allow_emptydir allow_past_budgets etcd_data_dir etcd_wal_dir etcd_pki_dir root_kubeconfig
+'''
+module = AnsibleModule({name: {"type": "raw"} for name in NAMES.split()}, supports_check_mode=True)
+folder = os.environ["STANDINS"]
+shown = [module.params[key] for key in ("name", "names", "absent", "nodes", "state", "host")]
+shown = " ".join(json.dumps(value) for value in shown if value)
+with open(os.path.join(folder, "log"), "a") as log:
+    log.write(f"{'looks' if module.check_mode else 'does'} KIND {shown}\\n")
+answers = json.load(open(os.path.join(folder, "answers.json")))
+answer = answers.get(f"KIND {module.params['host']}") or answers.get("KIND") or {}
+if answer.get("failed") and not module.check_mode:
+    module.fail_json(**answer)
+module.exit_json(**{"changed": False, **{key: value for key, value in answer.items() if key != "failed"}})
+"""
+HOSTS = {"cp-1": {}, "cp-2": {}, "cp-3": {}, "w-1": {}, "w-2": {}}
+NODE = {"labels": {}, "pod_cidrs": ["10.244.1.0/24"], "ready": True, "reports": True}
+ADDRESSES = {name: f"192.0.2.{number}" for number, name in enumerate(HOSTS, 1)}
+
+
+def answers() -> dict[str, Any]:
+    found = {"plan": [{}, {}], "faults": [], "node": True, "member": False, "addresses": []}
+    return {
+        "kubeadm_info": {"api_ready": True},
+        "node_info": {"nodes": [{"name": name, "internal_ips": [ADDRESSES[name]], **NODE} for name in HOSTS]},
+        "etcd_info": {
+            "error": "",
+            "members": [
+                {
+                    "id": f"{number}",
+                    "name": f"cp-{number}",
+                    "peer_urls": [f"https://192.0.2.{number}:2380"],
+                    "client_urls": ["u"],
+                    "learner": False,
+                    "healthy": True,
+                    "leader": number == 1,
+                    "error": "",
+                }
+                for number in (1, 2, 3)
+            ],
+        },
+        "drain": {"plan": [], "rows": []},
+        "out_of_service": {"plan": [], "rows": []},
+        "cluster_status": {"removed": []},
+        **{
+            f"reset {host}": {
+                **found,
+                "row": {"host": host, "subject": "parts of the cluster", "before": "2", "after": "0", "seconds": 1.0,
+                        "result": "changed"},
+            }
+            for host in HOSTS
+        },
+    }  # fmt: skip
+
+
+class Stage:
+    """A collection in which modules and other roles are stand-ins."""
+
+    def __init__(self, folder: Path, program: Path) -> None:
+        self.folder, self.program, self.answers = folder, program, answers()
+        collection = folder / "ansible_collections" / "groundwork" / "kubernetes"
+        (collection / "plugins" / "modules").mkdir(parents=True)
+        for part in ("action", "filter", "module_utils", "plugin_utils", "doc_fragments"):
+            (collection / "plugins" / part).symlink_to(ROOT / "plugins" / part)
+        kinds = {key.split()[0] for key in self.answers} | {"etcd_member", "node", "pod_routes"}
+        for kind in kinds:
+            (collection / "plugins" / "modules" / f"{kind}.py").write_text(MODULE.replace("KIND", kind))
+        (collection / "plugins" / "modules" / "inventory_variables.py").symlink_to(
+            ROOT / "plugins" / "modules" / "inventory_variables.py"
+        )
+        (collection / "roles").mkdir()
+        for role in ("remove_node", "reset", "kubernetes"):
+            (collection / "roles" / role).symlink_to(ROOT / "roles" / role)
+        for role, file in (("backup", "before"), ("endpoint", "main")):
+            tasks = collection / "roles" / role / "tasks"
+            tasks.mkdir(parents=True)
+            line = "groups[kubernetes_control_plane_group]" if role == "endpoint" else "backup_before_exclude"
+            text = f"echo {role} {{{{ inventory_hostname }}}} {{{{ {line} | join(',') }}}} >> {folder}/log"
+            (tasks / f"{file}.yml").write_text(yaml.safe_dump([{"ansible.builtin.shell": text}]))
+        here = {
+            "ansible_connection": "local",
+            "ansible_become": False,
+            "ansible_python_interpreter": sys.executable,
+            "kubernetes_version": "1.20.2",
+            "kubernetes_node_ip": "192.0.2.1",
+            "cni_plugin": "bridge",
+            "kubernetes_api_load_balancer": "local",
+        }
+        groups = {
+            "kube_control_plane": {"hosts": {name: {} for name in HOSTS if name.startswith("cp")}},
+            "kube_node": {"hosts": {name: {} for name in HOSTS if name.startswith("w")}},
+        }
+        self.inventory = {"all": {"children": groups, "vars": here}}
+
+    def away(self, host: str) -> None:
+        """Let a host be one that cannot be reached."""
+        group = self.inventory["all"]["children"]["kube_control_plane" if host.startswith("cp") else "kube_node"]
+        group["hosts"][host] = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+
+    def run(self, *options: str) -> tuple[int, str, list[str]]:
+        """What the run ended with, what it told, and what was done."""
+        (self.folder / "answers.json").write_text(json.dumps(self.answers))
+        (self.folder / "inventory.yml").write_text(yaml.safe_dump(self.inventory))
+        log = self.folder / "log"
+        log.write_text("")
+        settings = {
+            "ANSIBLE_COLLECTIONS_PATH": f"{self.folder}:{ROOT / '.build' / 'collections'}",
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_INJECT_FACT_VARS": "false",
+            "STANDINS": str(self.folder),
+        }
+        done = subprocess.run(
+            [self.program, "--inventory=inventory.yml", ROOT / "playbooks" / "remove_node.yml", *options],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **settings},
+            cwd=self.folder,
+        )
+        return done.returncode, done.stdout + done.stderr, log.read_text().splitlines()
+
+
+@pytest.fixture(params=PROGRAMS, ids=["older", "newer"])
+def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Stage:
+    if not request.param.exists():
+        pytest.skip("there is no newer ansible-core")
+    return Stage(tmp_path, request.param)
+
+
+def done(log: list[str]) -> list[str]:
+    return [line for line in log if line.split()[0] in ("does", "backup", "endpoint")
+            and line.split()[1] not in ("kubeadm_info", "node_info", "etcd_info")]  # fmt: skip
+
+
+def test_all_of_it_in_its_order(stage: Stage) -> None:
+    code, told, log = stage.run("-e", "remove_node_names=cp-1,w-2")
+    assert code == 0, told
+    steps = done(log)
+    order = ["backup", "drain", "etcd_member", "endpoint", "reset", "pod_routes", "cluster_status", "node"]
+    kinds = [next(kind for kind in order if kind in line.split()[:2]) for line in steps]
+    assert list(dict.fromkeys(kinds)) == order
+    assert steps[0] == "backup cp-2 cp-1,w-2"
+    assert 'does drain ["cp-1", "w-2"]' in steps
+    assert 'does etcd_member "1" "absent"' in steps
+    assert sorted(line for line in steps if line.startswith("endpoint")) == [
+        f"endpoint {host} cp-2,cp-3" for host in ("cp-2", "cp-3", "w-1")
+    ]
+    assert sorted(line for line in steps if " reset " in line) == [
+        f'does reset "{state}" "{host}"' for state in ("absent", "stopped") for host in ("cp-1", "w-2")
+    ]
+    assert steps[-1] == 'does node [{"name": "cp-1"}, {"name": "w-2"}] "absent"'
+    assert told.count("not reached") == 0
+    assert "Take cp-1, w-2 out of the inventory" in told
+
+
+def test_a_host_that_is_powered_off_is_not_connected_to(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, PROGRAMS[0])
+    stage.away("cp-1")
+    stage.answers["etcd_info"]["members"][0].update(healthy=False, leader=False)
+    stage.answers["etcd_info"]["members"][1].update(leader=True)
+    code, told, log = stage.run("-e", "remove_node_names=cp-1", "-e", "remove_node_powered_off=cp-1")
+    assert code == 0, told
+    assert 'does out_of_service ["cp-1"]' in log
+    assert not [line for line in log if " reset " in line or " drain " in line]
+    assert done(log)[-1] == 'does node [{"name": "cp-1"}] "absent"'
