@@ -89,9 +89,8 @@ class Stage:
         kinds = {key.split()[0] for key in self.answers} | {"etcd_member", "node", "pod_routes"}
         for kind in kinds:
             (collection / "plugins" / "modules" / f"{kind}.py").write_text(MODULE.replace("KIND", kind))
-        (collection / "plugins" / "modules" / "inventory_variables.py").symlink_to(
-            ROOT / "plugins" / "modules" / "inventory_variables.py"
-        )
+        for kind in ("inventory_variables", "show"):
+            (collection / "plugins" / "modules" / f"{kind}.py").symlink_to(ROOT / "plugins" / "modules" / f"{kind}.py")
         (collection / "roles").mkdir()
         for role in ("remove_node", "reset", "kubernetes"):
             (collection / "roles" / role).symlink_to(ROOT / "roles" / role)
