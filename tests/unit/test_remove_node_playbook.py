@@ -89,7 +89,7 @@ class Stage:
         kinds = {key.split()[0] for key in self.answers} | {"etcd_member", "node", "pod_routes"}
         for kind in kinds:
             (collection / "plugins" / "modules" / f"{kind}.py").write_text(MODULE.replace("KIND", kind))
-        for kind in ("inventory_variables", "show"):
+        for kind in ("inventory_variables", "show", "validate_inventory"):
             (collection / "plugins" / "modules" / f"{kind}.py").symlink_to(ROOT / "plugins" / "modules" / f"{kind}.py")
         (collection / "roles").mkdir()
         for role in ("remove_node", "reset", "kubernetes"):
