@@ -142,9 +142,11 @@ def issue(kubeadm: Kubeadm, user: str, groups: Sequence[str], config: str) -> st
     command = ["kubeconfig", "user", f"--client-name={user}", *(f"--org={group}" for group in groups)]
     command.append(f"--config={config}")
     try:
-        return kubeadm.run(*command)
+        output = kubeadm.run(*command)
     except KubeadmError as error:
         # Up to 1.20 the command is among those that were tried out.
         if UNKNOWN not in str(error):
             raise
-        return kubeadm.run("alpha", *command)
+        output = kubeadm.run("alpha", *command)
+    # Warnings come before it, such as of an endpoint with another port than the API server's.
+    return output[max(0, output.find("apiVersion:")) :]

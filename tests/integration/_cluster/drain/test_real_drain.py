@@ -194,7 +194,9 @@ def test_a_cordon_of_a_user_stays(cluster: SmallCluster, kubelets: Kubelets, cal
     result = call(name="w1")
     assert (result["changed"], result["cordons"], cluster.on("w1")) == (True, {"w1": "foreign"}, [])
     result = call(name="w1", state="uncordoned")
-    assert (result["changed"], cluster.cordoned("w1"), len(result["warnings"])) == (False, True, 1)
+    # On a busy machine others come with it.
+    foreign = [warning for warning in result["warnings"] if "the cordon is not this collection's" in warning]
+    assert (result["changed"], cluster.cordoned("w1"), len(foreign)) == (False, True, 1)
 
 
 def test_a_budget_of_all_replicas_never_lets_one_go(cluster: SmallCluster, kubelets: Kubelets, call: Call) -> None:

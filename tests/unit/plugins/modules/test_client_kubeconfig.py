@@ -117,6 +117,16 @@ def test_a_wider_mode_is_taken_back(host: Host) -> None:
     assert not host.run()["changed"]
 
 
+def test_a_warning_that_kubeadm_prints_before_it_is_no_part_of_it(host: Host) -> None:
+    expected = host.issues
+    host.issues = (
+        "[endpoint] WARNING: port specified in controlPlaneEndpoint overrides bindPort in the controlplane address\n"
+        + expected
+    )
+    assert host.run()["changed"]
+    assert host.path.read_text() == expected
+
+
 def test_up_to_1_20_the_command_is_below_alpha(host: Host) -> None:
     host.fails = 1
     assert host.run()["changed"]
