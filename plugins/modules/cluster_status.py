@@ -60,7 +60,9 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kub
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.diff import diff_lines
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.cluster_status import without
 
-KEY, NAME, NAMESPACE = "ClusterStatus", "kubeadm-config", "--namespace=kube-system"
+KEY = "ClusterStatus"
+NAME = "kubeadm-config"
+NAMESPACE = "--namespace=kube-system"
 ATTEMPTS = 5
 
 
