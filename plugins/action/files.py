@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import preloaded  # noqa: F401  by being imported
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.preloaded import load_filters
+
+load_filters()
 
 
 class ActionModule(ActionBase):

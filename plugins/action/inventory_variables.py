@@ -9,15 +9,17 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import preloaded  # noqa: F401  by being imported
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.host_variables import (
     raw_variables,
     template_variables,
     without_facts,
 )
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.preloaded import load_filters
 
 # A host's name decides which object of the cluster is changed for it.
 IDENTITY = "kubernetes_node_name"
+
+load_filters()
 
 
 class ActionModule(ActionBase):

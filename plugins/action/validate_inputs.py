@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import (
-    faults,
-    preloaded,  # noqa: F401  by being imported
-)
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import faults
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.host_variables import (
     given_names,
     raw_variables,
     template_variables,
     without_facts,
 )
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.preloaded import load_filters
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import (
     argument_specs,
     host_settings,
@@ -44,6 +42,8 @@ ENDING = "Nothing was touched. Correct the variables and run again."
 BY_PREFLIGHT = "__preflight_inputs"
 # Variables that are in scope here whatever the play's other roles are, so that they must be possible to evaluate.
 OWN_PREFIXES = ("kubernetes_", "preflight_")
+
+load_filters()
 
 
 class ActionModule(ActionBase):

@@ -5,20 +5,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-import threading
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-from ansible import constants, context
-from ansible.plugins.callback import CallbackBase
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import run_record
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.effects import OURS, effects
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import listed
-
 DOCUMENTATION = r"""
 name: report
 type: stdout
@@ -61,6 +47,20 @@ options:
 seealso:
   - module: groundwork.kubernetes.show
 """
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible import constants, context
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import run_record
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.effects import OURS, effects
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import listed
 
 DEEP = " " * 9  # where the text of an event begins, below the time
 

@@ -16,5 +16,8 @@ from importlib import import_module
 
 from ansible_collections.groundwork.kubernetes.plugins import filter as filters
 
-for _found in pkgutil.iter_modules(filters.__path__, f"{filters.__name__}."):
-    import_module(_found.name)
+
+def load_filters() -> None:
+    """Load them."""
+    for found in pkgutil.iter_modules(filters.__path__, f"{filters.__name__}."):
+        import_module(found.name)

@@ -81,8 +81,9 @@ def judge(inventory: Inventory) -> list[Fault]:
 
 def _variables(inventory: Inventory) -> Iterator[Fault]:
     """Variables by which roles would look into other groups than plays."""
+    roles = {named: role for role, named in GROUP_VARIABLES.items()}
     for variable, values in inventory.set_elsewhere.items():
-        taken = next(inventory.names[role] for role, named in GROUP_VARIABLES.items() if named == variable)
+        taken = inventory.names[roles[variable]]
         for value, hosts in values.items():
             if value != taken:
                 text = (

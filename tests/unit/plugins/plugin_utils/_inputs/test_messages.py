@@ -37,9 +37,11 @@ def host(name: str, given: Mapping[str, Any]) -> HostInput:
     return HostInput(name, {**values, **given}, names=frozenset(given))
 
 
-def said(given: Given, hosts: tuple[str, ...] = ("cp1", "w1"), groups: Mapping[str, list[str]] = GROUPS) -> list[str]:
+def said(
+    given: Given, hosts: tuple[str, ...] = ("cp1", "w1"), groups: Mapping[str, list[str]] | None = None
+) -> list[str]:
     """The faults where the variables are set for all hosts, each once."""
-    found = inputs.find_faults(Inputs([host(name, given) for name in hosts], groups, SPECS))
+    found = inputs.find_faults(Inputs([host(name, given) for name in hosts], groups or GROUPS, SPECS))
     shown = [f"{fault.severity} {fault.id} {fault.text}" for fault in found if fault.id not in USUAL]
     return list(dict.fromkeys(shown))
 
