@@ -84,7 +84,7 @@ certificates:
       served: 2f1b
       pod: ''
       error: ''
-keys:
+authorities:
   description: Authorities of kubeadm's whose keys are on the host.
   returned: always
   type: list
@@ -138,7 +138,7 @@ def main() -> None:
     found = copies(params["copies"])
     if not params["only_copies"]:
         found = [*host.all(), *found]
-    result = {"changed": False, "certificates": [one.describe() for one in found], "keys": host.keys()}
+    result = {"changed": False, "certificates": [one.describe() for one in found], "authorities": host.keys()}
     said = faults(found, params["min_days"], time.time()) if params["min_days"] else []
     if said:
         module.fail_json(msg="\n".join(said), **result)

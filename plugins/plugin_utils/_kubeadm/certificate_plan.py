@@ -31,7 +31,7 @@ class Host:
     @classmethod
     def of(cls, name: str, info: Mapping[str, Any]) -> Host:
         """From what the module returned."""
-        return cls(name, tuple(Found.of(one) for one in info["certificates"]), tuple(info["keys"]))
+        return cls(name, tuple(Found.of(one) for one in info["certificates"]), tuple(info["authorities"]))
 
 
 @dataclass

@@ -40,7 +40,7 @@ def plane(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ControlPlane:
 def test_all_are_returned(plane: ControlPlane, run_module: Run) -> None:
     copy = plane.kubernetes / "admin.conf"
     found = run_module(certificates_info, copies=[str(copy), "/none"])
-    assert (found["changed"], found["keys"]) == (False, ["ca", "front-proxy-ca", "etcd/ca"])
+    assert (found["changed"], found["authorities"]) == (False, ["ca", "front-proxy-ca", "etcd/ca"])
     assert (len(found["certificates"]), found["certificates"][-1]["kind"]) == (16, "copy")
     only = run_module(certificates_info, copies=[str(copy)], only_copies=True)
     assert [one["name"] for one in only["certificates"]] == [str(copy)]
