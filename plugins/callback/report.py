@@ -27,7 +27,8 @@ options:
     description:
       - A file to write what came of the run, or in check mode the plan, in JSON. It has names of hosts, files and
         services, never contents.
-      - It is removed when the run begins, and written when it ends. So there is none after a run that was killed.
+      - It is removed when the run begins, and written when it ends, with mode 0600. So there is none after a run that
+        was killed.
     type: path
     env:
       - name: GROUNDWORK_REPORT_FILE
@@ -51,6 +52,7 @@ seealso:
 import json
 import os
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -370,8 +372,9 @@ class CallbackModule(CallbackBase):
     @staticmethod
     def _write(path: str, document: Mapping[str, Any]) -> None:
         """Write the file so that nobody ever reads half of it."""
-        draft = f"{path}.{os.getpid()}"
-        with open(draft, "w", encoding="utf-8") as stream:
+        # A name that nobody can foresee: the folder may be one that others may write.
+        handle, draft = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=f".{os.path.basename(path)}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
             json.dump(document, stream, indent=2)
             stream.write("\n")
         os.replace(draft, path)

@@ -48,10 +48,7 @@ options:
     type: dict
     default: {}
 seealso:
-  - plugin: groundwork.kubernetes.plan_lines
-    plugin_type: filter
-  - plugin: groundwork.kubernetes.result_lines
-    plugin_type: filter
+  - module: groundwork.kubernetes.show
 """
 
 EXAMPLES = r"""
@@ -63,9 +60,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(items) are the steps for P(groundwork.kubernetes.plan_lines#filter), C(faults) why none may be taken, C(notes)
+    - C(items) are the steps for M(groundwork.kubernetes.show), C(faults) why none may be taken, C(notes)
       what people should look at, C(table) all certificates as lines of text, and C(results) what came of O(items), for
-      P(groundwork.kubernetes.result_lines#filter).
+      M(groundwork.kubernetes.show).
     - C(control_planes), C(ended), C(kubelets), C(bootstraps), C(etcd), C(etcd_clients) and C(copies) are the hosts with
       something to do of that kind.
   type: dict

@@ -76,8 +76,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(due), the hosts in their order, C(plan), records for P(groundwork.kubernetes.plan_lines#filter), C(faults),
-      texts, and C(rows), records for P(groundwork.kubernetes.result_lines#filter).
+    - C(due), the hosts in their order, C(plan), records for M(groundwork.kubernetes.show), C(faults),
+      texts, and C(rows), records for M(groundwork.kubernetes.show).
   type: dict
 """
 

@@ -41,8 +41,8 @@ options:
 
 EXAMPLES = r"""
 - name: Show what came of it
-  ansible.builtin.debug:
-    msg: '{{ upgrade.plan | groundwork.kubernetes.step_rows(done) | groundwork.kubernetes.result_lines }}'
+  groundwork.kubernetes.show:
+    results: '{{ upgrade.plan | groundwork.kubernetes.step_rows(done) }}'
 """
 
 RETURN = r"""

@@ -106,8 +106,8 @@ EXAMPLES = r"""
   register: preview
 
 - name: Show it
-  ansible.builtin.debug:
-    msg: "{{ preview.plan | groundwork.kubernetes.plan_lines }}"
+  groundwork.kubernetes.show:
+    plan: '{{ preview.plan }}'
 
 - name: Give a worker back
   groundwork.kubernetes.drain:
@@ -118,7 +118,7 @@ EXAMPLES = r"""
 RETURN = r"""
 plan:
   description:
-    - What was to be done, or would be, in the form that P(groundwork.kubernetes.plan_lines#filter) takes. Nodes on
+    - What was to be done, or would be, in the form that M(groundwork.kubernetes.show) takes. Nodes on
       which nothing is to be done are not in it. The host is the node's name.
   returned: always, where the cluster was asked
   type: list
@@ -132,7 +132,7 @@ plan:
       restarts: []
       disrupts: "PodDisruptionBudget default/web allows it: 1 may go, 1 go"
 rows:
-  description: What came of it, in the form that P(groundwork.kubernetes.result_lines#filter) takes.
+  description: What came of it, in the form that M(groundwork.kubernetes.show) takes.
   returned: always, where the cluster was asked
   type: list
   elements: dict

@@ -62,7 +62,7 @@ EXAMPLES = r"""
 RETURN = r"""
 plan:
   description:
-    - What was to be done, or would be, in the form that P(groundwork.kubernetes.plan_lines#filter) takes. Nodes on
+    - What was to be done, or would be, in the form that M(groundwork.kubernetes.show) takes. Nodes on
       which nothing is to be done are not in it. The host is the node's name.
   returned: always, where the cluster was asked
   type: list
@@ -76,7 +76,7 @@ plan:
       restarts: []
       disrupts: its kubelet is silent since 2026-11-27T11:00:00Z
 rows:
-  description: What came of it, in the form that P(groundwork.kubernetes.result_lines#filter) takes.
+  description: What came of it, in the form that M(groundwork.kubernetes.show) takes.
   returned: always, where the cluster was asked
   type: list
   elements: dict

@@ -112,7 +112,7 @@ begun:
   type: bool
   sample: false
 row:
-  description: What came of it, as a row for the filter P(groundwork.kubernetes.result_lines#filter).
+  description: What came of it, as a row for M(groundwork.kubernetes.show).
   returned: always
   type: dict
   sample: {host: worker-1, subject: parts of the cluster, before: "41", after: "0", seconds: 12.5, result: changed}

@@ -132,7 +132,7 @@ batches:
   elements: list
   sample: [[cp-1], [worker-1, worker-2]]
 plan:
-  description: The steps, as the filter P(groundwork.kubernetes.plan_lines#filter) shows them.
+  description: The steps, as M(groundwork.kubernetes.show) shows them.
   returned: success
   type: list
   elements: dict

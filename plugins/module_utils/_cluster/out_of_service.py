@@ -207,6 +207,10 @@ def leave(api: Api, names: Sequence[str], timeout: float) -> List[str]:
         set_cordon(api, name, PURPOSE)
     while True:
         seen = read(api, names)
+        # Asked each time: what was off may be powered on meanwhile, and then its kubelet ends its pods.
+        back = [node["metadata"]["name"] for node in seen.view.drained if not silent(node)]
+        if back:
+            return [f"the kubelet of {name} reports again, so its host is not powered off any more" for name in back]
         if seen.tainted:
             for name in names:
                 mark(api, name)

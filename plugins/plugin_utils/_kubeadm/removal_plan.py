@@ -174,6 +174,13 @@ def host_faults(target: Target, seen: Seen, cluster: Cluster) -> list[str]:
         found = ["its member of etcd answers"] if member and member.healthy else []
         if target.host in seen.reached:
             found.append("a host answers at its address: power it off. If that is a new machine, let it join with site")
+        places = set(map(normal, target.addresses))
+        found += [
+            f"the member of etcd {label(one)} has its address: name that as well, if it is the host's"
+            for one in cluster.members
+            if not target.member and not {one.name, one.hex_id} & set(seen.names)
+            if places.intersection(url_hosts(one.peer_urls))
+        ]
         return [f"{POWERED_OFF} has it, and {text}" for text in found]
     gone = f"if its host is powered off for good: -e {POWERED_OFF}={target.name}"
     if not target.host:

@@ -165,6 +165,24 @@ def test_a_kubelet_that_reports_all_the_same(
     assert api.changes == []
 
 
+def test_a_host_that_is_powered_on_meanwhile_keeps_its_pods(run_module: Run, make: Callable[..., FakeApi]) -> None:
+    api = make()
+    api.sticks = True
+    delete = api.call
+
+    def call(method: str, path: str, *more: Any) -> Answer:
+        if method == "DELETE":
+            # Its kubelet reports from here on, and a controller starts a pod on it.
+            api.nodes["w1"]["status"] = node("w1")["status"]
+            api.pods.append(pod("new-1"))
+        return delete(method, path, *more)
+
+    api.call = call  # type: ignore[method-assign]
+    result = run_module(out_of_service, name="w1")
+    assert result["reasons"] == ["the kubelet of w1 reports again, so its host is not powered off any more"]
+    assert "new-1" not in [name for _method, name, _body in api.changes]
+
+
 @pytest.mark.parametrize(("minor", "who"), [("20", "six minutes after their pods"), ("30", "by the volumes' attacher")])
 def test_what_is_still_attached_when_the_time_is_over(
     run_module: Run, make: Callable[..., FakeApi], monkeypatch: pytest.MonkeyPatch, minor: str, who: str

@@ -179,6 +179,12 @@ FAULTS: list[tuple[Any, Any, dict[str, Any], str]] = [
     ("w-1", None, {"found": {}}, "w-1: it could not be looked at (it cannot be reached)"),
     ("w-1", "w-1", {"reached": ["w-1"]}, "w-1: remove_node_powered_off has it, and a host answers at its address"),
     ("cp-3", "cp-3", {}, "cp-3: remove_node_powered_off has it, and its member of etcd answers"),
+    (
+        "cp-3",
+        "cp-3",
+        {"etcd": etcd(member("cp-1"), member("cp-2"), {**member("cp-3"), "name": "old", "healthy": False})},
+        "cp-3: remove_node_powered_off has it, and the member of etcd old has its address",
+    ),
     ("w-1", None, {"found": {"w-1": host(faults=["/mnt is a mount"])}}, "w-1: /mnt is a mount"),
     ("w-1", None, {"drain": {"reasons": ["no room"]}}, "no room"),
     ("w-1", "w-1", {"lost": {"reasons": ["its kubelet reported"]}}, "its kubelet reported"),

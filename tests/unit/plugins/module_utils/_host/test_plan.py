@@ -1,17 +1,14 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filters plan_lines and result_lines, and the records that they show."""
+"""The records of plans and results, and the lines that show them."""
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List
+from typing import Any, Dict, List
 
 import pytest
-from ansible.errors import AnsibleFilterError
-from ansible_collections.groundwork.kubernetes.plugins.filter.plan_lines import plan_lines
-from ansible_collections.groundwork.kubernetes.plugins.filter.result_lines import result_lines
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.plan import PlanItem
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.plan import PlanError, PlanItem, shown
 
 KUBELET: Dict[str, Any] = {"host": "worker-1", "subject": "kubelet", "before": "1.20.2", "after": "1.20.3"}
 STEPS: List[Dict[str, Any]] = [
@@ -30,11 +27,11 @@ ROWS: List[Dict[str, Any]] = [
 
 
 @pytest.mark.parametrize(
-    ("lines", "records", "expected"),
+    ("kind", "records", "expected"),
     [
-        pytest.param(plan_lines, [], ["Nothing is to be done."], id="no steps"),
+        pytest.param("plan", [], ["Nothing is to be done."], id="no steps"),
         pytest.param(
-            plan_lines,
+            "plan",
             STEPS,
             [
                 "STEP  HOST             WHAT     BEFORE  AFTER",
@@ -47,7 +44,7 @@ ROWS: List[Dict[str, Any]] = [
             id="steps",
         ),
         pytest.param(
-            result_lines,
+            "results",
             ROWS,
             [
                 "HOST      WHAT     BEFORE  AFTER   SECONDS  RESULT",
@@ -58,31 +55,31 @@ ROWS: List[Dict[str, Any]] = [
         ),
     ],
 )
-def test_lines(lines: Callable[[Any], List[str]], records: List[Dict[str, Any]], expected: List[str]) -> None:
+def test_lines(kind: str, records: List[Dict[str, Any]], expected: List[str]) -> None:
     """Records become a table."""
-    assert lines(records) == expected
+    assert shown(None, **{"plan": None, "results": None, kind: records}) == expected
 
 
 @pytest.mark.parametrize(
-    ("lines", "record", "message"),
+    ("kind", "record", "message"),
     [
-        pytest.param(plan_lines, {**KUBELET, "evict": []}, "PlanItem has no field evict", id="unknown field"),
-        pytest.param(plan_lines, {"host": "worker-1"}, "missing 3 required", id="missing fields"),
+        pytest.param("plan", {**KUBELET, "evict": []}, "PlanItem has no field evict", id="unknown field"),
+        pytest.param("plan", {"host": "worker-1"}, "missing 3 required", id="missing fields"),
         pytest.param(
-            result_lines,
+            "results",
             {**ROWS[0], "result": "ok"},
             "'ok' is none of changed, unchanged, failed, not reached",
             id="result",
         ),
     ],
 )
-def test_a_wrong_record(lines: Callable[[Any], List[str]], record: Dict[str, Any], message: str) -> None:
+def test_a_wrong_record(kind: str, record: Dict[str, Any], message: str) -> None:
     """What is not such a record is refused."""
-    with pytest.raises(AnsibleFilterError, match=message):
-        lines([record])
+    with pytest.raises(PlanError, match=message):
+        shown(None, **{"plan": None, "results": None, kind: [record]})
 
 
 def test_a_record_travels_as_plain_values() -> None:
-    """A module returns what a filter reads."""
+    """A module returns what is read again."""
     item = PlanItem.of(STEPS[0])
     assert PlanItem.of(item.describe()) == item
