@@ -57,10 +57,10 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(OPTIONS)
         variables = task_vars or {}
+        if options["names_only"]:
+            return {**result, **self._names(variables)}
         specs = argument_specs.load_specs(ROLES)
         played = variables["ansible_play_hosts"]
-        if options["names_only"]:
-            return {**result, **self._names(variables, specs)}
         hosts, early = [], faults.check_ignore(options["ignore"])
         for name in played:
             host, missing = self._host(name, variables, specs)
@@ -77,7 +77,7 @@ class ActionModule(ActionBase):
             result["settings"] = {host.name: host_settings.host_settings(host, given) for host in hosts}
         return result
 
-    def _names(self, task_vars: dict[str, Any], specs: Specs) -> dict[str, Any]:
+    def _names(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """What is wrong with the names of variables, as a result; nothing that a host says of itself counts."""
         played = task_vars["ansible_play_hosts"]
         raw = raw_variables(self._task, task_vars, played[0])
@@ -85,7 +85,7 @@ class ActionModule(ActionBase):
             return {"changed": False, "skipped": True, "skip_reason": "The role preflight has judged them"}
         ignore = template_variables(self._loader, raw, ["preflight_ignore"])[0].get("preflight_ignore") or []
         hosts = [HostInput(name, {}, names=given_names(self._task, task_vars, name)) for name in played]
-        given = Inputs(hosts, {}, specs)
+        given = Inputs(hosts, {}, argument_specs.load_specs(ROLES))
         found = [fault for host in hosts for fault in argument_specs.names(host, given)]
         if not faults.check_ignore(ignore):  # else preflight says so
             found = faults.apply_ignore(found, ignore)
