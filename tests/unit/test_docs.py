@@ -29,7 +29,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.rel
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import release
 
 ROOT = Path(__file__).resolve().parents[2]
-README = ROOT / "README.md"
+README, MODULE_PAGE = ROOT / "README.md", ROOT / "docs" / "modules.md"
 PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = ["single", "ha", "external_etcd"]
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -129,24 +129,24 @@ def test_environment_variables_are_read_somewhere(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("heading", "names"),
-    [("Playbooks", PLAYBOOKS), ("Roles", ROLES), ("Modules", MODULES)],
+    ("path", "heading", "names"),
+    [(README, "Playbooks", PLAYBOOKS), (README, "Roles", ROLES), (MODULE_PAGE, "Modules", MODULES)],
     ids=["playbooks", "roles", "modules"],
 )
-def test_readme_has_one_row_for_each(heading: str, names: set[str]) -> None:
-    cells = [row[0] for row in rows(section(README, heading))]
+def test_there_is_one_row_for_each(path: Path, heading: str, names: set[str]) -> None:
+    cells = [row[0] for row in rows(section(path, heading))]
     listed = [re.sub(r"^\[(\w+)\]\(.*\)$|^`(\w+)`$", r"\1\2", cell) for cell in cells]
     assert listed == sorted(set(listed), key=listed.index)
     assert set(listed) == names
 
 
-def test_readme_lists_the_filters() -> None:
-    line = next(line for line in README.read_text().splitlines() if line.startswith("Filters:"))
+def test_the_filters_are_listed() -> None:
+    line = next(line for line in MODULE_PAGE.read_text().splitlines() if line.startswith("Filters:"))
     assert set(re.findall(r"`(\w+)`", line)) == FILTERS
 
 
-def test_readme_names_the_callbacks() -> None:
-    assert set(re.findall(r"[Cc]allback `(\w+)`", README.read_text())) == CALLBACKS
+def test_the_callbacks_are_named() -> None:
+    assert set(re.findall(r"[Cc]allback `(\w+)`", MODULE_PAGE.read_text())) == CALLBACKS
 
 
 @pytest.mark.parametrize("path", [page(path) for path in PAGES])
