@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import faults
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import between
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.host_machine import missing_packages
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.kubelet_versions import kubelet_versions
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import find_faults, read_nodes
@@ -16,6 +17,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.pref
 OPTIONS: dict[str, Any] = {
     "results": {"type": "dict", "required": True},
     "settings": {"type": "dict", "required": True},
+    "between": {"type": "dict", "default": {}},
     "left_out": {"type": "list", "elements": "dict", "default": []},
     "ignore": {"type": "raw", "default": []},
 }
@@ -33,7 +35,11 @@ class ActionModule(ActionBase):
         _validation, options = self.validate_argument_spec(OPTIONS)
         nodes = read_nodes(options["results"], options["settings"])
         left_out = {outcome["item"]: outcome["host"] for outcome in options["left_out"] if "host" in outcome}
-        found = [*find_faults(nodes), *kubelet_versions(nodes, left_out)]
+        found = [
+            *find_faults(nodes),
+            *kubelet_versions(nodes, left_out),
+            *between.faults(nodes, options["between"]),
+        ]
         found = faults.apply_ignore(found, options["ignore"])
         ending = (
             "No host was changed. Correct this and run again; where a fault is meant to be, add the name in its "

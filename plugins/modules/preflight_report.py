@@ -30,6 +30,13 @@ options:
     description: By host, the C(settings) that M(groundwork.kubernetes.validate_inputs) returned.
     type: dict
     required: true
+  between:
+    description:
+      - What hosts found out of the ports between them. By host, what M(groundwork.kubernetes.port_listener)
+        (C(listened)) and M(groundwork.kubernetes.port_probe) (C(probed)) returned, and the hosts whose listener had
+        ended before it was to (C(gone)).
+    type: dict
+    default: {}
   left_out:
     description:
       - What M(groundwork.kubernetes.host_facts) returned for control planes that the run leaves out, each with the host

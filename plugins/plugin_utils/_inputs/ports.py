@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.port_listener import PROCESS as LISTENER
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.ports import (
     API_SERVER,
     LOOPBACK_PORTS,
@@ -76,7 +77,8 @@ def taken_ports(node: Node) -> Iterator[Fault]:
         if port not in wanted or (port, process) in seen:
             continue
         seen.add((port, process))
-        own = process == wanted[port][:PROCESS_NAME] or (not process and node.in_cluster)
+        # What listens for preflight itself is of an earlier run, and a later one takes its place.
+        own = process in (wanted[port][:PROCESS_NAME], LISTENER) or (not process and node.in_cluster)
         if not own:
             text = f"{process or 'an unknown process'} listens on port {port}, which {wanted[port]} needs; stop it"
             yield node.fault("port-taken", text)
