@@ -1,13 +1,13 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write and remove many small files in one step."""
+"""Write and remove many small files, and run the services that read them, in one step."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: files
-short_description: Write and remove many small files in one step
+short_description: Write and remove many small files, and run the services that read them, in one step
 version_added: 0.1.0
 author: groundwork.kubernetes contributors (@groundwork)
 description:
@@ -17,6 +17,8 @@ description:
     else at any moment.
   - Every entry is checked before the first file is written, by a program of yours too. All faults are reported
     together. The files take their places only when all of them are written, a key and its certificate at once.
+  - Services that read the files are started, and restarted or reloaded where that is due, as the module
+    M(groundwork.kubernetes.service) does it.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
 options:
   files:
@@ -75,6 +77,43 @@ options:
         longer listed are removed.
       - Which files they are is recorded in C(/var/lib/groundwork/files).
     type: str
+  services:
+    description: Services that are brought to what is asked for after the files, in this order.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: As of the module M(groundwork.kubernetes.service).
+        type: str
+        required: true
+      state:
+        description: As of the module M(groundwork.kubernetes.service).
+        type: str
+        choices: [started, stopped]
+      enabled:
+        description: As of the module M(groundwork.kubernetes.service).
+        type: bool
+      files:
+        description:
+          - As of the module M(groundwork.kubernetes.service). In check mode a restart is due too where this task, or
+            an earlier one by O(changed_paths), would change one of them.
+        type: list
+        elements: path
+        default: []
+      reload_files:
+        description:
+          - As of the module M(groundwork.kubernetes.service). In check mode a reload is due too where this task, or an
+            earlier one by O(changed_paths), would change one of them.
+        type: list
+        elements: path
+        default: []
+  changed_paths:
+    description:
+      - Files that earlier tasks have changed, or in check mode would. Outside check mode the host itself tells.
+    type: list
+    elements: path
+    default: []
   secrets:
     description: Set by the action plugin, the texts of files that not everyone may read, by number.
     type: dict
@@ -83,11 +122,23 @@ notes:
   - The content of a file that not everyone may read, by its O(files[].mode), is in no output, diff or log, however
     verbose. Give a task C(no_log) when the name of a file or a loop's item is a secret too.
 seealso:
+  - module: groundwork.kubernetes.service
   - module: ansible.builtin.copy
 """
 
 EXAMPLES = r"""
-- name: Configure two services
+- name: Configure containerd and run it
+  groundwork.kubernetes.files:
+    files:
+      - path: /etc/containerd/config.toml
+        content: "{{ containerd_config | groundwork.kubernetes.to_toml }}"
+    services:
+      - name: containerd
+        state: started
+        enabled: true
+        files: [/usr/local/bin/containerd, /etc/containerd/config.toml]
+
+- name: Write files of many kinds
   groundwork.kubernetes.files:
     set: example
     files:
@@ -117,6 +168,12 @@ changed_paths:
   type: list
   elements: str
   sample: [/etc/crictl.yaml]
+services:
+  description: What was done to each service, or would be, and why; see M(groundwork.kubernetes.service).
+  returned: success
+  type: dict
+  sample:
+    containerd: {actions: [restart], reasons: [/etc/containerd/config.toml has changed since the service was started]}
 """
 
 from typing import Any, Dict
@@ -131,6 +188,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.file_s
     validate,
     with_secrets,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import ServiceError, run_service
 
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
@@ -151,6 +209,15 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
         written = sorted(item["path"] for item in files if item["state"] == "present")
         if record and written != recorded:
             record.write(module, written)
+    result["services"] = {}
+    ahead = {*result["changed_paths"], *module.params["changed_paths"]} if module.check_mode else set()
+    for wanted in module.params["services"]:
+        restart, reload = (not ahead.isdisjoint(wanted[name]) for name in ("files", "reload_files"))
+        of_service = run_service(module, {**wanted, "restart": restart, "reload": reload})
+        result["changed"] |= of_service["changed"]
+        result["services"][wanted["name"]] = {name: of_service[name] for name in ("actions", "reasons")}
+        if "diff" in of_service:
+            result["diff"].append(of_service["diff"])
     return result
 
 
@@ -179,13 +246,26 @@ def main() -> None:
                 },
             },
             "set": {"type": "str"},
+            "services": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "state": {"type": "str", "choices": ["started", "stopped"]},
+                    "enabled": {"type": "bool"},
+                    "files": {"type": "list", "elements": "path", "default": []},
+                    "reload_files": {"type": "list", "elements": "path", "default": []},
+                },
+            },
+            "changed_paths": {"type": "list", "elements": "path", "default": []},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
         },
         supports_check_mode=True,
     )
     try:
         result = run(module)
-    except (FilesError, OSError) as error:
+    except (FilesError, ServiceError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

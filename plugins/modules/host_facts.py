@@ -142,6 +142,9 @@ host:
       description: Devices and files in use as swap.
       type: list
       elements: str
+    swap_due:
+      description: Whether the module M(groundwork.kubernetes.swap) would turn swap off, now or at boot, warn or fail.
+      type: bool
     cgroup:
       description: C(version) (1 also for the hybrid layout) and the enabled C(controllers).
       type: dict
@@ -222,6 +225,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.public
     PublicHalf,
     read_folders,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.swap import is_due
 
 OPTIONS: Dict[str, Any] = {
     "paths": {"type": "list", "elements": "path", "default": []},
@@ -295,6 +299,7 @@ def read_host(module: AnsibleModule, reader: HostReader) -> Dict[str, Any]:
         "cpus": len(os.sched_getaffinity(0)),
         "memory_mb": parse_memory_mb(reader.read("/proc/meminfo")),
         "swap": parse_swaps(reader.read("/proc/swaps")),
+        "swap_due": is_due(module),
         "cgroup": reader.cgroup(),
         "space": [reader.space(path) for path in options["paths"]],
         "listeners": reader.listeners(options["ports"]),

@@ -65,24 +65,18 @@ options:
     type: bool
     default: false
 seealso:
+  - module: groundwork.kubernetes.files
+    description: Writes a service's files and runs it in one step.
   - module: ansible.builtin.systemd_service
 """
 
 EXAMPLES = r"""
-- name: Configure the service
-  groundwork.kubernetes.files:
-    files:
-      - path: /etc/containerd/config.toml
-        content: "{{ containerd_config | groundwork.kubernetes.to_toml }}"
-  register: configuration
-
 - name: Run the service
   groundwork.kubernetes.service:
     name: containerd
     state: started
     enabled: true
     files: [/usr/local/bin/containerd, /etc/containerd/config.toml]
-    restart: '{{ ansible_check_mode and configuration is changed }}'
 
 - name: Run a proxy whose connections survive a change of its configuration
   groundwork.kubernetes.service:
@@ -107,55 +101,8 @@ reasons:
   sample: [/etc/containerd/config.toml has changed since the service was started]
 """
 
-import os
-from typing import Any, Dict, List
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.restart_due import Started
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import (
-    DesiredState,
-    ServiceError,
-    Systemd,
-    plan,
-    read_at,
-)
-
-
-def run(module: AnsibleModule) -> Dict[str, Any]:
-    """What the module does; returns its result."""
-    params = module.params
-    name = params["name"] if "." in params["name"] else f"{params['name']}.service"
-    systemd = Systemd(module, name)
-    unit = systemd.read()
-    stale, remade = unit.stale(name, params["files"]), unit.exists and unit.remade(name, params["files"])
-    if stale and not module.check_mode:
-        systemd.act("daemon-reload")
-        unit = systemd.read()
-    if unit.load_state == "masked":
-        raise ServiceError(f"{name} is masked, so it cannot be started: run 'systemctl unmask {name}' on the host")
-    if not unit.exists and params["state"] != "stopped" and not module.check_mode:
-        raise ServiceError(f"the host has no unit {name}")
-    desired = DesiredState(params["state"], params["enabled"], params["restart"] or remade, params["reload"])
-    made_of = [*params["files"], *unit.paths]
-    started = Started(name, unit.invocation)
-    changed = started.changed(made_of, unit.started_at)
-    reread = started.changed(params["reload_files"], read_at(unit))
-    steps, reasons = plan(unit, desired, changed, reread if any(map(os.path.exists, params["reload_files"])) else None)
-    # That systemd reads its files anew changes nothing for a unit that is not there or goes on as it is.
-    actions: List[str] = ["daemon-reload"] * (stale and (bool(steps) or (unit.exists and not unit.running))) + steps
-    if not module.check_mode:
-        for step in steps:
-            systemd.act(step)
-        after = systemd.read() if steps else unit
-        if after.running:
-            started.note(after.invocation, params["reload_files"] if "reload" in steps else [])
-    result: Dict[str, Any] = {"changed": bool(actions), "actions": actions, "reasons": reasons}
-    if module._diff and actions:
-        result["diff"] = {
-            "before": f"{name} {unit.active_state} {unit.file_state}\n",
-            "after": f"{name} {', '.join(actions)}" + (f" ({'; '.join(reasons)})" if reasons else "") + "\n",
-        }
-    return result
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import ServiceError, run_service
 
 
 def main() -> None:
@@ -173,7 +120,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = run(module)
+        result = run_service(module, module.params)
     except (ServiceError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

@@ -163,6 +163,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.swap import (
     Allowed,
     SwapPlan,
+    gpt_partitions,
     parse_allow,
     plan,
     read_state,
@@ -171,8 +172,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.swap_s
     Active,
     Source,
     SwapError,
-    has_gpt_generator,
-    parse_lsblk,
     parse_swaps,
     resolver,
 )
@@ -180,18 +179,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.swap_s
 GONE_CHECKS = 10
 GONE_PAUSE = 0.5
 ROOT = ""  # before the paths of /proc, /etc/systemd and so on: empty on a host, a folder in tests
-
-
-def gpt_partitions(module: AnsibleModule) -> List[str]:
-    """The partitions that systemd takes for swap; none where its generator or lsblk is missing."""
-    lsblk = module.get_bin_path("lsblk")
-    if lsblk is None or not has_gpt_generator(ROOT):
-        return []
-    # lsblk fails where the kernel has no block devices to show, which is no fault of the host.
-    rc, out, _err = module.run_command(
-        [lsblk, "--pairs", "--paths", "--output", "NAME,PARTTYPE,PARTFLAGS"], expand_user_and_vars=False
-    )
-    return parse_lsblk(out) if rc == 0 else []
 
 
 def is_gone(path: str) -> bool:
@@ -249,7 +236,7 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     """
     options = module.params
     allowed = parse_allow(options["allow"], resolver(ROOT))
-    state = read_state(ROOT, options["fstab"], gpt_partitions(module))
+    state = read_state(ROOT, options["fstab"], gpt_partitions(module, ROOT))
     result: Dict[str, Any] = {
         "changed": False,
         "active": report(state.active, allowed),

@@ -10,9 +10,10 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.restart_due import Started
 
 PROPERTIES = (
     "LoadState,ActiveState,UnitFileState,FragmentPath,DropInPaths,NeedDaemonReload,ReloadResult,InvocationID,"
@@ -217,3 +218,47 @@ class Systemd:
             [self.systemctl, "show", self.name, "--property=NRestarts", "--value"], expand_user_and_vars=False
         )
         return int(out.strip() or 0)
+
+
+def run_service(module: AnsibleModule, params: Dict[str, Any]) -> Dict[str, Any]:
+    """Bring a service to what is asked for, or in check mode say how; a module's result.
+
+    Args:
+        module: which calls systemctl.
+        params: options as those of the module service.
+
+    Raises:
+        ServiceError: where there is no such unit, or it cannot be started.
+    """
+    name = params["name"] if "." in params["name"] else f"{params['name']}.service"
+    systemd = Systemd(module, name)
+    unit = systemd.read()
+    stale, remade = unit.stale(name, params["files"]), unit.exists and unit.remade(name, params["files"])
+    if stale and not module.check_mode:
+        systemd.act("daemon-reload")
+        unit = systemd.read()
+    if unit.load_state == "masked":
+        raise ServiceError(f"{name} is masked, so it cannot be started: run 'systemctl unmask {name}' on the host")
+    if not unit.exists and params["state"] != "stopped" and not module.check_mode:
+        raise ServiceError(f"the host has no unit {name}")
+    desired = DesiredState(params["state"], params["enabled"], params["restart"] or remade, params["reload"])
+    made_of = [*params["files"], *unit.paths]
+    started = Started(name, unit.invocation)
+    changed = started.changed(made_of, unit.started_at)
+    reread = started.changed(params["reload_files"], read_at(unit))
+    steps, reasons = plan(unit, desired, changed, reread if any(map(os.path.exists, params["reload_files"])) else None)
+    # That systemd reads its files anew changes nothing for a unit that is not there or goes on as it is.
+    actions: List[str] = ["daemon-reload"] * (stale and (bool(steps) or (unit.exists and not unit.running))) + steps
+    if not module.check_mode:
+        for step in steps:
+            systemd.act(step)
+        after = systemd.read() if steps else unit
+        if after.running:
+            started.note(after.invocation, params["reload_files"] if "reload" in steps else [])
+    result: Dict[str, Any] = {"changed": bool(actions), "actions": actions, "reasons": reasons}
+    if module._diff and actions:
+        result["diff"] = {
+            "before": f"{name} {unit.active_state} {unit.file_state}\n",
+            "after": f"{name} {', '.join(actions)}" + (f" ({'; '.join(reasons)})" if reasons else "") + "\n",
+        }
+    return result

@@ -12,6 +12,7 @@ import os
 from dataclasses import dataclass, field
 from typing import AbstractSet, Any, Dict, List, Optional
 
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import FileChange, read_bytes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.swap_sources import (
     GPT_GENERATOR,
@@ -29,11 +30,13 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.swap_s
     Unit,
     comment,
     find_units,
+    has_gpt_generator,
     is_masked,
     lines_of,
     may_swapoff,
     parse_available,
     parse_fstab,
+    parse_lsblk,
     parse_swaps,
     resolver,
 )
@@ -171,6 +174,28 @@ def read_state(root: str, fstab: str, partitions: List[str]) -> State:
         available=parse_available(read_bytes(f"{root}/proc/meminfo") or b""),
         privileged=may_swapoff(read_bytes(f"{root}/proc/self/status") or b""),
     )
+
+
+def gpt_partitions(module: AnsibleModule, root: str) -> List[str]:
+    """The partitions that systemd takes for swap; none where its generator or lsblk is missing."""
+    lsblk = module.get_bin_path("lsblk")
+    if lsblk is None or not has_gpt_generator(root):
+        return []
+    # lsblk fails where the kernel has no block devices to show, which is no fault of the host.
+    rc, out, _err = module.run_command(
+        [lsblk, "--pairs", "--paths", "--output", "NAME,PARTTYPE,PARTFLAGS"], expand_user_and_vars=False
+    )
+    return parse_lsblk(out) if rc == 0 else []
+
+
+def is_due(module: AnsibleModule, root: str = "") -> bool:
+    """Whether the module swap, asked to turn all off, would change something, warn or fail."""
+    try:
+        state = read_state(root, f"{root}/etc/fstab", gpt_partitions(module, root))
+        todo = plan(state, parse_allow([], resolver(root)))
+    except SwapError:
+        return True
+    return todo.changed or bool(todo.warnings)
 
 
 def _unit_links(root: str, unit: Unit, problems: List[str]) -> List[Link]:

@@ -106,6 +106,11 @@ def _unit(result: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     return [(ACTIONS[name], str(unit)) for name in _names(result.get("actions")) if name in ACTIONS]
 
 
+def _services(result: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    for unit, one in (result.get("services") or {}).items():
+        yield from ((ACTIONS[name], str(unit)) for name in _names(one.get("actions")) if name in ACTIONS)
+
+
 def _pods(result: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     kind = str(_arguments(result).get("state", "restarted"))
     return [(kind, name) for name in _names(result.get("moved"))]
@@ -140,6 +145,7 @@ READERS: dict[str, Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]]] = {
     "artifacts": _artifacts,
     "drain": _evicted,
     "etcd_service": _unit,
+    "files": _services,
     "kubeadm_init": _kubeadm,
     "kubeadm_join": _kubeadm,
     "kubelet_certificates": _approved,

@@ -18,7 +18,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.servic
     parse_unit,
     plan,
 )
-from ansible_collections.groundwork.kubernetes.plugins.modules import service
+from ansible_collections.groundwork.kubernetes.plugins.modules import files, service
 
 Run = Callable[..., dict[str, Any]]
 
@@ -358,3 +358,56 @@ def test_start_time_is_on_the_wall_clock() -> None:
 def test_service_that_never_ran_has_no_start_time() -> None:
     unit = Unit("loaded", "activating", "enabled", "", False, None)
     assert plan(unit, DesiredState("started", True, restart=False), []) == ([], [])
+
+
+def with_services(path: Path, content: str, **options: Any) -> dict[str, Any]:
+    """Options of the module files: one file, which a service reads."""
+    service_options = {"name": "x", "state": "started", "files": [str(path)], **options}
+    return {"files": [{"path": str(path), "content": content}], "services": [service_options]}
+
+
+def test_files_restarts_what_reads_them(run_module: Run, systemd: FakeSystemd, tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text("old")
+    os.utime(path, (time.time() - 2000, time.time() - 2000))
+    systemd.unit(show(InvocationID="1"))
+    arguments = with_services(path, "new")
+    check = run_module(files, **arguments, _ansible_check_mode=True, _ansible_diff=True)
+    assert (check["changed"], check["services"]["x"]["actions"], systemd.calls()) == (True, ["restart"], [])
+    assert [diff["after"].split()[0] for diff in check["diff"]] == ["new", "x.service"]
+    result = run_module(files, **arguments)
+    assert (result["services"]["x"]["actions"], systemd.calls()) == (["restart"], ["restart x.service"])
+    assert result["services"]["x"]["reasons"] == [f"{path} has changed since the service was started"]
+    again = run_module(files, **arguments, _ansible_diff=True)
+    assert (again["changed"], again["diff"], systemd.calls()) == (False, [], [])
+
+
+@pytest.mark.parametrize(
+    ("read_at", "actions"),
+    [("files", ["restart"]), ("reload_files", ["reload"]), ("", [])],
+)
+def test_files_foresees_what_earlier_tasks_bring_about(
+    run_module: Run, systemd: FakeSystemd, tmp_path: Path, read_at: str, actions: list[str]
+) -> None:
+    path, program = tmp_path / "config", tmp_path / "program"
+    for file in (path, program):
+        file.write_text("same")
+        os.utime(file, (time.time() - 2000, time.time() - 2000))
+    systemd.unit(show())
+    arguments = with_services(path, "same", **{"files": [], **({read_at: [str(program)]} if read_at else {})})
+    for earlier, expected in (([str(program)], actions), ([], [])):
+        check = run_module(files, **arguments, changed_paths=earlier, _ansible_check_mode=True)
+        assert (check["changed"], check["services"]["x"]["actions"]) == (bool(expected), expected)
+    # Outside check mode the host itself tells whether an earlier task has written it.
+    assert not run_module(files, **arguments, changed_paths=[str(program)])["changed"]
+
+
+def test_files_names_the_service_that_does_not_start(run_module: Run, systemd: FakeSystemd, tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    systemd.unit(show("inactive"))
+    (systemd.folder / "broken").touch()
+    result = run_module(files, **with_services(path, "new"))
+    assert "systemctl start x.service failed: Job failed." in result["msg"]
+    assert "cannot read its configuration" in result["msg"]
+    (systemd.folder / "broken").unlink()
+    assert run_module(files, **with_services(path, "new"))["services"]["x"]["actions"] == ["start"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.swap import is_due
 from ansible_collections.groundwork.kubernetes.plugins.modules import swap
 
 MARK = "# turned off by groundwork.kubernetes.swap: "
@@ -458,3 +459,23 @@ def test_query_changes_nothing(host: Host) -> None:
 def test_query_of_a_faulty_fstab_fails(host: Host) -> None:
     host.write("etc/fstab", "/swapfile swap\n")
     assert "line 1 has 2 of the fields" in host(state="query")["msg"]
+
+
+@pytest.mark.parametrize(
+    ("fstab", "swaps", "due"),
+    [
+        ("", [], False),
+        ("/swapfile none swap sw 0 0\n", [], True),
+        ("/swapfile none swap sw,noauto 0 0\n", [], False),
+        ("", [SWAP_FILE], True),
+        ("/swapfile none\n", [], True),
+    ],
+    ids=["none", "at boot", "never", "active", "a fault"],
+)
+def test_it_is_known_whether_there_is_something_to_do(host: Host, fstab: str, swaps: list[str], due: bool) -> None:
+    """As the module itself says."""
+    host.write("etc/fstab", fstab)
+    host.swaps(*swaps)
+    assert is_due(object.__new__(AnsibleModule), str(host.root)) is due
+    result = host(_ansible_check_mode=True)
+    assert (result.get("failed", False) or result["changed"] or bool(host.warnings)) is due

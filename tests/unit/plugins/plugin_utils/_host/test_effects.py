@@ -31,6 +31,17 @@ ROOT = Path(__file__).resolve().parents[5]
         ),
         ("packages", {"installed": ["socat"], "versions": {"socat": "1"}}, {"installed": ["socat"]}),
         (
+            "files",
+            {
+                "changed_paths": ["/etc/x"],
+                "services": {
+                    "x.service": {"actions": ["daemon-reload", "restart"], "reasons": []},
+                    "y.service": {"actions": [], "reasons": []},
+                },
+            },
+            {"files": ["/etc/x"], "restarted": ["x.service"]},
+        ),
+        (
             "service",
             {
                 "actions": ["daemon-reload", "enable", "restart"],
