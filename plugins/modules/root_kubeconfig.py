@@ -16,6 +16,8 @@ description:
     only. Anything else is somebody's own, and is kept beside it as C(<name>.<process>.<time>~).
   - Of files kept so, those that are earlier kubeconfigs of this cluster are removed. Each gives all rights in it
     until its certificate expires.
+  - In check mode a kubeconfig that does not exist yet counts as one that would be copied, as an earlier task writes
+    it.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
 options:
   src:
@@ -77,6 +79,8 @@ FOLDER = 0o700
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """Compare, then copy and remove."""
     current = read_file(module.params["src"]) or b""
+    if not current and module.check_mode and module.params["dest"]:
+        return {"changed": True, "kept": "", "removed": []}
     if not current:
         module.fail_json(msg=f"src: {module.params['src']} does not exist or is empty. Nothing was changed")
     content = {"content": current.decode()} if module.params["return_content"] else {}

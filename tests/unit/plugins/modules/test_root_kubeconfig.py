@@ -126,4 +126,7 @@ def test_nothing_is_known_without_the_administrators(give: Run, place: Path) -> 
         (place / "admin.conf").unlink() if content is None else (place / "admin.conf").write_text(content)
         result = give()
         assert "admin.conf does not exist or is empty. Nothing was changed" in result["msg"]
+        # In check mode an earlier task would have written it.
+        assert give(_ansible_check_mode=True)["changed"]
+        assert "admin.conf does not exist" in give(_ansible_check_mode=True, dest="", return_content=True)["msg"]
     assert not (place / ".kube").exists()
