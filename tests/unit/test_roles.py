@@ -80,6 +80,52 @@ def test_readme_names_no_variable_that_does_not_exist(role: str) -> None:
     assert [name for name in named if name not in options(role)] == []
 
 
+def needs(role: str) -> dict[str, str]:
+    """What the README says the role needs: of hosts, facts, groups and other roles."""
+    readme = (ROOT / "roles" / role / "README.md").read_text()
+    section = re.search(
+        r"^## What it needs\n\| of \| what \|\n\|---\|---\|\n(.*?)\n\n", readme, re.MULTILINE | re.DOTALL
+    )
+    assert section, f"{role} has no such section"
+    return dict(re.findall(r"^\| ([a-z ]+) \| (.+) \|$", section[1], re.MULTILINE))
+
+
+def code_of(role: str) -> str:
+    """A role's own tasks, variables and templates."""
+    paths = [
+        path
+        for part in ("tasks", "vars", "templates", "defaults")
+        for path in (ROOT / "roles" / role / part).rglob("*")
+    ]
+    return "\n".join(path.read_text() for path in paths if path.is_file() and path.resolve() != SHARED)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_readme_says_which_groups_are_read(role: str) -> None:
+    shared = load(SHARED)
+    read = {shared[name] for name in set(re.findall(r"\bkubernetes_\w+_group\b", code_of(role)))}
+    # What preflight judges hosts by is found by an action plugin.
+    read |= {"kube_node"} if role == "preflight" else set()
+    assert set(re.findall(r"`(kube_(?:control_plane|node|load_balancer)|etcd)`", needs(role)["groups"])) == read
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_readme_says_whether_facts_are_needed(role: str) -> None:
+    code = code_of(role)
+    # By themselves, or through variables that are made of them.
+    used = re.search(r"ansible_facts\[|\bkubernetes_(node_ip|architecture)\b|\baddresses\(hostvars", code)
+    included = {name for name in ROLES if f"name: groundwork.kubernetes.{name}\n" in code}
+    needed = bool(used) or "backup" in included
+    gathers = "ansible.builtin.setup:" in code and not used
+    assert needs(role)["facts"].startswith("none") == (gathers or not needed)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_readme_names_the_roles_that_are_included(role: str) -> None:
+    included = set(re.findall(r"^ +name: groundwork\.kubernetes\.(\w+)$", code_of(role), re.MULTILINE))
+    assert {name for name in included if f"[{name}](../{name}/README.md)" not in needs(role)["other roles"]} == set()
+
+
 def booleans() -> set[str]:
     return {
         name
