@@ -79,9 +79,19 @@ options:
   fsync_folder:
     description:
       - A folder in which to time synchronous writes of 2 KiB, at most 500 of them and at most 3 seconds; they go to a
-        file without a name.
+        file without a name. It is left out where etcd has data already.
       - etcd's documentation asks for a 99th percentile under 10 milliseconds.
     type: path
+  artifacts:
+    description:
+      - URLs of files that the run would download. Where this host is in no cluster, they are asked for, many at a time;
+        nothing of them is read.
+    type: list
+    elements: str
+    default: []
+  virtual_ip:
+    description: The API's virtual address. Where this host is in no cluster, it is asked for who has it, for a second.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -149,7 +159,9 @@ host:
       description: C(version) (1 also for the hybrid layout) and the enabled C(controllers).
       type: dict
     space:
-      description: C(path), C(free_mb) and C(total_mb) for each of O(paths).
+      description: >-
+        C(path), C(free_mb), C(total_mb), C(free_inodes), C(total_inodes) and C(device) (the filesystem's number) for
+        each of O(paths).
       type: list
       elements: dict
     listeners:
@@ -162,6 +174,25 @@ host:
     network_manager:
       description: C(active), and C(spares_cni) (whether its configuration leaves Calico's interfaces alone).
       type: dict
+    traffic:
+      description: >-
+        C(iptables) (nf_tables, legacy, or empty where that is not told), C(legacy_tables) (tables of iptables' legacy
+        kind that are in use), C(rp_filter) by interface, C(foreign_routes) (whether systemd-networkd runs and removes
+        routes of others), C(name_servers), and C(virtual_ip_at) (the MAC address that answered for O(virtual_ip), or
+        empty).
+      type: dict
+    kernel_options:
+      description: C(known), and C(missing) (options that the kernel was built without).
+      type: dict
+    leftovers:
+      description: >-
+        C(cni) (files in C(/etc/cni/net.d)), C(places) (files and folders of clusters that are there), C(distributions)
+        and C(runtimes) (services of other distributions and of container runtimes that are active).
+      type: dict
+    missing_artifacts:
+      description: C(url) and C(error) for each of O(artifacts) that cannot be had.
+      type: list
+      elements: dict
     cluster:
       description: >-
         Whether C(kubelet_conf), C(admin_conf) and C(etcd_data) exist, C(ca_sha256) of the CA's file,
@@ -198,7 +229,7 @@ host:
 import os
 import socket
 import time
-from typing import Any, Dict, Optional, Set
+from typing import Any, Dict, List, Optional, Set
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api_server_versions import ask_all
@@ -215,6 +246,12 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.host i
     parse_memory_mb,
     parse_swaps,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.leftovers import (
+    DISTRIBUTIONS,
+    RUNTIMES,
+    kernel_options,
+    leftovers,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.proc_net import (
     default_route,
     ipv4_addresses,
@@ -225,7 +262,16 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.public
     PublicHalf,
     read_folders,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.sources import all_missing
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.swap import is_due
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traffic import (
+    iptables_backend,
+    legacy_tables,
+    manages_foreign_routes,
+    name_servers,
+    neighbour,
+    rp_filter,
+)
 
 OPTIONS: Dict[str, Any] = {
     "paths": {"type": "list", "elements": "path", "default": []},
@@ -239,7 +285,10 @@ OPTIONS: Dict[str, Any] = {
     "stacked_etcd": {"type": "bool", "default": False},
     "pki_folders": {"type": "list", "elements": "path", "default": []},
     "fsync_folder": {"type": "path"},
+    "artifacts": {"type": "list", "elements": "str", "default": []},
+    "virtual_ip": {"type": "str"},
 }
+NETWORKS = ("firewalld", "NetworkManager", "systemd-networkd")
 
 
 def active_units(module: AnsibleModule, *units: str) -> Set[str]:
@@ -276,13 +325,33 @@ def kubelet_version(module: AnsibleModule) -> str:
     return parse_kubelet_version(out)
 
 
+def output(module: AnsibleModule, program: str, arguments: List[str]) -> str:
+    """What a program prints; empty where there is no such program."""
+    path = module.get_bin_path(program)
+    return str(module.run_command([path, *arguments], expand_user_and_vars=False)[1]) if path else ""
+
+
+def read_traffic(module: AnsibleModule, reader: HostReader, active: Set[str], new: bool) -> Dict[str, Any]:
+    """What decides on packets."""
+    address = module.params["virtual_ip"] if new else ""
+    return {
+        "iptables": iptables_backend(output(module, "iptables", ["--version"])),
+        "legacy_tables": legacy_tables(reader),
+        "rp_filter": rp_filter(reader),
+        "foreign_routes": "systemd-networkd" in active and manages_foreign_routes(reader),
+        "name_servers": name_servers(reader),
+        "virtual_ip_at": neighbour(address, lambda words: output(module, "ip", words)) if address else "",
+    }
+
+
 def read_host(module: AnsibleModule, reader: HostReader) -> Dict[str, Any]:
     """Everything except the time this takes."""
     options = module.params
-    routes, active = reader.routes(), active_units(module, "firewalld", "NetworkManager")
+    routes, active = reader.routes(), active_units(module, *NETWORKS, *DISTRIBUTIONS, *RUNTIMES)
     default, fsync = default_route(routes), None
     cluster = reader.cluster(options["etcd_data_dir"], options["stacked_etcd"])
-    if options["fsync_folder"] and not module.check_mode:
+    new = not cluster["kubelet_conf"]
+    if options["fsync_folder"] and not module.check_mode and not cluster["etcd_data"]:
         folder = options["fsync_folder"]
         while not os.path.isdir(folder):
             folder = os.path.dirname(folder)
@@ -308,6 +377,14 @@ def read_host(module: AnsibleModule, reader: HostReader) -> Dict[str, Any]:
             "active": "NetworkManager" in active,
             "spares_cni": reader.network_manager_spares_cni(),
         },
+        "traffic": read_traffic(module, reader, active, new),
+        "kernel_options": kernel_options(reader, os.uname().release),
+        "leftovers": {
+            **leftovers(reader),
+            "distributions": sorted(active.intersection(DISTRIBUTIONS)),
+            "runtimes": sorted(active.intersection(RUNTIMES)),
+        },
+        "missing_artifacts": all_missing(options["artifacts"], options["connect_timeout"]) if new else [],
         "cluster": {**cluster, "kubelet_version": kubelet_version(module) if cluster["kubelet_conf"] else ""},
         "api_servers": ask_all(options["api_servers"], options["connect_timeout"]) if cluster["kubelet_conf"] else [],
         "programs": reader.programs(options["programs"]),

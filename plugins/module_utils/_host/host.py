@@ -158,12 +158,19 @@ class HostReader:
         return owners
 
     def space(self, path: str) -> Dict[str, Any]:
-        """Free and total space where a path is or would be made, in MiB."""
+        """Free and total space in MiB and inodes where a path is or would be made, and the filesystem's number."""
         folder = self.path(path)
         while not os.path.isdir(folder):
             folder = os.path.dirname(folder)
-        usage = shutil.disk_usage(folder)
-        return {"path": path, "free_mb": usage.free >> 20, "total_mb": usage.total >> 20}
+        usage, system = shutil.disk_usage(folder), os.statvfs(folder)
+        return {
+            "path": path,
+            "free_mb": usage.free >> 20,
+            "total_mb": usage.total >> 20,
+            "free_inodes": system.f_favail,
+            "total_inodes": system.f_files,
+            "device": os.stat(folder).st_dev,
+        }
 
     def cgroup(self) -> Dict[str, Any]:
         """The cgroup version that the kubelet will see, and the enabled controllers."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible import constants
 from ansible.utils.display import Display
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.host_checks import HOST_CHECKS
 
 ERROR, WARNING = "error", "warning"
 EVERY_HOST = "*"
@@ -79,41 +80,7 @@ FAULTS: dict[str, str] = {
     "key-unchecked": "whether keys belong to their certificates is not known",
     "pem-unreadable": "a certificate or key cannot be read",
     # hosts
-    "cgroup-controllers": "a cgroup controller that the kubelet needs is off",
-    "cgroup-v1": "cgroup version 1, which the kubelet refuses",
-    "clock-skew": "clocks differ between hosts",
-    "clock-unsynchronised": "nothing keeps the clock right",
-    "control-plane-incomplete": "a control plane lacks something that no run can write again",
-    "cpu-too-few": "too few CPUs",
-    "disk-full": "too little free space",
-    "disk-slow": "synchronous writes are too slow for etcd",
-    "duplicate-hostname": "hosts share a host name",
-    "duplicate-mac": "hosts share a MAC address",
-    "duplicate-machine-id": "hosts share a machine id",
-    "duplicate-product-uuid": "hosts share the firmware's identifier",
-    "endpoint-taken": "something answers at the API endpoint though there is no cluster yet",
-    "endpoint-unreachable": "the host cannot reach something it needs",
-    "etcd-leftover": "etcd data on a host that is in no cluster",
-    "firewall-active": "a firewall that may block the cluster's ports",
-    "foreign-cluster": "hosts carry different clusters",
-    "interface-missing": "an interface that a variable names is none of the host's",
-    "kernel-too-old": "the kernel is too old",
-    "machine-id-missing": "no machine id",
-    "memory-too-small": "too little memory",
-    "mtu-differs": "MTU differs between hosts",
-    "network-manager": "NetworkManager would manage Calico's interfaces",
-    "node-address-missing": "the node's address is not one of the host's",
-    "path-mtu": "packets that the interfaces allow are too large for the way between hosts",
-    "port-blocked": "a port that the cluster needs does not pass between hosts",
-    "port-unknown": "whether a port passes between hosts is not known",
-    "port-taken": "another program listens on a port of Kubernetes",
-    "program-missing": "a program is missing that no package of the role brings",
-    "route-clash": "a route of the host overlaps a cluster network",
-    "swap-active": "swap is on and the kubelet would not start",
-    "version-differs": "the API server that runs has another version than the wanted one",
-    "version-unknown": "which version the API servers run is not known, and a kubelet would change",
-    "systemd-missing": "systemd is not the init system",
-    "virtual-ip-remote": "the API's virtual address lies in no network of a host that is to hold it",
+    **{name: check.what for name, check in HOST_CHECKS.items()},
 }
 
 

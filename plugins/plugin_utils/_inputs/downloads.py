@@ -146,3 +146,17 @@ def _installed(host: HostInput, inputs: Inputs) -> Iterator[str]:
         yield from ("containerd", "runc")
     elif runtime == "docker" and host.text("container_runtime_cri_dockerd_checksum"):  # else that is an error itself
         yield "cri-dockerd"
+
+
+def urls(host: HostInput, inputs: Inputs) -> list[str]:
+    """Where a host of the cluster downloads its programs from, as far as the variables tell without the host."""
+    architecture, found = host.text("kubernetes_architecture"), []
+    for program in _installed(host, inputs):
+        variables = PROGRAMS[program]
+        version, url = host.text(variables.version), host.text(variables.url)
+        if variables is KUBERNETES:
+            complete = version and url and architecture
+            url = f"{url}/release/v{version}/bin/linux/{architecture}/{program}" if complete else ""
+        if re.match(r"https?://", url):
+            found.append(url)
+    return found

@@ -16,8 +16,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.mode
     version_tuple,
 )
 
-# Folders and programs that only a kubelet and what it runs need.
-NODE_FOLDERS = ("/var/lib/kubelet", "/var/lib/containerd", "/var/lib/containers", "/var/lib/docker")
+# Programs that only a kubelet and what it runs need.
 NODE_PROGRAMS = {
     *("conntrack", "ebtables", "ethtool", "ipset", "iptables", "ipvsadm", "modprobe", "mount", "nft", "nsenter"),
     *("socat", "tc"),
@@ -57,7 +56,7 @@ def clock(node: Node) -> Iterator[Fault]:
 
 
 def resources(node: Node) -> Iterator[Fault]:
-    """CPUs, memory, free space and the disk's speed."""
+    """CPUs and memory."""
     if node.runs_kubelet:
         kind = "control_plane" if CONTROL_PLANE in node.roles else "node"
         for fact, name, unit, fault in (
@@ -67,23 +66,6 @@ def resources(node: Node) -> Iterator[Fault]:
             have, need = node.facts[fact], node.setting(name) or 0
             if have < need:
                 yield node.fault(fault, f"{have} {unit}, but {need} are needed; use a larger host or lower {name}")
-    for space in node.facts["space"]:
-        if not node.runs_kubelet and space["path"].startswith(NODE_FOLDERS):
-            continue
-        need = (node.setting("preflight_free_mb") or {}).get(space["path"], 0)
-        if space["free_mb"] < need:
-            text = (
-                f"{space['free_mb']} MB are free for {space['path']}, but {need} are needed; "
-                "make room or lower preflight_free_mb"
-            )
-            yield node.fault("disk-full", text, WARNING if node.in_cluster else "error")
-    fsync, limit = node.facts.get("fsync"), node.setting("preflight_etcd_fsync_ms") or 0
-    if fsync and fsync["p99_ms"] > limit:
-        text = (
-            f"1 % of synchronous writes in {fsync['folder']} take longer than {fsync['p99_ms']} ms, but etcd needs "
-            f"{limit} ms (preflight_etcd_fsync_ms); use a faster disk"
-        )
-        yield node.fault("disk-slow", text)
 
 
 def kernel(node: Node) -> Iterator[Fault]:
@@ -112,6 +94,22 @@ def kernel(node: Node) -> Iterator[Fault]:
         yield node.fault("cgroup-controllers", text)
     if cgroup["version"] == 1 and node.minor >= CGROUP_V1_REFUSED:
         yield from cgroup_v1(node)
+
+
+def kernel_options(node: Node) -> Iterator[Fault]:
+    """What the kernel was built without. Where its configuration cannot be read, that is not known and no fault."""
+    needed = {
+        "calico": {"NET_IPIP"},
+        "canal": {"VXLAN"},
+        "flannel": {"VXLAN", "BRIDGE"},
+        "bridge": {"BRIDGE"},
+    }.get(str(node.setting("cni_plugin")), set())
+    of_plugins = {"NET_IPIP", "VXLAN", "BRIDGE"} - needed
+    missing = [name for name in node.facts["kernel_options"]["missing"] if name not in of_plugins]
+    if missing and node.runs_kubelet:
+        shown = ", ".join(f"CONFIG_{name}" for name in missing)
+        text = f"kernel {node.facts['kernel']} was built without {shown}; install the distribution's own kernel"
+        yield node.fault("kernel-option", text)
 
 
 def cgroup_v1(node: Node) -> Iterator[Fault]:

@@ -15,7 +15,6 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.networks import Network, networks
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.host_machine import shared
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import Node
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.ports import wanted_ports
 
 CNI_INTERFACES = re.compile(r"^(cni\d|flannel|cali|tunl\d|vxlan\.calico|wireguard\.cali|cilium|lxc|kube-|nodelocaldns)")
 
@@ -105,24 +104,6 @@ def routes(node: Node) -> Iterator[Fault]:
             yield node.fault("route-clash", text, "error" if inside or route["on_link"] else WARNING)
 
 
-def firewalls(node: Node) -> Iterator[Fault]:
-    """Firewalls that may block the cluster, and NetworkManager where it would disturb it."""
-    security = node.facts["security"]
-    for name in ("firewalld", "ufw"):
-        if security[name]:
-            wanted = wanted_ports(node.roles, node.settings)
-            numbers = ", ".join(str(port) for port, _program in wanted) or "of Kubernetes"
-            text = f"{name} is active; open the ports {numbers} and those of the network plugin, or stop it"
-            yield node.fault("firewall-active", text, WARNING)
-    manager = node.facts["network_manager"]
-    if manager["active"] and not manager["spares_cni"] and node.setting("cni_plugin") in ("calico", "canal"):
-        text = (
-            "NetworkManager would manage Calico's interfaces; set unmanaged-devices=interface-name:cali*;"
-            "interface-name:tunl*;interface-name:vxlan.calico under [keyfile] in /etc/NetworkManager/conf.d/calico.conf"
-        )
-        yield node.fault("network-manager", text, WARNING)
-
-
 def connections(node: Node) -> Iterator[Fault]:
     """What a node cannot reach; the API endpoint is judged across hosts."""
     for connection in node.facts["connections"] if node.runs_kubelet else []:
@@ -134,6 +115,13 @@ def connections(node: Node) -> Iterator[Fault]:
             "preflight_endpoints"
         )
         yield node.fault("endpoint-unreachable", text, WARNING if node.in_cluster else "error")
+
+
+def artifacts(node: Node) -> Iterator[Fault]:
+    """Files of this run that are not where they are to be downloaded from."""
+    for one in node.facts["missing_artifacts"]:
+        text = f"{one['url']} cannot be had: {one['error']}; correct the version or URL, or put it onto the mirror"
+        yield node.fault("artifact-missing", text)
 
 
 def shared_addresses(nodes: Sequence[Node]) -> Iterator[Fault]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import endpoint
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import public_keys
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import api_endpoint
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import api_endpoint, downloads
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.backups import backup_programs
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.etcd import ETCD_CA_CERTIFICATE, ETCD_CA_KEY
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
@@ -25,6 +25,7 @@ SETTINGS = (
     "cni_plugin",
     "endpoint_interface",
     "kubernetes_api_port",
+    "kubernetes_container_runtime",
     "kubernetes_ignore_preflight_errors",
     "kubernetes_kubelet_configuration",
     "kubernetes_node_ip",
@@ -63,6 +64,7 @@ def host_settings(host: HostInput, inputs: Inputs) -> dict[str, Any]:
         "etcd_ca_key_elsewhere": bool(host.text(ETCD_CA_KEY))
         or host.name not in (host.values.get("etcd_ca_hosts") or [host.name]),
         "api_endpoint": endpoint_value,
+        "artifacts": downloads.urls(host, inputs),
         "backup_programs": backup_programs(host) if CONTROL_PLANE in roles else [],
         "virtual_ip": inputs.virtual_ip(),
         "holds_virtual_ip": inputs.holds_virtual_ip(host),

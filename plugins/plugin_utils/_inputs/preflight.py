@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Judges hosts by what host_facts read of them: all checks, on one host and across hosts.
 
-Each check stands in the file of its subject: host_machine, host_network, host_cluster, ports, control_planes. The
-versions of kubelets are judged in kubelet_versions, with what hosts outside of the run report.
+Each check stands in the file of its subject: host_machine, host_space, host_network, host_traffic, host_cluster,
+host_leftovers, ports, control_planes; what is found between hosts is judged in between. The versions of kubelets are
+judged in kubelet_versions, with what hosts outside of the run report.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import (
     control_planes,
     host_cluster,
+    host_leftovers,
     host_machine,
     host_network,
+    host_space,
+    host_traffic,
     ports,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import Node
@@ -26,7 +30,10 @@ HOST_CHECKS: list[Callable[[Node], Iterator[Fault]]] = [
     host_machine.identity,
     host_machine.clock,
     host_machine.resources,
+    host_space.room,
+    host_space.speed,
     host_machine.kernel,
+    host_machine.kernel_options,
     host_machine.swap,
     ports.taken_ports,
     host_network.addresses,
@@ -34,11 +41,18 @@ HOST_CHECKS: list[Callable[[Node], Iterator[Fault]]] = [
     host_network.virtual_address,
     host_network.routes,
     host_machine.programs,
-    host_network.firewalls,
+    host_traffic.firewalls,
+    host_traffic.managers,
+    host_traffic.filters,
+    host_traffic.names,
     host_cluster.leftovers,
+    host_leftovers.clusters,
+    host_leftovers.runtimes,
+    host_leftovers.cni_files,
     host_cluster.other_version,
     host_cluster.certificates,
     host_network.connections,
+    host_network.artifacts,
 ]
 CLUSTER_CHECKS: list[Callable[[Sequence[Node]], Iterator[Fault]]] = [
     host_machine.duplicates,
@@ -49,6 +63,7 @@ CLUSTER_CHECKS: list[Callable[[Sequence[Node]], Iterator[Fault]]] = [
     control_planes.incomplete,
     host_cluster.authorities,
     host_network.api_endpoint,
+    host_traffic.virtual_address,
 ]
 
 

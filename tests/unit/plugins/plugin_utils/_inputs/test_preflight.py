@@ -26,6 +26,14 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.pref
 from ansible_collections.groundwork.kubernetes.tests.unit.plugins.pki import Pair, issue
 
 CA, OTHER_CA, OLD = issue("etcd-ca"), issue("other-ca"), issue("old", since=-9, days=-1)
+
+
+def space(free_mb: int, path: str = "/var/lib/containerd", total_mb: int = 20000) -> dict[str, Any]:
+    """A folder's filesystem."""
+    room = {"free_mb": free_mb, "total_mb": total_mb, "free_inodes": 900, "total_inodes": 1000}
+    return {"path": path, **room, "device": 1}
+
+
 FACTS: dict[str, Any] = {
     "hostname": "a",
     "machine_id": "aaaa",
@@ -42,10 +50,21 @@ FACTS: dict[str, Any] = {
     "memory_mb": 2000,
     "swap": [],
     "cgroup": {"version": 2, "controllers": ["cpu", "cpuset", "io", "memory", "pids"]},
-    "space": [{"path": "/var/lib/containerd", "free_mb": 9000, "total_mb": 20000}],
+    "space": [space(9000)],
     "listeners": [],
     "security": {"selinux": "disabled", "apparmor": False, "firewalld": False, "ufw": False},
     "network_manager": {"active": False, "spares_cni": False},
+    "traffic": {
+        "iptables": "nf_tables",
+        "legacy_tables": [],
+        "rp_filter": {"all": 0, "default": 2, "eth0": 2},
+        "foreign_routes": False,
+        "name_servers": ["192.0.2.53"],
+        "virtual_ip_at": "",
+    },
+    "kernel_options": {"known": True, "missing": []},
+    "leftovers": {"cni": [], "places": [], "distributions": [], "runtimes": ["containerd"]},
+    "missing_artifacts": [],
     "cluster": {
         "kubelet_conf": False,
         "admin_conf": False,
@@ -204,10 +223,10 @@ ONE_HOST = [
     ("little memory", {"memory_mb": 1699}, {}, ["error memory-too-small"]),
     ("little memory in a worker", {"memory_mb": 899}, WORKER, ["error memory-too-small"]),
     ("enough memory for a worker", {"memory_mb": 900}, WORKER, []),
-    ("full disk", {"space": [{"path": "/var/lib/containerd", "free_mb": 4095}]}, {}, ["error disk-full"]),
+    ("full disk", {"space": [space(4095)]}, {}, ["error disk-full"]),
     (
         "full disk of a member",
-        {**JOINED, "space": [{"path": "/var/lib/containerd", "free_mb": 1}]},
+        {**JOINED, "space": [space(4095)]},
         {},
         ["warning disk-full"],
     ),
@@ -215,8 +234,15 @@ ONE_HOST = [
         "slow disk",
         {"fsync": {"folder": "/var/lib/etcd", "p99_ms": 10.1}},
         {"preflight_etcd_fsync_ms": 10},
+        ["warning disk-slow"],
+    ),
+    (
+        "a disk that is slower than etcd's heartbeat",
+        {"fsync": {"folder": "/var/lib/etcd", "p99_ms": 100.1}},
+        {"preflight_etcd_fsync_ms": 10},
         ["error disk-slow"],
     ),
+    ("a disk that nobody asks for", {"fsync": {"folder": "/var/lib/etcd", "p99_ms": 100.1}}, {}, []),
     ("fast disk", {"fsync": {"folder": "/var/lib/etcd", "p99_ms": 9.9}}, {"preflight_etcd_fsync_ms": 10}, []),
     ("old kernel", {"kernel": "4.18.0-553.el8"}, {}, ["error kernel-too-old"]),
     ("kernel compared as numbers", {"kernel": "5.4.0"}, {"preflight_kernel": "5.10"}, ["error kernel-too-old"]),
@@ -290,7 +316,7 @@ ONE_HOST = [
     ),
     (
         "no room for containers in a load balancer",
-        {"space": [{"path": "/var/lib/containerd", "free_mb": 1}]},
+        {"space": [space(1)]},
         BALANCER,
         [],
     ),
@@ -305,7 +331,7 @@ ONE_HOST = [
         "an address of a network plugin among the pods'",
         has("192.0.2.10", "10.244.7.1", interface="cni0"),
         {},
-        [],
+        ["error cluster-leftover"],
     ),
     ("an address among the pods' of a member", {**JOINED, **has("192.0.2.10", "10.244.7.1")}, {}, []),
     ("a virtual address", {}, HOLDER, []),

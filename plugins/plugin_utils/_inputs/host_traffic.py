@@ -1,0 +1,124 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judges what decides on a host's packets: firewalls, filters, other managers of interfaces and routes, names."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import ERROR, WARNING, Fault, listed
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import between
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import Node
+
+POLICY_PLUGINS = ("calico", "canal")
+LOOSE, STRICT = 2, 1
+
+
+def firewalls(node: Node) -> Iterator[Fault]:
+    """Firewalls that may block the cluster."""
+    for name in ("firewalld", "ufw"):
+        if node.facts["security"][name]:
+            ways = [f"{way.shown} ({way.what})" for way in between.ways_to(node)]
+            pods = (
+                f" and all from kubernetes_pod_cidr {node.setting('kubernetes_pod_cidr')}" if node.runs_kubelet else ""
+            )
+            text = (
+                f"{name} is active; let {', '.join(ways) or 'what the cluster needs'} pass from the cluster's hosts"
+                f"{pods} (docs/ports.md), or stop it"
+            )
+            yield node.fault("firewall-active", text, WARNING)
+
+
+def managers(node: Node) -> Iterator[Fault]:
+    """NetworkManager and systemd-networkd, where they would disturb the network of pods."""
+    manager = node.facts["network_manager"]
+    if manager["active"] and not manager["spares_cni"] and node.setting("cni_plugin") in POLICY_PLUGINS:
+        text = (
+            "NetworkManager would manage Calico's interfaces; set unmanaged-devices=interface-name:cali*;"
+            "interface-name:tunl*;interface-name:vxlan.calico under [keyfile] in /etc/NetworkManager/conf.d/calico.conf"
+        )
+        yield node.fault("network-manager", text, WARNING)
+    if node.facts["traffic"]["foreign_routes"] and node.runs_kubelet and node.setting("cni_plugin") == "bridge":
+        text = (
+            "systemd-networkd removes routes that it did not make when it restarts, those to pods too; set "
+            "ManageForeignRoutes=no under [Network] in /etc/systemd/networkd.conf.d/kubernetes.conf and restart it"
+        )
+        yield node.fault("networkd-routes", text, WARNING)
+
+
+def filters(node: Node) -> Iterator[Fault]:
+    """Two kinds of iptables' rules, and reverse path filters."""
+    if not node.runs_kubelet:
+        return
+    traffic = node.facts["traffic"]
+    # In a cluster, kube-proxy chooses the kind for itself.
+    if traffic["iptables"] == "nf_tables" and traffic["legacy_tables"] and not node.in_cluster:
+        text = (
+            f"iptables uses nftables, and there are rules of the legacy kind in {', '.join(traffic['legacy_tables'])}; "
+            "remove those (iptables-legacy-save shows them), or have all programs use one kind"
+        )
+        yield node.fault("iptables-mixed", text, WARNING)
+    by_interface = traffic["rp_filter"]
+    if by_interface.get("all") == LOOSE and node.setting("cni_plugin") in POLICY_PLUGINS:
+        text = (
+            "net.ipv4.conf.all.rp_filter is 2 (loose), with which Calico does not start; set it to 1 or 0 in a file of "
+            "/etc/sysctl.d"
+        )
+        yield node.fault("rp-filter", text, WARNING if node.in_cluster else ERROR)
+    yield from _strict(node, by_interface)
+
+
+def _strict(node: Node, by_interface: dict[str, int]) -> Iterator[Fault]:
+    own = next((one["name"] for one in node.facts["interfaces"] if set(one["addresses"]) & set(node.addresses)), "")
+    # Of what is set for all and for an interface, the larger counts.
+    strict = max(by_interface.get("all", 0), by_interface.get(own, 0)) == STRICT
+    if strict and own and node.facts["default_interface"] not in ("", own):
+        text = (
+            f"net.ipv4.conf.{own}.rp_filter is strict (1), and the default route is at "
+            f"{node.facts['default_interface']}: packets of pods that come by {own} from other networks are dropped; "
+            f"set net.ipv4.conf.{own}.rp_filter to 2 in a file of /etc/sysctl.d"
+        )
+        yield node.fault("rp-filter", text, WARNING)
+
+
+def names(node: Node) -> Iterator[Fault]:
+    """The servers that CoreDNS would ask."""
+    if not node.runs_kubelet or (node.setting("kubernetes_kubelet_configuration") or {}).get("resolvConf"):
+        return
+    servers = node.facts["traffic"]["name_servers"]
+    if servers and not all(_is_loopback(server) for server in servers):
+        return
+    found = f"only names {', '.join(servers)}, the host itself," if servers else "names no server"
+    text = (
+        f"/etc/resolv.conf {found} and CoreDNS could not ask it for other names; set resolvConf in "
+        "kubernetes_kubelet_configuration to a file with the true servers"
+    )
+    yield node.fault("dns-loop", text, WARNING)
+
+
+def _is_loopback(server: str) -> bool:
+    try:
+        return ipaddress.ip_address(server.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def virtual_address(nodes: Sequence[Node]) -> Iterator[Fault]:
+    """Whether a machine that is none of the run's has the API's virtual address, before the cluster exists."""
+    if any(node.in_cluster or node.setting("limited") for node in nodes):
+        return
+    own = {one["mac"] for node in nodes for one in node.facts["interfaces"]}
+    answers: dict[tuple[Any, str], list[str]] = {}
+    for node in nodes:
+        mac = node.facts["traffic"]["virtual_ip_at"]
+        if mac and mac not in own:
+            answers.setdefault((node.setting("virtual_ip"), mac), []).append(node.name)
+    for (address, mac), sources in answers.items():
+        text = (
+            f"the API's virtual address {address} is taken by the machine with the MAC address {mac}, which answers "
+            f"{listed(sources)}; choose a free address"
+        )
+        yield Fault("virtual-ip-taken", text)

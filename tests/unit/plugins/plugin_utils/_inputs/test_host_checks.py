@@ -1,0 +1,345 @@
+"""What is said of hosts' disks, filters, leftovers and kernels: exact messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import find_faults
+from ansible_collections.groundwork.kubernetes.tests.unit.plugins.plugin_utils._inputs.test_preflight import (
+    FACTS,
+    JOINED,
+    WORKER,
+    node,
+    other,
+    space,
+)
+
+Facts = dict[str, Any]
+ETCD_ALONE = {"roles": ["etcd"], "external_etcd": True, "etcd_hosts": True}
+FULL = {"preflight_free_mb": {"/var/lib/containerd": 4096, "/var/lib/kubelet": 1024, "/var/lib/etcd": 2048}}
+
+
+def left(**more: list[str]) -> Facts:
+    return {"leftovers": {**FACTS["leftovers"], **more}}
+
+
+def traffic(**more: Any) -> Facts:
+    return {"traffic": {**FACTS["traffic"], **more}}
+
+
+def interfaces(*names: str) -> Facts:
+    own = [{"name": name, "mac": "", "mtu": 1500, "physical": False, "addresses": []} for name in names]
+    return {"interfaces": [*FACTS["interfaces"], *own]}
+
+
+INTERRUPTED = {
+    "cluster": {**FACTS["cluster"], "node": {"role": "none", "interrupted": "join", "traces": [], "missing": []}}
+}
+TWO_NETWORKS = {
+    "interfaces": [
+        {**FACTS["interfaces"][0], "addresses": ["198.51.100.9"]},
+        {**FACTS["interfaces"][0], "name": "eth1", "mac": "m", "addresses": ["192.0.2.10"]},
+    ]
+}
+CASES: list[tuple[str, Facts, Facts, list[str]]] = [
+    (
+        "folders of one filesystem",
+        {"space": [space(5000), space(5000, "/var/lib/kubelet"), space(5000, "/var/lib/etcd")]},
+        FULL,
+        [
+            "error disk-full 5000 MB are free for /var/lib/containerd, /var/lib/kubelet and /var/lib/etcd, which are "
+            "on one "
+            "filesystem, but 7168 are needed; make room or lower preflight_free_mb"
+        ],
+    ),
+    (
+        "etcd's folder on a host that is no member",
+        {"space": [space(6000), space(6000, "/var/lib/kubelet"), space(6000, "/var/lib/etcd")]},
+        {**FULL, **WORKER},
+        [],
+    ),
+    (
+        "the folder of a member alone",
+        {"space": [space(2000), space(2000, "/var/lib/kubelet"), space(2000, "/var/lib/etcd")]},
+        {**FULL, **ETCD_ALONE},
+        [
+            "error disk-full 2000 MB are free for /var/lib/etcd, but 2048 are needed; make room or lower "
+            "preflight_free_mb"
+        ],
+    ),
+    (
+        "few inodes",
+        {"space": [{**space(9000), "free_inodes": 49}]},
+        {},
+        [
+            "error inodes-few 49 of 1000 inodes are free for /var/lib/containerd; remove small files, or make the "
+            "filesystem "
+            "anew"
+        ],
+    ),
+    ("no fixed number of inodes", {"space": [{**space(9000), "free_inodes": 0, "total_inodes": 0}]}, {}, []),
+    (
+        "images above the kubelet's line",
+        {"space": [space(9000, total_mb=60000)]},
+        {},
+        [
+            "warning image-space 85 % of the filesystem of /var/lib/containerd are used, and above 85 % the kubelet "
+            "removes "
+            "images; make room, or set imageGCHighThresholdPercent in kubernetes_kubelet_configuration"
+        ],
+    ),
+    (
+        "images below a higher line",
+        {"space": [space(9000, total_mb=60000)]},
+        {"kubernetes_kubelet_configuration": {"imageGCHighThresholdPercent": 90}},
+        [],
+    ),
+    (
+        "another distribution",
+        left(distributions=["k3s"], places=["/var/lib/rancher/k3s"]),
+        {},
+        [
+            "error cluster-leftover the host is in no cluster and has parts of one: the service k3s, "
+            "/var/lib/rancher/k3s; "
+            "remove that cluster by its own means, or run the playbook reset; interfaces go with a restart of the host"
+        ],
+    ),
+    (
+        "manifests and interfaces of an earlier cluster",
+        {
+            **left(places=["/etc/kubernetes/manifests/etcd.yaml"]),
+            **interfaces("cni0", "tunl0", "cali0123456789a", "cni-podman0"),
+        },
+        WORKER,
+        [
+            "error cluster-leftover the host is in no cluster and has parts of one: "
+            "/etc/kubernetes/manifests/etcd.yaml, the "
+            "interface cni0, the interface cali0123456789a; remove that cluster by its own means, or run the playbook "
+            "reset; interfaces go with a restart of the host"
+        ],
+    ),
+    (
+        "manifests of a control plane, of which more is said elsewhere",
+        left(places=["/etc/kubernetes/manifests/etcd.yaml"]),
+        {},
+        [],
+    ),
+    (
+        "what a member has",
+        {**JOINED, **left(places=["/etc/kubernetes/manifests/etcd.yaml"]), **interfaces("cni0")},
+        {},
+        [],
+    ),
+    ("what an interrupted join has", {**INTERRUPTED, **interfaces("cni0")}, WORKER, []),
+    (
+        "another runtime",
+        left(runtimes=["containerd", "crio", "docker"]),
+        {},
+        ["warning runtime-clash crio runs, and kubernetes_container_runtime is containerd; stop it, or choose it"],
+    ),
+    (
+        "other runtimes beside CRI-O",
+        left(runtimes=["containerd", "crio", "docker"]),
+        {"kubernetes_container_runtime": "crio"},
+        [
+            "warning runtime-clash containerd and docker runs, and kubernetes_container_runtime is crio; stop it, or "
+            "choose it"
+        ],
+    ),
+    ("another runtime on a member", {**JOINED, **left(runtimes=["crio"])}, {}, []),
+    (
+        "a network that counts before the cluster's",
+        left(cni=["05-cilium.conflist", "10-bridge.conflist", "87-podman-bridge.conflist"]),
+        {"cni_plugin": "bridge"},
+        [
+            "error cni-leftover /etc/cni/net.d has 05-cilium.conflist, 87-podman-bridge.conflist, and "
+            "05-cilium.conflist "
+            "counts before 10-bridge.conflist; move it away"
+        ],
+    ),
+    (
+        "a network that counts until the cluster's is there",
+        left(cni=["87-podman-bridge.conflist"]),
+        {"cni_plugin": "bridge"},
+        [
+            "warning cni-leftover /etc/cni/net.d has 87-podman-bridge.conflist, which pods get until the cluster's "
+            "network is "
+            "there; move it away"
+        ],
+    ),
+    (
+        "a network after that of a member",
+        {**JOINED, **left(cni=["10-bridge.conflist", "87-x.conflist"])},
+        {"cni_plugin": "bridge"},
+        [],
+    ),
+    (
+        "a network before that of a member",
+        {**JOINED, **left(cni=["05-x.conflist", "10-bridge.conflist"])},
+        {"cni_plugin": "bridge"},
+        [
+            "warning cni-leftover /etc/cni/net.d has 05-x.conflist, and 05-x.conflist counts before "
+            "10-bridge.conflist; "
+            "move it away"
+        ],
+    ),
+    ("the own network of a member", {**JOINED, **left(cni=["05-mine.conflist"])}, {"cni_plugin": "manifests"}, []),
+    (
+        "rules of two kinds",
+        traffic(legacy_tables=["filter", "nat"]),
+        {},
+        [
+            "warning iptables-mixed iptables uses nftables, and there are rules of the legacy kind in filter, nat; "
+            "remove "
+            "those (iptables-legacy-save shows them), or have all programs use one kind"
+        ],
+    ),
+    ("rules of the legacy kind alone", traffic(iptables="legacy", legacy_tables=["nat"]), {}, []),
+    ("rules of two kinds on a member", {**JOINED, **traffic(legacy_tables=["nat"])}, {}, []),
+    (
+        "a loose filter and Calico",
+        traffic(rp_filter={"all": 2, "eth0": 0}),
+        {"cni_plugin": "calico"},
+        [
+            "error rp-filter net.ipv4.conf.all.rp_filter is 2 (loose), with which Calico does not start; set it to 1 "
+            "or 0 in "
+            "a file of /etc/sysctl.d"
+        ],
+    ),
+    ("a loose filter and another plugin", traffic(rp_filter={"all": 2, "eth0": 0}), {"cni_plugin": "bridge"}, []),
+    (
+        "a strict filter where the default route is elsewhere",
+        {**traffic(rp_filter={"all": 1, "eth1": 0}), **TWO_NETWORKS},
+        {},
+        [
+            "warning rp-filter net.ipv4.conf.eth1.rp_filter is strict (1), and the default route is at eth0: packets "
+            "of pods "
+            "that come by eth1 from other networks are dropped; set net.ipv4.conf.eth1.rp_filter to 2 in a file of "
+            "/etc/sysctl.d"
+        ],
+    ),
+    ("the looser of two filters counts", {**traffic(rp_filter={"all": 1, "eth1": 2}), **TWO_NETWORKS}, {}, []),
+    ("a strict filter with one network", traffic(rp_filter={"all": 1, "eth0": 1}), {}, []),
+    ("filters that cannot be read", traffic(rp_filter={}), {"cni_plugin": "calico"}, []),
+    (
+        "networkd and routes to pods",
+        traffic(foreign_routes=True),
+        {"cni_plugin": "bridge"},
+        [
+            "warning networkd-routes systemd-networkd removes routes that it did not make when it restarts, those to "
+            "pods "
+            "too; set ManageForeignRoutes=no under [Network] in /etc/systemd/networkd.conf.d/kubernetes.conf and "
+            "restart it"
+        ],
+    ),
+    ("networkd and tunnels", traffic(foreign_routes=True), {"cni_plugin": "flannel"}, []),
+    (
+        "names from the host itself",
+        traffic(name_servers=["127.0.0.1", "::1"]),
+        {},
+        [
+            "warning dns-loop /etc/resolv.conf only names 127.0.0.1, ::1, the host itself, and CoreDNS could not ask "
+            "it for "
+            "other names; set resolvConf in kubernetes_kubelet_configuration to a file with the true servers"
+        ],
+    ),
+    (
+        "no names at all",
+        traffic(name_servers=[]),
+        {},
+        [
+            "warning dns-loop /etc/resolv.conf names no server and CoreDNS could not ask it for other names; set "
+            "resolvConf "
+            "in kubernetes_kubelet_configuration to a file with the true servers"
+        ],
+    ),
+    ("one true server", traffic(name_servers=["127.0.0.1", "fe80::1%eth0"]), {}, []),
+    (
+        "another file",
+        traffic(name_servers=[]),
+        {"kubernetes_kubelet_configuration": {"resolvConf": "/etc/true.conf"}},
+        [],
+    ),
+    (
+        "a kernel without what pods need",
+        {"kernel_options": {"known": True, "missing": ["VETH", "VXLAN", "NET_IPIP"]}},
+        {"cni_plugin": "flannel"},
+        [
+            "error kernel-option kernel 6.1.0-25-amd64 was built without CONFIG_VETH, CONFIG_VXLAN; install the "
+            "distribution's own kernel"
+        ],
+    ),
+    (
+        "a kernel without what no plugin needs",
+        {"kernel_options": {"known": True, "missing": ["VXLAN", "NET_IPIP"]}},
+        {},
+        [],
+    ),
+    ("a kernel of which nothing is known", {"kernel_options": {"known": False, "missing": []}}, {}, []),
+    (
+        "an archive that is not there",
+        {"missing_artifacts": [{"url": "https://dl.k8s.io/x", "error": "HTTP 404"}]},
+        {},
+        [
+            "error artifact-missing https://dl.k8s.io/x cannot be had: HTTP 404; correct the version or URL, or put "
+            "it onto "
+            "the mirror"
+        ],
+    ),
+    (
+        "a firewall",
+        {"security": {"firewalld": True, "ufw": False}},
+        {**WORKER, "cni_plugin": "flannel"},
+        [
+            "warning firewall-active firewalld is active; let TCP 10250 (the kubelet), UDP 8472 (Flannel's VXLAN) "
+            "pass from "
+            "the cluster's hosts and all from kubernetes_pod_cidr 10.244.0.0/16 (docs/ports.md), or stop it"
+        ],
+    ),
+    (
+        "a firewall on a member of etcd",
+        {"security": {"firewalld": False, "ufw": True}},
+        ETCD_ALONE,
+        [
+            "warning firewall-active ufw is active; let TCP 2379 (etcd), TCP 2380 (etcd's members) pass from the "
+            "cluster's "
+            "hosts (docs/ports.md), or stop it"
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("facts", "settings", "expected"), [case[1:] for case in CASES], ids=[c[0] for c in CASES])
+def test_one_host(facts: Facts, settings: Facts, expected: list[str]) -> None:
+    found = find_faults([node(facts=facts, settings=settings)])
+    assert [f"{fault.severity} {fault.id} {fault.text}" for fault in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("mac", "more", "expected"),
+    [
+        (
+            "52:54:00:00:00:ff",
+            {},
+            [
+                "the API's virtual address 192.0.2.200 is taken by the machine with the MAC address "
+                "52:54:00:00:00:ff, which "
+                "answers a, b; choose a free address"
+            ],
+        ),
+        ("52:54:00:00:00:0a", {}, []),
+        ("52:54:00:00:00:ff", JOINED, []),
+        ("", {}, []),
+    ],
+    ids=["another machine", "a host of the run", "a cluster is there", "nobody"],
+)
+def test_virtual_address(mac: str, more: Facts, expected: list[str]) -> None:
+    nodes = [
+        node(
+            facts={**traffic(virtual_ip_at=mac), **more},
+            settings={"virtual_ip": "192.0.2.200", "holds_virtual_ip": True},
+        ),
+        other(facts=traffic(virtual_ip_at=mac), settings={"virtual_ip": "192.0.2.200", **WORKER}),
+    ]
+    assert [fault.text for fault in find_faults(nodes) if fault.id == "virtual-ip-taken"] == expected
