@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import faults
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import between
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import between, outside
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.host_machine import missing_packages
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.kubelet_versions import kubelet_versions
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import find_faults, read_nodes
@@ -38,6 +38,7 @@ class ActionModule(ActionBase):
         found = [
             *find_faults(nodes),
             *kubelet_versions(nodes, left_out),
+            *outside.clones(nodes, left_out),
             *between.faults(nodes, options["between"]),
         ]
         found = faults.apply_ignore(found, options["ignore"])

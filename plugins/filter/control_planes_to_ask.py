@@ -8,18 +8,20 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.kubelet_versions import to_ask
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.outside import hosts_to_ask
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.preflight import read_nodes
 
 DOCUMENTATION = r"""
 name: control_planes_to_ask
 author: groundwork.kubernetes contributors (@groundwork)
 version_added: 0.1.0
-short_description: The control planes outside of a run whose version must be read
+short_description: The control planes outside of a run that must be read
 description:
   - A kubelet must never be newer than an API server. Names the control planes that a run leaves out and whose API
     servers did not tell their version to a node of the run.
-  - Names none where no kubelet would become newer, so that such a run asks nobody.
+  - Names them also where a host is new and no control plane of the run tells by which machines the cluster's nodes run,
+    so that clones of hosts outside of the run are found.
+  - Names none where no kubelet would become newer and no host is new, so that such a run asks nobody.
 options:
   _input:
     description: By host, what M(groundwork.kubernetes.host_facts) returned.
@@ -51,7 +53,7 @@ _value:
 def control_planes_to_ask(results: Any, settings: Any) -> List[str]:
     """The hosts to ask."""
     try:
-        return to_ask(read_nodes(results, settings))
+        return hosts_to_ask(read_nodes(results, settings))
     except (AttributeError, KeyError, TypeError) as error:
         raise AnsibleFilterError(f"control_planes_to_ask needs what host_facts returns: {error!r}") from error
 

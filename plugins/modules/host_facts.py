@@ -89,6 +89,10 @@ options:
     type: list
     elements: str
     default: []
+  nodes:
+    description: Whether to ask the cluster for its nodes' machines, where this host is a control plane.
+    type: bool
+    default: false
   virtual_ip:
     description: The API's virtual address. Where this host is in no cluster, it is asked for who has it, for a second.
     type: str
@@ -206,6 +210,10 @@ host:
         is no node.
       type: list
       elements: dict
+    nodes:
+      description: C(name), C(machine_id) and C(product_uuid) of each node of the cluster, where O(nodes) asks for them.
+      type: list
+      elements: dict
     programs:
       description: Path by name for each of O(programs); empty for a missing one.
       type: dict
@@ -233,6 +241,9 @@ from typing import Any, Dict, List, Optional, Set
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api_server_versions import ask_all
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.registered_machines import (
+    registered_machines,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.connections import (
     connect_all,
     connection_facts,
@@ -286,6 +297,7 @@ OPTIONS: Dict[str, Any] = {
     "pki_folders": {"type": "list", "elements": "path", "default": []},
     "fsync_folder": {"type": "path"},
     "artifacts": {"type": "list", "elements": "str", "default": []},
+    "nodes": {"type": "bool", "default": False},
     "virtual_ip": {"type": "str"},
 }
 NETWORKS = ("firewalld", "NetworkManager", "systemd-networkd")
@@ -387,6 +399,7 @@ def read_host(module: AnsibleModule, reader: HostReader) -> Dict[str, Any]:
         "missing_artifacts": all_missing(options["artifacts"], options["connect_timeout"]) if new else [],
         "cluster": {**cluster, "kubelet_version": kubelet_version(module) if cluster["kubelet_conf"] else ""},
         "api_servers": ask_all(options["api_servers"], options["connect_timeout"]) if cluster["kubelet_conf"] else [],
+        "nodes": registered_machines(module) if options["nodes"] else [],
         "programs": reader.programs(options["programs"]),
         "connections": connection_facts(connect_all(options["connect"], options["connect_timeout"])),
         "pki": read_folders(options["pki_folders"], public_half(module)),

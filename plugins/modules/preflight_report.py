@@ -42,7 +42,7 @@ options:
       - What M(groundwork.kubernetes.host_facts) returned for control planes that the run leaves out, each with the host
         as C(item), as a loop registers it. P(groundwork.kubernetes.control_planes_to_ask#filter) tells which are
         needed.
-      - Used to tell whether a kubelet would be newer than an API server.
+      - Used to tell whether a kubelet would be newer than an API server, and whether a host is a clone of one of them.
     type: list
     elements: dict
     default: []

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.swap import ON_THE_CONTAINERS_HOST
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import WARNING, Fault, listed
@@ -188,33 +189,42 @@ def shared(nodes: Sequence[Node], values: Callable[[Node], Iterable[str]]) -> It
     return ((value, names) for value, names in sorted(holders.items()) if len(names) > 1)
 
 
-def own_macs(node: Node) -> Iterator[str]:
+def own_macs(facts: Mapping[str, Any]) -> Iterator[str]:
     """MAC addresses that must be the host's alone: not those of bridges, which some programs always set alike."""
-    for interface in node.facts["interfaces"]:
-        if interface["physical"] or interface["name"] == node.facts["default_interface"]:
+    for interface in facts["interfaces"]:
+        if interface["physical"] or interface["name"] == facts["default_interface"]:
             yield interface["mac"] if interface["mac"] != "00:00:00:00:00:00" else ""
 
 
-def duplicates(nodes: Sequence[Node]) -> Iterator[Fault]:
+class Identity(NamedTuple):
     """What clones of a machine share and nodes must not."""
-    for name, what, advice, values in (
-        ("duplicate-hostname", "host name", "give each host its own", lambda node: [node.facts["hostname"]]),
-        (
-            "duplicate-machine-id",
-            "machine id",
-            "empty /etc/machine-id on the clones, run systemd-machine-id-setup and restart them",
-            lambda node: [node.facts["machine_id"]],
-        ),
-        ("duplicate-mac", "MAC address", "give each host's interface its own", own_macs),
-        (
-            "duplicate-product-uuid",
-            "product_uuid",
-            "give each machine its own, or add duplicate-product-uuid to preflight_ignore where they are containers",
-            lambda node: [node.facts["product_uuid"]],
-        ),
-    ):
-        for value, holders in shared(nodes, values):
-            yield Fault(name, f"{listed(holders)} share the {what} {value}; {advice}")
+
+    what: str
+    advice: str
+    values: Callable[[Mapping[str, Any]], Iterable[str]]
+
+
+IDENTITIES = {
+    "duplicate-hostname": Identity("host name", "give each host its own", lambda facts: [facts["hostname"]]),
+    "duplicate-machine-id": Identity(
+        "machine id",
+        "empty /etc/machine-id on the clones, run systemd-machine-id-setup and restart them",
+        lambda facts: [facts["machine_id"]],
+    ),
+    "duplicate-mac": Identity("MAC address", "give each host's interface its own", own_macs),
+    "duplicate-product-uuid": Identity(
+        "product_uuid",
+        "give each machine its own, or add duplicate-product-uuid to preflight_ignore where they are containers",
+        lambda facts: [facts["product_uuid"]],
+    ),
+}
+
+
+def duplicates(nodes: Sequence[Node]) -> Iterator[Fault]:
+    """What hosts share that tells them apart."""
+    for name, identity in IDENTITIES.items():
+        for value, holders in shared(nodes, lambda node, identity=identity: identity.values(node.facts)):  # type: ignore[misc]
+            yield Fault(name, f"{listed(holders)} share the {identity.what} {value}; {identity.advice}")
 
 
 def clocks(nodes: Sequence[Node]) -> Iterator[Fault]:

@@ -55,6 +55,7 @@ def host_settings(host: HostInput, inputs: Inputs) -> dict[str, Any]:
         "ports": sorted({port for port, _program in wanted_ports(roles, found)}),
         "limited": not planes <= {one.name for one in inputs.played},
         "api_servers": api_endpoint.api_servers(host, inputs),
+        "left_out": {one.text("kubernetes_node_name") or one.name: one.name for one in inputs.hosts if one.limited},
         "left_out_addresses": {str(ip): one.name for one in inputs.hosts if one.limited for ip in one.ips},
         "etcd_data_dir": folder,
         "fsync_folder": folder if ETCD in roles and (host.values.get("preflight_etcd_fsync_ms") or 0) > 0 else "",
