@@ -36,7 +36,10 @@ HOST_CHECKS: dict[str, Check] = {
         severity=ERROR,
         what="an archive or program of this run is not at its source; only looked at on hosts that are in no cluster",
         why="It would be missed half way, when other hosts have changed already.",
-        advice="Correct the version or the URL, or put the file onto the mirror.",
+        advice=(
+            "Correct the version or the URL, or put the file onto the mirror. Where programs are installed, let it "
+            "pass."
+        ),
         source="install.md",
     ),
     "cgroup-controllers": Check(
