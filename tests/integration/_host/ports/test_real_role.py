@@ -33,8 +33,17 @@ SHARED = [
 ]
 
 
-def play(hosts: Hosts, folder: Path, *ignored: str) -> tuple[int, dict[str, Any]]:  # noqa: F811
+JOINED = {"kubelet_conf": True, "etcd_data": True, "node": {"role": "worker", "interrupted": "", "missing": []}}
+
+
+def play(
+    hosts: Hosts,  # noqa: F811
+    folder: Path,
+    *ignored: str,
+    cluster: dict[str, Any] | None = None,
+) -> tuple[int, dict[str, Any]]:
     """Run the tasks; the exit code, and the results by task and host."""
+    joined = "{{ __preflight_host | combine({'host': {'cluster': " + str(cluster or {}) + "}}, recursive=true) }}"
     named = {}
     for host in ("a", "b"):
         wrapper = folder / f"python-{host}"
@@ -52,7 +61,13 @@ def play(hosts: Hosts, folder: Path, *ignored: str) -> tuple[int, dict[str, Any]
             "vars_files": [str(ROOT / "roles/preflight/vars/main.yml")],
             "tasks": [
                 {"name": "facts", "groundwork.kubernetes.host_facts": {}, "register": "__preflight_host"},
-                {"name": "settings", "ansible.builtin.set_fact": {"__preflight_inputs": {"settings": SETTINGS}}},
+                {
+                    "name": "settings",
+                    "ansible.builtin.set_fact": {
+                        "__preflight_inputs": {"settings": SETTINGS},
+                        "__preflight_host": joined,
+                    },
+                },
                 *tasks,
             ],
         }
@@ -109,3 +124,16 @@ def test_closed_ways_are_all_named_and_nothing_stays(hosts: Hosts, tmp_path: Pat
         f"{error} 10250 (the kubelet) at {THERE} cannot be reached from a: no answer within 2 s; {advice}",
     ]
     assert hosts.listeners() == ""
+
+
+def test_hosts_that_have_joined_have_no_part_in_it(hosts: Hosts, tmp_path: Path) -> None:  # noqa: F811
+    """Not one task more runs on them than before."""
+    _rc, results = play(hosts, tmp_path, cluster=JOINED)
+    assert said(results) == []
+    ran = {
+        name
+        for name, outcomes in results.items()
+        for outcome in outcomes.values()
+        if not outcome.get("skipped") and name not in ("facts", "settings")
+    }
+    assert ran == {"Check all hosts"}
