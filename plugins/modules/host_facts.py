@@ -202,7 +202,8 @@ host:
         Whether C(kubelet_conf), C(admin_conf) and C(etcd_data) exist, C(ca_sha256) of the CA's file,
         C(api_server_version) (empty where none runs here, or where its image is named by digest alone), and
         C(kubelet_version) (empty where the host is no node, or has no kubelet that tells). C(node) is what
-        M(groundwork.kubernetes.kubeadm_info) tells.
+        M(groundwork.kubernetes.kubeadm_info) tells. C(settings) has those that a cluster and its nodes keep for life,
+        as far as files tell, C(pod_cidr) or C(node_name) for example.
       type: dict
     api_servers:
       description: >-

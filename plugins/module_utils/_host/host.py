@@ -21,6 +21,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.proc_n
     parse_ipv6_routes,
     parse_listeners,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.running_settings import running_settings
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import FOLDER, node_state
 
 PROGRAM_FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
@@ -211,6 +212,7 @@ class HostReader:
             "api_server_version": image_version(
                 manifest_image(self.read("/etc/kubernetes/manifests/kube-apiserver.yaml"))
             ),
+            "settings": running_settings(self.read),
         }
 
     def network_manager_spares_cni(self) -> bool:

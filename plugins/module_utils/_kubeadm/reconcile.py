@@ -93,7 +93,9 @@ class ReconfigurationPlan:
     def refusal(self) -> str:
         """Why the plan is not carried out."""
         lines = [f"- {line}" for line in self.refused]
-        return "\n".join(["The configuration was changed in a way that is refused. Nothing has been changed.", *lines])
+        return "\n".join(
+            ["The configuration was changed in a way that is refused. No setting of kubeadm was changed.", *lines]
+        )
 
 
 NOTHING = ReconfigurationPlan([], [], [], [])
@@ -142,6 +144,17 @@ def _rule(path: str) -> Any:
     return RULES.get(path, [])
 
 
+def refusal(path: str, before: Any, after: Any) -> str:
+    """Why a field cannot be changed on a cluster that runs, and what to do; empty where it can or does not differ.
+
+    Preflight says the same of what it can see before anything is changed.
+    """
+    rule = _rule(path)
+    if not isinstance(rule, str) or next(_differences(path, before, after), None) is None:
+        return ""
+    return rule.format(before=before)
+
+
 def find_document(documents: List[Document], kind: str) -> Document:
     """The document of a kind; an empty one if there is none."""
     return next((document for document in documents if document.get("kind") == kind), {})
@@ -180,11 +193,11 @@ def make_plan(before: List[Document], after: List[Document]) -> ReconfigurationP
     for kind in sorted({*old, *new}):
         for path, was, wanted in _differences(kind, old.get(kind, {}), new.get(kind, {})):
             paths.append(path)
-            rule = _rule(path)
-            if isinstance(rule, str):
-                refused.append(f"{path} is {was!r} and should become {wanted!r}: " + rule.format(before=was))
+            why = refusal(path, was, wanted)
+            if why:
+                refused.append(f"{path} is {was!r} and should become {wanted!r}: {why}")
             else:
-                steps.update(rule)
+                steps.update(_rule(path))
 
     was, cluster = old.get("ClusterConfiguration", {}), new.get("ClusterConfiguration", {})
     warnings = []

@@ -385,6 +385,22 @@ HOST_CHECKS: dict[str, Check] = {
         advice="Stop and disable it, or choose it by `kubernetes_container_runtime`.",
         source="https://kubernetes.io/docs/setup/production-environment/container-runtimes/",
     ),
+    "setting-fixed": Check(
+        severity=ERROR,
+        what=(
+            "a setting would change that a cluster or a node keeps for life: networks, the cluster's name and domain, "
+            "the endpoint, addresses and ports of API servers, whose etcd it is, a node's name and runtime"
+        ),
+        why=(
+            "Certificates, kubeconfigs, addresses of pods and services are made of it. Where kubeadm's configuration is "
+            "applied it is refused as well, but other hosts would have changed by then."
+        ),
+        advice=(
+            "Set the variable that the message names back to what runs. A cluster with other settings is a new cluster; "
+            "a node joins again under another name or runtime."
+        ),
+        source="configuration.md",
+    ),
     "swap-active": Check(
         severity=ERROR,
         what="swap stays on and the kubelet would not start",

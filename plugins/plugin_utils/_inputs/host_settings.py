@@ -12,6 +12,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import api_endpoint, downloads
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.backups import backup_programs
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.etcd import ETCD_CA_CERTIFICATE, ETCD_CA_KEY
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.fixed_settings import wanted_settings
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
     CONTROL_PLANE,
     ETCD,
@@ -69,4 +70,5 @@ def host_settings(host: HostInput, inputs: Inputs) -> dict[str, Any]:
         "backup_programs": backup_programs(host) if CONTROL_PLANE in roles else [],
         "virtual_ip": inputs.virtual_ip(),
         "holds_virtual_ip": inputs.holds_virtual_ip(host),
+        "fixed_settings": wanted_settings(host, inputs),
     }

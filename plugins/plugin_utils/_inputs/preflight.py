@@ -4,7 +4,7 @@
 """Judges hosts by what host_facts read of them: all checks, on one host and across hosts.
 
 Each check stands in the file of its subject: host_machine, host_space, host_network, host_traffic, host_cluster,
-host_leftovers, ports, control_planes; what is found between hosts is judged in between. The versions of kubelets are
+host_leftovers, fixed_settings, ports, control_planes; what is found between hosts is judged in between. The versions of kubelets are
 judged in kubelet_versions, with what hosts outside of the run report.
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import Fault
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import (
     control_planes,
+    fixed_settings,
     host_cluster,
     host_leftovers,
     host_machine,
@@ -50,6 +51,7 @@ HOST_CHECKS: list[Callable[[Node], Iterator[Fault]]] = [
     host_leftovers.runtimes,
     host_leftovers.cni_files,
     host_cluster.other_version,
+    fixed_settings.fixed_settings,
     host_cluster.certificates,
     host_network.connections,
     host_network.artifacts,

@@ -124,6 +124,7 @@ def test_cluster(tree: Path, tmp_path: Path) -> None:
     found = HostReader(str(tree)).cluster("/var/lib/etcd")
     assert found.pop("ca_sha256") == hashlib.sha256(b"authority").hexdigest()
     assert found.pop("node")["role"] == "control_plane"
+    assert found.pop("settings") == {}
     assert found == {"kubelet_conf": True, "admin_conf": False, "etcd_data": True, "api_server_version": "1.36.5"}
     assert HostReader(str(tmp_path / "nothing")).cluster("/var/lib/etcd") == {
         "kubelet_conf": False,
@@ -132,6 +133,7 @@ def test_cluster(tree: Path, tmp_path: Path) -> None:
         "etcd_data": False,
         "ca_sha256": "",
         "api_server_version": "",
+        "settings": {},
     }
 
 
