@@ -19,6 +19,7 @@ from .leaks import Leaks
 from .packages import Packages
 from .rootfs import RootFilesystems
 from .settings import Settings
+from .sizes import resize
 
 STARTED = time.monotonic()
 
@@ -107,6 +108,7 @@ class Lab:
             raise RuntimeError(
                 f"the hosts that exist were made for other versions ({', '.join(other)}): make clean first"
             )
+        self.hosts.keep_endpoint(resize(self.hosts.running(), counts, settings.address))
         images = self.artifacts()
         change = self.hosts.resize(counts)
         for text, hosts in (("kept", change.kept), ("made", change.added), ("taken away", change.removed)):

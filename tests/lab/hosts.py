@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import shutil
@@ -20,6 +21,8 @@ from .sizes import Host, Resize, health_by_member, quorum_fault, resize
 
 REGISTRY_PORT = 5000
 ETCDCTL = "/usr/local/sbin/etcdctl"
+# What a control plane has once its cluster was begun.
+CLUSTER = "/etc/kubernetes/admin.conf"
 IMAGES = "localhost/groundwork-lab/host"
 # The machine may not be allowed to raise limits, as podman would by default.
 LIMITS = ("--ulimit=nofile=20000:20000", "--ulimit=nproc=20000:20000")
@@ -152,6 +155,16 @@ class Hosts:
         own = f"label={self.settings.name}.group"
         everything = podman("ps", "--all", "--filter", own, "--format={{.Names}}").split()
         return set(everything) - set(podman("ps", "--filter", own, "--format={{.Names}}").split())
+
+    def keep_endpoint(self, change: Resize) -> None:
+        """Refuse what would change the address of a cluster's API; a host that does not answer may have a cluster."""
+        fault = change.endpoint_fault()
+        for host in change.control_planes() if fault else []:
+            found = CLUSTER
+            with contextlib.suppress(RuntimeError):
+                found = self.run(host.name, "find", "/etc", "-maxdepth", "2", "-path", CLUSTER)
+            if found.strip():
+                raise RuntimeError(fault)
 
     def keep_quorum(self, change: Resize) -> None:
         """Refuse to take hosts away where etcd would lose its quorum; a lab without etcd has none to lose."""

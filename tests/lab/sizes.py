@@ -33,6 +33,22 @@ class Resize:
         own = [host for host in existing if host.group == GROUPS["etcd"]]
         return own or [host for host in existing if host.group == GROUPS["control_plane"]]
 
+    def control_planes(self) -> list[Host]:
+        """The control planes that exist."""
+        return [host for host in (*self.kept, *self.removed) if host.group == GROUPS["control_plane"]]
+
+    def endpoint_fault(self) -> str | None:
+        """Why a cluster cannot have so many control planes: one has an address of its own, several share another."""
+        existing, gone = self.control_planes(), [host for host in self.removed if host in self.control_planes()]
+        added = [host for host in self.added if host.group == GROUPS["control_plane"]]
+        before, after = len(existing), len(existing) - len(gone) + len(added)
+        if not before or (before > 1) == (after > 1):
+            return None
+        return (
+            f"the cluster that runs has {before} control plane{'' if before == 1 else 's'} and cannot have {after}, "
+            "since the address of its API would be another, which no cluster can change: make clean first"
+        )
+
 
 def resize(existing: Collection[Host], counts: Mapping[str, int], address: Callable[[str, int], str]) -> Resize:
     """Compare the hosts that exist with the number wanted of each group.

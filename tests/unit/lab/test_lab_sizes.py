@@ -170,6 +170,36 @@ def test_members_are_asked(
         made.keep_quorum(change)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "answers", "refused"),
+    [
+        ((1, 3), {"control-plane-1 find": "/etc/kubernetes/admin.conf"}, "has 1 control plane and cannot have 3"),
+        ((3, 1), {"control-plane-1 find": "", "control-plane-2 find": "x"}, "has 3 control planes and cannot have 1"),
+        ((1, 3), {}, "make clean first"),  # nobody answers
+        ((1, 3), {"control-plane-1 find": ""}, None),  # no cluster yet
+        ((1, 1), {"control-plane-1 find": "x"}, None),
+        ((3, 5), {"control-plane-1 find": "x"}, None),
+        ((3, 2), {"control-plane-1 find": "x"}, None),
+        ((0, 3), {}, None),
+    ],
+)
+def test_a_cluster_keeps_its_address(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    sizes: tuple[int, int],
+    answers: dict[str, str],
+    refused: str | None,
+) -> None:
+    monkeypatch.setenv("LAB_NAME", "one")
+    monkeypatch.setattr("lab.hosts.podman", podman_of(answers))
+    before, after = sizes
+    debian = Debian(tmp_path)
+    made = Hosts(Settings(), debian, RootFilesystems(tmp_path, debian, print), print)
+    change = resize(hosts(before, 2) if before else [], {"control_plane": after, "worker": 2}, ADDRESS)
+    with pytest.raises(RuntimeError, match=refused) if refused else nullcontext():
+        made.keep_endpoint(change)
+
+
 def test_workers_go_without_a_question(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("lab.hosts.podman", podman_of({}))
     debian = Debian(tmp_path)
