@@ -1,7 +1,7 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judges the inventory's groups on the controller, once, before any play chooses its hosts by them."""
+"""Judges the inventory's groups and variables on the controller, once, before any play chooses its hosts by them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.host_v
     raw_variables,
     template_variables,
 )
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import groups
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.preloaded import load_filters
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import argument_specs, groups, inputs
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.input_reader import ROLES, InputReader
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import GROUP_VARIABLES
 
 IGNORE = "preflight_ignore"
+OPTIONS: dict[str, Any] = {"variables": {"type": "str", "choices": ["forms", "all"], "default": "forms"}}
+
+load_filters()
 
 
 class ActionModule(ActionBase):
-    """Finds every fault of the inventory's groups and fails with one message."""
+    """Finds every fault that can be told from the inventory, and fails with one message."""
 
     _requires_connection = False
     _supports_check_mode = True
@@ -28,7 +33,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Judge, and fail with one message."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        self.validate_argument_spec({})
+        _validation, options = self.validate_argument_spec(OPTIONS)
         variables = task_vars or {}
         everyone = variables["groups"].get("all") or []
         # Plays see what the command line gives, and nothing of the inventory.
@@ -45,9 +50,20 @@ class ActionModule(ActionBase):
                 elsewhere.setdefault(variable, {}).setdefault(str(values[variable]), []).append(host)
         run = variables["ansible_play_hosts_all"]
         found = groups.judge(groups.Inventory(variables["groups"], names, run, elsewhere))
+        everything = options["variables"] == "all"
+        of_hosts = self._inputs(variables, set(names.values()), everything=everything)
         if not faults.check_ignore(ignore):  # else the roles say so
-            found = faults.apply_ignore(found, ignore)
+            found, of_hosts = faults.apply_ignore(found, ignore), faults.apply_ignore(of_hosts, ignore)
+        # Where all are judged, preflight tells the warnings, too.
+        found += [fault for fault in of_hosts if fault.severity == faults.ERROR or not everything]
         printed = faults.show_errors(found, everyone, "Inventory")
         ending = "Nothing was touched. Correct the inventory and run again."
         result.update(faults.as_result(found, everyone, "Inventory", ending, printed))
         return result
+
+    def _inputs(self, variables: dict[str, Any], names: set[str], everything: bool) -> list[faults.Fault]:
+        """What can be told of the variables of the cluster's hosts before any is reached."""
+        members = {host for name in names for host in variables["groups"].get(name) or []}
+        reader = InputReader(self._task, self._loader, variables, argument_specs.load_specs(ROLES))
+        hosts = [reader.host(name)[0] for name in variables["ansible_play_hosts"] if name in members]
+        return inputs.early_faults(reader.inputs(hosts), everything) if hosts else []

@@ -7,15 +7,25 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: validate_inventory
-short_description: Validates the inventory's groups before any play chooses its hosts by them
+short_description: Validates the inventory's groups and variables before any play chooses its hosts by them
 version_added: 0.1.0
 description:
   - Runs once on the controller and connects to no host. The first play of every playbook of this collection runs it.
   - Fails where a playbook would find no control plane or, by C(--limit), no host of the cluster at all, where a group
     with hosts is nearly named like one of the cluster's, and where a variable of the inventory names another group than
     plays take, which only know the command line's variables.
+  - Fails where the name of a variable of the cluster's hosts is none of this collection's but nearly one, and where a
+    value has the wrong form. What needs facts of hosts to be known is left to the roles.
   - Warns of hosts that are in no group of the cluster, and of etcd as a service on control planes.
   - Faults are let pass by C(preflight_ignore), as with the role C(preflight).
+options:
+  variables:
+    description: >-
+      What of the variables is judged: names and V(forms), or the errors of V(all) checks of
+      M(groundwork.kubernetes.validate_inputs), as far as they can be told before facts are gathered.
+    type: str
+    choices: [forms, all]
+    default: forms
 author:
   - groundwork.kubernetes contributors (@groundwork)
 extends_documentation_fragment:
@@ -44,7 +54,7 @@ faults:
   elements: dict
   contains:
     host:
-      description: Empty, as they are of the inventory as a whole.
+      description: The host; empty for the inventory as a whole.
       type: str
     id:
       description: The fault's identifier.

@@ -110,6 +110,25 @@ def find_faults(inputs: Inputs) -> list[Fault]:
     ]
 
 
+def early_faults(inputs: Inputs, everything: bool) -> list[Fault]:
+    """What can be told before any host is reached: what is not known then, as facts are, is no fault yet.
+
+    Args:
+        inputs: what is judged.
+        everything: whether the errors of all checks count, whose warnings come once hosts are reached; else only names,
+            and the forms of the values that are set.
+    """
+    known = replace(inputs, hosts=[replace(host, problems={}) for host in inputs.hosts])
+    if everything:
+        return [fault for fault in find_faults(known) if fault.severity == ERROR]
+    hosts = [
+        replace(host, values={name: value for name, value in host.values.items() if name in host.names})
+        for host in known.played
+    ]
+    checks = [argument_specs.names, *(check for checks in FORM_CHECKS for check in checks)]
+    return [fault for check in checks for host in hosts for fault in check(host, known)]
+
+
 def _without_wrong(host: HostInput, found: Sequence[Fault], inputs: Inputs) -> HostInput:
     """A host whose wrong values are the defaults, as far as others than the role know them."""
     named = {VARIABLE.match(fault.text) for fault in found if fault.host == host.name and fault.severity == ERROR}

@@ -4,8 +4,8 @@
 """Judges hosts by what host_facts read of them: all checks, on one host and across hosts.
 
 Each check stands in the file of its subject: host_machine, host_space, host_network, host_traffic, host_cluster,
-host_leftovers, fixed_settings, ports, control_planes; what is found between hosts is judged in between. The versions of kubelets are
-judged in kubelet_versions, with what hosts outside of the run report.
+host_leftovers, fixed_settings, ports, control_planes; what is found between hosts is judged in between. The versions of
+kubelets are judged in kubelet_versions, with what hosts outside of the run report.
 """
 
 from __future__ import annotations

@@ -48,6 +48,50 @@ CASES: dict[str, tuple[dict[str, Any], list[str], int, str]] = {
         "",
     ),
 }
+BAD = {"kubernetes_pod_cidr": "10.244.0.0", "kubernetes_version": "latest", "verify_timeout": "abc"}
+ALL = ["-e", "__inventory_variables=all"]
+VARIABLES: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] = {
+    "sound": ({"kubernetes_pod_cidr": "10.244.0.0/16"}, [], [], []),
+    "a near miss": ({}, ["-e", "remove_node_power_off=w1"], ["[unknown-variable] remove_node_power_off"], []),
+    "names and types at once": (
+        {"verify_timeout": "abc"},
+        ["-e", "verify_imge=foo", "-e", "backup_keep=foo"],
+        ["[value-invalid] verify_timeout:", "[unknown-variable] verify_imge", "[value-invalid] backup_keep"],
+        [],
+    ),
+    "what facts would tell": ({"kubernetes_node_ip": "{{ ansible_facts.default_ipv4.address }}"}, ALL, [], []),
+    "the cluster as it is used": (BAD, [], ["verify_timeout"], ["kubernetes_pod_cidr", "kubernetes_version"]),
+    "the cluster as it is built": (
+        BAD,
+        ALL,
+        [
+            "[value-invalid] verify_timeout",
+            "[cidr-invalid] kubernetes_pod_cidr",
+            "[version-invalid] kubernetes_version",
+        ],
+        [],
+    ),
+    "let pass": ({"preflight_ignore": ["value-invalid"], "verify_timeout": "abc"}, [], [], ["error ["]),
+}
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_variables_before_any_host_is_reached(play: Play, tmp_path: Path, name: str) -> None:
+    """The hosts' address answers nobody."""
+    values, options, said, unsaid = VARIABLES[name]
+    hosts = inventory({"kube_control_plane": ["cp1"], "kube_node": ["w1"]}, **values, ansible_connection="ssh")
+    hosts["all"]["vars"] = {"ansible_host": "192.0.2.1", **hosts["all"]["vars"]}
+    done = play(tmp_path, FIRST, *options, inventory=hosts)
+    assert (done.rc != 0) == bool(said), done.output
+    assert all(text in done.output for text in said), done.output
+    assert not any(text in done.output for text in unsaid), done.output
+
+
+def test_variables_of_hosts_of_others_are_theirs(play: Play, tmp_path: Path) -> None:
+    hosts = inventory(SOUND)
+    hosts["all"]["children"]["web"]["vars"] = {"worker_lables": {}}
+    done = play(tmp_path, FIRST, inventory=hosts)
+    assert done.rc == 0, done.output
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -62,4 +106,5 @@ def test_the_first_play(play: Play, tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.stem)
 def test_every_playbook_begins_with_it(path: Path) -> None:
     first = yaml.safe_load(path.read_text())[0]
-    assert first == {"name": "Judge the inventory", "ansible.builtin.import_playbook": "plays/inventory.yml"}
+    judged = {"vars": {"__inventory_variables": "all"}} if path.stem == "site" else {}
+    assert first == {"name": "Judge the inventory", "ansible.builtin.import_playbook": "plays/inventory.yml", **judged}
