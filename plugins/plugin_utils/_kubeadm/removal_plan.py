@@ -276,7 +276,9 @@ def left_after(members: Sequence[Member], cluster: Cluster) -> str:
     voters = len([one for one in cluster.voters if one not in members])
     if voters == 1:
         return "1 member is left: its loss is the loss of etcd's data since the last backup"
-    return "" if voters % 2 else f"{voters} members are left, which survive no more losses than {voters - 1}: add one"
+    # Without any there is no etcd, which is refused.
+    even = voters > 0 and voters % 2 == 0
+    return f"{voters} members are left, which survive no more losses than {voters - 1}: add one" if even else ""
 
 
 def steps(seen: Seen, targets: Sequence[Target], members: Sequence[Member], cluster: Cluster) -> list[PlanItem]:

@@ -107,9 +107,18 @@ def test_control_planes_go_one_after_the_other_and_the_leader_of_etcd_last() -> 
     assert "Take it off your own load balancer as well." in plan["notes"]
 
 
-def test_what_an_even_number_of_members_means() -> None:
-    (item,) = [one for one in view("cp-3")["plan"] if one["subject"] == "etcd member"]
-    assert item["disrupts"] == "2 members are left, which survive no more losses than 1: add one"
+@pytest.mark.parametrize(
+    ("members", "names", "said"),
+    [
+        (3, "cp-3", ["2 members are left, which survive no more losses than 1: add one"]),
+        (2, "cp-2", ["1 member is left: its loss is the loss of etcd's data since the last backup"]),
+        (1, "cp-1", [""]),
+    ],
+)
+def test_what_the_members_that_are_left_mean(members: int, names: str, said: list[str]) -> None:
+    planes = CONTROL_PLANES[:members]
+    plan = view(names, control_planes=planes, ready=planes, etcd=etcd(*map(member, planes)))
+    assert [one["disrupts"] for one in plan["plan"] if one["subject"] == "etcd member"] == said
 
 
 def test_a_name_that_only_the_cluster_has() -> None:
