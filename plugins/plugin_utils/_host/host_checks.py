@@ -392,12 +392,12 @@ HOST_CHECKS: dict[str, Check] = {
             "the endpoint, addresses and ports of API servers, whose etcd it is, a node's name and runtime"
         ),
         why=(
-            "Certificates, kubeconfigs, addresses of pods and services are made of it. Where kubeadm's configuration is "
-            "applied it is refused as well, but other hosts would have changed by then."
+            "Certificates, kubeconfigs, addresses of pods and services are made of it. Where kubeadm's configuration "
+            "is applied it is refused as well, but other hosts would have changed by then."
         ),
         advice=(
-            "Set the variable that the message names back to what runs. A cluster with other settings is a new cluster; "
-            "a node joins again under another name or runtime."
+            "Set the variable that the message names back to what runs. A cluster with other settings is a new "
+            "cluster; a node joins again under another name or runtime."
         ),
         source="configuration.md",
     ),
