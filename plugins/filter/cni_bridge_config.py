@@ -25,6 +25,12 @@ options:
     type: list
     elements: str
     required: true
+  name:
+    description:
+      - The network's name. The plugin C(host-local) keeps the addresses that it has given by it, so it stays as long as
+        there are pods.
+    type: str
+    default: kubernetes
   mtu:
     description: The pods' MTU; 0 leaves it to the kernel.
     type: int
@@ -64,6 +70,7 @@ CNI_VERSION = "0.4.0"
 
 def cni_bridge_config(
     pod_cidrs: Any,
+    name: str = "kubernetes",
     mtu: int = 0,
     settings: Optional[Dict[str, Any]] = None,
     plugins: Optional[List[Dict[str, Any]]] = None,
@@ -84,7 +91,7 @@ def cni_bridge_config(
         **(settings or {}),
     }
     portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
-    return {"cniVersion": CNI_VERSION, "name": "kubernetes", "plugins": [bridge, portmap, *(plugins or [])]}
+    return {"cniVersion": CNI_VERSION, "name": name, "plugins": [bridge, portmap, *(plugins or [])]}
 
 
 class FilterModule:

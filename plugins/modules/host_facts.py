@@ -197,6 +197,11 @@ host:
       description: C(url) and C(error) for each of O(artifacts) that cannot be had.
       type: list
       elements: dict
+    pod_network:
+      description: >-
+        C(file) (the CNI configuration that the runtime takes), C(name) of its network, and C(addresses) (how many pods
+        hold there, by the plugin host-local); empty and 0 where there is none.
+      type: dict
     cluster:
       description: >-
         Whether C(kubelet_conf), C(admin_conf) and C(etcd_data) exist, C(ca_sha256) of the CA's file,
@@ -398,6 +403,7 @@ def read_host(module: AnsibleModule, reader: HostReader) -> Dict[str, Any]:
             "runtimes": sorted(active.intersection(RUNTIMES)),
         },
         "missing_artifacts": all_missing(options["artifacts"], options["connect_timeout"]) if new else [],
+        "pod_network": reader.pod_network(),
         "cluster": {**cluster, "kubelet_version": kubelet_version(module) if cluster["kubelet_conf"] else ""},
         "api_servers": ask_all(options["api_servers"], options["connect_timeout"]) if cluster["kubelet_conf"] else [],
         "nodes": registered_machines(module) if options["nodes"] else [],

@@ -15,6 +15,13 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.images import image_version
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.pod_manifest import manifest_image
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.pod_network import (
+    CONFIGURATIONS,
+    RESERVATIONS,
+    first_configuration,
+    network_name,
+    reserved,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.proc_net import (
     Route,
     parse_ipv4_routes,
@@ -223,6 +230,13 @@ class HostReader:
             for folder in folders
             for name in self.listdir(folder)
         )
+
+    def pod_network(self) -> Dict[str, Any]:
+        """The network that new pods get, and how many addresses pods hold there by the plugin host-local."""
+        file = first_configuration(self.listdir(CONFIGURATIONS))
+        name = network_name(self.read(f"{CONFIGURATIONS}/{file}")) if file else ""
+        addresses = reserved(self.listdir(f"{RESERVATIONS}/{name}")) if name else 0
+        return {"file": file, "name": name, "addresses": addresses}
 
     def programs(self, names: Sequence[str]) -> Dict[str, str]:
         """Where programs are; empty for those that are missing."""

@@ -321,6 +321,13 @@ HOST_CHECKS: dict[str, Check] = {
         ),
         source="https://www.rfc-editor.org/rfc/rfc2923",
     ),
+    "pod-network-other": Check(
+        severity=ERROR,
+        what="pods of the host are on another network than new ones would be",
+        why="The plugin host-local knows by the network's name which addresses pods hold, and would give them again.",
+        advice="Let `cni_bridge_network` be the name that the message has: [adopt.md](adopt.md#the-pod-network).",
+        source="https://www.cni.dev/plugins/current/ipam/host-local/",
+    ),
     "port-blocked": Check(
         severity=EITHER,
         what=(

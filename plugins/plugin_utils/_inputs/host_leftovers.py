@@ -77,3 +77,16 @@ def cni_files(node: Node) -> Iterator[Fault]:
     else:
         text = f"/etc/cni/net.d has {shown}, which pods get until the cluster's network is there; move it away"
     yield node.fault("cni-leftover", text, ERROR if before and not node.in_cluster else WARNING)
+
+
+def pod_network(node: Node) -> Iterator[Fault]:
+    """Whether new pods would be on the network of those that run; another one would give addresses that are in use."""
+    found, name = node.facts["pod_network"], str(node.setting("cni_bridge_network") or "")
+    if node.setting("cni_plugin") != "bridge" or not node.in_cluster or not found["addresses"] or found["name"] == name:
+        return
+    text = (
+        f"pods hold {found['addresses']} addresses in the network {found['name']} of /etc/cni/net.d/{found['file']}, "
+        f"and cni_bridge_network is {name}, where they would be given again; set cni_bridge_network: {found['name']}, "
+        "or cni_plugin: none to leave the network alone"
+    )
+    yield node.fault("pod-network-other", text)

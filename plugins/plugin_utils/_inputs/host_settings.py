@@ -23,6 +23,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.mode
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.ports import port_settings, wanted_ports
 
 SETTINGS = (
+    "cni_bridge_network",
     "cni_plugin",
     "endpoint_interface",
     "kubernetes_api_port",

@@ -50,6 +50,7 @@ HOST_CHECKS: list[Callable[[Node], Iterator[Fault]]] = [
     host_leftovers.clusters,
     host_leftovers.runtimes,
     host_leftovers.cni_files,
+    host_leftovers.pod_network,
     host_cluster.other_version,
     fixed_settings.fixed_settings,
     host_cluster.certificates,

@@ -62,6 +62,7 @@ IMAGES = "it is an image or a registry: letters, digits and . _ - : / @"
 FORMS: dict[str, tuple[re.Pattern[str], str]] = {
     "backup_copies.name": (NAME, NAMES),
     "backup_etcd_endpoints": (WORD, WORDS),
+    "cni_bridge_network": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*"), "it may have letters, digits and _ . - only"),
     "cni_bridge_settings.bridge": (INTERFACE, INTERFACES),
     "container_runtime_package_repository.url": (WORD, WORDS),
     "container_runtime_registry_mirrors.mirrors.url": (WORD, WORDS),

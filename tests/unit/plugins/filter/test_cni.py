@@ -12,7 +12,8 @@ from ansible_collections.groundwork.kubernetes.plugins.filter.pod_routes import 
 
 def test_bridge() -> None:
     config = cni_bridge_config(["10.244.1.0/24"])
-    assert config["cniVersion"] == "0.4.0"
+    assert (config["cniVersion"], config["name"]) == ("0.4.0", "kubernetes")
+    assert cni_bridge_config(["10.244.1.0/24"], name="by-hand") == {**config, "name": "by-hand"}
     assert [plugin["type"] for plugin in config["plugins"]] == ["bridge", "portmap"]
     bridge = config["plugins"][0]
     assert bridge["ipam"] == {"type": "host-local", "ranges": [[{"subnet": "10.244.1.0/24"}]]}

@@ -164,6 +164,32 @@ def test_network_manager(tree: Path, tmp_path: Path) -> None:
     assert not HostReader(str(tmp_path / "nothing")).network_manager_spares_cni()
 
 
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, ("", "", 0)),
+        (
+            {"10-bridge.conflist": '{"name": "by-hand"}', "99-more.conf": '{"name": "more"}', "00-notes": "x"},
+            ("10-bridge.conflist", "by-hand", 2),
+        ),
+        ({"10-bridge.conf": '{"name": "nothing-yet"}'}, ("10-bridge.conf", "nothing-yet", 0)),
+        ({"10-bridge.conf": "{"}, ("10-bridge.conf", "", 0)),
+        ({"10-bridge.conf": '["by-hand"]'}, ("10-bridge.conf", "", 0)),
+        ({"10-bridge.conf": '{"name": "../networks/by-hand"}'}, ("10-bridge.conf", "", 0)),
+    ],
+    ids=["none", "two", "no pods", "not JSON", "a list", "a path"],
+)
+def test_pod_network(tree: Path, files: dict[str, str], expected: tuple[str, str, int]) -> None:
+    folders = tree / "etc/cni/net.d", tree / "var/lib/cni/networks/by-hand"
+    for folder in folders:
+        folder.mkdir(parents=True)
+    for name, text in files.items():
+        (folders[0] / name).write_text(text)
+    for name in ("10.244.1.2", "10.244.1.3", "last_reserved_ip.0", "lock"):
+        (folders[1] / name).touch()
+    assert tuple(HostReader(str(tree)).pod_network().values()) == expected
+
+
 def test_programs_and_space(tree: Path) -> None:
     reader = HostReader(str(tree))
     assert reader.programs(["ip", "socat"]) == {"ip": str(tree / "usr/sbin/ip"), "socat": ""}

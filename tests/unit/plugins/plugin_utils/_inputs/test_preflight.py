@@ -65,6 +65,7 @@ FACTS: dict[str, Any] = {
     "kernel_options": {"known": True, "missing": []},
     "leftovers": {"cni": [], "places": [], "distributions": [], "runtimes": ["containerd"]},
     "missing_artifacts": [],
+    "pod_network": {"file": "", "name": "", "addresses": 0},
     "cluster": {
         "kubelet_conf": False,
         "admin_conf": False,
@@ -88,6 +89,7 @@ SETTINGS: dict[str, Any] = {
     "kubernetes_service_cidr": "10.96.0.0/12",
     "kubernetes_api_port": 6443,
     "kubernetes_proxy_mode": "iptables",
+    "cni_bridge_network": "kubernetes",
     "kubernetes_kubelet_configuration": {},
     "kubernetes_ignore_preflight_errors": [],
     "preflight_swap": "disabled",
@@ -122,7 +124,15 @@ def carrying(role: str = "control_plane", kubelet_conf: bool = True, **more: lis
 
 ETCD_ONLY = {"roles": ["etcd"], "external_etcd": True, "etcd_hosts": True}
 BALANCER = {"roles": ["load_balancer"]}
+
+
+def on_network(file: str, name: str, addresses: int = 3) -> dict[str, Any]:
+    """Facts of a host of the cluster whose pods are on this network."""
+    return {**JOINED, "pod_network": {"file": file, "name": name, "addresses": addresses}}
+
+
 UNSET = {"kubernetes_node_ip": None}
+BRIDGE = {"cni_plugin": "bridge"}
 HOLDER = {"virtual_ip": "192.0.2.200", "holds_virtual_ip": True}
 V1 = {"cgroup": {"version": 1, "controllers": ["cpu", "cpuset", "memory", "pids"]}}
 NOT_FAIL = {"kubernetes_kubelet_configuration": {"failCgroupV1": False}}
@@ -479,6 +489,23 @@ ONE_HOST = [
         [],
     ),
     ("NetworkManager and Flannel", {"network_manager": {"active": True, "spares_cni": False}}, {}, []),
+    ("pods on the network", on_network("10-bridge.conflist", "kubernetes"), BRIDGE, []),
+    ("pods on another network", on_network("10-bridge.conflist", "by-hand"), BRIDGE, ["error pod-network-other"]),
+    (
+        "pods on another network that is kept",
+        on_network("10-bridge.conflist", "by-hand"),
+        {**BRIDGE, "cni_bridge_network": "by-hand"},
+        [],
+    ),
+    ("pods of a later file", on_network("99-own.conf", "kubernetes"), BRIDGE, []),
+    ("pods of another plugin that stays", on_network("05-own.conf", "own"), {"cni_plugin": "none"}, []),
+    ("another network without pods", on_network("05-own.conf", "own", 0), BRIDGE, []),
+    (
+        "another network of no cluster",
+        {"pod_network": {"file": "05-own.conf", "name": "own", "addresses": 3}},
+        BRIDGE,
+        [],
+    ),
     (
         "etcd data without a cluster",
         {"cluster": {**FACTS["cluster"], "etcd_data": True}},
