@@ -27,7 +27,8 @@ description:
     as the manifest of etcd, is named, and nothing is changed.
   - Settings that cannot be changed any more are refused before anything is changed.
   - A control plane that was initialized by other means is left alone at first, but for O(kubelet_patch).
-    Its configuration is taken to be the one that is given, and later changes of that are applied.
+    The configuration that is given is held against the C(ClusterConfiguration) in the cluster. Where they differ in
+    what cannot be changed, it is refused. Other differences are named, and applied with the first later change.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
 options:
   content:
@@ -113,7 +114,7 @@ mended:
   elements: str
   sample: [/etc/kubernetes/manifests/kube-apiserver.yaml]
 changes:
-  description: The fields that differ from what was applied before.
+  description: The fields that differ from what was applied before; with V(adopt), from what the cluster has stored.
   returned: success
   type: list
   elements: str
@@ -129,16 +130,12 @@ steps:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import adoption
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.initialization import Initialization
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import (
     COMMON_OPTIONS,
     CONFIG,
     KubeadmError,
-)
-
-ADOPTED = (
-    "This control plane was initialized by other means. Its configuration is taken to be the one given, without having "
-    "been compared. Later changes are applied."
 )
 
 
@@ -155,7 +152,7 @@ def main() -> None:
     try:
         initialization = Initialization(module)
         if initialization.action == "adopt":
-            module.warn(ADOPTED)
+            module.warn(adoption.warning(initialization.adopted))
         for warning in initialization.plan.warnings:
             module.warn(warning)
         if initialization.action != "none" and not module.check_mode:

@@ -18,7 +18,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files 
     read_bytes,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import NodeState
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import kubeadm, pending_change
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import adoption, kubeadm, pending_change
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.applied_configuration import (
     AppliedConfiguration,
 )
@@ -91,8 +91,13 @@ class Initialization:
         self.plan = NOTHING
         if self.action == "none":
             self.action = self.configuration.action()
+        self.adopted = NOTHING
         if self.action == "reconcile":
             self.plan = self._plan_changes(self.configuration.before)
+        elif self.action == "adopt":
+            self.adopted = adoption.compare(adoption.read_stored(module), self.configuration.documents)
+            if self.adopted.refused:
+                raise KubeadmError(adoption.refusal(self.adopted))
         elif self.action == "none" and self.mended:
             self.action = "mend"
         elif self.action == "none" and self.file.changed:
@@ -193,7 +198,7 @@ class Initialization:
             "changed": self.action != "none",
             "action": self.action,
             "mended": self.mended,
-            "changes": self.plan.paths,
+            "changes": self.plan.paths or self.adopted.paths,
             "steps": self.plan.steps,
             "diff": diffs([self.file]) + [diff_of_mended(path) for path in self.mended],
         }

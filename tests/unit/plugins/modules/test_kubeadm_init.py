@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -49,6 +50,8 @@ class Host:
     failing: dict[str, tuple[int, str]] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     version: str = "v1.36.5"
+    # The ClusterConfiguration in the cluster.
+    stored: dict[str, Any] = field(default_factory=lambda: copy.deepcopy(DOCUMENTS[1]))
     seen_marker: bool = False
     warnings: list[str] = field(default_factory=list)
     proxies: dict[str, Any] = field(default_factory=lambda: {"items": []})
@@ -114,13 +117,17 @@ class Host:
     def kubectl(self, arguments: list[str]) -> tuple[int, str, str]:
         line = " ".join(arguments)
         if "--local" in arguments:
-            text = (self.root / "kubelet/config.yaml").read_text()
+            kubelet = self.root / "kubelet/config.yaml"
+            text = json.dumps(self.stored) if "--filename=-" in arguments else kubelet.read_text()
             return 0, text if text.startswith("{") else json.dumps({"cgroupDriver": "systemd", "maxPods": 9}), ""
         api_broken = "kube-apiserver" in self.broken and self.manifest("kube-apiserver") == "after"
         if api_broken or "api" in self.broken:
             return 1, "", "connection refused"
         texts = {
             "get --raw=/readyz": "ok",
+            "get configmap kubeadm-config": json.dumps(
+                {"data": {"ClusterConfiguration": "kind: ClusterConfiguration"}}
+            ),
             "get --raw=/version": json.dumps({"gitVersion": self.version}),
             "logs kube-proxy-x": "E1127 unknown proxy mode\nusage\n",
         }
@@ -402,8 +409,45 @@ def test_adopt(host: Host) -> None:
     assert not host.stamp.exists()
     result = host()
     assert (result["changed"], result["action"], host.ran) == (True, "adopt", [])
-    assert "initialized by other means" in host.warnings[0]
+    assert host.warnings[-1:] == [
+        "This control plane was initialized by other means. It is left as it is, and later changes are applied."
+    ]
     assert host()["changed"] is False
+
+
+def test_adopt_what_differs(host: Host) -> None:
+    host.initialized()
+    host.stamp.unlink()
+    host.stored["apiServer"] = {"extraArgs": {"v": "4"}}
+    result = host()
+    assert (result["action"], result["changes"], host.ran) == (
+        "adopt",
+        ["ClusterConfiguration.apiServer.extraArgs.v"],
+        [],
+    )
+    assert "become those that are given, too: ClusterConfiguration.apiServer.extraArgs.v." in host.warnings[0]
+
+
+def test_adopt_what_cannot_become_so(host: Host) -> None:
+    host.initialized()
+    host.stamp.unlink()
+    host.stored["networking"]["podSubnet"] = "10.245.0.0/16"
+    result = host(_ansible_check_mode=True)
+    assert result["failed"]
+    assert (
+        "- ClusterConfiguration.networking.podSubnet is '10.245.0.0/16' and should become '10.244.0.0/16'"
+        in result["msg"]
+    )
+    assert host()["failed"]
+    assert (host.stamp.exists(), host.ran) == (False, [])
+
+
+def test_adopt_a_cluster_that_cannot_be_asked(host: Host) -> None:
+    host.initialized()
+    host.stamp.unlink()
+    host.broken.add("api")
+    assert "cannot be read" in host()["msg"]
+    assert not host.stamp.exists()
 
 
 def test_only_the_file_without_documents(host: Host) -> None:
