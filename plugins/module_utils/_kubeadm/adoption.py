@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import os
 from copy import deepcopy
-from typing import Any, Dict, List
+from typing import List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import Kubectl, KubectlError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import FOLDER, KubeadmError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubelet_configuration import merge
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.reconcile import (
+    ETCD_DATA,
     Document,
     ReconfigurationPlan,
     find_document,
@@ -24,7 +25,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.rec
 KIND = "ClusterConfiguration"
 # What kubeadm stores where nothing is said, so that it is no difference.
 DEFAULTS: Document = {
-    "apiServer": {"timeoutForControlPlane": "4m0s"},
+    "apiServer": {"extraArgs": {"authorization-mode": "Node,RBAC"}, "timeoutForControlPlane": "4m0s"},
     "caCertificateValidityPeriod": "87600h0m0s",
     "certificateValidityPeriod": "8760h0m0s",
     "certificatesDir": "/etc/kubernetes/pki",
@@ -35,6 +36,8 @@ DEFAULTS: Document = {
 # Which version runs is judged by what runs, and the others are no settings.
 NOT_COMPARED = ("apiVersion", "kind", "kubernetesVersion")
 ARGUMENTS = ("apiServer", "controllerManager", "scheduler")
+# Before v1beta4 whether there is an add-on is no part of the configuration, and dns has a type that is always the same.
+OF_ADD_ONS = ("disabled", "type")
 
 
 def read_stored(module: AnsibleModule) -> Document:
@@ -62,18 +65,16 @@ def read_stored(module: AnsibleModule) -> Document:
 
 def comparable(document: Document) -> Document:
     """A ClusterConfiguration of any form with kubeadm's defaults, and its arguments as a map, without their order."""
-    own = {key: value for key, value in document.items() if key not in NOT_COMPARED}
-    found: Dict[str, Any] = deepcopy(merge(DEFAULTS, own))
-    parts = [found.get(name) for name in ARGUMENTS] + [(found.get("etcd") or {}).get("local")]
-    for part in parts:
-        arguments = (part or {}).get("extraArgs")
-        if isinstance(arguments, list):
-            part["extraArgs"] = {item["name"]: item["value"] for item in arguments}
-    local = (found.get("etcd") or {}).get("local") or {}
-    if local.get("dataDir") == "/var/lib/etcd" and len(local) == 1:
-        found["etcd"] = {}
-    if (found.get("dns") or {}).get("type") == "CoreDNS":
-        found["dns"] = {key: value for key, value in found["dns"].items() if key != "type"}
+    own = deepcopy({key: value for key, value in document.items() if key not in NOT_COMPARED})
+    local = (own.get("etcd") or {}).get("local") or {}
+    for part in [*(own.get(name) or {} for name in ARGUMENTS), local]:
+        if isinstance(part.get("extraArgs"), list):
+            part["extraArgs"] = {item["name"]: item["value"] for item in part["extraArgs"]}
+    if local == {"dataDir": ETCD_DATA}:
+        own["etcd"] = {}
+    for name in ("dns", "proxy"):
+        own[name] = {key: value for key, value in (own.get(name) or {}).items() if key not in OF_ADD_ONS}
+    found: Document = merge(DEFAULTS, own)
     return found
 
 

@@ -18,7 +18,7 @@ GIVEN: dict[str, Any] = {
 STORED: dict[str, Any] = {
     "apiVersion": "kubeadm.k8s.io/v1beta2",
     "kind": "ClusterConfiguration",
-    "apiServer": {"timeoutForControlPlane": "4m0s"},
+    "apiServer": {"extraArgs": {"authorization-mode": "Node,RBAC"}, "timeoutForControlPlane": "4m0s"},
     "certificatesDir": "/etc/kubernetes/pki",
     "clusterName": "kubernetes",
     "controlPlaneEndpoint": "192.0.2.11:6443",
@@ -58,6 +58,8 @@ NETWORKS = STORED["networking"]
             [],
             [],
         ),
+        ({}, {"dns": {"disabled": True}, "proxy": {"disabled": False}}, [], []),
+        ({}, {"apiServer": {"extraArgs": [{"name": "authorization-mode", "value": "Node,RBAC"}]}}, [], []),
         ({}, {"apiServer": {"certSANs": ["api.example.com"]}}, ["apiServer.certSANs"], []),
     ],
 )
