@@ -176,7 +176,9 @@ host:
       description: C(selinux) (enforcing, permissive, disabled), C(apparmor), C(firewalld) and C(ufw).
       type: dict
     network_manager:
-      description: C(active), and C(spares_cni) (whether its configuration leaves Calico's interfaces alone).
+      description: >-
+        C(active), and whether its configuration leaves Calico's interfaces (C(spares_cni)) and Flannel's
+        (C(spares_flannel)) alone.
       type: dict
     traffic:
       description: >-
@@ -393,7 +395,8 @@ def read_host(module: AnsibleModule, reader: HostReader) -> Dict[str, Any]:
         "security": {**reader.security(), "firewalld": "firewalld" in active},
         "network_manager": {
             "active": "NetworkManager" in active,
-            "spares_cni": reader.network_manager_spares_cni(),
+            "spares_cni": reader.network_manager_spares("cali"),
+            "spares_flannel": reader.network_manager_spares("flannel"),
         },
         "traffic": read_traffic(module, reader, active, new),
         "kernel_options": kernel_options(reader, os.uname().release),

@@ -222,11 +222,11 @@ class HostReader:
             "settings": running_settings(self.read),
         }
 
-    def network_manager_spares_cni(self) -> bool:
-        """Whether NetworkManager is configured to leave alone the interfaces that Calico makes."""
+    def network_manager_spares(self, prefix: str) -> bool:
+        """Whether NetworkManager is configured to leave alone interfaces whose names begin so."""
         folders = ["/etc/NetworkManager/conf.d", "/run/NetworkManager/conf.d", "/usr/lib/NetworkManager/conf.d"]
         return any(
-            "interface-name:cali" in self.read(f"{folder}/{name}")
+            f"interface-name:{prefix}" in self.read(f"{folder}/{name}")
             for folder in folders
             for name in self.listdir(folder)
         )

@@ -286,9 +286,9 @@ HOST_CHECKS: dict[str, Check] = {
     ),
     "network-manager": Check(
         severity=WARNING,
-        what="NetworkManager would manage Calico's interfaces",
+        what="NetworkManager would manage the interfaces of Calico or Flannel",
         why="NetworkManager takes routes and addresses from the interfaces of pods.",
-        advice="Let NetworkManager ignore Calico's interfaces; the message has the line.",
+        advice="Let NetworkManager ignore them; the message has the line.",
         source="https://docs.tigera.io/calico/latest/operations/troubleshoot/troubleshooting",
     ),
     "networkd-routes": Check(

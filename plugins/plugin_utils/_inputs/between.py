@@ -271,7 +271,7 @@ def _narrow(node: Node, key: tuple[Any, ...], targets: Sequence[str]) -> Fault:
         return node.fault("path-mtu", text, WARNING)
     size = f"{passes} is the largest size found that does" if passes else "no smaller size was found that does"
     text = (
-        f"packets of {wanted} bytes, which the interfaces allow, do not arrive at {hosts}, and nothing on the way says "
-        f"so; {size}: set the interfaces' MTU to that, or let ICMP pass"
+        f"packets of {wanted} bytes, which the interfaces allow, do not pass between this host and {hosts}, and "
+        f"nothing on the way says so; {size}: set the interfaces' MTU to that, or let ICMP pass"
     )
     return node.fault("path-mtu", text)

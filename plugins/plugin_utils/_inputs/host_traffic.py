@@ -34,11 +34,14 @@ def firewalls(node: Node) -> Iterator[Fault]:
 
 def managers(node: Node) -> Iterator[Fault]:
     """NetworkManager and systemd-networkd, where they would disturb the network of pods."""
-    manager = node.facts["network_manager"]
-    if manager["active"] and not manager["spares_cni"] and node.setting("cni_plugin") in POLICY_PLUGINS:
+    manager, plugin = node.facts["network_manager"], node.setting("cni_plugin")
+    patterns = ["cali*", "tunl*", "vxlan.calico"] if plugin in POLICY_PLUGINS and not manager["spares_cni"] else []
+    patterns += ["flannel*"] if plugin in ("canal", "flannel") and not manager["spares_flannel"] else []
+    if manager["active"] and patterns:
+        unmanaged = ";".join(f"interface-name:{pattern}" for pattern in patterns)
         text = (
-            "NetworkManager would manage Calico's interfaces; set unmanaged-devices=interface-name:cali*;"
-            "interface-name:tunl*;interface-name:vxlan.calico under [keyfile] in /etc/NetworkManager/conf.d/calico.conf"
+            f"NetworkManager would manage the interfaces of {plugin}; set unmanaged-devices={unmanaged} under "
+            "[keyfile] in /etc/NetworkManager/conf.d/kubernetes.conf and restart it"
         )
         yield node.fault("network-manager", text, WARNING)
     if node.facts["traffic"]["foreign_routes"] and node.runs_kubelet and node.setting("cni_plugin") == "bridge":

@@ -160,8 +160,9 @@ def test_cgroup(tree: Path) -> None:
 
 
 def test_network_manager(tree: Path, tmp_path: Path) -> None:
-    assert HostReader(str(tree)).network_manager_spares_cni()
-    assert not HostReader(str(tmp_path / "nothing")).network_manager_spares_cni()
+    assert HostReader(str(tree)).network_manager_spares("cali")
+    assert not HostReader(str(tree)).network_manager_spares("flannel")
+    assert not HostReader(str(tmp_path / "nothing")).network_manager_spares("cali")
 
 
 @pytest.mark.parametrize(

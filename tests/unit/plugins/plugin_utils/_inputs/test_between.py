@@ -296,14 +296,15 @@ MESSAGES: list[tuple[str, dict[str, Any], list[str]]] = [
             }
         },
         [
-            "error v path-mtu packets of 1500 bytes, which the interfaces allow, do not arrive at a, w, and nothing on "
-            "the way says so; 1400 is the largest size found that does: set the interfaces' MTU to that, or let ICMP "
-            "pass",
+            "error v path-mtu packets of 1500 bytes, which the interfaces allow, do not pass between this host and a, "
+            "w, and nothing on the way says so; 1400 is the largest size found that does: set the interfaces' MTU to "
+            "that, or let ICMP pass",
             "warning w path-mtu packets on the way to a may have 1500 bytes, and the interfaces allow 9000; set the "
             "interfaces' MTU to 1500, or let the network plugin's follow it",
-            "error w path-mtu packets of 1500 bytes, which the interfaces allow, do not arrive at v, and nothing "
-            "on the way says so; no smaller size was found that does: set the interfaces' MTU to that, or let ICMP "
-            "pass",
+            "error w path-mtu packets of 1500 bytes, which the interfaces allow, do not pass between this host and v, "
+            "and nothing on the way says so; no smaller size was found that does: set the interfaces' MTU to that, "
+            "or let "
+            "ICMP pass",
         ],
     ),
 ]
