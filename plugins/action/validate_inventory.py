@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import faults
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.host_variables import (
@@ -50,6 +51,8 @@ class ActionModule(ActionBase):
                 elsewhere.setdefault(variable, {}).setdefault(str(values[variable]), []).append(host)
         run = variables["ansible_play_hosts_all"]
         found = groups.judge(groups.Inventory(variables["groups"], names, run, elsewhere))
+        asked, left_out = (tuple(context.CLIARGS.get(option) or ()) for option in ("tags", "skip_tags"))
+        found += groups.judge_tags(asked, left_out, self._task.tags)
         everything = options["variables"] == "all"
         of_hosts = self._inputs(variables, set(names.values()), everything=everything)
         if not faults.check_ignore(ignore):  # else the roles say so

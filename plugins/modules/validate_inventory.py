@@ -14,6 +14,8 @@ description:
   - Fails where a playbook would find no control plane or, by C(--limit), no host of the cluster at all, where a group
     with hosts is nearly named like one of the cluster's, and where a variable of the inventory names another group than
     plays take, which only know the command line's variables.
+  - Fails where C(--tags) or C(--skip-tags) names a tag that no task has, since the playbooks have none of their own.
+    Tags that you give to an imported playbook are known. For that the task needs the tag C(always).
   - Fails where the name of a variable of the cluster's hosts is none of this collection's but nearly one, and where a
     value has the wrong form. What needs facts of hosts to be known is left to the roles.
   - Warns of hosts that are in no group of the cluster, and of etcd as a service on control planes.

@@ -25,6 +25,7 @@ FAULTS: dict[str, str] = {
     "group-variable": "a variable of the inventory names another group than plays take",
     "host-unplaced": "hosts are in no group of the cluster",
     "run-empty": "no host of the run is in a group of the cluster",
+    "tag-unknown": "--tags or --skip-tags names what no task has",
     # inputs
     "address-clash": "hosts share an address, or an address lies in a cluster network",
     "address-from-host": "the host alone reports the address that its serving certificate would be approved for",

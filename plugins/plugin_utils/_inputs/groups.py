@@ -176,3 +176,26 @@ def _etcd(inventory: Inventory) -> Iterator[Fault]:
 
 def _are(hosts: Sequence[str]) -> str:
     return "is" if len(hosts) == 1 else "are"
+
+
+def judge_tags(asked: Sequence[str], left_out: Sequence[str], own: Sequence[str]) -> list[Fault]:
+    """Tags that no task has, by which a run would end as if there were nothing to do, or leave nothing out.
+
+    Args:
+        asked: what --tags names; "all" where it is not given.
+        left_out: what --skip-tags names.
+        own: the tags of the task that judges, which has all that somebody gave to the playbook.
+    """
+    given = set(own) - {"always"}
+    found = []
+    if not (given | {"all", "untagged"}) & set(asked):
+        text = (
+            f"no task has the tag {', '.join(asked)} of --tags, so nothing would be done; remove it: --limit chooses "
+            "hosts, and each operation has a playbook of its own"
+        )
+        found.append(Fault("tag-unknown", text))
+    unknown = sorted(set(left_out) - given)
+    if unknown:
+        text = f"no task has the tag {', '.join(unknown)} of --skip-tags, so nothing would be left out; remove it"
+        found.append(Fault("tag-unknown", text))
+    return found

@@ -29,6 +29,8 @@ CASES: dict[str, tuple[dict[str, Any], list[str], int, str]] = {
     "misspelt": (inventory({"kube_control_plan": ["cp1"]}), [], 2, "error [group-similar] the group kube_control_plan"),
     "a limit to a host of others": (inventory(SOUND), ["--limit", "a"], 2, "error [run-empty] nothing would be done"),
     "a limit to a worker": (inventory(SOUND), ["--limit", "w1"], 0, ""),
+    "a tag": (inventory(SOUND), ["--tags", "workers"], 2, "error [tag-unknown] no task has the tag workers of --tags"),
+    "a tag to skip": (inventory(SOUND), ["--skip-tags", "etcd"], 2, "no task has the tag etcd of --skip-tags"),
     "no host": (
         {"all": {"children": {"kube_control_plane": {}}}},
         [],
@@ -100,7 +102,13 @@ def test_the_first_play(play: Play, tmp_path: Path, name: str) -> None:
     done = play(tmp_path, FIRST, *options, inventory=hosts)
     assert done.rc == rc, done.output
     assert expected in done.output
-    assert ("unplaced" in done.output) == ("unplaced" in expected or "limit to a worker" in name)
+    assert ("unplaced" in done.output) == ("unplaced" in expected or "limit to a worker" in name or "a tag" in name)
+
+
+def test_a_tag_that_an_import_gives(play: Play, tmp_path: Path) -> None:
+    (tmp_path / "site.yml").write_text(yaml.safe_dump([{"import_playbook": str(FIRST), "tags": ["k8s"]}]))
+    done = play(tmp_path, tmp_path / "site.yml", "--tags", "k8s", inventory=inventory(SOUND))
+    assert (done.rc, "host-unplaced" in done.output) == (0, True), done.output
 
 
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.stem)

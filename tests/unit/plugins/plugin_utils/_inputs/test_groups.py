@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.groups import USUAL, Inventory, judge
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.groups import (
+    USUAL,
+    Inventory,
+    judge,
+    judge_tags,
+)
 
 ALL = "kube_control_plane, kube_node, etcd and kube_load_balancer"
 SOUND = {"kube_control_plane": ["cp1"], "kube_node": ["w1", "w2"]}
@@ -138,3 +143,25 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
 def test_what_is_said_of_groups(name: str) -> None:
     given, expected = CASES[name]
     assert said(**given) == expected
+
+
+NOTHING = "nothing would be done"
+
+
+@pytest.mark.parametrize(
+    ("asked", "left_out", "own", "said"),
+    [
+        (["all"], [], ["always"], []),
+        (["untagged"], [], ["always"], []),
+        (["workers"], [], ["always"], [NOTHING]),
+        (["tagged"], [], ["always"], [NOTHING]),
+        (["workers", "always"], ["tests"], ["always"], [NOTHING, "nothing would be left out"]),
+        (["k8s"], [], ["always", "k8s"], []),
+        (["all"], ["k8s"], ["always", "k8s"], []),
+        (["all"], ["reboot", "k8s"], ["always", "k8s"], ["no task has the tag reboot of --skip-tags"]),
+    ],
+)
+def test_tags(asked: list[str], left_out: list[str], own: list[str], said: list[str]) -> None:
+    found = judge_tags(asked, left_out, own)
+    assert {(fault.id, fault.severity) for fault in found} <= {("tag-unknown", "error")}
+    assert [text in fault.text for text, fault in zip(said, found, strict=True)] == [True] * len(said)
