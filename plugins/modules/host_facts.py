@@ -164,8 +164,8 @@ host:
       type: dict
     space:
       description: >-
-        C(path), C(free_mb), C(total_mb), C(free_inodes), C(total_inodes) and C(device) (the filesystem's number) for
-        each of O(paths).
+        C(path), C(free_mb), C(total_mb), C(free_inodes), C(total_inodes), C(device) (the filesystem's number) and
+        C(read_only) for each of O(paths).
       type: list
       elements: dict
     listeners:

@@ -229,4 +229,5 @@ def summary(endpoint: str, version: str, nodes: List[Node], pods: Dict[str, int]
     ready = len([node for node in nodes if node.ready])
     phases = ", ".join(f"{number} {phase}" for phase, number in sorted(pods.items())) or "none"
     lines = [f"Kubernetes {version} at {endpoint}", f"Nodes: {ready} of {len(nodes)} ready", f"Pods: {phases}"]
-    return "\n".join([*lines, "", *columns(rows)])
+    why = [f"Not ready: {node.name}: {node.trouble}" for node in nodes if not node.ready]
+    return "\n".join([*lines, "", *columns(rows), *([""] if why else []), *why])

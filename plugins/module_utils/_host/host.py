@@ -166,7 +166,7 @@ class HostReader:
         return owners
 
     def space(self, path: str) -> Dict[str, Any]:
-        """Free and total space in MiB and inodes where a path is or would be made, and the filesystem's number."""
+        """The filesystem where a path is or would be made: room in MiB, inodes, its number, whether it is read-only."""
         folder = self.path(path)
         while not os.path.isdir(folder):
             folder = os.path.dirname(folder)
@@ -178,6 +178,7 @@ class HostReader:
             "free_inodes": system.f_favail,
             "total_inodes": system.f_files,
             "device": os.stat(folder).st_dev,
+            "read_only": bool(system.f_flag & os.ST_RDONLY),
         }
 
     def cgroup(self) -> Dict[str, Any]:

@@ -10,11 +10,12 @@ it is refused, since who may write there chooses where it leads.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
 from types import TracebackType
-from typing import Any, BinaryIO, Callable, List, Optional, Type
+from typing import Any, BinaryIO, Callable, Iterator, List, Optional, Type
 
 LINKS_MAX = 40  # as the kernel's
 # A folder on the way need not be readable, as it need not for the kernel. Only Linux has that, and Ansible may run on
@@ -38,6 +39,29 @@ def others_may_write(found: os.stat_result) -> bool:
     if found.st_uid not in trusted or found.st_mode & stat.S_IWOTH:
         return True
     return bool(found.st_mode & stat.S_IWGRP) and found.st_gid not in (0, os.getegid())
+
+
+# What to do about a file system on which nothing can be written.
+ADVICE = {
+    errno.EROFS: "its file system is mounted read-only: find out why (dmesg), repair it, and mount it for writing",
+    errno.ENOSPC: "its file system is full, or has no inodes left: make room",
+    errno.EDQUOT: "its quota is used up: make room, or raise it",
+}
+
+
+@contextlib.contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Let an error name the file that is meant, and what to do; by a handle there is only a draft's name."""
+    try:
+        yield
+    except UnsafePathError:
+        raise
+    except OSError as error:
+        if error.errno is None or (os.path.isabs(str(error.filename or "")) and error.errno not in ADVICE):
+            raise
+        text = os.strerror(error.errno)
+        advice = ADVICE.get(error.errno)
+        raise OSError(error.errno, f"{text}; {advice}" if advice else text, path) from None
 
 
 def hidden(name: str) -> str:
@@ -128,27 +152,31 @@ class Folder:
         self.discard(name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            with os.fdopen(os.open(draft, flags, 0o600, dir_fd=self.handle), "wb") as stream:
-                fill(stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            finish(self.entry(draft))
+            with naming(os.path.join(self.path, name)):
+                with os.fdopen(os.open(draft, flags, 0o600, dir_fd=self.handle), "wb") as stream:
+                    fill(stream)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                finish(self.entry(draft))
         except BaseException:
             self.discard(name)
             raise
 
     def publish(self, name: str) -> None:
         """Put a draft in its place in one step."""
-        os.rename(hidden(name), name, src_dir_fd=self.handle, dst_dir_fd=self.handle)
+        with naming(os.path.join(self.path, name)):
+            os.rename(hidden(name), name, src_dir_fd=self.handle, dst_dir_fd=self.handle)
 
     def discard(self, name: str) -> None:
         """Remove a draft that has not been put in its place."""
         if self.find(hidden(name)):
-            os.unlink(hidden(name), dir_fd=self.handle)
+            with naming(os.path.join(self.path, hidden(name))):
+                os.unlink(hidden(name), dir_fd=self.handle)
 
     def remove(self, name: str) -> None:
         """Remove a file, or a link itself."""
-        os.unlink(name, dir_fd=self.handle)
+        with naming(os.path.join(self.path, name)):
+            os.unlink(name, dir_fd=self.handle)
 
 
 class _Walk:
@@ -206,7 +234,8 @@ class _Walk:
 
     def _make(self, name: str, mode: int, made: Callable[[str], None]) -> None:
         try:
-            os.mkdir(name, 0o700, dir_fd=self.handle)
+            with naming(os.path.join(self.path, name)):
+                os.mkdir(name, 0o700, dir_fd=self.handle)
         except FileExistsError:
             return
         handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.handle)

@@ -128,6 +128,16 @@ HOST_CHECKS: dict[str, Check] = {
         advice="Make room. `preflight_free_mb` sets the limit for each path.",
         source="https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/",
     ),
+    "disk-read-only": Check(
+        severity=ERROR,
+        what="a folder in which a run and the kubelet write is on a file system that is mounted read-only",
+        why=(
+            "The run would stop half way, when other hosts have changed already. The kernel makes a file system "
+            "read-only when its disk fails."
+        ),
+        advice="Find out why (`dmesg`), repair the file system, and mount it for writing.",
+        source="troubleshooting.md",
+    ),
     "disk-slow": Check(
         severity=EITHER,
         what="synchronous writes are too slow for a new member of etcd; an error above etcd's heartbeat of 100 ms",

@@ -14,8 +14,9 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.mode
 
 IMAGE_FOLDERS = ("/var/lib/containerd", "/var/lib/containers", "/var/lib/docker")
 # Folders that only a kubelet and what it runs need, and that only a member of etcd needs.
-NODE_FOLDERS = ("/var/lib/kubelet", *IMAGE_FOLDERS)
+NODE_FOLDERS = ("/etc/kubernetes", "/var/lib/kubelet", *IMAGE_FOLDERS)
 ETCD_FOLDER = "/var/lib/etcd"
+PROGRAM_FOLDERS = ("/usr/", "/opt/")
 INODES_PERCENT = 5
 # The kubelet's own default: above it, images are removed.
 IMAGE_LINE_PERCENT = 85
@@ -55,6 +56,21 @@ def room(node: Node) -> Iterator[Fault]:
             text = f"{left} of {total} inodes are free for {paths}; remove small files, or make the filesystem anew"
             yield node.fault("inodes-few", text, severity)
     yield from _image_line(node)
+
+
+def writable(node: Node) -> Iterator[Fault]:
+    """File systems that a fault, or somebody, has made read-only. Programs may be on one on purpose."""
+    paths = [
+        space["path"]
+        for space in _spaces(node)
+        if space.get("read_only") and not space["path"].startswith(PROGRAM_FOLDERS)
+    ]
+    if paths:
+        text = (
+            f"nothing can be written in {_joined(paths)}, where the file system is mounted read-only; find out why "
+            "(dmesg), repair it, and mount it for writing"
+        )
+        yield node.fault("disk-read-only", text)
 
 
 def _joined(paths: Sequence[str]) -> str:

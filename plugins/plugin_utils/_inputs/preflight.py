@@ -32,6 +32,7 @@ HOST_CHECKS: list[Callable[[Node], Iterator[Fault]]] = [
     host_machine.clock,
     host_machine.resources,
     host_space.room,
+    host_space.writable,
     host_space.speed,
     host_machine.kernel,
     host_machine.kernel_options,

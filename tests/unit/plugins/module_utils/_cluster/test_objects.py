@@ -213,6 +213,8 @@ def test_summary() -> None:
         "NODE      ROLES          STATUS    VERSION  ADDRESS    RUNTIME             SYSTEM",
         "cp1       control-plane  Ready     v1.36.5  192.0.2.1  containerd://2.3.4  Debian GNU/Linux 12 (bookworm)",
         "worker-2  worker         NotReady  v1.36.5  192.0.2.1  containerd://2.3.4  Debian GNU/Linux 12 (bookworm)",
+        "",
+        f"Not ready: worker-2: {nodes[1].trouble}",
     ]
 
 

@@ -197,6 +197,7 @@ def test_programs_and_space(tree: Path) -> None:
     space = reader.space("/var/lib/etcd/not/yet")
     assert space["path"] == "/var/lib/etcd/not/yet"
     assert 0 <= space["free_mb"] <= space["total_mb"]
+    assert space["read_only"] is False
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import re
@@ -11,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.metrics import known_uid, write_metrics
@@ -278,3 +280,51 @@ class TestOwnFolders:
         as_nobody((place / "open" / "new").mkdir)
         with pytest.raises(UnsafePathError, match="no safe place"):
             require_own(str(place / "open" / "new"), 0o700)
+
+
+FULL = "its file system is full, or has no inodes left: make room"
+READ_ONLY = "its file system is mounted read-only: find out why (dmesg), repair it, and mount it for writing"
+
+
+class TestErrorsOfTheFileSystem:
+    """They name the file that is meant, not its draft, and what to do."""
+
+    @pytest.mark.parametrize(
+        ("call", "number", "text"),
+        [
+            ("open", errno.EROFS, f"Read-only file system; {READ_ONLY}"),
+            ("open", errno.ENOSPC, f"No space left on device; {FULL}"),
+            ("fsync", errno.ENOSPC, f"No space left on device; {FULL}"),
+            ("rename", errno.EIO, "Input/output error"),
+        ],
+    )
+    def test_of_a_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, text: str
+    ) -> None:
+        original = getattr(os, call)
+
+        def fail(*arguments: Any, **more: Any) -> Any:
+            if call == "open" and not arguments[1] & os.O_CREAT:
+                return original(*arguments, **more)
+            raise OSError(number, os.strerror(number), *(arguments[:1] if call == "open" else ()))
+
+        monkeypatch.setattr(os, call, fail)
+        with open_folder(str(tmp_path)) as folder, pytest.raises(OSError, match="config") as caught:
+            folder.write("config.yaml", lambda stream: stream.write(b"new"))
+        assert str(caught.value) == f"[Errno {number}] {text}: '{tmp_path}/config.yaml'"
+        monkeypatch.undo()
+        assert list(tmp_path.iterdir()) == []
+
+    def test_of_a_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(name: str, *_rest: Any, **_more: Any) -> None:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), name)
+
+        monkeypatch.setattr(os, "mkdir", fail)
+        with pytest.raises(OSError, match="read-only") as caught:
+            open_folder(str(tmp_path / "a" / "b"), 0o755)
+        assert caught.value.filename == str(tmp_path / "a")
+
+    def test_what_is_not_there_is_missing_still(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError) as caught:
+            remove_file(str(tmp_path / "none"))
+        assert caught.value.filename == str(tmp_path / "none")

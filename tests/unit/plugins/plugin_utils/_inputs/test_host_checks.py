@@ -78,6 +78,18 @@ CASES: list[tuple[str, Facts, Facts, list[str]]] = [
             "anew"
         ],
     ),
+    (
+        "a disk that the kernel made read-only",
+        {
+            "space": [{**space(9000, path), "read_only": True} for path in ("/usr/local/bin", "/var/lib/kubelet")],
+            **JOINED,
+        },
+        {},
+        [
+            "error disk-read-only nothing can be written in /var/lib/kubelet, where the file system is mounted "
+            "read-only; find out why (dmesg), repair it, and mount it for writing",
+        ],
+    ),
     ("no fixed number of inodes", {"space": [{**space(9000), "free_inodes": 0, "total_inodes": 0}]}, {}, []),
     (
         "images above the kubelet's line",
