@@ -63,8 +63,9 @@ certificates:
   description:
     - The certificates, each with C(name), C(kind), C(path), C(user), C(groups), C(serial), C(begins) and C(ends) in
       seconds since 1970, C(signer) for kubeadm's authority, C(authority) for the fingerprint of a kubeconfig's,
-      C(address) where it is served and C(served) with the serial number that is shown there, C(pod) with the static pod
-      that runs with an older one, and C(error) with what could not be read.
+      C(issuer_key) for what the authority calls the key that it signed with, C(address) where it is served and
+      C(served) with the serial number that is shown there, C(pod) with the static pod that runs with an older one, and
+      C(error) with what could not be read.
     - A C(kind) is C(leaf), C(kubeconfig), C(kubelet), C(etcd), C(memory), C(copy), C(authority) or C(given).
   returned: always
   type: list
@@ -80,6 +81,7 @@ certificates:
       begins: 1764201600.0
       ends: 1795737600.0
       authority: ''
+      issuer_key: 0f1e2d3c
       address: 192.0.2.11:6443
       served: 2f1b
       pod: ''

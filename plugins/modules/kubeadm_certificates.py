@@ -93,17 +93,30 @@ import time
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import read_bytes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.certificates import (
     READERS,
     Found,
     HostCertificates,
     Places,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import Kubeadm, KubeadmError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.client_kubeconfig import (
+    keeping_authorities,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import (
+    Kubeadm,
+    KubeadmError,
+    write_private,
+)
 
 PLACES = Places()
 PAUSE = 2.0
 BY_KUBEADM = ("leaf", "kubeconfig")
+
+
+def read_text(path: str) -> str:
+    """A file's text; empty if it is not there."""
+    return (read_bytes(path) or b"").decode("utf-8", "replace")
 
 
 class Renewal:
@@ -135,7 +148,12 @@ class Renewal:
         kubeadm = Kubeadm(self.module, self.params["timeout"])
         config = [f"--config={self.params['config']}"] if os.path.exists(self.params["config"]) else []
         for one in due:
+            before = read_text(one.path)
             kubeadm.run("certs", "renew", one.name, *config)
+            after = read_text(one.path)
+            kept = keeping_authorities(before, after)
+            if one.kind == "kubeconfig" and kept != after:
+                write_private(self.module, one.path, kept.encode())
         left = self.due([one for one in self.host.control_plane() if one.name in {old.name for old in due}])
         if left:
             raise KubeadmError(

@@ -18,7 +18,7 @@ description:
     API. Elsewhere the kubelet asks for one with O(kubeconfig), as when it joined. Its key stays on the host in both
     cases.
   - The certificate that a kubelet serves, and has signed itself, is made anew. One that the cluster signs is left to
-    M(groundwork.kubernetes.kubelet_certificates).
+    M(groundwork.kubernetes.kubelet_certificates), unless O(authority) is given.
   - Afterwards the kubelet has a new certificate and runs, or the module fails.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
 options:
@@ -26,10 +26,19 @@ options:
     description: How many days a certificate must still be good, so that it stays; at most a tenth of its time.
     type: int
     default: 30
+  authority:
+    description:
+      - The authority of the cluster that is to have signed the certificates, in PEM. What another one signed is
+        renewed, however long it is good. Empty for any.
+      - A serving certificate that the cluster signs is then asked for anew, and
+        M(groundwork.kubernetes.kubelet_certificates) has to approve that. Until then the kubelet serves none.
+    type: str
+    default: ''
   kubeconfig:
     description:
-      - Where the certificate has ended and this is no control plane with the authority's key, a kubeconfig with a token
-        for joining, such as that of M(groundwork.kubernetes.kubeadm_token). It is removed from the host at the end.
+      - Where the certificate has ended, or is of another authority than O(authority), and this is no control plane with
+        the authority's key, a kubeconfig with a token for joining, such as that of
+        M(groundwork.kubernetes.kubeadm_token). It is removed from the host at the end.
     type: str
   config:
     description: The configuration of kubeadm that a control plane was made with.
@@ -74,6 +83,11 @@ import time
 from typing import Any, Callable, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.certificate import (
+    certificates,
+    parse_certificate,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.der import DerError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import read_bytes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import kubeconfig
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.certificates import (
@@ -114,6 +128,8 @@ class Renewal:
         self.began = time.time()
         self.kubeconfig = kubeconfig(PLACES.kubernetes, "kubelet")
         self.bootstrap = kubeconfig(PLACES.kubernetes, "bootstrap-kubelet")
+        given = certificates(self.params["authority"].encode())
+        self.authority = parse_certificate(given[0]).key_id if given else ""
 
     def found(self) -> Dict[str, Found]:
         """The kubelet's certificates."""
@@ -124,8 +140,13 @@ class Renewal:
         return [
             name
             for name, one in found.items()
-            if one.kind == "kubelet" and one.due(self.params["renew_days"], self.began) and not _signed(one)
+            if one.kind == "kubelet"
+            and (self.foreign(one) or (one.due(self.params["renew_days"], self.began) and not _signed(one)))
         ]
+
+    def foreign(self, one: Found) -> bool:
+        """Whether it is known which authority is to have signed it, and that has not."""
+        return bool(self.authority and one.signer) and one.issuer_key != self.authority
 
     def by_kubeadm(self, client: Found) -> None:
         """Let kubeadm issue the client's certificate, and put it where the kubelet looks for it.
@@ -157,20 +178,54 @@ class Renewal:
         """
         if self.host.has_key("ca"):
             self.by_kubeadm(client)
-        elif client.ended(self.began):
+        elif client.ended(self.began) or self.foreign(client):
             if not self.params["kubeconfig"]:
                 raise KubeadmError(
-                    f"The kubelet's certificate {client.path} has ended. Nothing was changed: give kubeconfig a token "
-                    "for joining (kubeadm_token), or run the playbook certificates"
+                    f"The kubelet's certificate {client.path} has ended, or is of another authority. Nothing was "
+                    "changed: give kubeconfig a token for joining (kubeadm_token), or run the playbook certificates"
+                )
+            if self.foreign(client) and client.path == self.kubeconfig:
+                raise KubeadmError(
+                    f"{self.kubeconfig} holds the kubelet's certificate itself, so the kubelet renews none. Nothing "
+                    "was changed: take the node out and let it join again"
                 )
             write_private(self.module, self.bootstrap, self.params["kubeconfig"].encode())
+            if self.foreign(client):
+                self.ask_anew(client)
+                return
         recover_kubelet(self.module)
 
-        def renewed() -> bool:
-            found = self.found()
-            return CLIENT not in self.due(found) and bool(found[SERVING].served)
+        self.wait(self.renewed, "has no new certificate, or does not run,")
 
-        self.wait(renewed, "has no new certificate, or does not run,")
+    def renewed(self) -> bool:
+        """Whether the kubelet has a new certificate as client, and runs."""
+        found = self.found()
+        return CLIENT not in self.due(found) and bool(found[SERVING].served)
+
+    def ask_anew(self, client: Found) -> None:
+        """Let a kubelet whose certificate is good ask for another one. It comes back if that fails.
+
+        Raises:
+            KubeadmError: if the kubelet has no new one afterwards.
+        """
+        aside = f"{client.path}.before"
+        if os.path.lexists(client.path):
+            os.replace(client.path, aside)  # a link as a rule: the file stays
+        try:
+            recover_kubelet(self.module)
+            self.wait(self.renewed, "has no new certificate, or does not run,")
+        except KubeadmError:
+            if os.path.lexists(aside):
+                os.replace(aside, client.path)
+                remove_files([self.bootstrap])
+                recover_kubelet(self.module)
+            raise
+        remove_files([aside])
+
+    def ask_for_serving(self, serving: Found) -> None:
+        """Let the kubelet ask for the certificate that it serves, which others approve."""
+        remove_files([serving.path])
+        recover_kubelet(self.module)
 
     def renew_serving(self, serving: Found) -> None:
         """Let the kubelet make the certificate anew that it serves.
@@ -215,7 +270,9 @@ class Renewal:
                 if self.params["kubeconfig"]:
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(self.bootstrap)
-            if SERVING in due:
+            if SERVING in due and _signed(found[SERVING]):
+                self.ask_for_serving(found[SERVING])
+            elif SERVING in due:
                 self.renew_serving(found[SERVING])
         return {"changed": bool(due), "renewed": due, "seconds": round(time.time() - self.began, 1)}
 
@@ -230,6 +287,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "renew_days": {"type": "int", "default": 30},
+            "authority": {"type": "str", "default": ""},
             "kubeconfig": {"type": "str", "no_log": True},
             "config": {"type": "path", "default": "/etc/kubernetes/kubeadm.yaml"},
             "timeout": {"type": "int", "default": 180},
@@ -238,7 +296,7 @@ def main() -> None:
     )
     try:
         result = Renewal(module).run()
-    except (KubeadmError, KubeconfigError, OSError) as error:
+    except (KubeadmError, KubeconfigError, DerError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

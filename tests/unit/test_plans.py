@@ -40,6 +40,8 @@ def variables(plan: list[dict[str, Any]], faults: list[str]) -> dict[str, Any]:
     judged = {"plan": plan, "faults": faults, "notes": []}
     return {
         "__certificates_plan": {"items": plan, "faults": faults, "notes": [], "table": ["CERTIFICATE"]},
+        "__certificates_rotation_plan": {"items": plan, "faults": faults, "text": ["HOST"]},
+        "certificates_rotation": "trust",
         "__drain_preview": preview,
         "__reboot_plan": judged,
         "__remove_node_judged": judged,

@@ -14,18 +14,23 @@ from datetime import datetime, timezone
 from typing import List, Tuple
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.der import (
+    BOOLEAN,
     COMMON_NAME,
     INTEGER,
+    OCTETS,
+    OID,
     ORGANIZATION,
     SEQUENCE,
     DerError,
     Reader,
     decoded,
+    oid,
     read_name,
 )
 
 TIMES = {0x17: "%y%m%d%H%M%SZ", 0x18: "%Y%m%d%H%M%SZ"}
-VERSION = 0xA0
+VERSION, EXTENSIONS, KEY_ID = 0xA0, 0xA3, 0x80
+SUBJECT_KEY_ID, AUTHORITY_KEY_ID = "2.5.29.14", "2.5.29.35"
 PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s*(.*?)-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -40,6 +45,8 @@ class Certificate:
         groups: its organizations, the groups of that user.
         begins: since when it holds, in seconds since 1970.
         ends: until when.
+        key_id: what an authority calls its key, in hexadecimal digits; empty if it does not say.
+        issuer_key: what who signed it calls the key that it was signed with; empty if it does not say.
     """
 
     serial: str
@@ -48,6 +55,8 @@ class Certificate:
     groups: Tuple[str, ...]
     begins: float
     ends: float
+    key_id: str = ""
+    issuer_key: str = ""
 
 
 def certificates(pem: bytes) -> List[bytes]:
@@ -81,6 +90,27 @@ def _time(tag: int, data: bytes) -> float:
     return found.replace(tzinfo=timezone.utc).timestamp()
 
 
+def _key_ids(body: Reader) -> Tuple[str, str]:
+    """The identifiers of the own key and of the issuer's, in what follows a subject (RFC 5280, 4.2.1.1 and 4.2.1.2)."""
+    body.value(SEQUENCE)  # the public key
+    own = issuer = ""
+    while body:
+        tag, data = body.any()
+        if tag != EXTENSIONS:
+            continue
+        for extension in Reader(data).inner(SEQUENCE).each(SEQUENCE):
+            kind = oid(extension.value(OID))
+            if extension.follows(BOOLEAN):
+                extension.value(BOOLEAN)
+            value = Reader(extension.value(OCTETS))
+            if kind == SUBJECT_KEY_ID:
+                own = value.value(OCTETS).hex()
+            elif kind == AUTHORITY_KEY_ID:
+                names = value.inner(SEQUENCE)
+                issuer = names.value(KEY_ID).hex() if names.follows(KEY_ID) else ""
+    return own, issuer
+
+
 def parse_certificate(certificate: bytes) -> Certificate:
     """Read a certificate in DER (RFC 5280, 4.1).
 
@@ -97,4 +127,5 @@ def parse_certificate(certificate: bytes) -> Certificate:
     begins, ends = _time(*validity.any()), _time(*validity.any())
     subject = read_name(body.inner(SEQUENCE))
     groups = tuple(text for kind, text in subject if kind == ORGANIZATION)
-    return Certificate(f"{serial:x}", _common_name(issuer), _common_name(subject), groups, begins, ends)
+    names = _common_name(issuer), _common_name(subject)
+    return Certificate(f"{serial:x}", *names, groups, begins, ends, *_key_ids(body))

@@ -35,3 +35,21 @@ def served_certificate(host: str, port: int, pair: Tuple[str, str] = ("", "")) -
         context.load_cert_chain(*pair)
     with socket.create_connection((host, port), TIMEOUT) as connection, context.wrap_socket(connection) as session:
         return parse_certificate(session.getpeercert(binary_form=True) or b"")
+
+
+def is_shown_by(host: str, port: int, authority: str) -> bool:
+    """Whether a port shows a certificate that is good by an authority alone; its name is not looked at.
+
+    Args:
+        host: address.
+        port: its number.
+        authority: the certificate of the authority, in PEM.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    try:
+        context.load_verify_locations(cadata=authority)
+        with socket.create_connection((host, port), TIMEOUT) as connection, context.wrap_socket(connection):
+            return True
+    except OSError:  # that of ssl is one
+        return False

@@ -81,6 +81,7 @@ class Found:
         begins: since when it holds, in seconds since 1970.
         ends: until when.
         authority: in a kubeconfig, the SHA-256 of the authority's certificate.
+        issuer_key: what its authority calls the key that it was signed with; empty if it does not say.
         address: where it is served.
         served: the serial number that is shown there; empty if nothing answers.
         pod: the static pod that runs with an older one.
@@ -97,6 +98,7 @@ class Found:
     begins: float = 0.0
     ends: float = 0.0
     authority: str = ""
+    issuer_key: str = ""
     address: str = ""
     served: str = ""
     pod: str = ""
@@ -133,6 +135,7 @@ def _with(found: Found, certificate: Certificate) -> Found:
         groups=certificate.groups,
         begins=certificate.begins,
         ends=certificate.ends,
+        issuer_key=certificate.issuer_key,
     )
 
 

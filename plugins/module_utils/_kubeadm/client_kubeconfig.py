@@ -117,6 +117,24 @@ def with_client(text: str, source: str) -> str:
     return text
 
 
+def with_authorities(text: str, authorities: bytes) -> str:
+    """A kubeconfig that trusts these authorities and no others; all else in it stays."""
+    value = base64.b64encode(authorities).decode()
+    return re.sub(rf"(?m)^(\s*{AUTHORITIES}:\s*)\S+[ \t]*$", rf"\g<1>{value}", text)
+
+
+def keeping_authorities(before: str, after: str) -> str:
+    """A kubeconfig that kubeadm has renewed, which goes on trusting what it trusted.
+
+    kubeadm lets it trust the first authority in the file alone, also while two are trusted. What kubeadm adds stays.
+    """
+    try:
+        trusted, now = (certificates(data_of(text, AUTHORITIES)) for text in (before, after))
+        return with_authorities(after, data_of(before, AUTHORITIES)) if set(now) < set(trusted) else after
+    except (DerError, KubeconfigError):
+        return after
+
+
 def parse_kubeconfig(text: str) -> ClientKubeconfig:
     """Read a kubeconfig as kubeadm writes it.
 

@@ -372,6 +372,13 @@ HOST_CHECKS: dict[str, Check] = {
         advice="Install the program, or add its package to `preflight_packages`.",
         source="https://kubernetes.io/docs/setup/production-environment/tools/kubeadm/install-kubeadm/",
     ),
+    "rotation-under-way": Check(
+        severity=ERROR,
+        what="a control plane is to join while the cluster's authority is rotated",
+        why="Its controller manager would sign with a file that holds two authorities, and would not start.",
+        advice="Finish the [rotation](rotate-the-ca.md), or let the control plane join later.",
+        source="rotate-the-ca.md",
+    ),
     "route-clash": Check(
         severity=EITHER,
         what=(

@@ -59,18 +59,29 @@ def certificates(node: Node) -> Iterator[Fault]:
 
 
 def clusters(nodes: Sequence[Node]) -> Iterator[Fault]:
-    """Hosts that carry different clusters."""
+    """Hosts that carry different clusters. While the authority is rotated, one that two hosts share is enough."""
+    joined = [node for node in nodes if node.facts["cluster"]["ca_sha256"] and node.in_cluster]
     by_authority: dict[str, list[str]] = defaultdict(list)
-    for node in nodes:
-        if node.facts["cluster"]["ca_sha256"] and node.in_cluster:
-            by_authority[node.facts["cluster"]["ca_sha256"]].append(node.name)
-    if len(by_authority) > 1:
-        groups = "; ".join(listed(names) for names in sorted(by_authority.values()))
+    for node in joined:
+        by_authority[node.facts["cluster"]["ca_sha256"]].append(node.name)
+    held = {node.name: node.pki.identities(public_keys.KUBERNETES_CA) for node in joined}
+    known = all(held.values())
+    differing = public_keys.differing(held) if known else list(by_authority.values())
+    if len(by_authority) > 1 and len(differing) > 1:
+        groups = "; ".join(listed(names) for names in sorted(differing))
         text = (
             f"hosts carry different clusters (their /etc/kubernetes/pki/ca.crt differ): {groups}; take the strangers "
             "out of the inventory"
         )
         yield Fault("foreign-cluster", text)
+    rotated = [node.name for node in joined if CONTROL_PLANE in node.roles and len(held[node.name]) > 1]
+    for node in nodes:
+        if rotated and CONTROL_PLANE in node.roles and not node.in_cluster:
+            text = (
+                f"the cluster's authority is being rotated ({listed(rotated)} trust two), and a control plane that "
+                "joins meanwhile could not sign; finish it with the playbook rotate_ca, or let the host join later"
+            )
+            yield node.fault("rotation-under-way", text)
 
 
 def _place(node: Node, path: str) -> str:

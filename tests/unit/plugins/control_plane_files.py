@@ -52,6 +52,7 @@ def signed(user: str, *groups: str, authority: pki.Pair, days: float = 300, last
         .serial_number(x509.random_serial_number())
         .not_valid_before(ends - timedelta(days=lasts))
         .not_valid_after(ends)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()), critical=False)
         .sign(authority.key, hashes.SHA256())
     )
     return certificate.public_bytes(serialization.Encoding.PEM).decode()

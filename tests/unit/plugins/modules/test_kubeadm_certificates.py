@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import ssl
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +16,14 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.cer
     HostCertificates,
     Places,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.client_kubeconfig import parse_kubeconfig
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import KubeadmError
 from ansible_collections.groundwork.kubernetes.plugins.modules import kubeadm_certificates
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from control_plane_files import KUBECONFIGS, LEAVES, ControlPlane
+import pki
+from control_plane_files import KUBECONFIGS, LEAVES, ControlPlane, kubeconfig, signed
 
 Run = Callable[..., dict[str, Any]]
 NAMES = {name.replace("/", "-"): name for name in LEAVES}
@@ -180,3 +184,24 @@ def test_the_first_failure_ends_it(host: Host) -> None:
     assert [call[2] for call in host.calls] == ["apiserver", "apiserver-kubelet-client"]
     host.fails = ""
     assert "apiserver" not in host.run()["renewed"]
+
+
+def test_a_kubeconfig_goes_on_trusting_two_authorities(host: Host) -> None:
+    """While the authority is rotated. kubeadm lets what it renews trust the first one alone."""
+    both = host.plane.ca.crt + pki.issue("kubernetes", key="the next").crt
+    path = host.plane.kubernetes / "admin.conf"
+    path.write_text(kubeconfig(signed("admin", authority=host.plane.ca, days=10), both))
+    assert host.run()["renewed"] == ["admin.conf"]
+    renewed = parse_kubeconfig(path.read_text())
+    assert len(renewed.authorities) == 2
+    assert base64.b64decode(path.read_text().partition("authority-data: ")[2].split()[0]).decode() == both
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert not host.run()["changed"]
+
+
+def test_a_kubeconfig_trusts_the_authority_that_was_renewed(host: Host) -> None:
+    path = host.plane.kubernetes / "admin.conf"
+    stale = pki.issue("kubernetes", key="ca", days=5)
+    path.write_text(kubeconfig(signed("admin", authority=host.plane.ca, days=10), stale.crt))
+    assert host.run()["renewed"] == ["admin.conf"]
+    assert parse_kubeconfig(path.read_text()).authorities == (ssl.PEM_cert_to_DER_cert(host.plane.ca.crt),)

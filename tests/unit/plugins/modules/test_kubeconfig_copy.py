@@ -73,3 +73,38 @@ def test_one_that_cannot_be_read_is_left(tmp_path: Path, run_module: Run) -> Non
     path.write_text("kind: Config\n")
     assert run_module(kubeconfig_copy, path=str(path), content=ORIGINAL)["msg"].endswith("It was left as it is")
     assert path.read_text() == "kind: Config\n"
+
+
+NEXT = pki.issue("kubernetes", key="the next")
+BOTH = kubeconfig(signed("kubernetes-admin", "system:masters", authority=CA), CA.crt + NEXT.crt, key="NEW")
+ISSUED = kubeconfig(signed("kubernetes-admin", "system:masters", authority=NEXT), NEXT.crt + CA.crt, key="NEW")
+DROPPED = kubeconfig(signed("kubernetes-admin", "system:masters", authority=NEXT), NEXT.crt, key="NEW")
+
+
+@pytest.mark.parametrize(
+    ("copy", "original", "follows"),
+    [
+        (admin(300, server=LOAD_BALANCER), BOTH, True),
+        (admin(300, server=LOAD_BALANCER), ISSUED, True),
+        (BOTH, ISSUED, True),
+        (ISSUED, DROPPED, True),
+        (ISSUED, ISSUED, False),
+        # Another control plane's is as good.
+        (admin(300), ORIGINAL, False),
+        (admin(300, "somebody"), BOTH, False),
+        # Nothing tells that it is of the same cluster.
+        (admin(300), DROPPED, False),
+    ],
+)
+def test_it_follows_a_rotation(tmp_path: Path, run_module: Run, copy: str, original: str, follows: bool) -> None:
+    path = tmp_path / "config"
+    path.write_text(copy)
+    options = {"path": str(path), "content": original, "renew_days": 0}
+    assert not run_module(kubeconfig_copy, **options)["changed"]
+    for check in (True, False):
+        done = run_module(kubeconfig_copy, **options, rotated=True, _ansible_check_mode=check)
+        assert done["changed"] is follows
+    if follows:
+        wanted = original.replace("https://192.0.2.1:6443", LOAD_BALANCER) if LOAD_BALANCER in copy else original
+        assert path.read_text() == wanted
+    assert not run_module(kubeconfig_copy, **options, rotated=True)["changed"]

@@ -152,3 +152,55 @@ def test_what_it_serves_is_made_anew(host: Host) -> None:
     done = host.run()
     assert (done["renewed"], host.calls, host.restarts) == (["kubelet-serving"], [], [""])
     assert not host.run()["changed"]
+
+
+NEXT = pki.issue("kubernetes", key="the next")
+
+
+def test_on_a_control_plane_what_another_authority_signed_is_renewed(host: Host) -> None:
+    link = host.plane.kubelet / "pki" / "kubelet-client-current.pem"
+    assert not host.run(authority=host.plane.ca.crt)["changed"]
+    host.plane.authorities["ca"] = NEXT
+    done = host.run(authority=NEXT.crt)
+    assert (done["renewed"], host.restarts, link.is_symlink()) == (["kubelet-client"], [""], True)
+    assert not host.run(authority=NEXT.crt)["changed"]
+
+
+def test_a_worker_asks_anew_where_another_authority_signed(host: Host) -> None:
+    (host.plane.pki / "ca.key").unlink()
+    host.plane.authorities["ca"] = NEXT
+    before = files(host)
+    assert "or is of another authority. Nothing was changed: give" in host.run(authority=NEXT.crt)["msg"]
+    assert (files(host), host.restarts) == (before, [])
+    done = host.run(authority=NEXT.crt, kubeconfig=BOOTSTRAP)
+    assert (done["renewed"], host.restarts) == (["kubelet-client"], [BOOTSTRAP])
+    assert not host.bootstrap.exists()
+    assert files(host) == before
+    assert not host.run(authority=NEXT.crt, kubeconfig=BOOTSTRAP)["changed"]
+
+
+def test_a_worker_that_gets_none_keeps_the_one_that_it_has(host: Host) -> None:
+    (host.plane.pki / "ca.key").unlink()
+    link = host.plane.kubelet / "pki" / "kubelet-client-current.pem"
+    old = link.read_text()
+    host.renews = False
+    assert "has no new certificate" in host.run(authority=NEXT.crt, kubeconfig=BOOTSTRAP)["msg"]
+    assert (link.is_symlink(), link.read_text(), host.bootstrap.exists()) == (True, old, False)
+    assert host.restarts == [BOOTSTRAP, ""]
+    # As a run leaves it that was killed in between.
+    link.rename(f"{link}.before")
+    host.renews = True
+    host.plane.authorities["ca"] = NEXT
+    assert host.run(authority=NEXT.crt, kubeconfig=BOOTSTRAP)["renewed"] == ["kubelet-client"]
+    assert not Path(f"{link}.before").is_symlink()
+
+
+def test_a_serving_certificate_of_another_authority_is_asked_for(host: Host) -> None:
+    config = host.plane.kubelet / "config.yaml"
+    config.write_text(f"{config.read_text()}serverTLSBootstrap: true\n")
+    serving = host.plane.kubelet / "pki" / "kubelet-server-current.pem"
+    serving.write_text(signed("system:node:cp-1", "system:nodes", authority=host.plane.ca))
+    assert not host.run(authority=host.plane.ca.crt)["changed"]
+    host.plane.authorities["ca"] = NEXT
+    assert host.run(authority=NEXT.crt)["renewed"] == ["kubelet-client", "kubelet-serving"]
+    assert not serving.exists()

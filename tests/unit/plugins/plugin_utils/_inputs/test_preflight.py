@@ -183,13 +183,13 @@ def has(*addresses: str, interface: str = "eth0", physical: bool = True) -> dict
     }
 
 
-def pki(path: str, pair: Pair, **more: Any) -> dict[str, Any]:
+def pki(path: str, pair: Pair, *others: Pair, **more: Any) -> dict[str, Any]:
     """A file of a host's PKI."""
     certificate = path.endswith(".crt")
     file = {
         "path": path,
         "mode": "0600",
-        "certificates": pair.crt if certificate else "",
+        "certificates": "".join(one.crt for one in (pair, *others)) if certificate else "",
         "public_keys": [] if certificate else [key_hash(pair.pub)],
         "error": "",
     }
@@ -636,6 +636,27 @@ ACROSS = [
             other(facts={**pki(KUBERNETES_CA, OTHER_CA), "cluster": {**JOINED["cluster"], "ca_sha256": "beef"}}),
         ],
         ["error foreign-cluster "],
+    ),
+    (
+        "hosts of a cluster whose CA is being rotated",
+        [
+            node(facts={**JOINED, **pki(KUBERNETES_CA, CA, OTHER_CA)}),
+            other(
+                facts={**pki(KUBERNETES_CA, OTHER_CA), "cluster": {**JOINED["cluster"], "ca_sha256": "beef"}},
+                settings=WORKER,
+            ),
+        ],
+        [],
+    ),
+    (
+        "a control plane that joins while the CA is rotated",
+        [node(facts={**JOINED, **pki(KUBERNETES_CA, CA, OTHER_CA)}), other()],
+        ["error rotation-under-way b"],
+    ),
+    (
+        "a worker that joins while the CA is rotated",
+        [node(facts={**JOINED, **pki(KUBERNETES_CA, CA, OTHER_CA)}), other(settings=WORKER)],
+        [],
     ),
     (
         "a CA that was renewed on one",
