@@ -34,6 +34,12 @@ options:
         manifest, then count as well.
       - Leave it out where etcd is not run by kubeadm.
     type: path
+  losses:
+    description:
+      - Whether to look for what the node has lost of what kubeadm made on it.
+      - kubeadm writes the static pods' manifests into a folder of its own for that, to compare them.
+    type: bool
+    default: false
   jobs:
     description:
       - The folder with the records of asynchronous jobs, C(ansible_async_dir) of the task that began them.
@@ -42,6 +48,7 @@ options:
 seealso:
   - module: groundwork.kubernetes.kubeadm_init
   - module: groundwork.kubernetes.kubeadm_join
+  - module: groundwork.kubernetes.kubeadm_repair
 """
 
 EXAMPLES = r"""
@@ -101,6 +108,35 @@ ended_jobs:
   type: list
   elements: str
   sample: [/root/.ansible_async/groundwork-kubeadm/j496462234591.1491]
+losses:
+  description:
+    - What the node has lost of what kubeadm made on it by the configuration that was applied. What cannot be read is
+      not called lost.
+    - C(kind) is V(missing), V(altered), V(unusable), V(ended) for a certificate that no longer holds, V(unfinished) for
+      a run of kubeadm that was cut off, or V(rights) where the administrator may not do everything.
+    - C(by) is the playbook that makes it good, V(site), V(certificates) or V(upgrade), and empty where people have to.
+  returned: when O(losses=true)
+  type: list
+  elements: dict
+  sample:
+    - path: /etc/kubernetes/manifests/kube-scheduler.yaml
+      kind: missing
+      what: it is missing
+      by: site
+      diff: ''
+authorities:
+  description:
+    - Which files of authorities and of the service accounts' key there are, with the SHA-256 of those that are no
+      secret.
+  returned: when O(losses=true)
+  type: dict
+  sample: {ca.crt: 3f1c, ca.key: ''}
+named_authorities:
+  description: Which of these files the static pods are started with.
+  returned: when O(losses=true)
+  type: list
+  elements: str
+  sample: [ca.crt, ca.key, sa.key]
 api_ready:
   description: Whether the host's own API server says that it is ready.
   returned: when O(check_api=true)
@@ -112,6 +148,7 @@ from typing import Any, Dict
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.own_api_server import OwnApi
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import kubeadm
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.node_losses import NodeLosses
 
 
 def main() -> None:
@@ -121,6 +158,7 @@ def main() -> None:
             "check_api": {"type": "bool", "default": False},
             "etcd_data_dir": {"type": "path"},
             "jobs": {"type": "path"},
+            "losses": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 900},
         },
         supports_check_mode=True,
@@ -128,9 +166,13 @@ def main() -> None:
     params = module.params
     try:
         state = kubeadm.settled_state(module, kubeadm.FOLDER, params["timeout"], params["etcd_data_dir"] or "")
+        result: Dict[str, Any] = state.describe()
+        if params["losses"]:
+            node = NodeLosses(module, state, params["etcd_data_dir"] or "")
+            result["losses"] = [loss.describe() for loss in node.all()]
+            result["authorities"], result["named_authorities"] = node.authorities(), node.named()
     except kubeadm.KubeadmError as error:
         module.fail_json(msg=str(error))
-    result: Dict[str, Any] = state.describe()
     result["reads_more"] = kubeadm.reads_more(kubeadm.FOLDER)
     if params["jobs"]:
         result["ended_jobs"] = kubeadm.ended_jobs(params["jobs"])

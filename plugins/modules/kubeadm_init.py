@@ -23,8 +23,8 @@ description:
     Where a run is cut off in between, the next one puts it back if the API server is not ready, and does again what was
     begun.
   - Where manifests of its components or their kubeconfigs are missing, kubeadm writes them again, by the configuration
-    that is in O(config) before this module changes it, and they are proven healthy. What cannot be written again, such
-    as the manifest of etcd, is named, and nothing is changed.
+    that is in O(config) before this module changes it, and they are proven healthy. What cannot be written again is
+    named, and nothing is changed. Whether etcd has a quorum without a member whose manifest is missing is not asked.
   - Settings that cannot be changed any more are refused before anything is changed.
   - A control plane that was initialized by other means is left alone at first, but for O(kubelet_patch).
     The configuration that is given is held against the C(ClusterConfiguration) in the cluster. Where they differ in

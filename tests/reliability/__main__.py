@@ -12,6 +12,7 @@ from .disk import FullDatabase, FullDisk
 from .faults import HOST_FAULTS, Fault, Outcome
 from .figures import Figures
 from .interrupted import FIRST, LAST, MEMBERS, InterruptedJoin, InterruptedSite
+from .losses import LOSSES
 from .quorum import NoQuorum, NoQuorumRepair
 from .repair import REPAIRS
 from .report import notes, table, write
@@ -25,6 +26,7 @@ FAULTS: list[Fault] = [
     NoQuorum(),
     NoQuorumRepair(),
     *REPAIRS,
+    *LOSSES,
     InterruptedJoin(),
 ]
 # With one control plane there is nothing to choose from.

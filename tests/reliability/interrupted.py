@@ -102,8 +102,8 @@ MEMBERS = (
     Point("Sign the certificates on a host that has the CA", 0.5),
 )
 LAST = (
-    Point("Join the host, or apply", 3, power=True),
-    Point("Join the host, or apply", 3),
+    Point("Join the worker", 3, power=True),
+    Point("Join the worker", 3),
     Point("Route to the pods", 0.5),
 )
 JOIN = (

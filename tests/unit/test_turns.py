@@ -21,7 +21,8 @@ DISRUPTIVE = {
     f"{COLLECTION}.kubeadm_init": lambda task: (
         not task.get("check_mode") and "__control_plane_ready | length == 0" not in (task.get("when") or "")
     ),
-    f"{COLLECTION}.kubeadm_join": lambda task: "control_plane_config" in task[f"{COLLECTION}.kubeadm_join"],
+    f"{COLLECTION}.kubeadm_join": lambda task: "control_plane_config" in (task[f"{COLLECTION}.kubeadm_join"] or {}),
+    f"{COLLECTION}.kubeadm_repair": lambda task: "etcd_data_dir" in task[f"{COLLECTION}.kubeadm_repair"],
     f"{COLLECTION}.etcd_service": lambda task: task[f"{COLLECTION}.etcd_service"]["state"] == "restarted",
 }
 OLDER = Path(sys.executable).with_name("ansible-playbook")

@@ -23,6 +23,9 @@ COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 ETCD = "etcd"
 # Those that kubeadm can issue again with the key of the cluster's authority, by the names of its phases.
 KUBECONFIGS = ("admin", "controller-manager", "scheduler")
+# A kubelet that has joined has this; kubeadm reset removes it, also where it cannot end.
+KUBELET_CERTIFICATE = "/var/lib/kubelet/pki/kubelet-client-current.pem"
+AUTHORITY = "pki/ca.crt"
 MANIFESTS, ASIDE = "manifests", "manifests.stopped"
 # People copy it to workers, so by itself it makes no control plane.
 WEAK = ("admin.conf",)
@@ -37,7 +40,7 @@ class NodeState:
         role: none, worker or control_plane.
         interrupted: the command that was begun and never finished: init, join or nothing.
         traces: the files of a control plane that are there.
-        missing: what a control plane has and this one lacks.
+        missing: what a control plane has and this one lacks; of a worker, the kubeconfig of its kubelet.
         faults: why what is missing is not written again; nothing if it can be.
     """
 
@@ -87,7 +90,9 @@ def node_state(
     traces = tuple(path for path in kept if exists(path))
     joined = exists(kubeconfig(folder, "kubelet"))
     if all(os.path.relpath(path, folder) in WEAK for path in traces):
-        return NodeState("worker" if joined else "none", interrupted, traces)
+        has_joined = exists(KUBELET_CERTIFICATE) and exists(os.path.join(folder, AUTHORITY))
+        lost = () if joined or interrupted or not has_joined else (kubeconfig(folder, "kubelet"),)
+        return NodeState("worker" if joined or lost else "none", interrupted, traces, lost)
     needed = [kubeconfig(folder, name) for name in ("kubelet", *KUBECONFIGS)] + [
         manifest(folder, name) for name in pods
     ]
@@ -124,18 +129,13 @@ def _faults(
             f"{RESTORE}. If somebody stopped it by hand, move it back to {os.path.join(folder, MANIFESTS)}"
         )
     away = [path for path in missing if not any(os.path.basename(path) == os.path.basename(one) for one in aside)]
-    if manifest(folder, ETCD) in away:
+    if manifest(folder, ETCD) in away and os.path.join(etcd_data, "member") not in traces:
         faults.append(
-            f"{manifest(folder, ETCD)} is missing, and a member of etcd is not started on a guess: put it back from "
-            "where it was moved to. If the member is lost for good, set the host up anew "
+            f"{manifest(folder, ETCD)} is missing, and so is the member's data in {etcd_data}: put them back from "
+            "where they were moved to. If the member is lost for good, set the host up anew "
             "(docs/repair-a-control-plane.md)"
         )
-    if kubeconfig(folder, "kubelet") in away:
-        faults.append(
-            f"{kubeconfig(folder, 'kubelet')} is missing: put it back, or issue it again with 'kubeadm init phase "
-            "kubeconfig kubelet' and restart the kubelet"
-        )
-    lost = [manifest(folder, name) for name in COMPONENTS if manifest(folder, name) in away]
+    lost = [manifest(folder, name) for name in (ETCD, *COMPONENTS) if manifest(folder, name) in away]
     if lost and unknown:
         faults.append(
             f"{', '.join(lost)} cannot be written again, as {' and '.join(unknown)}, which would tell how, "

@@ -16,7 +16,9 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.pod_manifest import probe
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import (
     COMPONENTS,
+    ETCD,
     KUBECONFIGS,
+    KUBELET_CERTIFICATE,
     manifest,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import kubeadm, pending_change
@@ -40,6 +42,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.rol
     holds_kubelet,
     is_ready,
     put_back_interrupted,
+    recover_kubelet,
     undone_on_failure,
     wait_for,
 )
@@ -68,7 +71,7 @@ class ControlPlane:
         self.kubeadm = Kubeadm(module, timeout)
         self.kubectl = Kubectl(module, os.path.join(kubeadm.FOLDER, "admin.conf"), 10)
         self.api = OwnApi(module, kubeadm.FOLDER)
-        self.proxy = Proxy(module, self.kubectl, lambda: self._phase("addon", "kube-proxy"))
+        self.proxy = Proxy(module, self.kubectl, lambda: self.phase("addon", "kube-proxy"))
 
     def apply(self, plan: ReconfigurationPlan) -> None:
         """Do the steps of a plan, in order.
@@ -84,10 +87,10 @@ class ControlPlane:
             )
         steps: Dict[str, Callable[[], None]] = {
             CERTIFICATE: self._renew_certificate,
-            CONTROL_PLANE: self._write_manifests,
+            CONTROL_PLANE: self.write_manifests,
             KUBELET: self._configure_kubelet,
-            UPLOAD: lambda: self._phase("upload-config", "all"),
-            DNS: lambda: self._phase("addon", "coredns"),
+            UPLOAD: lambda: self.phase("upload-config", "all"),
+            DNS: lambda: self.phase("addon", "coredns"),
             PROXY: self.proxy.configure,
             PROXY_RESTART: self.proxy.restart,
         }
@@ -99,24 +102,31 @@ class ControlPlane:
         """Let kubeadm write again what is missing, by the configuration that was applied, and prove it healthy.
 
         Args:
-            missing: paths of kubeconfigs and of the components' manifests.
+            missing: paths of kubeconfigs and of static pods' manifests.
 
         Raises:
             KubeadmError: if it does not get healthy; what was written stays.
         """
         names = [os.path.splitext(os.path.basename(path))[0] for path in missing]
-        for name in (name for name in KUBECONFIGS if name in names):
-            self._phase("kubeconfig", name)
-        written = [name for name in COMPONENTS if name in names]
+        for name in (name for name in (*KUBECONFIGS, "kubelet") if name in names):
+            self.phase("kubeconfig", name)
+        if "kubelet" in names:
+            recover_kubelet(self.module)
+            if os.path.exists(KUBELET_CERTIFICATE):
+                # From then on it names that file, whose certificate the kubelet renews.
+                self.phase("kubelet-finalize", "all")
+        written = [name for name in (ETCD, *COMPONENTS) if name in names]
         for name in written:
-            self._phase("control-plane", name.replace("kube-", "", 1))
+            # Of etcd it has nothing but this member: that means nothing to one that has its data.
+            phase = ("etcd", "local") if name == ETCD else ("control-plane", name.replace("kube-", "", 1))
+            self.phase(*phase)
         for name in written:
             pod = StaticPod(name, self.node)
-            wait_for(partial(self._answers, name), f"{name} was written again, and is not healthy", pod.log)
+            wait_for(partial(self.answers, name), f"{name} was written again, and is not healthy", pod.log)
         log = StaticPod(COMPONENTS[0], self.node).log
         wait_for(self.api.ready, "The API server of this host is not ready", log)
 
-    def _answers(self, component: str) -> bool:
+    def answers(self, component: str) -> bool:
         """Whether a static pod answers what the kubelet asks of it; the API server is asked with a certificate."""
         if component == COMPONENTS[0]:
             return self.api.ready()
@@ -143,7 +153,8 @@ class ControlPlane:
             message = "An earlier run was cut off. With the settings from before it, too, the API server is not ready"
             wait_for(self.api.ready, message)
 
-    def _phase(self, *phase: str) -> None:
+    def phase(self, *phase: str) -> None:
+        """Let kubeadm do a phase of its init."""
         self.kubeadm.run("init", "phase", *phase, f"--config={self.config}")
 
     def _renew_certificate(self) -> None:
@@ -151,10 +162,10 @@ class ControlPlane:
         paths = [os.path.join(kubeadm.FOLDER, "pki", f"apiserver.{suffix}") for suffix in ("crt", "key")]
         with undone_on_failure(self.module, paths, lambda: None):
             kubeadm.remove_files(paths)
-            self._phase("certs", "apiserver")
+            self.phase("certs", "apiserver")
             wait_for(self.api.ready, "The API server is not ready with its new certificate")
 
-    def _write_manifests(self) -> None:
+    def write_manifests(self) -> None:
         """Write the static pods, and wait until those that changed run with what is new."""
         manifests = {name: os.path.join(kubeadm.FOLDER, "manifests", f"{name}.yaml") for name in COMPONENTS}
         contents = {name: read_bytes(path) for name, path in manifests.items()}
@@ -162,7 +173,7 @@ class ControlPlane:
         pods = {name: StaticPod(name, self.node) for name in COMPONENTS}
         back = partial(wait_for, self.api.ready, "With them, too, the API server is not ready")
         with undone_on_failure(self.module, list(manifests.values()), back):
-            self._phase("control-plane", "all")
+            self.phase("control-plane", "all")
             for name, path in manifests.items():
                 if read_bytes(path) != contents[name]:
                     anew = partial(self._runs_anew, name, hashes[name])
@@ -196,7 +207,7 @@ class ControlPlane:
     def _configure_kubelet(self) -> None:
         kubelet = Kubelet(self.module, self.kubectl, self.node)
         with kubelet.reconfigured():
-            self._phase("kubelet-start")
+            self.phase("kubelet-start")
             patch = self.kubelet_config
             if patch.patch and not patch.patched_by_kubeadm and patch.merge_patch():
                 kubelet.restart()

@@ -106,7 +106,8 @@ class Join:
                 "back what was moved away: its manifests, kubeconfigs and etcd's data. If it is a worker, take it out "
                 "of the group of the control planes."
             )
-        if not self.as_control_plane and kubeconfig(kubeadm.FOLDER, "kubelet") in state.missing:
+        lost = kubeconfig(kubeadm.FOLDER, "kubelet") in state.missing
+        if not self.as_control_plane and lost and state.role == "control_plane":
             raise KubeadmError(
                 f"This host is to be a worker, and has {', '.join(state.traces)} of a control plane. If it is one, put "
                 "back what is missing and move the host to the group of the control planes. If its cluster is gone, "

@@ -110,7 +110,7 @@ HOST_CHECKS: dict[str, Check] = {
         why="A second cluster would be made beside the first, or a member of etcd started with the wrong data.",
         advice=(
             "The message names the files. Put them back, or run the playbook `restore` again where it was "
-            "interrupted: [repair-a-control-plane.md](repair-a-control-plane.md#when-files-are-missing)."
+            "interrupted: [repair-a-control-plane.md](repair-a-control-plane.md#when-files-are-lost)."
         ),
         source="repair-a-control-plane.md",
     ),

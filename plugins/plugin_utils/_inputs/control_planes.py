@@ -7,10 +7,16 @@ from __future__ import annotations
 
 from typing import Any, Iterator, List, Mapping, Sequence, Tuple
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import ETCD, FOLDER, manifest
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.losses import UPGRADE
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import Fault
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import Node
 
 State = Mapping[str, Any]
+MEMBERS_STOPPED = (
+    "the manifests of etcd are missing on {}, and members of etcd are not started on a guess: put them back from where "
+    "they were moved to. If the members are lost for good, restore a backup (docs/restore.md)"
+)
 SECOND_CLUSTER = (
     "no host of this run is a control plane yet, but {} of the same group did not take part and may be one. Run again "
     "without --limit, or take hosts that are gone out of the inventory"
@@ -28,6 +34,11 @@ def faults(states: Mapping[str, State], unseen: Sequence[str] = ()) -> List[Tupl
     holding = [name for name, state in states.items() if state["role"] == "control_plane" and not state["interrupted"]]
     beginning = [name for name, state in states.items() if state["interrupted"] == "init"]
     found = [(name, text) for name, state in states.items() for text in _faults(name, state, holding, beginning)]
+    stopped = [
+        name for name in holding if manifest(FOLDER, ETCD) in states[name]["missing"] and not states[name]["faults"]
+    ]
+    if len(stopped) > 1:
+        found += [(name, MEMBERS_STOPPED.format(", ".join(stopped))) for name in stopped]
     if states and unseen and not holding and not beginning:
         found.append((next(iter(states)), SECOND_CLUSTER.format(", ".join(unseen))))
     return found
@@ -65,6 +76,9 @@ def _faults(name: str, state: State, holding: List[str], beginning: List[str]) -
         )
     else:
         yield from state["faults"]
+        # Where that was looked for.
+        unfinished = [loss for loss in state.get("losses", []) if loss["by"] == UPGRADE]
+        yield from (f"{loss['what']}. Run the playbook upgrade, which goes on" for loss in unfinished)
 
 
 def only_data(node: Node) -> bool:

@@ -17,6 +17,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addres
     read_address,
     split_addresses,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import FOLDER, kubeconfig
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import endpoint
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import public_keys
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import ERROR, Fault
@@ -225,7 +226,11 @@ class Node:
     @property
     def in_cluster(self) -> bool:
         """Whether it has joined a cluster already."""
-        return bool(self.facts["cluster"]["kubelet_conf"])
+        cluster = self.facts["cluster"]
+        state = cluster.get("node") or {}
+        # A kubelet's kubeconfig that can be made again is merely lost.
+        lost = kubeconfig(FOLDER, "kubelet") in state.get("missing", []) and not state.get("faults")
+        return bool(cluster["kubelet_conf"] or lost)
 
     @property
     def addresses(self) -> list[str]:

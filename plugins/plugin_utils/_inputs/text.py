@@ -85,6 +85,7 @@ FORMS: dict[str, tuple[re.Pattern[str], str]] = {
     "restore_etcd_service": (NAME, NAMES),
     "restore_etcd_user": (NAME, NAMES),
     "verify_image": (CONTAINER, IMAGES),
+    "worker_batch": (re.compile(r"[1-9][0-9]*|([1-9][0-9]?|100)%"), "it is a number, or a percentage such as 25%"),
 }
 URL = re.compile(r".*_url")
 SERVER_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")

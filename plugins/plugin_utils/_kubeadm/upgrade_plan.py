@@ -22,19 +22,20 @@ def leader(request: Request) -> Host | None:
     return next(iter(begun or ready or request.control_planes), None)
 
 
-def batch_size(wanted: str, hosts: int) -> int:
-    """How many workers are upgraded at a time.
+def batch_size(wanted: str, hosts: int, variable: str = "upgrade_batch") -> int:
+    """How many workers are changed at a time.
 
     Args:
         wanted: a number, or a percentage of the workers, of which at least one is meant.
         hosts: how many workers there are.
+        variable: where that is set.
 
     Raises:
         ValueError: if it is neither.
     """
     number, percent = (wanted[:-1], True) if wanted.endswith("%") else (wanted, False)
     if not number.isdigit() or int(number) < 1 or (percent and int(number) > 100):
-        raise ValueError(f"upgrade_batch is {wanted}; write a number from 1 on, or a percentage such as 25%")
+        raise ValueError(f"{variable} is {wanted}; write a number from 1 on, or a percentage such as 25%")
     return max(1, math.floor(hosts * int(number) / 100)) if percent else int(number)
 
 

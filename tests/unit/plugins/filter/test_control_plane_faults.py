@@ -18,6 +18,8 @@ def state(role: str, interrupted: str = "", **more: Any) -> dict[str, Any]:
 NEW, WHOLE, WORKER = state("none"), state("control_plane"), state("worker")
 MENDABLE = state("control_plane", missing=["/etc/kubernetes/manifests/kube-apiserver.yaml"])
 BROKEN = state("control_plane", missing=["etcd.yaml"], faults=["etcd.yaml is missing", "kubelet.conf is missing"])
+HALF = state("control_plane", losses=[{"by": "upgrade", "what": "the manifests are of several versions"}])
+STOPPED = state("control_plane", missing=["/etc/kubernetes/manifests/etcd.yaml"])
 INIT, JOIN = state("none", "init"), state("worker", "join")
 BEGUN, JOINED = state("control_plane", "init"), state("control_plane", "join")
 
@@ -30,6 +32,9 @@ BEGUN, JOINED = state("control_plane", "init"), state("control_plane", "join")
         ([WHOLE, JOIN, JOINED], []),
         ([NEW, INIT], []),
         ([BEGUN, NEW], []),
+        ([WHOLE, STOPPED, WHOLE], []),
+        ([STOPPED, WHOLE, STOPPED], ["h1: the manifests of etcd are missing on h1, h3", "h3: the manifests of etcd"]),
+        ([WHOLE, HALF], ["h2: the manifests are of several versions. Run the playbook upgrade, which goes on."]),
         ([BROKEN, WHOLE], ["h1: etcd.yaml is missing.", "h1: kubelet.conf is missing."]),
         ([BROKEN, BROKEN], ["h1: etcd", "h1: kubelet", "h2: etcd", "h2: kubelet"]),
         ([WHOLE, WORKER], ["h2: it is a node of a cluster, by /etc/kubernetes/kubelet.conf, and has nothing else"]),

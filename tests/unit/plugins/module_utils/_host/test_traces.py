@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import traces
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import (
     COMPONENTS,
     INIT_MARKER,
@@ -66,11 +67,32 @@ def test_role(tmp_path: Path, files: tuple[str, ...], stacked: bool, role: str, 
         assert (found.missing, found.faults) == ((), ())
 
 
+@pytest.mark.parametrize(
+    ("files", "role"),
+    [
+        (("pki/ca.crt",), "worker"),
+        (("pki/ca.crt", "admin.conf"), "worker"),
+        ((), "none"),  # a cluster that nobody knows any more
+        ((JOIN_MARKER, "pki/ca.crt"), "none"),
+    ],
+)
+def test_a_worker_without_its_kubeconfig(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: tuple[str, ...], role: str
+) -> None:
+    """A kubelet that has joined has a certificate, by which its kubeconfig can be written again."""
+    monkeypatch.setattr(traces, "KUBELET_CERTIFICATE", str(tmp_path / "kubelet.pem"))
+    found = state(tmp_path, (*files, "kubelet.pem"))
+    assert found.role == role
+    assert found.missing == ((str(tmp_path / "kubelet.conf"),) if role == "worker" else ())
+
+
 def test_without_the_folder(tmp_path: Path) -> None:
     assert node_state(str(tmp_path / "missing")) == NodeState("none")
 
 
-@pytest.mark.parametrize("gone", [(API,), PODS, ("admin.conf",), ("scheduler.conf", PODS[2])])
+@pytest.mark.parametrize(
+    "gone", [(API,), PODS, ("admin.conf",), ("scheduler.conf", PODS[2]), ("kubelet.conf",), (ETCD,), (ETCD, *PODS)]
+)
 def test_what_can_be_written_again(tmp_path: Path, gone: tuple[str, ...]) -> None:
     found = state(tmp_path, (*without(*gone), "pki/ca.key"))
     assert set(found.missing) == {str(tmp_path / name) for name in gone}
@@ -80,8 +102,8 @@ def test_what_can_be_written_again(tmp_path: Path, gone: tuple[str, ...]) -> Non
 @pytest.mark.parametrize(
     ("files", "faults"),
     [
-        (without(ETCD), ["/manifests/etcd.yaml is missing, and a member of etcd is not started on a guess"]),
-        (without("kubelet.conf"), ["/kubelet.conf is missing: put it back"]),
+        (without(ETCD, DATA), ["/manifests/etcd.yaml is missing, and so is the member's data in "]),
+        (without("kubelet.conf"), ["/kubelet.conf cannot be issued again, as "]),
         (without("admin.conf"), ["/admin.conf cannot be issued again, as "]),
         (without(API, "kubeadm.yaml"), ["kubeadm.yaml, which would tell how, is not there"]),
         ((*without(API), ASIDE), ["run the playbook restore again to end it, or with restore_rollback=true"]),
@@ -89,7 +111,10 @@ def test_what_can_be_written_again(tmp_path: Path, gone: tuple[str, ...]) -> Non
             (*without(*PODS, ETCD), *(name.replace("manifests", "manifests.stopped") for name in (*PODS, ETCD))),
             ["kube-apiserver.yaml, "],
         ),
-        ((*without(*PODS, ETCD), ASIDE), ["manifests.stopped/kube-apiserver.yaml is stopped", "etcd.yaml is missing"]),
+        (
+            (*without(*PODS, ETCD, DATA), ASIDE),
+            ["manifests.stopped/kube-apiserver.yaml is stopped", "etcd.yaml is missing"],
+        ),
         ((DATA,), ["/etcd holds data of etcd, and nothing else of a control plane is there"]),
         (("kubelet.conf", "super-admin.conf"), ["etcd.yaml is missing", "which would tell how, are not there"]),
     ],
