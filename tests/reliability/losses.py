@@ -161,7 +161,7 @@ LOSSES: list[Fault] = [
         "lose-kubeconfigs",
         "Kubeconfigs of all components are removed, emptied, or another's",
         losses=(
-            plane(1, f": > {K8S}/admin.conf", f"{K8S}/admin.conf: it has client-key-data 0 times. {SITE}"),
+            plane(1, f": > {K8S}/admin.conf", f"{K8S}/admin.conf: it is empty. {SITE}"),
             plane(
                 2,
                 f"cp {K8S}/controller-manager.conf {K8S}/scheduler.conf; rm {K8S}/controller-manager.conf",

@@ -62,6 +62,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.rec
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.static_pods import answer
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.upgrade import (
     manifest_versions,
+    minor_of,
     remembered,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.upgrade_facts import drift, program_version
@@ -106,7 +107,8 @@ def written_manifests(module: AnsibleModule, config: str, with_etcd: bool) -> Di
 def pair_fault(certificate: str, key: str) -> str:
     """Why a certificate and its key are of no use together; nothing if they are."""
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+        # With a password nobody is asked for one.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
     except ssl.SSLError as error:
         return f"{certificate} and {key} do not belong together, or cannot be read: {error.reason or error}"
     return ""
@@ -215,19 +217,25 @@ class NodeLosses:
                 asked = probe(text) or probe(written)
                 healthy = not asked or not answer(asked)
                 found += losses.altered(name, path, text, written, healthy)
-        edited = [loss for loss in found if loss.kind == losses.ALTERED and loss.path != manifest(self.folder, ETCD)]
-        return found if not edited or self._is_edited() else [loss for loss in found if loss not in edited]
+        if not found:
+            return []
+        version = program_version(self.module, "kubeadm", "version", "--output=short").lstrip("v")
+        if minor_of(version) != minor_of(wanted):
+            # An upgrade has brought it, and it may write them in another way.
+            return []
+        edited = [loss for loss in found if loss.path != manifest(self.folder, ETCD)]
+        return found if not edited or self._is_edited(version) else [loss for loss in found if loss not in edited]
 
-    def _is_edited(self) -> bool:
+    def _is_edited(self, version: str) -> bool:
         """Whether manifests differ from what the cluster stores of the configuration, too.
 
         The manifests of a cluster that was made by other means may have been written by another configuration than
         the one that is given here.
+
+        Args:
+            version: of kubeadm.
         """
-        if not self.api.ready():
-            return True
-        version = program_version(self.module, "kubeadm", "version", "--output=short").lstrip("v")
-        return bool(drift(self.module, self.folder, manifest_versions(self.folder), version))
+        return not self.api.ready() or bool(drift(self.module, self.folder, manifest_versions(self.folder), version))
 
     def _kubelet(self) -> List[Loss]:
         path = kubeconfig(self.folder, "kubelet")

@@ -65,6 +65,7 @@ class Host:
         self.ran: list[str] = []
         self.drift = "-edited\n"
         self.may = "yes"
+        self.kubeadm_version = "v1.36.5"
         self.ready = True
         self.write("kubernetes/pki/sa.key", pki.private(KEY))
         self.write("kubernetes/pki/sa.pub", "public")
@@ -114,7 +115,11 @@ class Host:
             self.write("kubelet/kubeadm-flags.env", FLAGS)
         if "kubeconfig user" in line:
             return 0, self.kubeconfig("admin"), ""
-        return 0, self.drift if "upgrade diff" in line else "v1.36.5" if line.startswith("version") else "", ""
+        return (
+            0,
+            self.drift if "upgrade diff" in line else self.kubeadm_version if line.startswith("version") else "",
+            "",
+        )
 
     def kubectl(self, arguments: list[str]) -> tuple[int, str, str]:
         line = " ".join(arguments)
@@ -330,6 +335,14 @@ def test_an_edit_is_one_only_if_the_cluster_says_so_too(host: Host, drift: str, 
     edit("kube-scheduler")(host)
     host.drift, host.ready = drift, ready
     assert len(host.losses()) == count
+
+
+def test_a_kubeadm_of_another_minor_release_does_not_tell_what_was_edited(host: Host) -> None:
+    """An upgrade has brought it, and has not begun with the components yet."""
+    edit("kube-scheduler")(host)
+    edit("etcd")(host)
+    host.kubeadm_version = "v1.37.1"
+    assert host.losses() == []
 
 
 def test_without_what_was_applied_nothing_is_called_edited(host: Host) -> None:

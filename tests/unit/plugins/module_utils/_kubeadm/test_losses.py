@@ -75,7 +75,7 @@ def config(user: str, *groups: str, authority: pki.Pair = CA) -> str:
         ("scheduler", config("system:kube-scheduler"), ""),
         ("scheduler", config("kubernetes-admin", MASTERS), f"it is that of kubernetes-admin of {MASTERS}, and not of"),
         ("scheduler", config("system:kube-scheduler", authority=OTHER), "it trusts another authority"),
-        ("scheduler", "", "it has client-key-data 0 times"),
+        ("scheduler", "", "it is empty"),
         ("scheduler", "x", "it is no kubeconfig"),
         ("scheduler", "a warning\n" + config("system:kube-scheduler"), "it is no kubeconfig"),
         ("scheduler", config("system:kube-scheduler")[:-100], "its client-key-data is not in base64"),
