@@ -15,6 +15,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 TASKS = [*(ROOT / "roles").glob("*/tasks/*.yml"), *(ROOT / "playbooks").glob("*.yml")]
 COLLECTION = "groundwork.kubernetes"
+BUILTIN = "ansible.builtin"
 # What takes a part of a running cluster away for a while, so that one host at a time may do it.
 DISRUPTIVE = {
     # Where no host is a control plane, the one that begins disrupts nothing.
@@ -168,6 +169,82 @@ def test_turns_end_at_the_first_that_fails(
             1,
             0,
         ]
+
+
+STEP = """
+import os
+from ansible.module_utils.basic import AnsibleModule
+
+names = ("server", "content", "timeout", "documents", "labels", "name", "names", "wait_for")
+module = AnsibleModule({name: {"type": "raw"} for name in names}, supports_check_mode=True)
+with open(os.path.join(os.environ["TURNS"], "log"), "a") as log:
+    log.write(f"STEP {os.environ['NODE']}\\n")
+if os.environ["WISH"] == "STEP":
+    module.fail_json(msg="not so")
+module.exit_json()
+"""
+ALL = ["kubeadm_repair", "kubeadm_join", "node", "node_info"]
+
+
+@pytest.mark.parametrize(
+    ("program", "wish", "reached"),
+    [
+        (OLDER, "", {"a", "b", "c"}),
+        (OLDER, "kubeadm_repair", {"a"}),
+        (NEWER, "kubeadm_join", {"a"}),
+        (OLDER, "node_info", {"a"}),  # it does not get ready with its labels and taints
+    ],
+)
+def test_the_first_worker_ends_the_play_for_the_others(
+    tmp_path: Path, program: Path, wish: str, reached: set[str]
+) -> None:
+    if not program.exists():
+        pytest.skip("there is no newer ansible-core")
+    modules = tmp_path / "ansible_collections" / "groundwork" / "kubernetes" / "plugins" / "modules"
+    modules.mkdir(parents=True)
+    for name in ALL:
+        (modules / f"{name}.py").write_text(STEP.replace("STEP", name))
+    tasks = ROOT / "roles" / "worker" / "tasks"
+    loop = next(
+        task
+        for task, _around in tasks_of(tasks / "main.yml")
+        if "apply.yml" in str(task.get(f"{BUILTIN}.include_tasks"))
+    )
+    play = {
+        "hosts": "all",
+        "gather_facts": False,
+        "environment": {"NODE": "{{ inventory_hostname }}", "WISH": "{{ wish }}"},
+        "tasks": [{**loop, f"{BUILTIN}.include_tasks": f"{tasks}/apply.yml"}],
+    }
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
+    variables = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+        "worker_timeout": 9,
+        "__worker_changes": {"batches": [["a"], ["b", "c"]], "lost": ["a", "b", "c"], "settings": ["a", "b", "c"]},
+        "__worker_due": {"action": "reconcile"},
+        "__worker_settings_due": {"nodes": [{"ready": True}]},
+        "__worker_own": {"kubernetes_node_name": "{{ inventory_hostname }}"},
+        "__worker_helper": "c",
+        **{f"__worker_{name}": {} for name in ("server", "repair_config", "join_options", "node_options")},
+    }
+    hosts = {name: {"wish": wish if name == "a" else ""} for name in "abc"}
+    (tmp_path / "inventory.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": variables}}))
+    settings = {"ANSIBLE_COLLECTIONS_PATH": str(tmp_path), "ANSIBLE_INJECT_FACT_VARS": "false", "TURNS": str(tmp_path)}
+    environment = {name: value for name, value in os.environ.items() if name != "ANSIBLE_CONFIG"}
+    done = subprocess.run(
+        [program, "--inventory=inventory.yml", "play.yml"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**environment, **settings},
+        cwd=tmp_path,
+    )
+    assert done.returncode == (2 if wish else 0), done.stdout + done.stderr
+    log = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+    steps = ALL[: ALL.index(wish) + 1] if wish else ALL
+    assert log[: len(steps)] == [[step, "a"] for step in steps]
+    assert {host for _step, host in log} == reached
 
 
 @pytest.mark.parametrize("path", TASKS, ids=lambda path: str(path.relative_to(ROOT)))
