@@ -197,21 +197,23 @@ class Cluster:
         """How a playbook is run."""
         return ["ansible-playbook", "-i", "inventories/lab", "-e", f"@{self.variables}", f"playbooks/{playbook}.yml"]
 
-    def start_playbook(self, playbook: str, label: str, **variables: Any) -> tuple[subprocess.Popen[bytes], Path]:
+    def start_playbook(
+        self, playbook: str, label: str, *options: str, **variables: Any
+    ) -> tuple[subprocess.Popen[bytes], Path]:
         """Begin a playbook; its output goes to a file."""
         self.runs += 1
         log = LOGS / f"{self.topology.name}-{self.runs:02d}-{label}.log"
         with log.open("wb") as stream:
-            command = [*self.command(playbook), "-e", json.dumps(variables)]
+            command = [*self.command(playbook), "-e", json.dumps(variables), *options]
             process = subprocess.Popen(
                 command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT
             )
         return process, log
 
-    def playbook(self, playbook: str, label: str = "", **variables: Any) -> Run:
+    def playbook(self, playbook: str, label: str = "", *options: str, **variables: Any) -> Run:
         """Run a playbook to its end, whatever that is."""
         started = time.monotonic()
-        process, log = self.start_playbook(playbook, label or playbook, **variables)
+        process, log = self.start_playbook(playbook, label or playbook, *options, **variables)
         code = process.wait()
         # The administrator's kubeconfig may be new.
         self.__dict__.pop("access", None)

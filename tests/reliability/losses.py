@@ -22,7 +22,7 @@ MISSING, SITE = "it is missing", "The playbook site makes it good."
 
 @dataclass(frozen=True)
 class Loss:
-    """What is lost on a host, how, and what verify says of it."""
+    """What is lost on a host, how, and what verify says of it; without a script, its kubelet's certificate ends."""
 
     host: Callable[[Cluster], str]
     script: str
@@ -31,7 +31,7 @@ class Loss:
 
 @dataclass
 class Lose(Fault):
-    """Files are removed or spoilt; verify names them, and one run of site makes all of it good."""
+    """Files are removed or spoilt; verify and a check name them, and one run of site makes all of it good."""
 
     losses: tuple[Loss, ...] = ()
     gap: float | None = 30.0
@@ -42,18 +42,25 @@ class Lose(Fault):
         self.hosts = [loss.host(cluster) for loss in self.losses]
         outcome.target = ", ".join(sorted(set(self.hosts)))
         for host, loss in zip(self.hosts, self.losses, strict=True):
-            say(f"{self.name}: {host}: {loss.script}")
-            cluster.shell(host, loss.script)
+            say(f"{self.name}: {host}: {loss.script or ', '.join(loss.named)}")
+            if loss.script:
+                cluster.shell(host, loss.script)
+            else:
+                end_certificate(cluster, host)
 
     def observe(self, cluster: Cluster, outcome: Outcome) -> None:
-        """Verify names all of it, and a check changes nothing."""
+        """Verify names all of it, and so does a check."""
         run = cluster.playbook("verify", f"verify-{self.name}", verify_settle=0)
         said = " ".join(run.output.split())
         outcome.expect(run.code != 0, f"verify passes: see {run.log}")
+        check = cluster.playbook("site", f"check-{self.name}", "--check", "--diff")
+        outcome.expect(check.code == 0, f"a check of site fails: see {check.log}")
         for host, loss in zip(self.hosts, self.losses, strict=True):
             for text in loss.named:
                 wanted = f"{host}: {text}"
                 outcome.expect(wanted in said, f"verify does not say '{wanted}': see {run.log}")
+                lost = text.partition(": ")[0]
+                outcome.expect(lost in check.output, f"a check of site does not name {lost}: see {check.log}")
                 outcome.notes.append(f"verify: {wanted}")
 
     def heal(self, cluster: Cluster, outcome: Outcome) -> None:
@@ -67,33 +74,13 @@ class Lose(Fault):
         outcome.expect(again.changed == 0, f"a further run of site changes {again.changed} things: see {again.log}")
 
 
-@dataclass
-class ExpiredKubelet(Lose):
-    """The certificate of a worker's kubelet has ended."""
-
-    name: str = "expired-kubelet"
-    title: str = "The certificate of a worker's kubelet has ended"
-
-    def inject(self, cluster: Cluster, outcome: Outcome) -> None:
-        """Sign one that has ended, with the kubelet's own key."""
-        self.losses = (
-            Loss(last("kube_node"), "", (f"{K8S}/kubelet.conf: the kubelet's certificate has ended. {SITE}",)),
-        )
-        self.hosts = [outcome.target] = [last("kube_node")(cluster)]
-        own = cluster.shell(outcome.target, f"cat {PEM}").encode()
-        plane = cluster.control_planes[0]
-        authority, key = (cluster.shell(plane, f"cat {K8S}/pki/ca.{kind}").encode() for kind in ("crt", "key"))
-        text = ended(own, authority, key)
-        say(f"{self.name}: {outcome.target}")
-        cluster.shell(
-            outcome.target,
-            f"echo {base64.b64encode(text).decode()} | base64 -d > {PEM}.ended && {moved()} && {RESTART}",
-        )
-
-
-def moved() -> str:
-    """The command that puts the ended certificate in its place."""
-    return f"target=$(readlink -f {PEM}) && cat {PEM}.ended > $target && rm {PEM}.ended"
+def end_certificate(cluster: Cluster, host: str) -> None:
+    """Give a kubelet a certificate that has ended, for the key that it has."""
+    own = cluster.shell(host, f"cat {PEM}").encode()
+    signer = cluster.control_planes[0]
+    authority, key = (cluster.shell(signer, f"cat {K8S}/pki/ca.{kind}").encode() for kind in ("crt", "key"))
+    text = base64.b64encode(ended(own, authority, key)).decode()
+    cluster.shell(host, f"echo {text} | base64 -d > $(readlink -f {PEM}) && {RESTART}")
 
 
 def ended(own: bytes, authority: bytes, key: bytes) -> bytes:
@@ -148,18 +135,8 @@ LOSSES: list[Fault] = [
         ),
     ),
     Lose(
-        "break-api-server",
-        "An API server gets a flag by which it does not start",
-        losses=(plane(2, edit("kube-apiserver", "--no-such-flag"), f"{manifest('kube-apiserver')}: {DIFFERS}"),),
-    ),
-    Lose(
-        "lose-etcd-manifest",
-        "The manifest of a member of etcd is removed",
-        losses=(plane(3, f"rm {manifest('etcd')}", f"{manifest('etcd')}: {MISSING}"),),
-    ),
-    Lose(
-        "lose-kubeconfigs",
-        "Kubeconfigs of all components are removed, emptied, or another's",
+        "lose-files",
+        "Kubeconfigs, keys, and configurations and flags of kubelets are removed, emptied, or another's",
         losses=(
             plane(1, f": > {K8S}/admin.conf", f"{K8S}/admin.conf: it is empty. {SITE}"),
             plane(
@@ -168,32 +145,26 @@ LOSSES: list[Fault] = [
                 f"{K8S}/controller-manager.conf: {MISSING}. {SITE}",
                 f"{K8S}/scheduler.conf: it is that of system:kube-controller-manager, and not of system:kube-scheduler",
             ),
-            plane(3, f"rm {K8S}/kubelet.conf; {RESTART}", f"{K8S}/kubelet.conf: {MISSING}. {SITE}"),
-        ),
-    ),
-    Lose(
-        "lose-keys",
-        "Keys of authorities, of service accounts and of certificates are removed",
-        losses=(
             plane(
                 2,
                 f"cd {K8S}/pki && rm sa.key sa.pub ca.key etcd/ca.crt",
-                f"{K8S}/pki/sa.key: {MISSING}. The playbook site copies it from control-plane-1.",
-                f"{K8S}/pki/ca.key: {MISSING}. The playbook site copies it from control-plane-1.",
-                f"{K8S}/pki/etcd/ca.crt: {MISSING}. The playbook site copies it from control-plane-1.",
+                f"{K8S}/pki/sa.key: {MISSING}. The playbook site copies it from control-plane-",
+                f"{K8S}/pki/ca.key: {MISSING}. The playbook site copies it from control-plane-",
+                f"{K8S}/pki/etcd/ca.crt: {MISSING}. The playbook site copies it from control-plane-",
             ),
+            plane(
+                2,
+                f"sed -i s/^cgroupDriver:.*/cgroupDriver:/ {KUBELET}/config.yaml && : > {KUBELET}/kubeadm-flags.env",
+                f"{KUBELET}/config.yaml: it does not have as they were applied: cgroupDriver. {SITE}",
+                f"{KUBELET}/kubeadm-flags.env: it does not set KUBELET_KUBEADM_ARGS. {SITE}",
+            ),
+            plane(3, f"rm {K8S}/kubelet.conf; {RESTART}", f"{K8S}/kubelet.conf: {MISSING}. {SITE}"),
             plane(
                 3,
                 f"cd {K8S}/pki && rm apiserver.key && cp sa.key front-proxy-client.key",
                 f"{K8S}/pki/apiserver.key: it is missing or empty. {SITE}",
                 f"{K8S}/pki/front-proxy-client.crt: {K8S}/pki/front-proxy-client.crt and",
             ),
-        ),
-    ),
-    Lose(
-        "lose-kubelets",
-        "Kubelets lose their configuration, flags and kubeconfig, and are restarted",
-        losses=(
             Loss(nth("kube_node", 1), f"rm {K8S}/kubelet.conf; {RESTART}", (f"{K8S}/kubelet.conf: {MISSING}. {SITE}",)),
             Loss(
                 last("kube_node"),
@@ -203,17 +174,11 @@ LOSSES: list[Fault] = [
                     f"{KUBELET}/kubeadm-flags.env: {MISSING}. {SITE}",
                 ),
             ),
-            plane(
-                2,
-                f"sed -i s/^cgroupDriver:.*/cgroupDriver:/ {KUBELET}/config.yaml && : > {KUBELET}/kubeadm-flags.env",
-                f"{KUBELET}/config.yaml: it does not have as they were applied: cgroupDriver. {SITE}",
-                f"{KUBELET}/kubeadm-flags.env: it does not set KUBELET_KUBEADM_ARGS. {SITE}",
-            ),
         ),
     ),
     Lose(
-        "lose-rights",
-        "The administrator has lost the rights that the group of administrators has",
+        "lose-access",
+        "An API server does not start, a member's manifest, rights and a kubelet's certificate are lost",
         losses=(
             plane(
                 1,
@@ -222,7 +187,9 @@ LOSSES: list[Fault] = [
                 "/root/admin.new > admin.conf && rm /root/admin.new",
                 f"administrators' rights: the administrator of admin.conf may not do everything. {SITE}",
             ),
+            plane(2, edit("kube-apiserver", "--no-such-flag"), f"{manifest('kube-apiserver')}: {DIFFERS}"),
+            plane(3, f"rm {manifest('etcd')}", f"{manifest('etcd')}: {MISSING}"),
+            Loss(last("kube_node"), "", (f"{K8S}/kubelet.conf: the kubelet's certificate has ended. {SITE}",)),
         ),
     ),
-    ExpiredKubelet(),
 ]
