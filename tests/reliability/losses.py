@@ -138,9 +138,14 @@ LOSSES: list[Fault] = [
         "lose-files",
         "Kubeconfigs, keys, and configurations and flags of kubelets are removed, emptied, or another's",
         losses=(
-            plane(1, f": > {K8S}/admin.conf", f"{K8S}/admin.conf: it is empty. {SITE}"),
             plane(
-                2,
+                1,
+                f": > {K8S}/admin.conf; rm {K8S}/kubelet.conf; {RESTART}",
+                f"{K8S}/admin.conf: it is empty. {SITE}",
+                f"{K8S}/kubelet.conf: {MISSING}. {SITE}",
+            ),
+            plane(
+                3,
                 f"cp {K8S}/controller-manager.conf {K8S}/scheduler.conf; rm {K8S}/controller-manager.conf",
                 f"{K8S}/controller-manager.conf: {MISSING}. {SITE}",
                 f"{K8S}/scheduler.conf: it is that of system:kube-controller-manager, and not of system:kube-scheduler",
@@ -158,9 +163,8 @@ LOSSES: list[Fault] = [
                 f"{KUBELET}/config.yaml: it does not have as they were applied: cgroupDriver. {SITE}",
                 f"{KUBELET}/kubeadm-flags.env: it does not set KUBELET_KUBEADM_ARGS. {SITE}",
             ),
-            plane(3, f"rm {K8S}/kubelet.conf; {RESTART}", f"{K8S}/kubelet.conf: {MISSING}. {SITE}"),
             plane(
-                3,
+                1,
                 f"cd {K8S}/pki && rm apiserver.key && cp sa.key front-proxy-client.key",
                 f"{K8S}/pki/apiserver.key: it is missing or empty. {SITE}",
                 f"{K8S}/pki/front-proxy-client.crt: {K8S}/pki/front-proxy-client.crt and",
