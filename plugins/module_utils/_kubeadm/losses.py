@@ -147,10 +147,8 @@ def kubeconfig_fault(name: str, text: str, authorities: Sequence[bytes]) -> str:
         authorities: the certificates of the cluster's authority, in DER; none if they are not known.
     """
     user, groups = USERS[name]
-    if not text.strip():
-        return "it is empty"
-    if [line for line in text.splitlines() if not LINE.match(line)]:
-        return "it is no kubeconfig"
+    if not text.strip() or [line for line in text.splitlines() if not LINE.match(line)]:
+        return "it is no kubeconfig" if text.strip() else "it is empty"
     if "client-certificate-data" not in text:
         # Another way to prove who one is, or a certificate in a file: somebody's own.
         return "" if "users:" in text and "clusters:" in text else "it is no kubeconfig"

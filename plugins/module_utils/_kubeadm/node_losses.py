@@ -213,7 +213,9 @@ class NodeLosses:
         for name, written in all_written.items():
             path = manifest(self.folder, name)
             text = text_of(path)
-            if path not in self.state.missing:
+            # Without a file that it is started with, such as a key, kubeadm writes another one.
+            whole = all(os.path.exists(file) for file in losses.named_files([text], self.pki))
+            if path not in self.state.missing and whole:
                 asked = probe(text) or probe(written)
                 healthy = not asked or not answer(asked)
                 found += losses.altered(name, path, text, written, healthy)

@@ -226,14 +226,15 @@ def supplied_authority(
 class HostPki:
     """A host's certificates and keys."""
 
-    def __init__(self, facts: Sequence[Mapping[str, Any]], managed: Collection[str] = ()) -> None:
+    def __init__(self, facts: Sequence[Mapping[str, Any]], managed: Collection[str] = (), mended: bool = False) -> None:
         """Take what host_facts returned as pki.
 
         Args:
             facts: the files.
             managed: certificates that a role issues anew by itself where they are of no use.
+            mended: whether a certificate of kubeadm is issued anew that cannot be read or does not belong to its key.
         """
-        self.managed = managed
+        self.managed, self.mended = managed, mended
         self.facts = {str(fact["path"]): fact for fact in facts}
         self.certificates: dict[str, tuple[Certificate, ...]] = {}
         self.errors: dict[str, str] = {path: fact["error"] for path, fact in self.facts.items() if fact["error"]}
@@ -287,7 +288,11 @@ class HostPki:
     def _repaired(self, path: str) -> bool:
         """Whether a certificate that is no CA's, or its key, is issued anew by itself."""
         certificate = f"{path.rpartition('.')[0]}.crt"
-        return certificate in self.managed and certificate not in AUTHORITIES
+        if certificate in AUTHORITIES:
+            return False
+        authority = KUBEADM_CERTIFICATES.get(certificate, ("", ""))[0].rpartition(".")[0]
+        signs = f"{authority}.key" in self.facts and f"{authority}.key" not in self.errors
+        return certificate in self.managed or (self.mended and signs)
 
     def _file(self, path: str) -> Iterator[Fault]:
         """Whether a file can be read, by those who may."""

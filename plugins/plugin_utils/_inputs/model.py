@@ -254,7 +254,9 @@ class Node:
             paths = {file["path"] for file in files}
             if public_keys.ETCD_CA_KEY in paths or self.setting("etcd_ca_key_elsewhere"):
                 managed |= {path for path in paths if path.startswith(f"{public_keys.ETCD_FOLDER}/")}
-        return public_keys.HostPki(files, managed)
+        # A control plane's own certificates are made good with whatever else it has lost.
+        role = (self.facts["cluster"].get("node") or {}).get("role")
+        return public_keys.HostPki(files, managed, mended=role == "control_plane")
 
     @property
     def minor(self) -> int:

@@ -345,6 +345,13 @@ def test_a_kubeadm_of_another_minor_release_does_not_tell_what_was_edited(host: 
     assert host.losses() == []
 
 
+def test_a_manifest_is_not_compared_while_a_key_is_away_that_it_names(host: Host) -> None:
+    """kubeadm would write the controller manager's without the key of an authority that is not there."""
+    edit("kube-scheduler")(host)
+    lose(f"{K}/pki/sa.pub")(host)
+    assert host.losses() == []
+
+
 def test_without_what_was_applied_nothing_is_called_edited(host: Host) -> None:
     edit("kube-scheduler")(host)
     lose("groundwork/kubeadm.json")(host)

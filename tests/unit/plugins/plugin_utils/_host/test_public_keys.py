@@ -191,6 +191,23 @@ def test_what_the_run_issues_anew_does_not_stop_it(file: dict[str, Any], expecte
     assert all("this run issues" in fault.text for fault in faults if fault.severity == "warning")
 
 
+@pytest.mark.parametrize(
+    ("file", "without", "severity"),
+    [
+        (key(f"{K}/apiserver.key", CA), "", "warning"),
+        (crt(APISERVER, error="it is empty"), "", "warning"),
+        (key(f"{K}/apiserver.key", CA), f"{K}/ca.key", "error"),
+        (key(f"{K}/ca.key", STRANGER), "", "error"),
+        (key(f"{K}/sa.key", CA), "", "error"),
+    ],
+)
+def test_what_a_control_plane_lost_does_not_stop_the_run_that_mends_it(
+    file: dict[str, Any], without: str, severity: str
+) -> None:
+    facts = [*(one for one in sound() if one["path"] not in (file["path"], without)), file]
+    assert [fault.severity for fault in HostPki(facts, mended=True).faults(NOW, 30)] == [severity]
+
+
 SUPPLIED: list[tuple[str, str, str, list[str]]] = [
     ("nothing", "", "", []),
     ("both", CA.crt, CA.pem, []),
