@@ -17,7 +17,7 @@ class ControlPlaneHosts:
     Attributes:
         states: what kubeadm_info returned, by host, of those that were asked.
         unseen: those that were not.
-        ready: those that are control planes already; the ones that lack nothing come first.
+        ready: those that are control planes already; the ones that lack nothing come first, then those that lack least.
         interrupted: those whose initialization was begun and has not finished.
         leader: the host that leads; empty where no host is in the run.
         joining: hosts of the run that are to join.
@@ -48,7 +48,14 @@ def control_plane_hosts(
     """
     states = {host: results[host] for host in hosts if "role" in results.get(host, {})}
     holding = [host for host, state in states.items() if state["role"] == "control_plane" and not state["interrupted"]]
-    ready = sorted(holding, key=lambda host: bool(states[host]["missing"]))
+    authorities = {name for host in holding for name in states[host].get("authorities", {})}
+
+    def lacks(host: str) -> int:
+        state = states[host]
+        known = authorities - set(state.get("authorities", {}))
+        return len(state["missing"]) + len(state.get("losses", [])) + len(known)
+
+    ready = sorted(holding, key=lacks)
     interrupted = [host for host, state in states.items() if state["interrupted"] == "init"]
     leader = next(iter([*ready, *interrupted, *run]), "")
     joining = [host for host in run if host not in (*ready, leader)]

@@ -14,6 +14,8 @@ def state(role: str, interrupted: str = "", *missing: str) -> dict[str, Any]:
 
 
 NEW, WHOLE, LACKS = state("none"), state("control_plane"), state("control_plane", "", "scheduler.conf")
+LOST = {**WHOLE, "losses": [{"path": "admin.conf"}], "authorities": {"ca.key": ""}}
+KEYLESS = {**WHOLE, "losses": [], "authorities": {}}
 INIT, JOIN, SKIPPED = state("control_plane", "init"), state("worker", "join"), {"skipped": True}
 
 
@@ -28,6 +30,7 @@ INIT, JOIN, SKIPPED = state("control_plane", "init"), state("worker", "join"), {
         # Any that holds the cluster leads, one that lacks nothing first.
         ([NEW, LACKS, WHOLE], "abc", {"leader": "c", "joining": ["a"], "ready": ["c", "b"]}),
         ([NEW, LACKS, NEW], "ac", {"leader": "b", "joining": ["a", "c"]}),
+        ([KEYLESS, LOST, {**LOST, "losses": []}], "abc", {"ready": ["c", "a", "b"]}),
         # What was begun is finished.
         ([NEW, INIT, NEW], "abc", {"leader": "b", "joining": ["a", "c"], "interrupted": ["b"]}),
         ([JOIN, WHOLE, NEW], "abc", {"leader": "b", "joining": ["a", "c"], "resuming": ["a"]}),
