@@ -41,6 +41,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm imp
     pending_change,
     rollback,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.ca_rotation import Files
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.certificates import (
     FILES,
     Found,
@@ -202,6 +203,9 @@ class NodeLosses:
         folder = os.path.join(self.folder, MANIFESTS)
         begun = pending_change.read()  # kubeadm_init makes good what a run was cut off in
         if begun or not (self.applied and os.path.exists(self.config) and os.path.isdir(folder)):
+            return []
+        if os.path.isdir(Files(self.folder).folder):
+            # Between the stages of a rotation of the authority the controller manager has another one to sign with.
             return []
         versions = manifest_versions(self.folder)
         found: List[Loss] = []

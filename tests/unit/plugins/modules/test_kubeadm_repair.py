@@ -352,6 +352,13 @@ def test_a_manifest_is_not_compared_while_a_key_is_away_that_it_names(host: Host
     assert host.losses() == []
 
 
+def test_between_the_stages_of_a_rotation_nothing_is_called_edited(host: Host) -> None:
+    """The controller manager signs with another certificate then."""
+    edit("kube-controller-manager")(host)
+    (host.pki / "rotation").mkdir()
+    assert host.losses() == []
+
+
 def test_without_what_was_applied_nothing_is_called_edited(host: Host) -> None:
     edit("kube-scheduler")(host)
     lose("groundwork/kubeadm.json")(host)
