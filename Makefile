@@ -97,6 +97,10 @@ scenario: setup ## One molecule scenario: make scenario NAME=default
 reliability: setup ## Faults of hosts, network, disks and runs on lab clusters, with a probe: make reliability ONLY=kill-1
 	@PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m reliability --topology $(TOPOLOGY) $(addprefix --endpoint ,$(ENDPOINT)) $(addprefix --only ,$(ONLY))
 
+.PHONY: readme
+readme: setup ## The README's blocks as they stand there, those of a real cluster as a fresh user with hosts of the lab
+	@tests/readme
+
 .PHONY: bench
 bench: setup ## site against a shell script with the same steps, the cost of a second run, and of backups
 	@tests/bench/run
@@ -109,6 +113,7 @@ test: lint unit sanity ## What CI runs
 	@$(MAKE) --no-print-directory scenario NAME=ha
 
 .PHONY: test-all
-test-all: test integration ## Every scenario, the modules on real parts, and the benchmark
+test-all: test integration ## Every scenario, the modules on real parts, the README's blocks, and the benchmark
 	@for scenario in $$(ls molecule | grep -vx -e default -e ha -e shared); do $(MAKE) --no-print-directory scenario NAME=$$scenario; done
+	@$(MAKE) --no-print-directory readme
 	@$(MAKE) --no-print-directory bench
