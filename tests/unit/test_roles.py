@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +163,30 @@ def test_a_switch_from_the_command_line_is_read_as_a_boolean() -> None:
     assert decides("  when: backup_timer | bool and other") == []
     assert decides("    - backup_timer") == ["backup_timer"]
     assert decides("    keep: '{{ backup_timer }}'") == []
+
+
+def scalars(node: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
+    if isinstance(node, yaml.ScalarNode):
+        yield node
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from scalars(item)
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from (*scalars(key), *scalars(value))
+
+
+def escapes_that_stay(text: str) -> list[int]:
+    """Lines of expressions with an escape such as that of a line's end, which only a text in double quotes resolves."""
+    return [
+        node.start_mark.line + 1
+        for node in scalars(yaml.compose(text, yaml.SafeLoader))
+        if node.style != '"' and re.search(r"{[{%].*\\[nt]", node.value, re.DOTALL)
+    ]
+
+
+def test_a_line_end_in_an_expression_is_one() -> None:
+    paths = [path for name in ("roles", "playbooks") for path in sorted((ROOT / name).rglob("*.yml")) if path.is_file()]
+    assert {str(path): lines for path in paths if (lines := escapes_that_stay(path.read_text()))} == {}
+    assert escapes_that_stay("a: >-\n  {{ b | join('\\n') }}\n") == [1]
+    assert escapes_that_stay("a: \"{{ b | join('\\n') }}\"\n") == []
