@@ -132,11 +132,23 @@ class Leaks:
         return known
 
     def report(self, logs: list[str]) -> list[str]:
-        """A line for each find, after one that says what was looked for; a find that is no good is told too."""
+        """A line for each find, after one that says what was looked for; else why a search would say nothing.
+
+        Raises:
+            RuntimeError: if the lab has no password to look for.
+        """
+        if not (self.settings.state / "sudo_password").exists():
+            raise RuntimeError(
+                "leaks looks for a password of sudo too, and these hosts have none: make clean, then "
+                "`lab up --user ops`, and let a run go over them"
+            )
         secrets = self.secrets()
         kinds = {kind: len([s for s in secrets if s.kind == kind]) for kind in sorted({s.kind for s in secrets})}
         print(f"lab: looking for {', '.join(f'{count} of {kind}' for kind, count in kinds.items())}")
-        found = [f"the hosts have no {kind}: the search would say nothing" for kind in NEEDED if kind not in kinds]
+        lacking = [kind for kind in NEEDED if kind not in kinds]
+        if lacking:
+            return [f"the hosts have no {kind}: the search would say nothing" for kind in lacking]
+        found: list[str] = []
         with tempfile.TemporaryDirectory(dir=self.settings.state) as folder:
             for index, (name, data) in enumerate([*self._logs(logs), *self._journals(), *self._left()]):
                 path = Path(folder) / str(index)

@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from lab.leaks import Secret, public_in, search, secrets_in  # noqa: E402  it is no part of the collection
+from lab.leaks import Leaks, Secret, public_in, search, secrets_in  # noqa: E402  it is no part of the collection
+from lab.settings import Settings  # noqa: E402
 
 LINES = [
     "MIIEowIBAAKCAQEAu1SU1LfVLPHCozMxH2Mo4lgOEePzNm0tRgeLezV6ffAt0gun",
@@ -100,3 +101,19 @@ def test_public_halves() -> None:
     assert public_in(certificate) == [LINES[0] + LINES[1]]
     assert public_in("ssh-ed25519 AAAAC3Nz lab\n") == ["AAAAC3Nz"]
     assert public_in(RSA) == []
+
+
+def test_hosts_without_a_password_are_not_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(cache=tmp_path, remembered={}, given={})
+    settings.state.mkdir(parents=True)
+    leaks = Leaks(settings)
+    searched: list[str] = []
+    monkeypatch.setattr(leaks, "_journals", lambda: iter(searched.append("journals") or []))
+    monkeypatch.setattr(leaks, "_files", lambda _folders: [])
+    with pytest.raises(RuntimeError, match="lab up --user ops"):
+        leaks.report([])
+    (settings.state / "sudo_password").write_text("a password of sudo")
+    assert leaks.report([]) == [
+        f"the hosts have no {kind}: the search would say nothing" for kind in ("private key", "key of a kubeconfig")
+    ]
+    assert searched == []
