@@ -43,6 +43,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.fetc
     file_on_host,
 )
 
+DAMAGED = ("damaged", "truncated", "wrong_size")
 RULES = [rule.name for rule in fields(Keep)]
 OPTIONS: dict[str, Any] = {
     "path": {"type": "path"},
@@ -122,10 +123,23 @@ class ActionModule(ActionBase):
                     decrypt(options["identity"], source.name, target, dest)
                 finally:
                     os.unlink(target)
-            result["archive"] = describe_archive(dest, "", datetime.now(timezone.utc), Signer(ssh_keygen(), run_here))
+            result["archive"] = self.describe(dest, source.name)
         result["removed"] = self.tidy(dest)
         result["changed"] = bool(result["changed"] or result["removed"])
         return result
+
+    def describe(self, dest: str, source: str) -> dict[str, Any]:
+        """What the archive says of itself; one that is damaged does not stay.
+
+        Raises:
+            FetchError: if it is.
+        """
+        signer = Signer(ssh_keygen(), run_here)
+        found = describe_archive(dest, "", datetime.now(timezone.utc), signer, quick=False)
+        if found["fault"] in DAMAGED:
+            remove_archive(dest)
+            raise FetchError(f"{found['message'].replace(dest, source)}: it was not kept on the controller")
+        return found
 
     def find(self) -> Source | None:
         """The file; None where check mode cannot know, since rclone is still to come."""

@@ -72,6 +72,10 @@ options:
     description: File with the private key for encrypted archives.
     type: str
     default: ''
+  read:
+    description: What M(groundwork.kubernetes.restore_info) returned as C(archive) on the hosts of C(read) in the plan.
+    type: dict
+    default: {}
   brought:
     description: What M(groundwork.kubernetes.backup_fetch) returned when it brought the archive to the controller.
     type: dict
@@ -131,6 +135,8 @@ _value:
       it is known, C(places) where hosts have it, C(copy_from), C(copy_to), C(initial_cluster), C(client_urls),
       C(external), C(stages) by host, C(prepare), C(save), C(stop), C(revisions_lost), C(signed) that tells who signed
       the archive, and all C(trusted_signers).
+    - C(read) tells by host which archive is to be read in full by M(groundwork.kubernetes.restore_info) before it is
+      judged. Its faults, who signed it and its C(places) are known once O(read) is given.
     - C(bring) tells which archive must come to the controller first, by C(remote), C(host) and C(path). All are empty
       where none must. C(archive) is then known once O(brought) is given.
   type: dict

@@ -22,6 +22,8 @@ description:
     another user. M(ansible.builtin.fetch) then holds the whole file in memory.
   - An archive gets its name on the controller when its SHA-256 was found right, or all of its bytes have
     come where O(sha256) is not given. What an interrupted run left is overwritten.
+  - One that is not encrypted is then read in full. If it is damaged, it is removed from the controller, and the task
+    fails.
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
 attributes:

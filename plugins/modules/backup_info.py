@@ -116,7 +116,8 @@ backups:
     signature:
       description:
         - What is known of its signature. C(state) is V(good), V(none), V(wrong) where it does not belong to the
-          archive, which is then not valid, or V(unknown). C(key) and C(fingerprint) tell whose it is.
+          archive, which is then not valid, V(unknown), or without O(verify) V(unread) where it fits the manifest.
+          C(key) and C(fingerprint) tell whose it is.
         - Whom to trust is not judged.
         - Empty where the archive cannot be read.
       type: dict

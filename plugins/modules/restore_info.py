@@ -12,7 +12,8 @@ version_added: 0.1.0
 author: groundwork.kubernetes contributors (@groundwork)
 description:
   - Reads the backups on a host, its etcd member, its static pods, and how far an interrupted restore has come.
-  - Of archives it reads the manifests and sizes. The module M(groundwork.kubernetes.backup) proves one.
+  - Of archives it reads the manifests and sizes, of O(archive) all bytes. The module M(groundwork.kubernetes.backup)
+    tries one.
   - The filter P(groundwork.kubernetes.restore_plan#filter) makes a plan of what all hosts say.
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
@@ -31,7 +32,7 @@ options:
     type: str
     required: true
   archive:
-    description: An archive to look at, wherever it is, and whosever.
+    description: An archive to read in full, wherever it is, and whosever.
     type: path
   directories:
     description: Folders with archives. Those that do not exist hold none.
@@ -153,8 +154,9 @@ signer:
 archives:
   description:
     - Archives of the cluster that passed their proof when they were made, newest first, with C(path), C(identity),
-      C(created), C(age) in seconds, C(size), C(signature), C(host), C(authority), C(encryption_keys), C(cluster),
-      C(cluster_uid) and C(etcd). Clusters can share a name, so the newest 20 of each identity.
+      C(created), C(age) in seconds, C(size), C(whole), C(signature), C(host), C(authority), C(encryption_keys),
+      C(cluster), C(cluster_uid) and C(etcd). Clusters can share a name, so the newest 20 of each identity.
+    - Their bytes are not read, so that C(whole) is false, and the C(state) of a signature that fits is V(unread).
   returned: success
   type: list
   elements: dict

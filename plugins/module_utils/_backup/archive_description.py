@@ -63,13 +63,13 @@ def stored_keys(path: str, manifest: Manifest) -> Dict[str, str]:
     return found
 
 
-def describe_archive(path: str, cluster: str, now: datetime, signer: Signer) -> Dict[str, Any]:
-    """What an archive says of itself, and who signed it, in the form of restore_info; its bytes are not proven."""
+def describe_archive(path: str, cluster: str, now: datetime, signer: Signer, *, quick: bool) -> Dict[str, Any]:
+    """What an archive says of itself, and who signed it, in the form of restore_info; quick: its bytes are not read."""
     if path.endswith(SEALED):
         message = f"{path} is encrypted. Name the file with its private key (restore_identity)"
         return {"path": path, "fault": ENCRYPTED, "message": message}
     try:
-        examined = examine(path, cluster, quick=True)
+        examined = examine(path, cluster, quick)
         manifest = examined.manifest
         keys = stored_keys(path, manifest)
     except (BackupError, OSError) as error:
@@ -85,7 +85,8 @@ def describe_archive(path: str, cluster: str, now: datetime, signer: Signer) -> 
         "created": manifest.created,
         "age": int((now - parse_time(manifest.created)).total_seconds()),
         "size": os.path.getsize(path),
-        "signature": signer.examine(path, manifest, examined.sha256).as_dict(),
+        "whole": not quick,
+        "signature": signer.examine(path, manifest, examined.sha256, whole=not quick).as_dict(),
         "host": manifest.host,
         "authority": authority(manifest),
         "encryption_keys": keys,

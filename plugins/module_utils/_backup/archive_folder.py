@@ -66,9 +66,9 @@ def look_closer(item: Listed, signer: Signer, quick: bool = True) -> Tuple[Manif
     """
     if item.sealed:
         manifest = read_sealed_archive(item.path, item.cluster, quick)
-        return manifest, signer.examine(item.path, manifest, sha256=read_description(item.path).sha256)
+        return manifest, signer.examine(item.path, manifest, sha256=read_description(item.path).sha256, whole=not quick)
     found = examine(item.path, item.cluster, quick)
-    return found.manifest, signer.examine(item.path, found.manifest, found.sha256)
+    return found.manifest, signer.examine(item.path, found.manifest, found.sha256, whole=not quick)
 
 
 class ArchiveFolder:

@@ -232,7 +232,10 @@ class RestoreHost(EtcdModule):
         for item in self.listed(sealed=False):
             seen[item.uid] += 1
             newest += [item] if seen[item.uid] <= LISTED else []
-        found = [describe_archive(item.path, self.options["cluster"], self.now, self.own_signer) for item in newest]
+        found = [
+            describe_archive(item.path, self.options["cluster"], self.now, self.own_signer, quick=True)
+            for item in newest
+        ]
         return [item for item in found if not item["fault"]]
 
     def encrypted(self) -> List[str]:
@@ -240,8 +243,8 @@ class RestoreHost(EtcdModule):
         return [item.path for item in self.listed(sealed=True)]
 
     def archive(self) -> Dict[str, Any]:
-        """The archive that is asked for."""
+        """The archive that is asked for, read in full."""
         path = self.options["archive"]
         if not path or not os.path.lexists(path):
             return {}
-        return describe_archive(os.path.abspath(path), "", self.now, self.own_signer)
+        return describe_archive(os.path.abspath(path), "", self.now, self.own_signer, quick=False)

@@ -135,7 +135,8 @@ class MemberRestore(EtcdModule):
     def archive(self, path: str) -> Examined:
         """The archive, if it is the right one, and made by somebody who is trusted.
 
-        Its bytes are read here in check mode only: else they are while the snapshot is taken out of it.
+        Its bytes are read here in check mode only: else they are while the snapshot is taken out of it, before anything
+        is made of it.
         """
         examined = examine(path, self.options["cluster"], quick=not self.module.check_mode)
         manifest = examined.manifest

@@ -33,7 +33,7 @@ NAMESPACE = "groundwork-backup"
 FORMAT = 1
 LIMIT = 64 * 1024
 SIGNING_KEY = "/etc/groundwork/backup/signing_key"
-GOOD, NONE, WRONG, UNKNOWN = "good", "none", "wrong", "unknown"
+GOOD, UNREAD, NONE, WRONG, UNKNOWN = "good", "unread", "none", "wrong", "unknown"
 MARK = b"-----BEGIN SSH SIGNATURE-----\n"
 MAGIC = b"SSHSIG"
 KEY_TYPE = re.compile(r"[a-z0-9@.-]+", re.ASCII)
@@ -83,8 +83,9 @@ class Signature:
     """What is known of an archive's signature; whom to trust is for others to say.
 
     Attributes:
-        state: good, none, wrong where it does not belong to the archive, or unknown where it could not be verified.
-        key: the public key that made a good one.
+        state: good, unread where it fits the manifest but not all bytes were read, none, wrong where it does not belong
+            to the archive, or unknown where it could not be verified.
+        key: the public key that made a good or an unread one.
         message: why it is not good, for people.
     """
 
@@ -234,7 +235,13 @@ class Signer:
         return text + out.encode()
 
     def examine(
-        self, path: str, manifest: Optional[Manifest] = None, manifest_sha256: str = "", sha256: str = ""
+        self,
+        path: str,
+        manifest: Optional[Manifest] = None,
+        manifest_sha256: str = "",
+        sha256: str = "",
+        *,
+        whole: bool = True,
     ) -> Signature:
         """What is known of an archive's signature.
 
@@ -243,6 +250,8 @@ class Signer:
             manifest: what is in it; None where that cannot be read.
             manifest_sha256: of the manifest that is in it; empty where that cannot be read.
             sha256: of the file as it lies there; one of both must be known.
+            whole: whether all bytes were read, and are those of the manifest or the hash. Without that a signature
+                tells nothing of them.
         """
         beside = path + SIGNATURE
         try:
@@ -260,7 +269,9 @@ class Signer:
         if self.path is None:
             return Signature(UNKNOWN, message="has a signature, but ssh-keygen, which verifies it, is not installed")
         reason = self._verify(text, mark + rest, key) or mismatch(statement, path, manifest, manifest_sha256, sha256)
-        return Signature(WRONG, message=reason) if reason else Signature(GOOD, key)
+        if reason:
+            return Signature(WRONG, message=reason)
+        return Signature(GOOD, key) if whole else Signature(UNREAD, key, "has a signature, but its bytes were not read")
 
     def _verify(self, text: bytes, signature: bytes, key: str) -> str:
         with tempfile.TemporaryDirectory(prefix="groundwork-signature-") as folder:

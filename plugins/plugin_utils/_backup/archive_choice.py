@@ -112,6 +112,22 @@ class ArchiveChoice:
             known = [item for item in known if self.identities.owns(uid_of(item))]
         return dict(max(known, key=lambda item: str(item["created"]), default={}))
 
+    def read(self, archive: Info, otherwise: str) -> dict[str, Any]:
+        """A chosen archive as the hosts have read it in full; nothing where it is damaged everywhere.
+
+        Args:
+            archive: the chosen one, as its manifest tells.
+            otherwise: what to do if it is damaged.
+        """
+        if not self.request.read:
+            return dict(archive)
+        for item in self.request.read.values():
+            if is_whole(item, archive):
+                return dict(item)
+        damaged = [f"{host}: {item.get('message') or 'it is gone'}" for host, item in self.request.read.items()]
+        self.faults.append(f"{'; '.join(damaged)}. {otherwise}")
+        return {}
+
     def no_archive(self, journal: Info | None) -> str:
         """Why there is none."""
         if self.request.archive:
@@ -141,20 +157,30 @@ class ArchiveChoice:
             )
 
     def places(self, archive: Info) -> dict[str, str]:
-        """Where each host has the archive."""
-        found: dict[str, str] = {}
-        for host, info in self.hosts.items():
-            items = [info["archive"], *info["archives"]]
-            paths = [item["path"] for item in items if item and item.get("identity") == archive.get("identity", "")]
-            if paths:
-                found[host] = paths[0]
-        here = [item["path"] for item in self.request.controller if item.get("identity") == archive.get("identity", "")]
-        return {**found, **({CONTROLLER: here[0]} if here else {})}
+        """Where each host has the archive, as far as its bytes were read; before that, where it is to be read."""
+        if not archive:
+            return {}
+        if not archive["whole"]:
+            listed = [(host, item) for host, info in self.hosts.items() for item in info["archives"]]
+            same = [(host, item["path"]) for host, item in listed if item["identity"] == archive["identity"]]
+            return dict(reversed(same))  # the first of each host
+        asked = [(host, info["archive"]) for host, info in self.hosts.items()]
+        asked += [*self.request.read.items(), *((CONTROLLER, item) for item in self.request.controller)]
+        found = {host: item["path"] for host, item in asked if is_whole(item, archive)}
+        for host, item in asked:
+            if host not in found and item.get("message") and item.get("fault") != ENCRYPTED:
+                self.warnings.append(f"{host}: {item['message']}: that of {', '.join(found)} is taken")
+        return found
 
 
 def plain(path: str) -> str:
     """An archive's path without encryption."""
     return path[: -len(SEALED)] if path.endswith(SEALED) else path
+
+
+def is_whole(item: Info, archive: Info) -> bool:
+    """Whether something was read in full, and is the archive that is meant."""
+    return bool(item.get("whole")) and item["identity"] == archive["identity"]
 
 
 def is_newer(path: str, archive: Info) -> bool:

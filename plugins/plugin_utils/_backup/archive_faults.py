@@ -101,8 +101,8 @@ class ArchiveJudge:
             )
 
     def signed(self, archive: Info) -> str:
-        """Who signed the archive, for people; nothing where there is none, or where it is not read any more."""
-        if "signature" not in archive:
+        """Who signed the archive, for people; nothing where it was not read in full."""
+        if not archive.get("whole"):
             return ""
         signature = archive["signature"]
         reason = distrust(signature, self.signers)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.signature import GOOD, NONE, UNREAD
+
 
 def newest_backup(results: Sequence[Mapping[str, Any]], trusted: Sequence[str]) -> dict[str, Any]:
     """What is known of the backups on several hosts.
@@ -31,10 +33,10 @@ def newest_backup(results: Sequence[Mapping[str, Any]], trusted: Sequence[str]) 
 
 def _signed(signature: Mapping[str, Any], trusted: Sequence[str]) -> str:
     """Who signed it."""
-    state = signature.get("state", "none")
-    if state != "good":
-        return "not signed" if state == "none" else "its signature could not be verified"
-    text = f"signed by {signature['fingerprint']}"
+    state = signature.get("state", NONE)
+    if state not in (GOOD, UNREAD):
+        return "not signed" if state == NONE else "its signature could not be verified"
+    text = f"signed by {signature['fingerprint']}" + (" (its bytes were not read)" if state == UNREAD else "")
     # A line of a public key is its type, the key, and a comment.
     if signature["key"].split()[1] in " ".join(trusted).split():
         return text

@@ -52,6 +52,7 @@ class RestorePlanner:
         self.judge = ArchiveJudge(context)
         self.choice = ArchiveChoice(context)
         self.request = self.choice.request
+        self.must_read = False
 
     def plan(self) -> dict[str, Any]:
         """The plan, with all faults."""
@@ -70,9 +71,7 @@ class RestorePlanner:
         revision = max((self.hosts[host]["live"].get("revision", 0) for host in healthy), default=0)
         # A cluster that began anew, after its data was lost, is behind the backup.
         lost = revision - archive["etcd"]["revision"] if archive else 0
-        prepare = not self.request.rollback and any(
-            stage not in (STAGED, *IN_PLACE, FINISHED) for stage in stages.values()
-        )
+        prepare = not self.request.rollback and self.lacks_data(identifier)
         stop = stop and not self.request.rebuild
         save = self.request.save and stop and (self.request.rollback or not touched)
         if save and not healthy and members:
@@ -88,6 +87,7 @@ class RestorePlanner:
             "trusted_signers": sorted(filter(None, self.judge.signers)),
             "signed": self.judge.signed(archive),
             "bring": self.choice.bring,
+            "read": places if self.must_read and not self.request.read else {},
             "places": places,
             "copy_from": CONTROLLER if CONTROLLER in places else next(iter(places), ""),
             "copy_to": [host for host in members if host not in places] if prepare else [],
@@ -124,15 +124,20 @@ class RestorePlanner:
             archive = {
                 **{key: journal[key] for key in ("path", "identity", "created", "cluster")},
                 "etcd": {"version": "", "revision": journal["revision"], "keys": journal["keys"]}, "age": 0, "size": 0,
+                "whole": False,
             }  # fmt: skip
         elif not archive and not awaited:
             self.faults.append(self.choice.no_archive(journal))
+        elif archive and not archive["whole"]:
+            self.must_read = not in_place or self.lacks_data(str((journal or {}).get("id", "")))
+            otherwise = "Roll back (restore_rollback)" if in_place else "Name another archive (restore_archive)"
+            archive = self.choice.read(archive, otherwise) if self.must_read else archive
         if archive and journal and in_place and archive["identity"] != journal["identity"]:
             self.faults.append(
                 f"the restore {journal['id']} of {journal['path']} was interrupted after its data was put in place. "
                 f"Go on with that archive, or roll back (restore_rollback), before {archive['path']} is restored"
             )
-        if archive and not (journal and in_place):
+        if archive and archive["whole"] and not (journal and in_place):
             self.judge.judge_archive(archive)
         if not journal and not self.request.archive and not awaited:
             self.choice.refuse_older(archive)
@@ -140,6 +145,11 @@ class RestorePlanner:
             return str(journal["id"]), archive, "go on with the restore"
         times = [self.hosts[host]["time"] for host in self.progress.members]
         return str(min(times, default="")), archive, "rebuild" if self.request.rebuild else "restore"
+
+    def lacks_data(self, identifier: str) -> bool:
+        """Whether a member has no new data yet."""
+        made = (STAGED, *IN_PLACE, FINISHED)
+        return any(self.progress.stage(host, identifier) not in made for host in self.progress.members)
 
     def rollback(self) -> str:
         """The id of the restore that is undone."""

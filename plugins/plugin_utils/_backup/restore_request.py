@@ -29,6 +29,7 @@ class Request:
         copy: the one of the copies that the archive is in; empty: it is on a host or on the controller.
         copies: names of all copies.
         identity: the file with the private key for encrypted archives.
+        read: what restore_info returned as archive when hosts read the chosen one in full, by host; empty before.
         brought: what backup_fetch returned when it brought an archive to the controller; empty before.
         rollback: whether an earlier restore is to be undone.
         other_cluster: whether an archive of another cluster is taken.
@@ -53,6 +54,7 @@ class Request:
     copy: str = ""
     copies: Sequence[str] = ()
     identity: str = ""
+    read: Mapping[str, Info] = field(default_factory=dict)
     brought: Info = field(default_factory=dict)
     rollback: bool = False
     other_cluster: bool = False

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.identity import uid_of
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.restore_request import Request
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._backup.restore_request import CONTROLLER, Request
 
 
 def age(seconds: int) -> str:
@@ -18,6 +18,11 @@ def age(seconds: int) -> str:
         if seconds >= 2 * length:
             return f"{seconds // length} {unit}s"
     return f"{seconds} seconds"
+
+
+def called(host: str) -> str:
+    """A host's name for people."""
+    return "the machine that runs Ansible" if host == CONTROLLER else host
 
 
 def summary(plan: Mapping[str, Any], request: Request) -> list[str]:
@@ -30,6 +35,7 @@ def summary(plan: Mapping[str, Any], request: Request) -> list[str]:
             f"backup: {path}, made {archive['created']} ({age(archive['age'])} ago)" if archive["age"]
             else f"backup: {path}, made {archive['created']}",
             f"it is of the cluster with the identity {uid_of(archive) or 'not known'}",
+            *([f"all of its bytes were read on {', '.join(map(called, plan['places']))}"] if archive["whole"] else []),
             *([f"signed: {plan['signed']}"] if plan["signed"] else []),
             f"it has revision {archive['etcd']['revision']}, {archive['etcd']['keys']} keys",
         ]  # fmt: skip

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -264,6 +265,36 @@ def test_a_drill_with_an_encrypted_one_on_the_host(place: Place, ssh: SshServer)
     refused = place.play("rebuild", fails=True, restore_identity="", **found)
     assert "is encrypted: name the file with age's private key" in refused
     assert place.left() == []
+
+
+SIGNED = r"signed:? by SHA256:"
+
+
+def flip(place: Place) -> Path:
+    """An archive of the same name and signature beside another one's, in which one byte of the snapshot differs."""
+    place.backup("", place.folder / "none.conf", encrypt_to=[], copies=[])
+    damaged = place.folder / "flip" / place.archive.name
+    damaged.parent.mkdir()
+    shutil.copy(f"{place.archive}.sig", f"{damaged}.sig")
+    content = bytearray(place.archive.read_bytes())
+    content[9000] ^= 1
+    damaged.write_bytes(content)
+    return damaged
+
+
+@pytest.mark.parametrize("name", ["rebuild", "drill"])
+def test_a_damaged_archive_is_refused_before_it_is_copied(place: Place, name: str) -> None:
+    damaged = flip(place)
+    no_copy = {"restore_copy": "", "restore_identity": ""}
+    intact = {**no_copy, "restore_directory": str(place.archive.parent)}
+    on_host = {**no_copy, "restore_directory": str(damaged.parent)}
+    named = {**intact, "restore_archive": str(damaged), "restore_archive_host": "localhost"}
+    for variables, flags in ((named, ["--check"]), (named, []), (on_host, ["--check"]), (on_host, [])):
+        refused = place.play(name, *flags, fails=True, **variables)
+        assert f"{damaged} is damaged: etcd.db has SHA-256" in refused
+        assert not re.search(SIGNED, refused)
+        assert place.left() == []
+    assert re.search(SIGNED, place.play(name, "--check", **intact))
 
 
 def other_key(place: Place) -> dict[str, Any]:

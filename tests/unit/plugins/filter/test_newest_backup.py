@@ -41,6 +41,7 @@ def test_there_is_none(results: list[dict[str, Any]]) -> None:
         ({"state": "none"}, [], "not signed"),
         ({"state": "unknown"}, [], "its signature could not be verified"),
         (GOOD, ["ssh-ed25519 AAAAother x", "ssh-ed25519 AAAAkey"], "signed by SHA256:abc"),
+        ({**GOOD, "state": "unread"}, [KEY], "signed by SHA256:abc (its bytes were not read)"),
         (
             GOOD, ["ssh-ed25519 AAAAother x"],
             "signed by SHA256:abc, which is not in backup_trusted_signers: a rebuild would not know it. "

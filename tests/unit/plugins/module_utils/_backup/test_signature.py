@@ -115,6 +115,9 @@ def test_a_good_one(make: Make, key: str) -> None:
     found = look(path)
     assert (found.state, found.key) == ("good", public_part(SIGNER.public_key(key)))
     assert SIGNER.examine(str(path), sha256=file_sha256(str(path))) == found
+    unread = SIGNER.examine(str(path), MANIFEST, examine(str(path), quick=True).sha256, whole=False)
+    assert (unread.state, unread.key) == ("unread", found.key)
+    assert distrust(unread.as_dict(), [found.key]) == "has a signature, but its bytes were not read"
     printed = json.loads(beside(path).read_bytes().partition(MARK)[0])
     assert (printed["archive"], printed["cluster"], printed["cluster_uid"], printed["host"]) == (
         NAME,

@@ -35,7 +35,7 @@ def archive(identity: str = NEW, **more: Any) -> dict[str, Any]:
     return {
         "path": f"/backups/{identity[0]}.tar", "fault": "", "message": "", "identity": identity, "cluster": "example",
         "cluster_uid": UID, "created": created, "age": 7200, "size": 1000, "host": "cp-1", "authority": "CA",
-        "etcd": {"version": "3.6.8", "revision": 100, "keys": 7}, "signature": signature(), **more,
+        "etcd": {"version": "3.6.8", "revision": 100, "keys": 7}, "signature": signature(), "whole": True, **more,
     }  # fmt: skip
 
 
@@ -56,6 +56,12 @@ def info(number: int, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def listed(item: dict[str, Any]) -> dict[str, Any]:
+    """What restore_info tells of an archive whose bytes were not read."""
+    unread = {"state": "unread"} if item["signature"]["state"] == "good" else {}
+    return {**item, "whole": False, "signature": {**item["signature"], **unread}}
+
+
 def journal(stage: str, identity: str = NEW, identifier: str = ID, **more: Any) -> dict[str, Any]:
     return {
         "id": identifier, "cluster": "example", "identity": identity, "path": f"/backups/{identity[0]}.tar",
@@ -65,12 +71,25 @@ def journal(stage: str, identity: str = NEW, identifier: str = ID, **more: Any) 
 
 
 def plan(*hosts: dict[str, Any], **options: Any) -> dict[str, Any]:
+    """The plan that is made once the chosen archive was read."""
     names = HOSTS[: len(hosts)]
+    infos = {
+        name: {**one, "archives": [listed(item) for item in one.get("archives", [])]} for name, one in zip(names, hosts)
+    }
     given = {
         "cluster": "example", "confirm": "example", "members": list(names), "control_planes": list(names),
         "addresses": {name: f"192.0.2.{number}" for number, name in enumerate(names, 1)}, **options,
     }  # fmt: skip
-    return restore_plan(dict(zip(names, hosts)), **given)
+    made = restore_plan(infos, **given)
+    if not made["read"]:
+        return made
+    assert made["signed"] == ""
+    read = {
+        name: next(item for item in one["archives"] if item["path"] == made["read"][name])
+        for name, one in zip(names, hosts)
+        if name in made["read"]
+    }
+    return restore_plan(infos, **{"read": read, **given})
 
 
 def test_the_newest_archive_goes_to_all_members() -> None:
@@ -92,6 +111,40 @@ def test_an_archive_on_the_controller_goes_to_all() -> None:
     assert made["faults"] == []
     assert made["places"] == {"localhost": "/srv/b.tar"}
     assert made["copy_to"] == ["cp-1"]
+
+
+DAMAGED = {"path": "/backups/b.tar", "fault": "damaged", "message": "/backups/b.tar is damaged: etcd.db"}
+
+
+def test_an_archive_that_was_not_read_is_neither_trusted_nor_taken() -> None:
+    hosts = [info(1, archives=[archive()]), info(2, archives=[archive()]), info(3)]
+    one = plan(*hosts, read={"cp-1": DAMAGED, "cp-2": archive()})
+    assert (one["faults"], one["places"], one["copy_to"]) == ([], {"cp-2": "/backups/b.tar"}, ["cp-1", "cp-3"])
+    assert one["warnings"] == [f"cp-1: {DAMAGED['message']}: that of cp-2 is taken"]
+    assert "all of its bytes were read on cp-2" in one["summary"]
+    assert [line for line in one["summary"] if line.startswith("signed: by SHA256:")]
+
+    none = plan(*hosts, read={"cp-1": DAMAGED, "cp-2": {}})
+    assert none["faults"] == [f"cp-1: {DAMAGED['message']}; cp-2: it is gone. Name another archive (restore_archive)"]
+    assert not [line for line in none["summary"] if line.startswith("signed")]
+
+    resumed = [info(1, archives=[archive()], journal=journal("switched")), info(2)]
+    assert plan(*resumed, read={"cp-1": DAMAGED})["faults"] == [
+        f"cp-1: {DAMAGED['message']}. Roll back (restore_rollback)"
+    ]
+
+
+def test_a_named_archive_is_the_one_whose_bytes_are_taken() -> None:
+    """Not that of the same manifest which a host has besides."""
+    hosts = [info(1, archives=[archive()])]
+    asked = {"archive": "/x/b.tar", "archive_host": "localhost"}
+    made = plan(*hosts, **asked, controller=[archive(path="/x/b.tar")])
+    assert (made["places"], made["copy_to"]) == ({"localhost": "/x/b.tar"}, ["cp-1"])
+    assert "all of its bytes were read on the machine that runs Ansible" in made["summary"]
+    damaged = plan(*hosts, **asked, controller=[{**DAMAGED, "message": "/x/b.tar is damaged"}])
+    assert (damaged["faults"], damaged["places"], damaged["signed"]) == (["/x/b.tar is damaged"], {}, "")
+    both = plan(info(1, archive=DAMAGED), info(2, archive=archive()), archive="/backups/b.tar")
+    assert (both["places"], both["copy_to"]) == ({"cp-2": "/backups/b.tar"}, ["cp-1"])
 
 
 def test_without_quorum_nothing_is_saved() -> None:
