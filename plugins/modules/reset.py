@@ -84,6 +84,11 @@ plan:
   type: list
   elements: dict
   sample: [{host: worker-1, subject: unit, before: kubelet.service, after: "stopped, disabled"}]
+summary:
+  description: How much of what that is, in one line, and where data of etcd is.
+  returned: success
+  type: str
+  sample: "2 units (kubelet.service, kubernetes-pod-traffic.service), 7 pods, 31 paths; etcd's data in /var/lib/etcd"
 faults:
   description: What stands against it. Outside of check mode, the module fails with these.
   returned: success
@@ -150,12 +155,14 @@ def run(module: AnsibleModule, began: float) -> Dict[str, Any]:
     stopping = bool(found.early_units or found.early_pods or found.mounts)
     lines = [{"host": options["host"], **line} for line in found.describe()]
     node = os.path.exists(KUBECONFIG)
+    member = os.path.exists(os.path.join(options["etcd_data_dir"], "member"))
     result: Dict[str, Any] = {
         "changed": stopping if options["state"] == "stopped" else bool(lines),
         "plan": lines,
+        "summary": found.summary() + (f"; etcd's data in {options['etcd_data_dir']}" if member else ""),
         "faults": found.faults,
         "node": node,
-        "member": os.path.exists(os.path.join(options["etcd_data_dir"], "member")),
+        "member": member,
         "addresses": own_addresses(),
         "begun": node and "kubelet.service" not in found.early_units,
     }

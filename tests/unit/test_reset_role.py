@@ -9,12 +9,21 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.groundwork.kubernetes.tests.unit.rendering import render
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = [
     Path(sys.executable).with_name("ansible-playbook"),
     ROOT / ".build" / "venv-newer" / "bin" / "ansible-playbook",
 ]
+
+
+def test_a_line_for_each_host_comes_first(tmp_path: Path) -> None:
+    inventory = {"hosts": {name: {"__reset_found": {"summary": f"{name}'s"}} for name in ("cp-1", "w-1")}}
+    own = {"kubernetes_cluster_name": "example"}
+    registered = {"__reset_inventory": {"hosts": {"cp-1": own, "w-1": own}}}
+    shown = render(tmp_path, "reset", inventory, registered, {"text": "{{ __reset_summary }}"})
+    assert shown["cp-1"]["text"] == "What goes of the cluster example:\n  cp-1: cp-1's\n  w-1: w-1's\n"
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=["older", "newer"])

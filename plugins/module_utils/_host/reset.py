@@ -41,6 +41,7 @@ RUN_WITH = {
 }
 INTERFACE = ("flannel.1", "flannel-v6.1", "kube-ipvs0", "vxlan.calico", "vxlan-v6.calico", "wireguard.cali")
 INTERFACE_PREFIXES = ("cali", "cilium")
+SHOWN = 4  # chains of a table that are named
 HELD = ("kubeadm", "kubectl", "kubelet")
 YUM = "/etc/yum.repos.d/kubernetes.repo"
 
@@ -69,6 +70,24 @@ class Found:
         """Those that are stopped first."""
         return [pod for pod in self.pods if pod.running and not pod.host_network]
 
+    def summary(self) -> str:
+        """How much of what there is, in one line."""
+        units, rules = [*self.early_units, *self.units], [*self.rules, *self.tables, *self.sets]
+        named = f" ({', '.join(units)})" if units else ""
+        counts = [
+            (len(units), f"unit{{0}}{named}"),
+            (len(self.pods), "pod{0}"),
+            (len(self.mounts), "mount{0}"),
+            (int(self.namespace), "namespace of containerd with its images"),
+            (len(rules), "table{0} or set{0} of rules"),
+            (len(self.interfaces), "interface{0}"),
+            (len(self.routes), "route{0}"),
+            (len(self.paths) + len(self.emptied), "path{0}"),
+            (len(self.holds), "hold{0}"),
+        ]
+        words = [f"{count} {word.format('' if count == 1 else 's')}" for count, word in counts if count]
+        return ", ".join(words) or "nothing of a cluster"
+
     def describe(self) -> List[Dict[str, str]]:
         """One line for each thing: what it is, and what becomes of it."""
         rows = [("unit", unit, "stopped, disabled") for unit in [*self.early_units, *self.units]]
@@ -88,7 +107,8 @@ class Found:
 def _rules(program: str, removal: reset_rules.Removal) -> str:
     """A table's part in a few words."""
     shown = [name for name in removal.chains if not name.startswith(("KUBE-SEP-", "KUBE-SVC-", "KUBE-FW-"))]
-    more = f" and {len(removal.chains) - len(shown)} of services" if len(removal.chains) > len(shown) else ""
+    shown = shown[:SHOWN]
+    more = f" and {len(removal.chains) - len(shown)} others" if len(removal.chains) > len(shown) else ""
     chains = f"chains {', '.join(shown)}{more}" if removal.chains else "no chain"
     return f"{program} {removal.table}: {chains}; {removal.rules} rules in other chains"
 

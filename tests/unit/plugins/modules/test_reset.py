@@ -101,6 +101,27 @@ def test_stopping_leaves_what_control_planes_run(host: Host) -> None:
     assert Path(host.found.paths[0]).exists()
 
 
+def test_a_summary_comes_first(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "etcd" / "member").mkdir(parents=True)
+    result = host(_ansible_check_mode=True, etcd_data_dir=str(tmp_path / "etcd"))
+    assert result["summary"] == (
+        "2 units (kubelet.service, kubernetes-pod-traffic.service), 2 pods, 1 mount, "
+        "1 namespace of containerd with its images, 3 tables or sets of rules, 1 interface, 1 route, 2 paths, 1 hold"
+        f"; etcd's data in {tmp_path}/etcd"
+    )
+    assert reset_utils.Found().summary() == "nothing of a cluster"
+
+
+def test_a_table_of_many_chains_is_told_in_a_few_words(host: Host) -> None:
+    text = "".join(f":KUBE-{number} - [0:0]\n" for number in range(9))
+    (removal,) = (reset_rules.removal(table, [], False) for table in reset_rules.parse(f"*nat\n{text}COMMIT\n"))
+    host.found = replace(host.found, rules=[("iptables-save", removal)])
+    [row] = [line for line in host(_ansible_check_mode=True)["plan"] if line["subject"] == "rules"]
+    assert row["before"] == (
+        "iptables-save nat: chains KUBE-0, KUBE-1, KUBE-2, KUBE-3 and 5 others; 0 rules in other chains"
+    )
+
+
 def test_everything_goes_in_its_order(host: Host) -> None:
     """Each kind before what it is recognised by."""
     result = host()
