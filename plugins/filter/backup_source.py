@@ -20,8 +20,7 @@ description:
 options:
   _input:
     description:
-      - The results of M(ansible.builtin.find) for the files of a control plane, in a loop over C(candidates). Empty
-        before that.
+      - The results of M(groundwork.kubernetes.kubeadm_info) in a loop over C(candidates). Empty before that.
     type: list
     elements: dict
     required: true

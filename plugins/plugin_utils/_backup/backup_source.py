@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Dict, List, Mapping, Sequence
+
+HOLDS = {"admin.conf", "kube-apiserver.yaml"}
 
 
 def find_source(
@@ -14,7 +17,7 @@ def find_source(
     """Who may make the backup, who does, and of whom nothing is known.
 
     Args:
-        results: of a search for the cluster's files on the candidates, which are the items; empty before it.
+        results: what kubeadm_info returned of the candidates, which are the items; empty before it.
         control_planes: all of them, in their order, so that one host keeps the archives.
         lost: hosts that failed in this run or could not be reached.
         exclude: control planes that are taken away by what the backup precedes.
@@ -29,9 +32,14 @@ def find_source(
     unasked = [name for name in control_planes if name not in candidates and name not in exclude]
     return {
         "candidates": candidates,
-        "host": next((str(result["item"]) for result in results if result.get("matched")), ""),
+        "host": next((str(result["item"]) for result in results if _holds(result)), ""),
         "silent": list(dict.fromkeys([*unreachable, *unasked])),
     }
+
+
+def _holds(result: Mapping[str, Any]) -> bool:
+    """Whether a host has an administrator's kubeconfig or an API server, also a stopped one."""
+    return bool(HOLDS & {os.path.basename(path) for path in result.get("traces", [])})
 
 
 def authority_hosts(etcd_hosts: Sequence[str], ca_hosts: Sequence[str], lost: Sequence[str]) -> List[str]:

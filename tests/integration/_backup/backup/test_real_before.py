@@ -22,6 +22,7 @@ from ansible_collections.groundwork.kubernetes.plugins.modules import backup
 from real_etcd import BINARIES, COLLECTIONS, Member, Run, needs_etcd
 
 pytestmark = needs_etcd
+ROOT = Path(__file__).resolve().parents[4]
 HOSTS = ["cp-1", "cp-2", "cp-3"]
 NAMESPACE = """
 mkdir -p "$0/etc" "$0/work"
@@ -59,8 +60,10 @@ class Cluster:
         assert made.get("made"), made
         return Path(made["path"])
 
-    def before(self, *, leaving: list[str], sign: str = "admin.conf", **variables: Any) -> dict[str, Any]:
-        """The entry point, called before a change that takes some hosts away; what it reports."""
+    def before(
+        self, *, leaving: list[str], sign: str = "admin.conf", changing: dict[str, Any] | None = None, **variables: Any
+    ) -> dict[str, Any]:
+        """The entry point, called before a change that takes some hosts away; who made the archive, and its result."""
         given = {
             "kubernetes_cluster_name": "test", "kubernetes_version": "1.36.5", "backup_include": [],
             "backup_directory": f"{self.folder}/{{{{ __backup_host }}}}", "backup_timer": True,
@@ -68,7 +71,7 @@ class Cluster:
             "backup_etcd_key": "", "backup_before_exclude": leaving, **variables,
         }  # fmt: skip
         role = {"name": "groundwork.kubernetes.backup", "tasks_from": "before"}
-        tasks = [{"ansible.builtin.include_role": role}]
+        tasks = [{"ansible.builtin.include_role": role, "vars": changing or {}}]
         play = {"hosts": "all", "gather_facts": False, "any_errors_fatal": True, "tasks": tasks}
         (self.folder / "play.yml").write_text(yaml.safe_dump([play]))
         (self.folder / "variables.json").write_text(json.dumps({"ansible_python_interpreter": sys.executable, **given}))
@@ -91,11 +94,14 @@ class Cluster:
         start = done.stdout.find("{")
         assert start >= 0 and done.returncode == 0, done.stdout + done.stderr  # noqa: PT018
         tasks_done = json.loads(done.stdout[start:])["plays"][0]["tasks"]
-        [shown] = [
-            task for task in tasks_done if task["task"]["name"] == "groundwork.kubernetes.backup : Show the backup"
-        ]
-        report: dict[str, Any] = next(iter(shown["hosts"].values()))["msg"]
-        return report
+        found = {
+            task["task"]["name"].partition(" : ")[2]: next(iter(task["hosts"].values()), {}) for task in tasks_done
+        }
+        made: dict[str, Any] = found["Make a proven backup"]
+        text = " ".join(str(found["Show the backup"]["msg"]).split())
+        assert (f"{made['path']} on " in text) is made["made"]
+        assert made["made"] or made["reason"] in text
+        return {**made, "host": next(host for host in HOSTS if f"/{host}/" in made["path"])}
 
     def archives(self) -> dict[str, int]:
         return {host: len(list((self.folder / host).glob("*.tar"))) for host in HOSTS}
@@ -139,6 +145,15 @@ def test_the_noted_host_is_another_one(cluster: Cluster) -> None:
     cluster.timer("cp-3")
     report = cluster.before(leaving=[])
     assert (report["host"], report["made"]) == ("cp-1", True)
+
+
+def test_before_a_reset_a_new_one_is_made(cluster: Cluster) -> None:
+    archive = cluster.timer("cp-1")
+    tasks = yaml.safe_load((ROOT / "roles" / "reset" / "tasks" / "main.yml").read_text())
+    [role] = [task for task in tasks if task.get("ansible.builtin.include_role", {}).get("tasks_from") == "before"]
+    report = cluster.before(leaving=[], changing=role["vars"])
+    assert (report["host"], report["made"]) == ("cp-1", True)
+    assert report["path"] != str(archive)
 
 
 def test_a_control_plane_without_its_kubeconfig_is_one(cluster: Cluster) -> None:

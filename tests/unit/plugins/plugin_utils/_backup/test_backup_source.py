@@ -12,9 +12,9 @@ from ansible_collections.groundwork.kubernetes.plugins.filter.backup_authority_h
 from ansible_collections.groundwork.kubernetes.plugins.filter.backup_source import backup_source
 
 THREE = ["cp-1", "cp-2", "cp-3"]
-ASKED = {"item": "cp-1", "matched": 0}
-HOLDS = {"item": "cp-2", "matched": 2}
-ALSO = {"item": "cp-3", "matched": 2}
+ASKED = {"item": "cp-1", "traces": ["/etc/kubernetes/manifests/kube-scheduler.yaml"]}
+HOLDS = {"item": "cp-2", "traces": ["/etc/kubernetes/manifests.stopped/kube-apiserver.yaml"]}
+ALSO = {"item": "cp-3", "traces": ["/etc/kubernetes/admin.conf"]}
 GONE = {"item": "cp-1", "unreachable": True}
 
 
@@ -25,6 +25,7 @@ GONE = {"item": "cp-1", "unreachable": True}
         # The first that holds the cluster makes the backup, not the first in the inventory.
         ([ASKED, HOLDS, ALSO], [], [], (THREE, "cp-2", [])),
         ([ASKED], [], [], (THREE, "", [])),
+        ([ASKED, ALSO], [], [], (THREE, "cp-3", [])),
         # One that could not be reached, in the search or before, may hold it.
         ([GONE, HOLDS], [], [], (THREE, "cp-2", ["cp-1"])),
         ([HOLDS], ["cp-1", "other"], [], (["cp-2", "cp-3"], "cp-2", ["cp-1"])),
