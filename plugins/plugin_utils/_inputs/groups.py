@@ -196,6 +196,6 @@ def judge_tags(asked: Sequence[str], left_out: Sequence[str], own: Sequence[str]
         found.append(Fault("tag-unknown", text))
     unknown = sorted(set(left_out) - given)
     if unknown:
-        text = f"no task has the tag {', '.join(unknown)} of --skip-tags, so nothing would be left out; remove it"
-        found.append(Fault("tag-unknown", text))
+        text = f"no task has the tag {', '.join(unknown)} of --skip-tags, so nothing is left out by it"
+        found.append(Fault("tag-unknown", text, severity="warning"))
     return found

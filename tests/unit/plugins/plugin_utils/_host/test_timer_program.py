@@ -132,7 +132,10 @@ def test_what_is_in_it(tmp_path: Path) -> None:
     own = {name for name in names if name.startswith(COLLECTION) and not name.endswith("__init__.py")}
     modules = (
         "modules/files.py",
-        *(f"module_utils/_host/{name}.py" for name in ("file_set", "files", "install", "paths", "timer_runner")),
+        *(
+            f"module_utils/_host/{name}.py"
+            for name in ("file_set", "files", "install", "paths", "restart_due", "service", "timer_runner")
+        ),
     )
     assert own == {f"{COLLECTION}/{name}" for name in modules}
     assert [name for name in names if name.startswith("ansible/")] == [
@@ -206,7 +209,7 @@ def test_it_runs(program: Program) -> None:
     program.build("files", **program.write())
     rc, result, err = program.run()
     assert (rc, err) == (0, "")
-    assert result == {"changed": True, "changed_paths": [str(program.folder / "written")]}
+    assert result == {"changed": True, "changed_paths": [str(program.folder / "written")], "services": {}}
     assert (program.folder / "written").read_text() == "text"
     assert program.run()[1]["changed"] is False
 

@@ -155,7 +155,7 @@ NOTHING = "nothing would be done"
         (["untagged"], [], ["always"], []),
         (["workers"], [], ["always"], [NOTHING]),
         (["tagged"], [], ["always"], [NOTHING]),
-        (["workers", "always"], ["tests"], ["always"], [NOTHING, "nothing would be left out"]),
+        (["workers", "always"], ["tests"], ["always"], [NOTHING, "nothing is left out by it"]),
         (["k8s"], [], ["always", "k8s"], []),
         (["all"], ["k8s"], ["always", "k8s"], []),
         (["all"], ["reboot", "k8s"], ["always", "k8s"], ["no task has the tag reboot of --skip-tags"]),
@@ -163,5 +163,7 @@ NOTHING = "nothing would be done"
 )
 def test_tags(asked: list[str], left_out: list[str], own: list[str], said: list[str]) -> None:
     found = judge_tags(asked, left_out, own)
-    assert {(fault.id, fault.severity) for fault in found} <= {("tag-unknown", "error")}
+    assert {fault.id for fault in found} <= {"tag-unknown"}
+    # Tools pass tags to leave out of their own, and a run is as good without them.
+    assert [fault.severity for fault in found] == ["error" if text == NOTHING else "warning" for text in said]
     assert [text in fault.text for text, fault in zip(said, found, strict=True)] == [True] * len(said)
