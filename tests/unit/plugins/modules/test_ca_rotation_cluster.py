@@ -121,6 +121,7 @@ def test_where_nobody_knows_since_when_all_are_old() -> None:
         ("", TWO, ""),
         ("nonsense", TWO, ""),
     ],
+    ids=["noted", "in another order", "of others", "never", "nonsense"],
 )
 def test_since_when(noted: str, held: list[str], at: str) -> None:
     assert since({"metadata": {"annotations": {"groundwork.kubernetes/authority": noted}}}, held) == at
