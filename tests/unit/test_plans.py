@@ -47,6 +47,7 @@ def variables(plan: list[dict[str, Any]], faults: list[str]) -> dict[str, Any]:
         "__remove_node_judged": judged,
         "__reset_plan": plan,
         "__reset_faults": faults,
+        "__reset_summary": "cluster kubernetes",
     }
 
 
