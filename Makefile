@@ -99,7 +99,7 @@ reliability: setup ## Faults of hosts, network, disks and runs on lab clusters, 
 
 .PHONY: readme
 readme: setup ## The README's blocks as they stand there, those of a real cluster as a fresh user with hosts of the lab
-	@tests/readme
+	@$(VENV)/bin/python tests/readme.py
 
 .PHONY: bench
 bench: setup ## site against a shell script with the same steps, the cost of a second run, and of backups

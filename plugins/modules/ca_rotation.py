@@ -13,7 +13,7 @@ author: groundwork.kubernetes contributors (@groundwork)
 description:
   - Does one stage of the rotation on the host, and nothing that is done already. A run that was killed is run again.
   - It does not look at other hosts. That all of them have done a stage before the next one begins is seen to by the
-    playbook P(groundwork.kubernetes.rotate_ca#playbook).
+    playbook C(groundwork.kubernetes.rotate_ca).
   - Static pods that have to be started again are named, and left to M(groundwork.kubernetes.static_pods). The kubelet
     is restarted.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]

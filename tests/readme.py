@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Runs the blocks of README.md as they stand there, in fresh copies of the repository; fails where a command fails.
 
 Those of "Try it on one machine" run as root, as they need to. Those of "A real cluster" run as a user that is made for
