@@ -134,7 +134,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.har
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.hardening_host import (
     HostReader,
-    parse_json,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.hardening_items import ITEMS
 
@@ -198,11 +197,11 @@ class YamlReader:
         """A file's content; None where it cannot be read."""
         if not self.is_there or not os.path.exists(path):
             return None
-        command = ["patch", "--local", f"--filename={path}", "--type=merge", "--patch={}", "--output=json"]
         try:
-            return parse_json(Kubectl(self.module, os.devnull, timeout=10).run(*command))
-        except KubectlError:
+            found = Kubectl(self.module, os.devnull, timeout=10).read_yaml(path)
+        except (KubectlError, ValueError):
             return None
+        return found if isinstance(found, dict) else None
 
 
 def main() -> None:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from copy import deepcopy
 from typing import List
@@ -56,8 +55,7 @@ def read_stored(module: AnsibleModule) -> Document:
                 "kube-system, by which kubeadm changes and upgrades it. kubeadm init phase upload-config kubeadm "
                 "--config FILE writes it."
             )
-        arguments = ["patch", "--local", "--filename=-", "--type=merge", "--patch={}", "--output=json"]
-        stored: Document = json.loads(kubectl.run(*arguments, stdin=text))
+        stored: Document = kubectl.read_yaml("-", text)
     except KubectlError as error:
         raise KubeadmError(f"What the cluster has stored of its configuration cannot be read: {error}") from error
     return stored

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import glob
 import grp
-import json
 import os
 import pwd
 import stat
@@ -208,12 +207,3 @@ def _providers(configuration: Optional[Mapping[str, Any]]) -> Optional[Dict[str,
         for resource in entry.get("resources") or []:
             found.setdefault(str(resource), next(iter(first), ""))
     return found
-
-
-def parse_json(text: str) -> Optional[Dict[str, Any]]:
-    """A mapping in JSON; None for anything else."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None

@@ -139,6 +139,11 @@ def not_stored(found: Mapping[str, Any], wanted: Mapping[str, Any], before: Mapp
     return sorted({*missing, *kept})
 
 
+def known(paths: List[Path], *configurations: Mapping[str, Any]) -> List[Path]:
+    """Those of the fields that a configuration has."""
+    return [path for path in paths if any(_at(found, path) is not None for found in configurations)]
+
+
 def without(document: Document, paths: List[Path]) -> Document:
     """A document without some of its fields."""
     patch: Dict[str, Any] = {}
@@ -196,9 +201,8 @@ class KubeletConfig:
             KubeadmError: if it cannot.
         """
         kubectl = Kubectl(self.module, os.devnull, timeout=10)
-        arguments = ["patch", "--local", f"--filename={self.path}", "--type=merge", "--patch={}", "--output=json"]
         try:
-            content: Dict[str, Any] = json.loads(kubectl.run(*arguments))
+            content: Dict[str, Any] = kubectl.read_yaml(self.path)
         except KubectlError as error:
             raise KubeadmError(f"The kubelet's configuration {self.path} cannot be read: {error}") from error
         return content

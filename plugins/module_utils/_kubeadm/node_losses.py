@@ -16,7 +16,7 @@ import socket
 import ssl
 import tempfile
 import time
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import Kubectl, KubectlError
@@ -51,6 +51,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.cer
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import Kubeadm, KubeadmError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubelet_configuration import (
     KubeletConfig,
+    known,
     settings,
     shown,
 )
@@ -290,7 +291,26 @@ class NodeLosses:
             lacking = config.not_stored(patched=True)
         except KubeadmError as error:
             return str(error)
+        stored = self._stored() if lacking else None
+        if stored is not None:
+            # A cluster that was made by other means has never been given what its ConfigMap lacks.
+            lacking = known(lacking, stored, config.patch)
         return f"it does not have as they were applied: {shown(lacking)}" if lacking else ""
+
+    def _stored(self) -> Optional[Dict[str, Any]]:
+        """The KubeletConfiguration that the cluster stores; None where that cannot be read."""
+        version = program_version(self.module, "kubeadm", "version", "--output=short").lstrip("v")
+        minor = minor_of(version) if version else [1, 24]
+        # Before Kubernetes 1.24 the version is a part of its name.
+        name = "kubelet-config" if minor >= [1, 24] else "kubelet-config-{}.{}".format(*minor)
+        user = "admin" if self.state.role == "control_plane" else "kubelet"
+        try:
+            kubectl = Kubectl(self.module, kubeconfig(self.folder, user), 10)
+            found = kubectl.get("configmap", name, "--namespace=kube-system") or {}
+            text = (found.get("data") or {}).get("kubelet")
+            return settings(kubectl.read_yaml("-", text)) if text else None
+        except KubectlError:
+            return None
 
     def rights(self) -> List[Loss]:
         """Whether the administrator may do everything; nothing where that cannot be asked."""

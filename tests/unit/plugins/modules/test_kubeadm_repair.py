@@ -67,6 +67,7 @@ class Host:
         self.may = "yes"
         self.kubeadm_version = "v1.36.5"
         self.ready = True
+        self.stored = KUBELET
         self.write("kubernetes/pki/sa.key", pki.private(KEY))
         self.write("kubernetes/pki/sa.pub", "public")
         self.write("kubernetes/kubeadm.yaml", "kind: ClusterConfiguration\n")
@@ -124,7 +125,7 @@ class Host:
     def kubectl(self, arguments: list[str]) -> tuple[int, str, str]:
         line = " ".join(arguments)
         if "--local" in arguments:
-            return 0, self.read("kubelet/config.yaml"), ""
+            return 0, self.stored if "--filename=-" in arguments else self.read("kubelet/config.yaml"), ""
         if not self.ready:
             return 1, "", "connection refused"
         if line.startswith("auth can-i"):
@@ -137,6 +138,8 @@ class Host:
             return 0, "ok", ""
         found: dict[str, Any] = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
         found["spec"] = {"renewTime": "2999"}  # of the node's lease
+        if line.startswith("get configmap kubelet-config --namespace=kube-system"):
+            found["data"] = {"kubelet": self.stored}
         if "get pod " in line:
             name = next(name for name in COMPONENTS if f"{name}-cp-1" in line)
             found["metadata"] = {"annotations": {control_plane.HASH: self.read(f"kubernetes/manifests/{name}.yaml")}}
@@ -364,6 +367,21 @@ def test_without_what_was_applied_nothing_is_called_edited(host: Host) -> None:
     lose("groundwork/kubeadm.json")(host)
     spoil("kubelet/config.yaml", "{}")(host)
     assert host.losses() == []
+
+
+@pytest.mark.parametrize("of_worker", [False, True])
+def test_what_a_cluster_was_never_given_is_not_lost(host: Host, of_worker: bool) -> None:
+    """A cluster that was made by other means lacks what the inventory has."""
+    if of_worker:
+        worker(host)
+    spoil("kubelet/config.yaml", "{}")(host)
+    host.stored = json.dumps({"kind": "KubeletConfiguration", "cgroupDriver": "systemd"})
+    assert host.losses() == []
+    host.stored = KUBELET
+    assert host.losses() == [("kubelet/config.yaml", "altered", "site")]
+    # Where the cluster cannot be asked, what was applied counts.
+    host.stored = ""
+    assert host.losses() == [("kubelet/config.yaml", "altered", "site")]
 
 
 def test_a_component_that_does_not_come_up_gets_back_what_it_had(host: Host) -> None:
