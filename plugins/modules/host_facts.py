@@ -89,6 +89,70 @@ options:
     type: list
     elements: str
     default: []
+  images:
+    description:
+      - Images that the run would pull. Where this host is in no cluster, their manifests are asked for, many at a time,
+        of the servers that O(registries) names. What the runtime has already is not asked for.
+    type: list
+    elements: str
+    default: []
+  registries:
+    description:
+      - Where images are asked for. Images of other registries are not.
+      - By default the action plugin of the same name takes it from the host's C(container_runtime_registry_mirrors) and
+        C(container_runtime_containerd_config).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      registry:
+        description: The registry, as image names spell it.
+        type: str
+        required: true
+      unless:
+        description: Files of the host that would name other servers; where one is there, the registry is not asked.
+        type: list
+        elements: path
+        default: []
+      servers:
+        description: The servers, in the order in which they are asked.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          url:
+            description: Where the API of the registry begins, C(/v2) included.
+            type: str
+            required: true
+          namespace:
+            description: The registry that a mirror stands for.
+            type: str
+            default: ''
+          ca:
+            description: A file of the host with the authority that signed the server's certificate.
+            type: path
+          skip_verify:
+            description: Whether the server's certificate goes unverified.
+            type: bool
+            default: false
+          username:
+            description: The name of an account there.
+            type: str
+            default: ''
+          password:
+            description: Its password.
+            type: str
+            default: ''
+  registry_proxies:
+    description:
+      - Proxies by which registries are asked, by the scheme V(http) or V(https).
+      - By default the action plugin takes them from the host's C(container_runtime_environment).
+    type: dict
+    default: {}
+  registry_no_proxy:
+    description: Who is asked without a proxy, as C(NO_PROXY) has it. By default of the same environment.
+    type: str
+    default: ''
   nodes:
     description: Whether to ask the cluster for its nodes' machines, where this host is a control plane.
     type: bool
@@ -199,6 +263,16 @@ host:
       description: C(url) and C(error) for each of O(artifacts) that cannot be had.
       type: list
       elements: dict
+    missing_images:
+      description: >-
+        C(image) and C(errors) for each of O(images) that no server has; an error has C(url), C(error), and C(answered)
+        (whether it is the server's answer).
+      type: list
+      elements: dict
+    proxies:
+      description: >-
+        C(schemes) (V(http), V(https)) for which the environment of modules names a proxy, and its C(no_proxy).
+      type: dict
     pod_network:
       description: >-
         C(file) (the CNI configuration that the runtime takes), C(name) of its network, and C(addresses) (how many pods
@@ -252,9 +326,11 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.registered_machines import (
     registered_machines,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import registries
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.connections import (
     connect_all,
     connection_facts,
+    environment_proxies,
     parse_endpoint,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.fsync import measure_fsync
@@ -264,6 +340,11 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.host i
     parse_kubelet_version,
     parse_memory_mb,
     parse_swaps,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.images import (
+    ImageError,
+    missing_images,
+    present_images,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.leftovers import (
     DISTRIBUTIONS,
@@ -305,6 +386,31 @@ OPTIONS: Dict[str, Any] = {
     "pki_folders": {"type": "list", "elements": "path", "default": []},
     "fsync_folder": {"type": "path"},
     "artifacts": {"type": "list", "elements": "str", "default": []},
+    "images": {"type": "list", "elements": "str", "default": []},
+    "registries": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "registry": {"type": "str", "required": True},
+            "unless": {"type": "list", "elements": "path", "default": []},
+            "servers": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "url": {"type": "str", "required": True},
+                    "namespace": {"type": "str", "default": ""},
+                    "ca": {"type": "path"},
+                    "skip_verify": {"type": "bool", "default": False},
+                    "username": {"type": "str", "default": ""},
+                    "password": {"type": "str", "default": "", "no_log": True},
+                },
+            },
+        },
+    },
+    "registry_proxies": {"type": "dict", "default": {}, "no_log": True},
+    "registry_no_proxy": {"type": "str", "default": ""},
     "nodes": {"type": "bool", "default": False},
     "virtual_ip": {"type": "str"},
 }
@@ -349,6 +455,21 @@ def output(module: AnsibleModule, program: str, arguments: List[str]) -> str:
     """What a program prints; empty where there is no such program."""
     path = module.get_bin_path(program)
     return str(module.run_command([path, *arguments], expand_user_and_vars=False)[1]) if path else ""
+
+
+def images_missing(module: AnsibleModule) -> List[Dict[str, Any]]:
+    """The images that neither the runtime nor a server has."""
+    options = module.params
+    proxies = {**options["registry_proxies"], "no": options["registry_no_proxy"]}
+    found = registries.all_missing(options["images"], options["registries"], proxies, options["connect_timeout"])
+    if not found:
+        return []
+    try:
+        present = present_images(output(module, "crictl", ["images", "-o", "json"]))
+    except ImageError:
+        return found
+    lacking = missing_images([one["image"] for one in found], present)
+    return [one for one in found if one["image"] in lacking]
 
 
 def read_traffic(module: AnsibleModule, reader: HostReader, active: Set[str], new: bool) -> Dict[str, Any]:
@@ -406,6 +527,8 @@ def read_host(module: AnsibleModule, reader: HostReader) -> Dict[str, Any]:
             "runtimes": sorted(active.intersection(RUNTIMES)),
         },
         "missing_artifacts": all_missing(options["artifacts"], options["connect_timeout"]) if new else [],
+        "missing_images": images_missing(module) if new else [],
+        "proxies": environment_proxies(),
         "pod_network": reader.pod_network(),
         "cluster": {**cluster, "kubelet_version": kubelet_version(module) if cluster["kubelet_conf"] else ""},
         "api_servers": ask_all(options["api_servers"], options["connect_timeout"]) if cluster["kubelet_conf"] else [],

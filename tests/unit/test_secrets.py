@@ -22,6 +22,8 @@ SUSPICIOUS = re.compile(r"(?<![a-z])(keys?|tokens?|pass\w*|secrets?|credentials?
 HIDDEN = {
     ("backup", "extra_files"),
     ("files", "secrets"),
+    ("host_facts", "registries.servers.password"),
+    ("host_facts", "registry_proxies"),
     ("kubeadm_join", "config"),
     ("kubeadm_join", "discovery_kubeconfig"),
     ("kubeadm_token", "token"),

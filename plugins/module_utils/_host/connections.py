@@ -43,6 +43,12 @@ def parse_endpoint(target: str) -> Tuple[str, int]:
     return parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme, 443)
 
 
+def environment_proxies() -> Dict[str, Any]:
+    """For which schemes the environment names a proxy, which may hold a secret, and who is reached without one."""
+    found = getproxies_environment()
+    return {"schemes": [scheme for scheme in ("http", "https") if found.get(scheme)], "no_proxy": found.get("no", "")}
+
+
 def _proxy_for(target: str) -> Optional[str]:
     """The proxy that the environment names for a URL."""
     parts = urlsplit(target)
@@ -67,7 +73,9 @@ def connect(target: str, timeout: float) -> Connection:
         state, error = "timeout", f"no answer within {timeout:g} s"
     except (OSError, UnicodeError) as problem:
         state, error = "unreachable", getattr(problem, "strerror", None) or str(problem)
-    return Connection(target, proxy or "", state, error, int((time.monotonic() - started) * 1000))
+    # The proxy's URL may hold an account.
+    via = urlsplit(proxy).netloc.rpartition("@")[2] or proxy if proxy else ""
+    return Connection(target, via, state, error, int((time.monotonic() - started) * 1000))
 
 
 def connect_all(targets: Sequence[str], timeout: float) -> List[Connection]:

@@ -34,7 +34,10 @@ class Check(NamedTuple):
 HOST_CHECKS: dict[str, Check] = {
     "artifact-missing": Check(
         severity=ERROR,
-        what="an archive or program of this run is not at its source; only looked at on hosts that are in no cluster",
+        what=(
+            "an archive or program of this run, or the checksum of one whose digest is not known, is not at its "
+            "source; only looked at on hosts that are in no cluster"
+        ),
         why="It would be missed half way, when other hosts have changed already.",
         advice=(
             "Correct the version or the URL, or put the file onto the mirror. Where programs are installed, let it "
@@ -211,7 +214,10 @@ HOST_CHECKS: dict[str, Check] = {
         severity=WARNING,
         what="firewalld or ufw is active",
         why="Both let only those ports pass that they are told, and neither knows of pods and services.",
-        advice="Open the ports that the message names and those of the network plugin.",
+        advice=(
+            "Open the ports that the message names, from the addresses that it names, and those of the network plugin. "
+            "Whether they are open already is not read; new hosts try them."
+        ),
         source="https://kubernetes.io/docs/reference/networking/ports-and-protocols/",
     ),
     "foreign-cluster": Check(
@@ -223,6 +229,21 @@ HOST_CHECKS: dict[str, Check] = {
             "them up anew."
         ),
         source="reset.md",
+    ),
+    "image-missing": Check(
+        severity=ERROR,
+        what=(
+            "an image of this run is at none of the servers that containerd would ask for it; only looked at on hosts "
+            "that are in no cluster and do not have it"
+        ),
+        why="It would be missed half way, when other hosts have changed already.",
+        advice=(
+            "Put the image onto the mirror, or correct the version, the repository, the mirrors or the account. "
+            "Mirrors, accounts and proxies are those that containerd is to have. Not looked at: etcd's and CoreDNS's "
+            "images, whose tags kubeadm chooses, unless the configuration names place and tag; images in manifests; "
+            "registries of which a host has its own file in `/etc/containerd/certs.d`; images of CRI-O and Docker."
+        ),
+        source="install.md",
     ),
     "image-space": Check(
         severity=WARNING,
@@ -310,6 +331,22 @@ HOST_CHECKS: dict[str, Check] = {
             "`/etc/systemd/networkd.conf.d/kubernetes.conf`, and restart systemd-networkd."
         ),
         source="https://www.freedesktop.org/software/systemd/man/latest/networkd.conf.html",
+    ),
+    "no-proxy-incomplete": Check(
+        severity=EITHER,
+        what=(
+            "a proxy is set where Ansible's modules run, and `no_proxy` lacks the API endpoint, a node's address, the "
+            "service or pod network, or on control planes `.svc`; a warning on hosts that are in a cluster"
+        ),
+        why=(
+            "kubeadm and kubectl would ask the proxy for the API, and kubeadm hands the proxy on to the API server and "
+            "the controllers, which would ask it for webhooks and pods."
+        ),
+        advice=(
+            "Add what the message names to `no_proxy`, where the proxy is set: `/etc/environment` of the host, or "
+            "`environment` of a play."
+        ),
+        source="configuration.md",
     ),
     "node-address-missing": Check(
         severity=ERROR,
@@ -413,7 +450,9 @@ HOST_CHECKS: dict[str, Check] = {
         severity=ERROR,
         what=(
             "a setting would change that a cluster or a node keeps for life: networks, the cluster's name and domain, "
-            "the endpoint, addresses and ports of API servers, whose etcd it is, a node's name and runtime"
+            "the endpoint, addresses and ports of API servers, whose etcd it is, a node's name and runtime; the "
+            "cluster's are in the files of control planes only, so a run that is limited to workers knows those of a "
+            "node alone"
         ),
         why=(
             "Certificates, kubeconfigs, addresses of pods and services are made of it. Where kubeadm's configuration "

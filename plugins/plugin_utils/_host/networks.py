@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Union
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
@@ -20,6 +20,22 @@ def networks(cidrs: Any) -> list[Network]:
         return [ipaddress.ip_network(part) for part in parts] if all("/" in part for part in parts) else []
     except ValueError:
         return []
+
+
+def ranges(addresses: Iterable[str], most: int = 4) -> list[str]:
+    """Addresses as few ranges: exactly these, or where that takes many, the smallest network of each IP version."""
+    found: list[str] = []
+    parsed = {ipaddress.ip_address(address) for address in addresses}
+    for version in (4, 6):
+        single = [ipaddress.ip_network(address) for address in sorted(a for a in parsed if a.version == version)]
+        exact: list[Network] = list(ipaddress.collapse_addresses(single))  # type: ignore[type-var]
+        if len(exact) > most:
+            widest = exact[0]
+            while not all(network.subnet_of(widest) for network in exact):  # type: ignore[arg-type]
+                widest = widest.supernet()
+            exact = [widest]
+        found += [str(network[0]) if network.num_addresses == 1 else str(network) for network in exact]
+    return found
 
 
 def families(found: Sequence[Network]) -> list[int]:

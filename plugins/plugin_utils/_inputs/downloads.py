@@ -99,17 +99,25 @@ def _unproven(host: HostInput, inputs: Inputs) -> Iterator[str]:
     yield from _unproven_keys(host, inputs)
     architecture = host.text("kubernetes_architecture")
     for program in _installed(host, inputs):
-        variables = PROGRAMS[program]
-        checksum = host.values.get(variables.checksum)
-        if isinstance(checksum, Mapping):
-            checksum = checksum.get(program)
-        version = host.text(variables.version)
-        known = [
-            find(program, version, name, host.values.get("kubernetes_digests"))
-            for name in ([architecture] if architecture else ARCHITECTURES)
-        ]
-        if version and not is_digest(checksum) and not any(known):
+        version = host.text(PROGRAMS[program].version)
+        if version and not _proven(host, program):
             yield " ".join(filter(None, [program, version, f"({architecture})" if architecture else ""]))
+
+
+def _checksum(host: HostInput, program: str) -> Any:
+    """What the variables say of a download's checksum."""
+    checksum = host.values.get(PROGRAMS[program].checksum)
+    return checksum.get(program) if isinstance(checksum, Mapping) else checksum
+
+
+def _proven(host: HostInput, program: str) -> bool:
+    """Whether it is known what a download must be, without asking its server."""
+    architecture, version = host.text("kubernetes_architecture"), host.text(PROGRAMS[program].version)
+    known = [
+        find(program, version, name, host.values.get("kubernetes_digests"))
+        for name in ([architecture] if architecture else ARCHITECTURES)
+    ]
+    return is_digest(_checksum(host, program)) or any(known)
 
 
 def _unproven_keys(host: HostInput, inputs: Inputs) -> Iterator[str]:
@@ -149,7 +157,10 @@ def _installed(host: HostInput, inputs: Inputs) -> Iterator[str]:
 
 
 def urls(host: HostInput, inputs: Inputs) -> list[str]:
-    """Where a host of the cluster downloads its programs from, as far as the variables tell without the host."""
+    """Where a host of the cluster downloads its programs from, as far as the variables tell without the host.
+
+    Where no digest is known, the file with the checksum is needed, too.
+    """
     architecture, found = host.text("kubernetes_architecture"), []
     for program in _installed(host, inputs):
         variables = PROGRAMS[program]
@@ -157,6 +168,9 @@ def urls(host: HostInput, inputs: Inputs) -> list[str]:
         if variables is KUBERNETES:
             complete = version and url and architecture
             url = f"{url}/release/v{version}/bin/linux/{architecture}/{program}" if complete else ""
-        if re.match(r"https?://", url):
-            found.append(url)
-    return found
+        if not url:
+            continue
+        of_kubernetes = f"{url}.sha256" if variables is KUBERNETES else ""
+        checksum = "" if _proven(host, program) else str(_checksum(host, program) or of_kubernetes)
+        found += [one for one in (url, checksum) if re.match(r"https?://", one)]
+    return list(dict.fromkeys(found))

@@ -104,26 +104,6 @@ def routes(node: Node) -> Iterator[Fault]:
             yield node.fault("route-clash", text, "error" if inside or route["on_link"] else WARNING)
 
 
-def connections(node: Node) -> Iterator[Fault]:
-    """What a node cannot reach; the API endpoint is judged across hosts."""
-    for connection in node.facts["connections"] if node.runs_kubelet else []:
-        if connection["target"] == node.setting("api_endpoint") or connection["state"] == "connected":
-            continue
-        via = f" through {connection['via']}" if connection["via"] else ""
-        text = (
-            f"cannot reach {connection['target']}{via}: {connection['error']}; open the way, set a mirror, or correct "
-            "preflight_endpoints"
-        )
-        yield node.fault("endpoint-unreachable", text, WARNING if node.in_cluster else "error")
-
-
-def artifacts(node: Node) -> Iterator[Fault]:
-    """Files of this run that are not where they are to be downloaded from."""
-    for one in node.facts["missing_artifacts"]:
-        text = f"{one['url']} cannot be had: {one['error']}; correct the version or URL, or put it onto the mirror"
-        yield node.fault("artifact-missing", text)
-
-
 def shared_addresses(nodes: Sequence[Node]) -> Iterator[Fault]:
     """Addresses at which the cluster is to reach more than one host."""
     for address, holders in shared(nodes, lambda node: node.addresses):

@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import endpoint
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import public_keys
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import api_endpoint, downloads
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import api_endpoint, downloads, images
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.backups import backup_programs
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.etcd import ETCD_CA_CERTIFICATE, ETCD_CA_KEY
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.fixed_settings import wanted_settings
@@ -59,6 +59,7 @@ def host_settings(host: HostInput, inputs: Inputs) -> dict[str, Any]:
         "api_servers": api_endpoint.api_servers(host, inputs),
         "left_out": {one.text("kubernetes_node_name") or one.name: one.name for one in inputs.hosts if one.limited},
         "left_out_addresses": {str(ip): one.name for one in inputs.hosts if one.limited for ip in one.ips},
+        "left_out_roles": {one.name: inputs.roles_of(one.name) for one in inputs.hosts if one.limited},
         "etcd_data_dir": folder,
         "fsync_folder": folder if ETCD in roles and (host.values.get("preflight_etcd_fsync_ms") or 0) > 0 else "",
         "external_etcd": not inputs.stacked,
@@ -68,6 +69,7 @@ def host_settings(host: HostInput, inputs: Inputs) -> dict[str, Any]:
         or host.name not in (host.values.get("etcd_ca_hosts") or [host.name]),
         "api_endpoint": endpoint_value,
         "artifacts": downloads.urls(host, inputs),
+        "images": images.images(host, inputs),
         "backup_programs": backup_programs(host) if CONTROL_PLANE in roles else [],
         "virtual_ip": inputs.virtual_ip(),
         "holds_virtual_ip": inputs.holds_virtual_ip(host),

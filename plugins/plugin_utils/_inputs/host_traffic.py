@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import ERROR, WARNING, Fault, listed
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.networks import ranges
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import between
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import Node
 
@@ -17,19 +18,46 @@ POLICY_PLUGINS = ("calico", "canal")
 LOOSE, STRICT = 2, 1
 
 
-def firewalls(node: Node) -> Iterator[Fault]:
-    """Firewalls that may block the cluster."""
-    for name in ("firewalld", "ufw"):
-        if node.facts["security"][name]:
-            ways = [f"{way.shown} ({way.what})" for way in between.ways_to(node)]
+def firewalls(nodes: Sequence[Node]) -> Iterator[Fault]:
+    """Firewalls that may block the cluster: what must pass, and from where."""
+    for node in nodes:
+        for name in (name for name in ("firewalld", "ufw") if node.facts["security"][name]):
             pods = (
                 f" and all from kubernetes_pod_cidr {node.setting('kubernetes_pod_cidr')}" if node.runs_kubelet else ""
             )
             text = (
-                f"{name} is active; let {', '.join(ways) or 'what the cluster needs'} pass from the cluster's hosts"
-                f"{pods} (docs/ports.md), or stop it"
+                f"{name} is active; let {_ways(node, nodes) or 'what the cluster needs from its hosts'}{pods} pass "
+                "(docs/ports.md), or stop it"
             )
             yield node.fault("firewall-active", text, WARNING)
+
+
+def _ways(node: Node, nodes: Sequence[Node]) -> str:
+    """What must pass to a host, those ways together that come from the same hosts."""
+    by_sources: dict[tuple[str, ...], list[str]] = {}
+    for way in between.ways_to(node):
+        by_sources.setdefault(tuple(_sources(way, node, nodes)), []).append(f"{way.shown} ({way.what})")
+    return ", ".join(
+        f"{' and '.join(ways)} from {' '.join(sources) or 'hosts of the cluster'}"
+        for sources, ways in by_sources.items()
+    )
+
+
+def _sources(way: between.Way, target: Node, nodes: Sequence[Node]) -> list[str]:
+    """The addresses of the hosts from which something must pass to another one, as ranges."""
+    found = {
+        address
+        for node in nodes
+        if node.name != target.name and way.sources & set(node.roles)
+        for address in node.addresses
+    }
+    roles = target.setting("left_out_roles") or {}
+    found |= {
+        address
+        for address, name in (target.setting("left_out_addresses") or {}).items()
+        if way.sources & set(roles.get(name, ()))
+    }
+    return ranges(found)
 
 
 def managers(node: Node) -> Iterator[Fault]:

@@ -21,6 +21,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs impo
     host_leftovers,
     host_machine,
     host_network,
+    host_sources,
     host_space,
     host_traffic,
     ports,
@@ -43,7 +44,6 @@ HOST_CHECKS: list[Callable[[Node], Iterator[Fault]]] = [
     host_network.virtual_address,
     host_network.routes,
     host_machine.programs,
-    host_traffic.firewalls,
     host_traffic.managers,
     host_traffic.filters,
     host_traffic.names,
@@ -55,8 +55,9 @@ HOST_CHECKS: list[Callable[[Node], Iterator[Fault]]] = [
     host_cluster.other_version,
     fixed_settings.fixed_settings,
     host_cluster.certificates,
-    host_network.connections,
-    host_network.artifacts,
+    host_sources.connections,
+    host_sources.artifacts,
+    host_sources.images,
 ]
 CLUSTER_CHECKS: list[Callable[[Sequence[Node]], Iterator[Fault]]] = [
     host_machine.duplicates,
@@ -67,6 +68,8 @@ CLUSTER_CHECKS: list[Callable[[Sequence[Node]], Iterator[Fault]]] = [
     control_planes.incomplete,
     host_cluster.authorities,
     host_network.api_endpoint,
+    host_sources.bypasses,
+    host_traffic.firewalls,
     host_traffic.virtual_address,
 ]
 

@@ -221,6 +221,38 @@ def test_which_digest_counts(checksum: str, given: Any, expected: str) -> None:
     assert pinned_checksum(checksum, "runc", "0.0.1", "arm64", {}) == checksum
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        # What is known needs no file with its checksum.
+        ({**OLD, "kubernetes_digests": DIGESTS}, []),
+        (
+            {**OLD, "kubernetes_digests": {"etcd": DIGESTS["etcd"]}},
+            [
+                f"https://dl.k8s.io/release/v1.36.99/bin/linux/amd64/{name}.sha256"
+                for name in ("kubeadm", "kubelet", "kubectl")
+            ],
+        ),
+        (
+            {
+                **OLD,
+                "kubernetes_digests": {**DIGESTS, "etcd": {}},
+                "etcd_archive_url": "https://m/etcd.tar.gz",
+                "etcd_checksum": "https://m/SHA256SUMS",
+            },
+            ["https://m/SHA256SUMS"],
+        ),
+    ],
+)
+def test_files_with_checksums_are_needed(values: dict[str, Any], expected: list[str]) -> None:
+    one = host("cp1", **values)
+    found = [url for url in downloads.urls(one, Inputs([one], GROUPS, SPECS)) if "sha256" in url.lower()]
+    assert found == expected
+    assert "https://dl.k8s.io/release/v1.36.99/bin/linux/amd64/kubelet" in downloads.urls(
+        one, Inputs([one], GROUPS, SPECS)
+    )
+
+
 def test_all_of_them_are_among_the_checks() -> None:
     assert {downloads.sources, downloads.digest_forms} <= set(inputs.HOST_CHECKS)
     assert downloads.digests in inputs.CLUSTER_CHECKS

@@ -42,6 +42,23 @@ TWO_NETWORKS = {
         {**FACTS["interfaces"][0], "name": "eth1", "mac": "m", "addresses": ["192.0.2.10"]},
     ]
 }
+LEFT_OUT = {
+    "left_out_addresses": {"192.0.2.20": "cp1", "192.0.2.21": "w2", "192.0.2.30": "lb1"},
+    "left_out_roles": {"cp1": ["control_plane"], "w2": ["worker"], "lb1": ["load_balancer"]},
+}
+IMAGE_ADVICE = (
+    "put what is missing onto the mirror, or correct kubernetes_image_repository, container_runtime_registry_mirrors "
+    "or the account"
+)
+PROXY_ADVICE = "kubeadm, kubectl and API servers would ask the proxy for them; add what is lacking"
+
+
+def lacking(image: str, *errors: tuple[str, str]) -> Facts:
+    """An image that no server has."""
+    said = [{"url": url, "error": error, "answered": error.startswith("HTTP")} for url, error in errors]
+    return {"image": image, "errors": said}
+
+
 CASES: list[tuple[str, Facts, Facts, list[str]]] = [
     (
         "folders of one filesystem",
@@ -322,22 +339,82 @@ CASES: list[tuple[str, Facts, Facts, list[str]]] = [
     (
         "a firewall",
         {"security": {"firewalld": True, "ufw": False}},
-        {**WORKER, "cni_plugin": "flannel"},
+        {**WORKER, "cni_plugin": "flannel", **LEFT_OUT},
         [
-            "warning firewall-active firewalld is active; let TCP 10250 (the kubelet), UDP 8472 (Flannel's VXLAN) "
-            "pass from "
-            "the cluster's hosts and all from kubernetes_pod_cidr 10.244.0.0/16 (docs/ports.md), or stop it"
+            "warning firewall-active firewalld is active; let TCP 10250 (the kubelet) from 192.0.2.20, UDP 8472 "
+            "(Flannel's VXLAN) from 192.0.2.20/31 and all from kubernetes_pod_cidr 10.244.0.0/16 pass (docs/ports.md), "
+            "or stop it"
         ],
     ),
     (
         "a firewall on a member of etcd",
         {"security": {"firewalld": False, "ufw": True}},
-        ETCD_ALONE,
+        {**ETCD_ALONE, **LEFT_OUT},
         [
-            "warning firewall-active ufw is active; let TCP 2379 (etcd), TCP 2380 (etcd's members) pass from the "
-            "cluster's "
-            "hosts (docs/ports.md), or stop it"
+            "warning firewall-active ufw is active; let TCP 2379 (etcd) from 192.0.2.20, TCP 2380 (etcd's members) "
+            "from hosts of the cluster pass (docs/ports.md), or stop it"
         ],
+    ),
+    (
+        "images that their servers do not have, and one whose server cannot be reached",
+        {
+            "missing_images": [
+                lacking("r.example.com/kube-apiserver:v1.36.5", ("https://m.example.com/v2", "HTTP 404")),
+                lacking("r.example.com/kube-proxy:v1.36.5", ("https://m.example.com/v2", "HTTP 404")),
+                lacking("other.example.com/pause:3", ("https://other.example.com/v2", "timed out")),
+                lacking("far.example.com/pause:3", ("https://far.example.com/v2", "timed out")),
+            ],
+            "connections": [
+                {
+                    "target": "https://far.example.com",
+                    "via": "",
+                    "state": "timeout",
+                    "error": "no answer within 3 s",
+                    "milliseconds": 1,
+                }
+            ],
+        },
+        {},
+        [
+            "error endpoint-unreachable cannot reach https://far.example.com: no answer within 3 s; open the way, set "
+            "a mirror, or correct preflight_endpoints",
+            "error image-missing r.example.com/kube-apiserver:v1.36.5, r.example.com/kube-proxy:v1.36.5 cannot be "
+            f"pulled: https://m.example.com/v2 says HTTP 404; {IMAGE_ADVICE}",
+            "error image-missing other.example.com/pause:3 cannot be pulled: https://other.example.com/v2 says timed "
+            f"out; {IMAGE_ADVICE}",
+        ],
+    ),
+    (
+        "a proxy for everything",
+        {"proxies": {"schemes": ["https"], "no_proxy": "localhost,192.0.2.0/24"}},
+        {"api_endpoint": "api.example.com:6443"},
+        [
+            "error no-proxy-incomplete https_proxy is set where Ansible's modules run, and no_proxy lacks "
+            "api.example.com (kubernetes_api_endpoint), 10.96.0.0/12 (kubernetes_service_cidr), 10.244.0.0/16 "
+            f"(kubernetes_pod_cidr), .svc (webhooks and aggregated APIs): {PROXY_ADVICE}"
+        ],
+    ),
+    (
+        "a proxy on a worker that has joined",
+        {"proxies": {"schemes": ["http", "https"], "no_proxy": "10.0.0.0/8,.example.com"}, **JOINED},
+        {**WORKER, "api_endpoint": "api.example.com:6443"},
+        [
+            "warning no-proxy-incomplete http_proxy and https_proxy is set where Ansible's modules run, and no_proxy "
+            f"lacks 192.0.2.10 (nodes): {PROXY_ADVICE}"
+        ],
+    ),
+    (
+        "a proxy that leaves the cluster alone",
+        {"proxies": {"schemes": ["https"], "no_proxy": "192.0.2.10, 10.96.0.0/12,10.244.0.0/15,.svc,.cluster.local"}},
+        {},
+        [],
+    ),
+    ("a proxy for nothing", {"proxies": {"schemes": ["https"], "no_proxy": "*"}}, {}, []),
+    (
+        "a proxy on a member of etcd alone",
+        {"proxies": {"schemes": ["https"], "no_proxy": ""}},
+        ETCD_ALONE,
+        [],
     ),
 ]
 

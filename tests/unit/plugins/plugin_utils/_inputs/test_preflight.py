@@ -65,6 +65,8 @@ FACTS: dict[str, Any] = {
     "kernel_options": {"known": True, "missing": []},
     "leftovers": {"cni": [], "places": [], "distributions": [], "runtimes": ["containerd"]},
     "missing_artifacts": [],
+    "missing_images": [],
+    "proxies": {"schemes": [], "no_proxy": ""},
     "pod_network": {"file": "", "name": "", "addresses": 0},
     "cluster": {
         "kubelet_conf": False,

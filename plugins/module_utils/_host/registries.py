@@ -1,0 +1,181 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether images are where a container runtime would look for them: their manifests' heads are asked for.
+
+A runtime asks the servers of a registry one after the other until one has the image; so it is asked here.
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from urllib.error import HTTPError
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
+
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import is_bypassed
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.images import full_name
+
+AT_A_TIME = 16
+DEFAULT_PORTS = {"http": 80, "https": 443}
+MANIFESTS = ", ".join(
+    [
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    ]
+)
+# Servers that answer so know no HEAD, or sign addresses for GET alone.
+ANSWERS_TO_HEAD = (403, 405, 501)
+CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+MAX_TOKEN = 1024**2
+
+
+def registry_of(image: str) -> str:
+    """The registry of an image."""
+    return full_name(image).partition("/")[0]
+
+
+def split_name(image: str) -> Tuple[str, str]:
+    """An image's path in its registry, and its tag or digest."""
+    path = full_name(image).partition("/")[2]
+    name, at, digest = path.partition("@")
+    if at:
+        return name, digest
+    name, _colon, tag = path.rpartition(":")
+    return name, tag
+
+
+def _opener(server: Mapping[str, Any], url: str, proxies: Mapping[str, str]) -> OpenerDirector:
+    parts = urlsplit(url)
+    port = parts.port or DEFAULT_PORTS.get(parts.scheme, 443)
+    proxy = proxies.get(parts.scheme) or ""
+    through = (
+        {parts.scheme: proxy} if proxy and not is_bypassed(parts.hostname or "", port, proxies.get("no") or "") else {}
+    )
+    context = ssl.create_default_context()
+    if server.get("ca"):
+        context.load_verify_locations(server["ca"])
+    if server.get("skip_verify"):
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return build_opener(ProxyHandler(through), HTTPSHandler(context=context))
+
+
+def _basic(server: Mapping[str, Any]) -> str:
+    if not server.get("username"):
+        return ""
+    words = f"{server['username']}:{server.get('password') or ''}"
+    return f"Basic {base64.b64encode(words.encode()).decode()}"
+
+
+class _Asker:
+    """Asks one server of a registry."""
+
+    def __init__(self, server: Mapping[str, Any], proxies: Mapping[str, str], timeout: float) -> None:
+        self.server, self.proxies, self.timeout = server, proxies, timeout
+
+    def open(self, url: str, method: str, authorization: str) -> bytes:
+        """What is at a URL; of a manifest nothing is read."""
+        # No other scheme comes here.
+        request = Request(url, method=method, headers={"Accept": f"{MANIFESTS}, */*"})  # noqa: S310
+        if authorization:
+            # A redirect leads to somebody else's server.
+            request.add_unredirected_header("Authorization", authorization)
+        with _opener(self.server, url, self.proxies).open(request, timeout=self.timeout) as response:
+            return b"" if "/manifests/" in url else response.read(MAX_TOKEN)
+
+    def authorization(self, challenge: str) -> str:
+        """What a server asks for that wants to know who asks; empty where that is not known."""
+        kind, _blank, text = challenge.partition(" ")
+        if kind.lower() == "basic":
+            return _basic(self.server)
+        fields = dict(CHALLENGE.findall(text))
+        realm = fields.pop("realm", "")
+        if kind.lower() != "bearer" or not realm:
+            return ""
+        query = urlencode({name: value for name, value in fields.items() if name in ("service", "scope")})
+        answer = json.loads(self.open(f"{realm}?{query}" if query else realm, "GET", _basic(self.server)))
+        token = answer.get("token") or answer.get("access_token")
+        return f"Bearer {token}" if token else ""
+
+    def manifest(self, url: str) -> None:
+        """Ask for a manifest, as whom the server asks for."""
+        try:
+            self._head_or_get(url, "")
+        except HTTPError as error:
+            error.close()
+            if error.code != 401:
+                raise
+            authorization = self.authorization(error.headers.get("WWW-Authenticate") or "")
+            if not authorization:
+                raise
+            self._head_or_get(url, authorization)
+
+    def _head_or_get(self, url: str, authorization: str) -> None:
+        try:
+            self.open(url, "HEAD", authorization)
+        except HTTPError as error:
+            error.close()
+            if error.code not in ANSWERS_TO_HEAD:
+                raise
+            self.open(url, "GET", authorization)
+
+
+def _missing_at(server: Mapping[str, Any], image: str, proxies: Mapping[str, str], timeout: float) -> Dict[str, Any]:
+    """Why a server has not got an image; nothing where it has."""
+    name, reference = split_name(image)
+    # By it a mirror of several registries knows which one is meant.
+    namespace = f"?ns={quote(server['namespace'])}" if server.get("namespace") else ""
+    answered, why = False, ""
+    try:
+        _Asker(server, proxies, timeout).manifest(f"{server['url']}/{name}/manifests/{reference}{namespace}")
+    except HTTPError as error:
+        answered, why = True, f"HTTP {error.code}"
+    except (OSError, HTTPException, ValueError) as error:
+        why = str(getattr(error, "reason", "") or error or type(error).__name__)
+    return {"url": server["url"], "error": why, "answered": answered} if why else {}
+
+
+def missing(
+    image: str, servers: Sequence[Mapping[str, Any]], proxies: Mapping[str, str], timeout: float
+) -> List[Dict[str, Any]]:
+    """Why each of a registry's servers has not got an image; nothing where one has."""
+    found = []
+    for server in servers:
+        why = _missing_at(server, image, proxies, timeout)
+        if not why:
+            return []
+        found.append(why)
+    return found
+
+
+def all_missing(
+    images: Sequence[str], registries: Sequence[Mapping[str, Any]], proxies: Mapping[str, str], timeout: float
+) -> List[Dict[str, Any]]:
+    """The images that cannot be had, each with the reason of each server.
+
+    Args:
+        images: their names.
+        registries: by registry the servers in their order, and files of the host that would name others.
+        proxies: by scheme, and those who are reached without (no).
+        timeout: of each request, in seconds.
+    """
+    known = {
+        one["registry"]: one["servers"] for one in registries if not any(os.path.exists(path) for path in one["unless"])
+    }
+    wanted = [image for image in dict.fromkeys(images) if registry_of(image) in known]
+    if not wanted:
+        return []
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        found = list(pool.map(lambda image: missing(image, known[registry_of(image)], proxies, timeout), wanted))
+    return [{"image": image, "errors": errors} for image, errors in zip(wanted, found) if errors]
