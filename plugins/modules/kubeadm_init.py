@@ -26,7 +26,8 @@ description:
     that is in O(config) before this module changes it, and they are proven healthy. What cannot be written again is
     named, and nothing is changed. Whether etcd has a quorum without a member whose manifest is missing is not asked.
   - Settings that cannot be changed any more are refused before anything is changed.
-  - A control plane that was initialized by other means is left alone at first, but for O(kubelet_patch).
+  - A control plane that was initialized by other means is left alone at first, but for arguments that its kubelet lacks
+    and O(kubelet_patch).
     The configuration that is given is held against the C(ClusterConfiguration) in the cluster. Where they differ in
     what cannot be changed, it is refused. Other differences are named, and applied with the first later change.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]

@@ -23,8 +23,8 @@ description:
   - On a worker that has joined, a changed configuration or changed arguments of the kubelet are applied.
     The kubelet is proven healthy then. If it does not come up, or ends three times, its former settings are put back;
     where the run is cut off in between, by the next one.
-  - A worker that has joined by other means is left alone at first, but for O(kubelet_patch).
-    Its configuration is taken to be the one that is given, and later changes of that are applied.
+  - A worker that has joined by other means gets the kubelet's arguments that it lacks, and O(kubelet_patch).
+    Its other configuration is taken to be the one that is given, and later changes of that are applied.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
 options:
   config:
@@ -134,8 +134,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.joi
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import COMMON_OPTIONS, KubeadmError
 
 ADOPTED = (
-    "This host has joined by other means. Its configuration is taken to be the one given, without having been "
-    "compared. Later changes are applied."
+    "This host has joined by other means. Its kubelet gets arguments that it lacks; its other configuration is taken "
+    "to be the one given, without having been compared. Later changes are applied."
 )
 
 

@@ -93,7 +93,10 @@ def refusal(plan: ReconfigurationPlan) -> str:
 
 def warning(plan: ReconfigurationPlan) -> str:
     """What is told about a control plane that is taken over."""
-    text = "This control plane was initialized by other means. It is left as it is, and later changes are applied."
+    text = (
+        "This control plane was initialized by other means. Its kubelet gets arguments that it lacks; else it is left "
+        "as it is, and later changes are applied."
+    )
     if plan.paths:
         text += (
             f" With the first of them these settings become those that are given, too: {', '.join(plan.paths)}. The "

@@ -15,7 +15,12 @@ from typing import List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import plan_file, read_bytes
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import kubeadm, pending_change, rollback
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import (
+    kubeadm,
+    losses,
+    pending_change,
+    rollback,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import KubeadmError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubelet_configuration import (
     KubeletConfig,
@@ -23,8 +28,11 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kub
     with_patch,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.reconcile import (
+    ARGUMENTS,
+    NOTHING,
     Document,
     ReconfigurationPlan,
+    kubelet_arguments,
     make_plan,
     with_steps,
 )
@@ -80,6 +88,19 @@ class AppliedConfiguration:
         if plan.refused:
             raise KubeadmError(plan.refusal)
         # How much of these steps was done before one failed, or was cut off, is not known.
+        return with_steps(plan, self.attempt.steps if self.attempt else [])
+
+    def adoption_plan(self) -> ReconfigurationPlan:
+        """What a node that was set up by other means is given at once: arguments that its kubelet lacks.
+
+        Where there is no file of kubeadm's with them, that is made good as what is lost (losses).
+        """
+        text = (read_bytes(os.path.join(rollback.KUBELET_FOLDER, "kubeadm-flags.env")) or b"").decode(
+            "utf-8", "replace"
+        )
+        plan = NOTHING
+        if losses.sets_flags(text) and losses.lacking_flags(text, kubelet_arguments(self.documents)):
+            plan = ReconfigurationPlan(["nodeRegistration.kubeletExtraArgs"], [], [ARGUMENTS], [])
         return with_steps(plan, self.attempt.steps if self.attempt else [])
 
     def remember(self, applied: List[Document]) -> None:

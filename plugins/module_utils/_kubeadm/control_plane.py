@@ -27,6 +27,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kub
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import Kubeadm, KubeadmError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubelet_configuration import KubeletConfig
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.reconcile import (
+    ARGUMENTS,
     CERTIFICATE,
     CONTROL_PLANE,
     DNS,
@@ -89,6 +90,7 @@ class ControlPlane:
             CERTIFICATE: self._renew_certificate,
             CONTROL_PLANE: self.write_manifests,
             KUBELET: self._configure_kubelet,
+            ARGUMENTS: self._give_arguments,
             UPLOAD: lambda: self.phase("upload-config", "all"),
             DNS: lambda: self.phase("addon", "coredns"),
             PROXY: self.proxy.configure,
@@ -203,6 +205,13 @@ class ControlPlane:
         with kubelet.reconfigured():
             if self.kubelet_config.merge_patch():
                 kubelet.restart()
+
+    def _give_arguments(self) -> None:
+        """Give the kubelet of a host that was set up by other means the arguments that it lacks."""
+        kubelet = Kubelet(self.module, self.kubectl, self.node)
+        with kubelet.reconfigured():
+            kubelet.set_arguments([], self.kubelet_config.arguments)
+            kubelet.restart()
 
     def _configure_kubelet(self) -> None:
         kubelet = Kubelet(self.module, self.kubectl, self.node)

@@ -98,6 +98,7 @@ class Initialization:
             self.adopted = adoption.compare(adoption.read_stored(module), self.configuration.documents)
             if self.adopted.refused:
                 raise KubeadmError(adoption.refusal(self.adopted))
+            self.plan = self.configuration.adoption_plan()
         elif self.action == "none" and self.mended:
             self.action = "mend"
         elif self.action == "none" and self.file.changed:
@@ -146,7 +147,7 @@ class Initialization:
             self._write(self.file)
             self._initialize()
         patch = self.configuration.kubelet
-        if self.plan.steps or (self.configuration.attempt and self.action == "reconcile"):
+        if self.plan.steps or (self.configuration.attempt and self.action in ("reconcile", "adopt")):
             self._reconcile()
         else:
             self._write(self.file)
@@ -198,7 +199,7 @@ class Initialization:
             "changed": self.action != "none",
             "action": self.action,
             "mended": self.mended,
-            "changes": self.plan.paths or self.adopted.paths,
+            "changes": [*self.plan.paths, *self.adopted.paths],
             "steps": self.plan.steps,
             "diff": diffs([self.file]) + [diff_of_mended(path) for path in self.mended],
         }

@@ -34,7 +34,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.rec
     Document,
     ReconfigurationPlan,
     find_document,
-    replace_arguments,
+    kubelet_arguments,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.rollback import (
     Kubelet,
@@ -96,6 +96,8 @@ class Join:
             self.action = self.configuration.action()
         if self.action == "reconcile":
             self.plan = self.configuration.plan(self.configuration.before)
+        elif self.action == "adopt":
+            self.plan = self.configuration.adoption_plan()
 
     def _refuse_other_roles(self, state: NodeState) -> None:
         if state.interrupted:
@@ -152,7 +154,7 @@ class Join:
         try:
             if self.action == "adopt" and self.kubelet_config.patch:
                 self._patch_kubelet()
-            elif KUBELET in self.plan.steps or ARGUMENTS in self.plan.steps:
+            if KUBELET in self.plan.steps or ARGUMENTS in self.plan.steps:
                 self._reconfigure()
         except KubeadmError:
             # The former settings are back.
@@ -194,7 +196,7 @@ class Join:
             if KUBELET in self.plan.steps:
                 self._write_kubelet_config()
             if ARGUMENTS in self.plan.steps:
-                self._write_arguments(kubelet.arguments)
+                kubelet.set_arguments(kubelet_arguments(self.configuration.before), kubelet_arguments(self.documents))
             if self.configuration.attempt or ARGUMENTS in self.plan.steps or read_bytes(kubelet.config) != before:
                 kubelet.restart()
 
@@ -215,11 +217,3 @@ class Join:
             error = KubeadmError(NOT_STORED.format(shown(missing)))
             error.untouched = True
             raise error
-
-    def _write_arguments(self, path: str) -> None:
-        before, after = (
-            (find_document(documents, "JoinConfiguration").get("nodeRegistration") or {}).get("kubeletExtraArgs") or []
-            for documents in (self.configuration.before, self.documents)
-        )
-        text = replace_arguments((read_bytes(path) or b"").decode(), before, after)
-        kubeadm.write_private(self.module, path, text.encode())

@@ -26,6 +26,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.rec
     PATCH_KIND,
     Document,
     find_document,
+    kubelet_arguments,
 )
 
 TARGET = "kubeletconfiguration"
@@ -193,6 +194,7 @@ class KubeletConfig:
         self.module, self.path, self.patch = module, path, dict(patch)
         self.shared = settings(find_document(documents, "KubeletConfiguration"))
         self.folder = folder_of(documents)
+        self.arguments = kubelet_arguments(documents)
 
     def read(self) -> Dict[str, Any]:
         """The file's content; kubectl reads the YAML.

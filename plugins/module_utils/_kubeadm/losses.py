@@ -42,6 +42,8 @@ USERS: Dict[str, Any] = {
 # What a line of a kubeconfig looks like.
 LINE = re.compile(r"\s*$|\s*#|---|\s*(?:-\s+)?[\w-]+:|\s*-\s")
 DIFF_LINES = 40
+# What kubeadm's file for the kubelet sets.
+FLAGS = "KUBELET_KUBEADM_ARGS"
 
 
 @dataclass(frozen=True)
@@ -166,16 +168,25 @@ def kubeconfig_fault(name: str, text: str, authorities: Sequence[bytes]) -> str:
 
 def flags_fault(text: str, arguments: Sequence[Mapping[str, Any]]) -> str:
     """What the kubelet's file of flags lacks."""
-    variable, _equals, value = text.strip().partition("=")
-    if variable != "KUBELET_KUBEADM_ARGS":
-        return "it does not set KUBELET_KUBEADM_ARGS"
-    words = value.strip("\"'").split()
-    lacking = [
+    if not sets_flags(text):
+        return f"it does not set {FLAGS}"
+    lacking = lacking_flags(text, arguments)
+    return f"it lacks {' '.join(lacking)}" if lacking else ""
+
+
+def sets_flags(text: str) -> bool:
+    """Whether a file is one that kubeadm writes with the kubelet's flags."""
+    return text.strip().partition("=")[0] == FLAGS
+
+
+def lacking_flags(text: str, arguments: Sequence[Mapping[str, Any]]) -> List[str]:
+    """Those of the wanted flags that are not in such a file."""
+    words = text.strip().partition("=")[2].strip("\"'").split()
+    return [
         f"--{item['name']}={item['value']}"
         for item in arguments
         if item["value"] is not None and f"--{item['name']}={item['value']}" not in words
     ]
-    return f"it lacks {' '.join(lacking)}" if lacking else ""
 
 
 def named_files(manifests: Sequence[str], folder: str) -> List[str]:

@@ -167,6 +167,15 @@ def etcd_data(documents: List[Document]) -> str:
     return "" if not cluster or etcd.get("external") else (etcd.get("local") or {}).get("dataDir") or ETCD_DATA
 
 
+def kubelet_arguments(documents: List[Document]) -> List[Dict[str, Any]]:
+    """The arguments that documents give a host's kubelet."""
+    for kind in ("JoinConfiguration", "InitConfiguration"):
+        found = (find_document(documents, kind).get("nodeRegistration") or {}).get("kubeletExtraArgs")
+        if found:
+            return list(found)
+    return []
+
+
 def replace_arguments(text: str, before: List[Dict[str, str]], after: List[Dict[str, str]]) -> str:
     """The content of kubeadm-flags.env with other arguments of the user.
 

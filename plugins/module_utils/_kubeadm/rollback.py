@@ -21,6 +21,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.con
     telling,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import KubeadmError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.reconcile import replace_arguments
 
 KUBELET_FOLDER = "/var/lib/kubelet"
 HEALTH_TIMEOUT = 300.0
@@ -199,6 +200,11 @@ class Kubelet:
 
     def _node(self) -> Dict[str, Any]:
         return get_object(self.kubectl, "node", self.node)
+
+    def set_arguments(self, before: List[Dict[str, Any]], after: List[Dict[str, Any]]) -> None:
+        """Write the user's arguments beside kubeadm's; those of before are replaced."""
+        text = replace_arguments((read_bytes(self.arguments) or b"").decode(), before, after)
+        kubeadm.write_private(self.module, self.arguments, text.encode())
 
     def restart(self) -> None:
         """Restart it.

@@ -409,9 +409,27 @@ def test_adopt(host: Host) -> None:
     result = host()
     assert (result["changed"], result["action"], host.ran) == (True, "adopt", [])
     assert host.warnings[-1:] == [
-        "This control plane was initialized by other means. It is left as it is, and later changes are applied."
+        "This control plane was initialized by other means. Its kubelet gets arguments that it lacks; else it is left "
+        "as it is, and later changes are applied."
     ]
     assert host()["changed"] is False
+
+
+def test_adopt_gives_the_kubelet_arguments(host: Host) -> None:
+    """No manifest is written for it."""
+    host.initialized()
+    host.stamp.unlink()
+    host.write("kubelet/kubeadm-flags.env", content='KUBELET_KUBEADM_ARGS="--pod-infra-container-image=x"\n')
+    registered = {"kubeletExtraArgs": [{"name": "node-ip", "value": "192.0.2.11"}]}
+    documents = changed("InitConfiguration", nodeRegistration={**DOCUMENTS[0]["nodeRegistration"], **registered})
+    planned = host(documents=documents, _ansible_check_mode=True)
+    result = host(documents=documents)
+    assert [(one["action"], one["steps"]) for one in (planned, result)] == [("adopt", ["kubelet-arguments"])] * 2
+    assert host.ran == [RESTART]
+    flags = (host.root / "kubelet/kubeadm-flags.env").read_text()
+    assert flags == 'KUBELET_KUBEADM_ARGS="--pod-infra-container-image=x --node-ip=192.0.2.11"\n'
+    assert json.loads(host.stamp.read_text()) == documents
+    assert host(documents=documents)["changed"] is False
 
 
 def test_adopt_what_differs(host: Host) -> None:

@@ -644,6 +644,22 @@ def test_adopt_with_settings_of_the_host(host: Host) -> None:
     assert host(**given)["changed"] is False
 
 
+def test_adopt_gives_arguments(host: Host) -> None:
+    """What kubeadm and others have set stays."""
+    host.joined()
+    host.stamp.unlink()
+    documents = registration(kubeletExtraArgs=[{"name": "node-ip", "value": "::1"}])
+    planned = host(documents=documents, _ansible_check_mode=True)
+    result = host(documents=documents)
+    changes = ["nodeRegistration.kubeletExtraArgs"]
+    assert [(one["action"], one["changes"]) for one in (planned, result)] == [("adopt", changes)] * 2
+    assert host.ran == [RESTART]
+    flags = 'KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix:///x --v=1 --node-ip=::1"\n'
+    assert host.kubelet_is("before", flags)
+    assert json.loads(host.stamp.read_text()) == documents
+    assert host(documents=documents)["changed"] is False
+
+
 @pytest.mark.parametrize(
     ("documents", "message"),
     [
