@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -310,23 +311,87 @@ SERIAL = """
 """
 
 
-@pytest.mark.parametrize("path", ["roles/reboot/tasks/host.yml", "roles/certificates/tasks/control_plane.yml"])
-def test_a_host_that_cannot_be_reached_ends_a_play_of_batches(tmp_path: Path, path: str) -> None:
-    """Ansible itself goes on with the next batch, whatever any_errors_fatal says."""
+def lost(tmp_path: Path, program: Path) -> str:
+    """What Ansible says of the play, with a host that cannot be reached; it must fail."""
     here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     away = {"ansible_host": "127.0.0.1", "ansible_port": 1}
-    (tmp_path / "inventory.yml").write_text(yaml.safe_dump({"all": {"hosts": {"a": here, "b": here, "away": away}}}))
+    groups = {
+        "kube_control_plane": {"hosts": {"b": here, "away": away}},
+        "kube_node": {"hosts": {"a": here}},
+    }
+    (tmp_path / "inventory.yml").write_text(yaml.safe_dump({"all": {"children": groups}}))
+    settings = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build" / "collections"), "ANSIBLE_CONFIG": "none.cfg"}
+    done = subprocess.run(
+        [program, "-i", "inventory.yml", "play.yml"],
+        cwd=tmp_path,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode != 0, said
+    assert re.search("The run has ended for [a-z, ]*away", said), said
+    return said
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "roles/reboot/tasks/host.yml",
+        "roles/certificates/tasks/control_plane.yml",
+        "roles/certificates/tasks/rotation_control_plane.yml",
+    ],
+)
+def test_a_host_that_cannot_be_reached_ends_a_play_of_batches(tmp_path: Path, path: str) -> None:
+    """Ansible itself goes on with the next batch, whatever any_errors_fatal says."""
     (tmp_path / "play.yml").write_text(SERIAL)
     (tmp_path / "first.yml").write_text(yaml.safe_dump(yaml.safe_load((ROOT / path).read_text())[:1]))
     for program in filter(Path.exists, (OLDER, NEWER)):
-        done = subprocess.run(
-            [program, "-i", "inventory.yml", "play.yml"],
-            cwd=tmp_path,
-            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode != 0
-        assert ("went on with b" in done.stdout, "went on with a" in done.stdout) == (True, False), done.stdout
-        assert "away failed or could not be reached" in done.stdout + done.stderr
+        said = lost(tmp_path, program)
+        assert ("went on with b" in said, "went on with a" in said) == (True, False), said
+
+
+PLAYS = """
+- hosts: kube_control_plane
+  gather_facts: false
+  any_errors_fatal: true
+  tasks:
+    - ansible.builtin.ping:
+- ansible.builtin.import_playbook: {lost}
+- hosts: kube_node
+  gather_facts: false
+  tasks:
+    - ansible.builtin.debug:
+        msg: went on with {{{{ inventory_hostname }}}}
+"""
+
+
+def test_a_host_that_cannot_be_reached_ends_the_plays_of_others(tmp_path: Path) -> None:
+    """Ansible itself goes on with plays of other hosts, whatever any_errors_fatal says."""
+    (tmp_path / "play.yml").write_text(PLAYS.format(lost=ROOT / "playbooks" / "plays" / "lost_hosts.yml"))
+    for program in filter(Path.exists, (OLDER, NEWER)):
+        assert "went on with a" not in lost(tmp_path, program)
+
+
+@pytest.mark.parametrize(
+    ("playbook", "tasks_from", "before"),
+    [
+        ("site", "begin", "Install the container runtime and Kubernetes' programs on new workers"),
+        ("site", "finish", "Join the workers"),
+        ("rotate_ca", "rotation_control_plane", "Do the stage in the cluster"),
+        ("rotate_ca", "rotation_cluster", "Do the stage on the workers"),
+    ],
+)
+def test_workers_come_after_it_was_seen_that_no_control_plane_was_lost(
+    playbook: str, tasks_from: str, before: str
+) -> None:
+    plays = yaml.safe_load((ROOT / "playbooks" / f"{playbook}.yml").read_text())
+    place = next(number for number, play in enumerate(plays) if play["name"] == before)
+    assert plays[place - 1].get("ansible.builtin.import_playbook") == "plays/lost_hosts.yml"
+    roles = [
+        task["ansible.builtin.import_role"]
+        for task in plays[place - 2]["tasks"]
+        if "ansible.builtin.import_role" in task
+    ]
+    assert tasks_from in [role.get("tasks_from") for role in roles]
