@@ -95,6 +95,11 @@ faults:
   type: list
   elements: str
   sample: []
+signs:
+  description: Whether a control plane has the key of the cluster's authority, with which kubeconfigs are issued again.
+  returned: success
+  type: bool
+  sample: true
 reads_more:
   description:
     - Whether the host has files in C(audit), C(admission), C(authentication), C(patches) or C(encryption) of
@@ -115,6 +120,7 @@ losses:
     - C(kind) is V(missing), V(altered), V(unusable), V(ended) for a certificate that no longer holds, V(unfinished) for
       a run of kubeadm that was cut off, or V(rights) where the administrator may not do everything.
     - C(by) is the playbook that makes it good, V(site), V(certificates) or V(upgrade), and empty where people have to.
+    - C(needs) is the key of an authority that it takes and that is not on the host. Another control plane may have it.
   returned: when O(losses=true)
   type: list
   elements: dict
@@ -124,6 +130,7 @@ losses:
       what: it is missing
       by: site
       diff: ''
+      needs: ''
 authorities:
   description:
     - Which files of authorities and of the service accounts' key there are, with the SHA-256 of those that are no

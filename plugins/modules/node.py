@@ -146,6 +146,11 @@ reporting:
   type: list
   elements: str
   sample: [worker-1]
+known:
+  description: Whether anything is known of the nodes. Not in check mode on a host whose cluster cannot be asked.
+  returned: success
+  type: bool
+  sample: true
 changed_nodes:
   description: Names of the nodes that were changed.
   returned: success
@@ -299,7 +304,7 @@ def remove(module: AnsibleModule, desired: List[DesiredNode]) -> Dict[str, Any]:
             "was changed. Stop the kubelet if the host is to leave the cluster (kubectl drain it first), or set force",
             reporting=alive,
         )
-    result: Dict[str, Any] = {"changed": bool(gone), "changed_nodes": gone, "nodes": []}
+    result: Dict[str, Any] = {"changed": bool(gone), "known": True, "changed_nodes": gone, "nodes": []}
     if module._diff:
         result["diff"] = [diff(name, summary(nodes[name]), {}) for name in gone]
     if kubectl and gone and not module.check_mode:
@@ -311,7 +316,7 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     """The module's result."""
     desired = desired_nodes(module.params)
     if not_known(module, module.params["kubeconfig"]):
-        return {"changed": False, "changed_nodes": [], "nodes": []}
+        return {"changed": False, "known": False, "changed_nodes": [], "nodes": []}
     if module.params["state"] == "absent":
         return remove(module, desired)
     missing = cluster_missing(module, module.params["kubeconfig"])
@@ -331,7 +336,8 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
         for wanted_node in desired
         if merge_patch(nodes.get(wanted_node.name, {"metadata": {"resourceVersion": ""}}), wanted_node)
     ]
-    result: Dict[str, Any] = {"changed": bool(changed), "changed_nodes": [wanted_node.name for wanted_node in changed]}
+    names = [wanted_node.name for wanted_node in changed]
+    result: Dict[str, Any] = {"changed": bool(changed), "known": True, "changed_nodes": names}
     if module._diff:
         before = {wanted_node.name: state(nodes.get(wanted_node.name, empty), wanted_node) for wanted_node in changed}
         result["diff"] = [

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Callable, Optional
+from typing import Callable, Optional, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import (
@@ -20,6 +20,8 @@ INTERVAL = 2.0
 CHECK_TIMEOUT = 10
 # Where it is, the host has joined a cluster.
 KUBELET = "kubelet.conf"
+# Whose user may do everything; others may be restricted by right.
+ADMINISTRATOR = "admin.conf"
 
 
 def cluster_missing(module: AnsibleModule, kubeconfig: str) -> Optional[str]:
@@ -52,12 +54,34 @@ def not_known(module: AnsibleModule, kubeconfig: str) -> bool:
 
 
 def unreachable(module: AnsibleModule, kubeconfig: str) -> str:
-    """Why no API server answers; an empty string if one does."""
+    """Why the cluster does not tell: no API server answers, or the administrator's rights are lost; or nothing."""
+    kubectl = Kubectl(module, kubeconfig, CHECK_TIMEOUT)
     try:
-        Kubectl(module, kubeconfig, CHECK_TIMEOUT).run("get", "--raw=/version")
+        if os.path.basename(kubeconfig) != ADMINISTRATOR:
+            kubectl.run("get", "--raw=/version")
+        elif not may_everything(kubectl):
+            return f"the administrator of {kubeconfig} may not do everything; the playbook site gives the rights again"
     except KubectlError as error:
         return str(error)
     return ""
+
+
+def may_everything(kubectl: Kubectl, options: Sequence[str] = ()) -> bool:
+    """Whether a user may do everything, as administrators may.
+
+    Args:
+        kubectl: has the user's kubeconfig.
+        options: lead to an API server.
+
+    Raises:
+        KubectlError: if that cannot be asked.
+    """
+    said = kubectl.run("auth", "can-i", "*", "*", "--all-namespaces", *options, ok=(0, 1)).split()
+    if said[:1] == ["no"]:  # a reason may follow
+        return False
+    if said[:1] != ["yes"]:
+        kubectl.run("get", "--raw=/version", *options)  # it says why
+    return True
 
 
 def poll(pending: Callable[[], str], timeout: float) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 FOLDER = "/etc/kubernetes"
 CONFIG = "/etc/kubernetes/kubeadm.yaml"
@@ -19,6 +19,8 @@ CONFIG = "/etc/kubernetes/kubeadm.yaml"
 STAMP = "/var/lib/groundwork/kubeadm.json"
 INIT_MARKER = ".kubeadm-init-in-progress"
 JOIN_MARKER = ".kubeadm-join-in-progress"
+# With it a kubelet asks for its first certificate. kubeadm removes it when the kubelet has joined.
+BOOTSTRAP = "bootstrap-kubelet.conf"
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 ETCD = "etcd"
 # Those that kubeadm can issue again with the key of the cluster's authority, by the names of its phases.
@@ -26,6 +28,7 @@ KUBECONFIGS = ("admin", "controller-manager", "scheduler")
 # A kubelet that has joined has this; kubeadm reset removes it, also where it cannot end.
 KUBELET_CERTIFICATE = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 AUTHORITY = "pki/ca.crt"
+AUTHORITY_KEY = "pki/ca.key"
 MANIFESTS, ASIDE = "manifests", "manifests.stopped"
 # People copy it to workers, so by itself it makes no control plane.
 WEAK = ("admin.conf",)
@@ -42,6 +45,7 @@ class NodeState:
         traces: the files of a control plane that are there.
         missing: what a control plane has and this one lacks; of a worker, the kubeconfig of its kubelet.
         faults: why what is missing is not written again; nothing if it can be.
+        signs: whether a control plane has the key of the cluster's authority.
     """
 
     role: str
@@ -49,6 +53,7 @@ class NodeState:
     traces: Tuple[str, ...] = ()
     missing: Tuple[str, ...] = ()
     faults: Tuple[str, ...] = ()
+    signs: bool = False
 
     def describe(self) -> Dict[str, Any]:
         """As a module returns it."""
@@ -91,21 +96,24 @@ def node_state(
     joined = exists(kubeconfig(folder, "kubelet"))
     if all(os.path.relpath(path, folder) in WEAK for path in traces):
         has_joined = exists(KUBELET_CERTIFICATE) and exists(os.path.join(folder, AUTHORITY))
+        if not (interrupted or joined or has_joined) and exists(os.path.join(folder, BOOTSTRAP)):
+            interrupted = "join"  # without our marker, as others began it
         lost = () if joined or interrupted or not has_joined else (kubeconfig(folder, "kubelet"),)
         return NodeState("worker" if joined or lost else "none", interrupted, traces, lost)
     needed = [kubeconfig(folder, name) for name in ("kubelet", *KUBECONFIGS)] + [
         manifest(folder, name) for name in pods
     ]
     missing = tuple(path for path in needed if not exists(path))
+    signs = exists(os.path.join(folder, AUTHORITY_KEY))
     if interrupted or not missing:
-        return NodeState("control_plane", interrupted, traces)
+        return NodeState("control_plane", interrupted, traces, signs=signs)
     faults = _faults(folder, etcd_data, traces, missing, [path for path in applied if not exists(path)])
-    issues = any(path.endswith(".conf") for path in missing)
-    authority = os.path.join(folder, "pki", "ca.key")
-    if not faults and issues and not exists(authority):
-        names = ", ".join(path for path in missing if path.endswith(".conf"))
-        faults = [f"{names} cannot be issued again, as {authority} is not on this host: put back what is missing"]
-    return NodeState("control_plane", interrupted, traces, missing, tuple(faults))
+    return NodeState("control_plane", interrupted, traces, missing, tuple(faults), signs)
+
+
+def unsigned(missing: Sequence[str], signs: bool) -> str:
+    """Which missing kubeconfigs of a control plane cannot be issued again without the authority's key; or nothing."""
+    return "" if signs else ", ".join(path for path in missing if path.endswith(".conf"))
 
 
 def _faults(
@@ -139,6 +147,7 @@ def _faults(
     if lost and unknown:
         faults.append(
             f"{', '.join(lost)} cannot be written again, as {' and '.join(unknown)}, which would tell how, "
-            f"{'is' if len(unknown) == 1 else 'are'} not there: put back what is missing"
+            f"{'is' if len(unknown) == 1 else 'are'} not there: put back what is missing. If others "
+            "began kubeadm init or join here and it was cut off, clear the host with the playbook reset (docs/reset.md)"
         )
     return faults

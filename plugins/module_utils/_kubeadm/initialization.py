@@ -8,16 +8,17 @@ from __future__ import annotations
 import copy
 import os
 import socket
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api import not_known
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import (
     FileChange,
     diffs,
     plan_file,
     read_bytes,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import NodeState
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import NodeState, unsigned
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import adoption, kubeadm, pending_change
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.applied_configuration import (
     AppliedConfiguration,
@@ -58,7 +59,7 @@ def choose_action(state: NodeState) -> str:
             "of the group of the control planes."
         )
     if state.faults:
-        raise KubeadmError("\n".join(["This control plane lacks something. Nothing was changed.", *_lines(state)]))
+        raise KubeadmError(lacks(state.faults))
     return "none" if state.role == "control_plane" else "initialize"
 
 
@@ -67,8 +68,9 @@ def diff_of_mended(path: str) -> Dict[str, str]:
     return {"before_header": path, "after_header": path, "before": "", "after": "written again by kubeadm\n"}
 
 
-def _lines(state: NodeState) -> List[str]:
-    return [f"- {fault}." for fault in state.faults]
+def lacks(faults: Sequence[str]) -> str:
+    """What people have to put right first."""
+    return "\n".join(["This control plane lacks something. Nothing was changed.", *(f"- {fault}." for fault in faults)])
 
 
 class Initialization:
@@ -86,6 +88,12 @@ class Initialization:
         state = kubeadm.settled_state(module, kubeadm.FOLDER, params["timeout"], data)
         self.action = choose_action(state)
         self.mended = list(state.missing)
+        unissued = unsigned(state.missing, state.signs)
+        # A check does not bring the key that a run has brought by now.
+        if self.action == "none" and unissued and not module.check_mode:
+            raise KubeadmError(
+                lacks([f"{unissued} cannot be issued again, as ca.key is not on this host: put back what is missing"])
+            )
         self.configuration = AppliedConfiguration(module)
         self.file = self._plan_config()
         self.plan = NOTHING
@@ -94,7 +102,7 @@ class Initialization:
         self.adopted = NOTHING
         if self.action == "reconcile":
             self.plan = self._plan_changes(self.configuration.before)
-        elif self.action == "adopt":
+        elif self.action == "adopt" and not not_known(module, os.path.join(kubeadm.FOLDER, "admin.conf")):
             self.adopted = adoption.compare(adoption.read_stored(module), self.configuration.documents)
             if self.adopted.refused:
                 raise KubeadmError(adoption.refusal(self.adopted))

@@ -21,6 +21,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kub
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import read_bytes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.install import Attributes, install_stream
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import (
+    BOOTSTRAP,
     CONFIG,
     FOLDER,
     INIT_MARKER,
@@ -124,7 +125,7 @@ def in_progress(marker: str) -> Iterator[None]:
 
 def _at_work(folder: str) -> bool:
     """Whether what a marker stands for still goes on: a module holds the marker, or kubeadm outlives its module."""
-    for name in (INIT_MARKER, JOIN_MARKER):
+    for name in (INIT_MARKER, JOIN_MARKER, BOOTSTRAP):
         try:
             with open(os.path.join(folder, name), encoding="utf-8") as stream:
                 fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)

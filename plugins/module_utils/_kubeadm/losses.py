@@ -56,6 +56,7 @@ class Loss:
         what: what is wrong.
         by: the playbook that makes it good; empty where people have to.
         diff: for an altered file, how it differs from what kubeadm writes.
+        needs: the authority's key that it takes and that is not on this host; another control plane may have it.
     """
 
     path: str
@@ -63,6 +64,7 @@ class Loss:
     what: str
     by: str = SITE
     diff: str = ""
+    needs: str = ""
 
     def describe(self) -> Dict[str, Any]:
         """As a module returns it."""

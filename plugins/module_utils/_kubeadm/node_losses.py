@@ -19,6 +19,7 @@ import time
 from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api import may_everything
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import Kubectl, KubectlError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.own_api_server import OwnApi
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.certificate import certificates
@@ -128,6 +129,7 @@ class NodeLosses:
             etcd_data: the data directory of the member of etcd that kubeadm runs here; empty if it runs none.
         """
         self.module, self.state, self.stacked = module, state, bool(etcd_data)
+        self.is_control_plane = state.role == "control_plane"
         self.folder = kubeadm.FOLDER
         self.pki = os.path.join(self.folder, "pki")
         self.config = os.path.join(self.folder, os.path.basename(kubeadm.CONFIG))
@@ -139,11 +141,15 @@ class NodeLosses:
         found = losses.unfinished(self.state)
         if found or self.state.role == "none":
             return found
-        if self.state.role == "control_plane":
-            found += self._certificates() + losses.missing(self.state) + self._kubeconfigs() + self._manifests()
+        if self.is_control_plane:
+            lost = [
+                self._issued(loss.path, loss.kind, loss.what) if loss.by and loss.path.endswith(".conf") else loss
+                for loss in losses.missing(self.state)
+            ]
+            found += self._certificates() + lost + self._kubeconfigs() + self._manifests()
         else:
             found += losses.missing(self.state)
-        return found + self._kubelet() + (self.rights() if self.state.role == "control_plane" else [])
+        return found + self._kubelet() + (self.rights() if self.is_control_plane else [])
 
     def authorities(self) -> Dict[str, str]:
         """What there is of authorities and of the service accounts' key: the SHA-256 of what is no secret."""
@@ -160,6 +166,17 @@ class NodeLosses:
         named = [os.path.relpath(path, self.pki) for path in losses.named_files(texts, self.pki)]
         return [name for name in named if name in AUTHORITIES]
 
+    def _issued(self, path: str, kind: str, what: str, authority: str = "ca") -> Loss:
+        """What kubeadm issues again with an authority's key. Where that is kept elsewhere, people do."""
+        key = os.path.join(self.pki, f"{authority}.key")
+        if os.path.exists(key):
+            return Loss(path, kind, what)
+        manager = manifest(self.folder, COMPONENTS[1])
+        if os.path.exists(manager) and "ca.key" not in self.named():
+            reason = "its authority's key is not on this host, see docs/certificates.md"
+            return Loss(path, kind, f"{what}: {reason}", losses.PEOPLE)
+        return Loss(path, kind, what, needs=key)
+
     def _certificates(self) -> List[Loss]:
         """Of what kubeadm issues."""
         found = []
@@ -167,15 +184,13 @@ class NodeLosses:
             if authority == "etcd/ca" and not self.stacked:
                 continue
             certificate, key = (os.path.join(self.pki, f"{file}.{suffix}") for suffix in ("crt", "key"))
-            by = losses.SITE if os.path.exists(os.path.join(self.pki, f"{authority}.key")) else losses.PEOPLE
-            reason = "" if by else ": its authority's key is not on this host, see docs/certificates.md"
             gone = [path for path in (certificate, key) if not read_bytes(path)]
             if gone:
-                found += [Loss(path, losses.MISSING, f"it is missing or empty{reason}", by) for path in gone[:1]]
+                found.append(self._issued(gone[0], losses.MISSING, "it is missing or empty", authority))
                 continue
             fault = pair_fault(certificate, key)
             if fault:
-                found.append(Loss(certificate, losses.UNUSABLE, fault + reason, by))
+                found.append(self._issued(certificate, losses.UNUSABLE, fault, authority))
             elif from_file(Found(file, "leaf", certificate)).ended(time.time()):
                 found.append(Loss(certificate, losses.ENDED, "it has ended", losses.CERTIFICATES))
         return found
@@ -194,7 +209,7 @@ class NodeLosses:
                 continue
             fault = losses.kubeconfig_fault(name, text_of(path), self._authority())
             if fault:
-                found.append(Loss(path, losses.UNUSABLE, fault))
+                found.append(self._issued(path, losses.UNUSABLE, fault))
             elif from_kubeconfig(Found(name, "kubeconfig", path)).ended(time.time()):
                 found.append(Loss(path, losses.ENDED, "its certificate has ended", losses.CERTIFICATES))
         return found
@@ -205,12 +220,11 @@ class NodeLosses:
         begun = pending_change.read()  # kubeadm_init makes good what a run was cut off in
         if begun or not (self.applied and os.path.exists(self.config) and os.path.isdir(folder)):
             return []
-        if os.path.isdir(Files(self.folder).folder):
-            # Between the stages of a rotation of the authority the controller manager has another one to sign with.
-            return []
         versions = manifest_versions(self.folder)
         found: List[Loss] = []
-        all_written = written_manifests(self.module, self.config, self.stacked)
+        all_written = self._written()
+        if not all_written:
+            return []
         wanted = image_version(manifest_image(all_written[COMPONENTS[0]]))
         if any(version not in ("", wanted) for version in versions.values()):
             # It was upgraded, or is being: what was applied before says nothing of the manifests.
@@ -233,15 +247,32 @@ class NodeLosses:
         edited = [loss for loss in found if loss.path != manifest(self.folder, ETCD)]
         return found if not edited or self._is_edited(version) else [loss for loss in found if loss not in edited]
 
+    def _written(self) -> Dict[str, str]:
+        """What kubeadm writes for the static pods; nothing where it does not tell."""
+        if os.path.isdir(Files(self.folder).folder):
+            # Between the stages of a rotation of the authority the controller manager has another one to sign with.
+            return {}
+        try:
+            return written_manifests(self.module, self.config, self.stacked)
+        except KubeadmError:
+            if all(os.path.exists(os.path.join(self.pki, f"{name}.key")) for name in ("ca", "front-proxy-ca")):
+                raise
+            # Without the keys kubeadm writes none unless all that they signed is there. What is not, is named.
+            return {}
+
     def _is_edited(self, version: str) -> bool:
         """Whether manifests differ from what the cluster stores of the configuration, too.
 
         The manifests of a cluster that was made by other means may have been written by another configuration than
         the one that is given here.
 
+        Without the administrator's rights the cluster does not tell; they are given again first.
+
         Args:
             version: of kubeadm.
         """
+        if self.rights():
+            return False
         return not self.api.ready() or bool(drift(self.module, self.folder, manifest_versions(self.folder), version))
 
     def _kubelet(self) -> List[Loss]:
@@ -250,7 +281,8 @@ class NodeLosses:
         if path not in self.state.missing:
             text = text_of(path)
             if "clusters:" not in text or "users:" not in text:
-                found.append(Loss(path, losses.UNUSABLE, "it is no kubeconfig"))
+                lost = Loss(path, losses.UNUSABLE, "it is no kubeconfig")
+                found.append(self._issued(lost.path, lost.kind, lost.what) if self.is_control_plane else lost)
             elif from_kubeconfig(Found("kubelet", "kubelet", path)).ended(time.time()):
                 found.append(Loss(path, losses.ENDED, "the kubelet's certificate has ended"))
         config, flags = (os.path.join(rollback.KUBELET_FOLDER, name) for name in ("config.yaml", "kubeadm-flags.env"))
@@ -303,7 +335,7 @@ class NodeLosses:
         minor = minor_of(version) if version else [1, 24]
         # Before Kubernetes 1.24 the version is a part of its name.
         name = "kubelet-config" if minor >= [1, 24] else "kubelet-config-{}.{}".format(*minor)
-        user = "admin" if self.state.role == "control_plane" else "kubelet"
+        user = "admin" if self.is_control_plane else "kubelet"
         try:
             kubectl = Kubectl(self.module, kubeconfig(self.folder, user), 10)
             found = kubectl.get("configmap", name, "--namespace=kube-system") or {}
@@ -318,9 +350,8 @@ class NodeLosses:
         try:
             if not (os.path.exists(admin) and self.api.ready()):
                 return []
-            kubectl = Kubectl(self.module, admin, 10)
-            said = kubectl.run("auth", "can-i", "*", "*", "--all-namespaces", *self.api.options(), ok=(0, 1))
+            if may_everything(Kubectl(self.module, admin, 10), self.api.options()):
+                return []
         except KubectlError:
             return []
-        what = "the administrator of admin.conf may not do everything"
-        return [Loss(ADMINISTRATORS, losses.RIGHTS, what)] if said.strip().endswith("no") else []
+        return [Loss(ADMINISTRATORS, losses.RIGHTS, "the administrator of admin.conf may not do everything")]

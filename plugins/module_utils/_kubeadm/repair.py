@@ -108,12 +108,19 @@ class Repair:
         data = self.params["etcd_data_dir"] or ""
         self.state = kubeadm.settled_state(module, kubeadm.FOLDER, self.params["timeout"], data)
         self.node = NodeLosses(module, self.state, data)
-        self.found = self.node.all()
+        self.todo = self._read()
+
+    def _read(self) -> List[Loss]:
         # An unfinished run of kubeadm is taken up by what has begun it.
         kinds = (losses.ENDED, losses.UNFINISHED)
-        self.todo = [loss for loss in self.found if loss.by == losses.SITE and loss.kind not in kinds]
-        self.paths = [loss.path for loss in self.todo]
-        self.is_control_plane = self.state.role == "control_plane"
+        found = [loss for loss in self.node.all() if loss.by == losses.SITE and loss.kind not in kinds]
+        # A check does not bring an authority's key that a run has brought by now.
+        return [loss for loss in found if self.module.check_mode or not loss.needs]
+
+    @property
+    def paths(self) -> List[str]:
+        """What is made good."""
+        return [loss.path for loss in self.todo]
 
     @property
     def control_plane(self) -> ControlPlane:
@@ -134,7 +141,12 @@ class Repair:
         Raises:
             KubeadmError: if something is not well afterwards; what can be put back is.
         """
-        if self.is_control_plane:
+        rights = self._of(losses.RIGHTS)
+        if rights:
+            self._rights()
+            # Without them not everything could be read.
+            self.todo = [*rights, *self._read()]
+        if self.node.is_control_plane:
             self._certificates()
             self._files()
             self._manifests()
@@ -143,8 +155,6 @@ class Repair:
         kubelet = self._kubelet()
         if {kubelet.config, kubelet.arguments} & set(self.paths):
             self._configure_kubelet(kubelet)
-        if any(loss.kind == losses.RIGHTS for loss in self.todo):
-            self._rights()
 
     def _of(self, kind: str, *paths: str) -> List[Loss]:
         return [loss for loss in self.todo if loss.kind == kind and (not paths or loss.path in paths)]
@@ -182,7 +192,7 @@ class Repair:
             self.control_plane.write_manifests()
 
     def _kubelet(self) -> Kubelet:
-        name = "admin" if self.is_control_plane else "kubelet"
+        name = "admin" if self.node.is_control_plane else "kubelet"
         kubectl = Kubectl(self.module, kubeconfig(kubeadm.FOLDER, name), 10)
         return Kubelet(self.module, kubectl, self.node.node)
 
@@ -219,7 +229,7 @@ class Repair:
         program = Kubeadm(self.module, self.params["timeout"])
         before = read_bytes(kubelet.config)
         with kubelet.reconfigured():
-            if self.is_control_plane:
+            if self.node.is_control_plane:
                 self.control_plane.phase("kubelet-start")
             else:
                 if kubelet.arguments in self.paths:

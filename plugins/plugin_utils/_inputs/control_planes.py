@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from typing import Any, Iterator, List, Mapping, Sequence, Tuple
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import ETCD, FOLDER, manifest
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import (
+    AUTHORITY_KEY,
+    ETCD,
+    FOLDER,
+    manifest,
+    unsigned,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.losses import UPGRADE
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import Fault
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import Node
@@ -16,6 +22,10 @@ State = Mapping[str, Any]
 MEMBERS_STOPPED = (
     "the manifests of etcd are missing on {}, and members of etcd are not started on a guess: put them back from where "
     "they were moved to. If the members are lost for good, restore a backup (docs/restore.md)"
+)
+UNSIGNED = (
+    f"{{}} cannot be issued again, as {FOLDER}/{AUTHORITY_KEY} is on no control plane of this run: put back what is "
+    "missing, from a backup if need be (docs/restore.md)"
 )
 SECOND_CLUSTER = (
     "no host of this run is a control plane yet, but {} of the same group did not take part and may be one. Run again "
@@ -34,6 +44,12 @@ def faults(states: Mapping[str, State], unseen: Sequence[str] = ()) -> List[Tupl
     holding = [name for name, state in states.items() if state["role"] == "control_plane" and not state["interrupted"]]
     beginning = [name for name, state in states.items() if state["interrupted"] == "init"]
     found = [(name, text) for name, state in states.items() for text in _faults(name, state, holding, beginning)]
+    # One that has lost the key gets it from another one first.
+    signs = any(states[name]["signs"] for name in holding)
+    for name in holding:
+        names = unsigned(states[name]["missing"], signs)
+        if names and not states[name]["faults"]:
+            found.append((name, UNSIGNED.format(names)))
     stopped = [
         name for name in holding if manifest(FOLDER, ETCD) in states[name]["missing"] and not states[name]["faults"]
     ]

@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import FOLDER
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import FOLDER, manifest
 
 Result = Mapping[str, Any]
 PKI = f"{FOLDER}/pki"
+# Its manifest tells whether a control plane is to have the authorities' keys.
+MANAGER = manifest(FOLDER, "kube-controller-manager")
 # What tells whether two files are of one authority, by the file that says so.
 PUBLIC = {"sa.key": "sa.pub"}
 FROM_BACKUP = (
@@ -44,9 +46,8 @@ class Authorities:
         return asdict(self)
 
 
-def _wants(result: Result, name: str) -> bool:
+def _wants(named: Collection[str], name: str) -> bool:
     """Whether a control plane is to have a file: one whose authority's key is kept elsewhere has no keys by right."""
-    named = result["named_authorities"]
     return name in named or not name.endswith(".key") or "ca.key" in named
 
 
@@ -62,7 +63,12 @@ def authorities(results: Mapping[str, Result]) -> Authorities:
         for host, result in results.items()
         if result.get("role") == "control_plane" and not result["interrupted"] and "authorities" in result
     }
-    names = {name for result in hosts.values() for name in [*result["authorities"], *result["named_authorities"]]}
+    every = {name for result in hosts.values() for name in result["named_authorities"]}
+    named = {
+        host: every if MANAGER in result.get("missing", []) else result["named_authorities"]
+        for host, result in hosts.items()
+    }
+    names = every | {name for result in hosts.values() for name in result["authorities"]}
     holders = {
         name: [host for host, result in hosts.items() if name in result["authorities"]] for name in sorted(names)
     }
@@ -72,7 +78,7 @@ def authorities(results: Mapping[str, Result]) -> Authorities:
     found.faults = [DIFFERS.format(hosts=", ".join(holders[name]), path=f"{PKI}/{name}") for name in differing]
     for name, having in holders.items():
         path = f"{PKI}/{name}"
-        lacking = [host for host, result in hosts.items() if host not in having and _wants(result, name)]
+        lacking = [host for host in hosts if host not in having and _wants(named[host], name)]
         if not having:
             found.faults += [FROM_BACKUP.format(host=host, path=path) for host in lacking]
         elif lacking and PUBLIC.get(name, name.replace(".key", ".crt")) not in differing:
@@ -88,13 +94,14 @@ def lines(results: Mapping[str, Result]) -> list[str]:
     Args:
         results: what kubeadm_info returned of each node, with losses=true.
     """
-    found = []
+    found, lost = [], authorities(results)
     for host, result in results.items():
         for loss in result.get("losses") or []:
             by = f" The playbook {loss['by']} makes it good." if loss["by"] else ""
+            if loss["needs"] and loss["needs"] not in lost.copies.get(host, []):
+                by = f" It cannot be issued again, as {loss['needs']} is not there: put back what is missing."
             found.append(f"{host}: {loss['path']}: {loss['what'].rstrip('.')}.{by}")
             found += [f"    {line}" for line in loss["diff"].splitlines()]
-    lost = authorities(results)
     for host, paths in lost.copies.items():
         found += [
             f"{host}: {path}: it is missing. The playbook site copies it from {lost.sources[path]}." for path in paths

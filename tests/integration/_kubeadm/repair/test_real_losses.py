@@ -96,6 +96,35 @@ def test_what_kubeadm_wrote_is_not_lost(host: Host) -> None:
     assert host.manifest("etcd").read_text() == before
 
 
+def test_what_takes_the_authoritys_key_is_written_again_with_it(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As site does it, which brings the keys from another control plane before."""
+    keys = {path: path.read_bytes() for path in (host.folder / "pki/ca.key", host.folder / "pki/etcd/ca.key")}
+    manager = host.manifest("kube-controller-manager")
+    wanted = manager.read_text()
+    admin, kubelet = (host.folder / f"{name}.conf" for name in ("admin", "kubelet"))
+    for path in (*keys, manager, admin, host.folder / "pki/etcd/server.crt", host.folder / "pki/apiserver.crt"):
+        path.unlink()
+    kubelet.write_text("spoilt")
+    found = host.run(kubeadm_info, losses=True, etcd_data_dir=str(host.etcd))
+    assert not found.get("failed"), found
+    assert (found["faults"], found["signs"]) == ([], False)
+    needing = {Path(loss["path"]).name: Path(loss["needs"]).parent.name for loss in found["losses"] if loss["needs"]}
+    assert needing == {"apiserver.crt": "pki", "server.crt": "etcd", "admin.conf": "pki", "kubelet.conf": "pki"}
+    monkeypatch.setattr(own_api_server.OwnApi, "ready", lambda _self: True)
+    monkeypatch.setattr(control_plane, "recover_kubelet", lambda _module: None)
+    options = {"etcd_data_dir": str(host.etcd)}
+    checked = host.run(kubeadm_repair, **options, _ansible_check_mode=True)
+    assert {Path(path).name for path in checked["mended"]} == {*needing, "kube-controller-manager.yaml"}
+    for path, content in keys.items():
+        path.write_bytes(content)
+    done = host.run(kubeadm_repair, **options)
+    assert done.get("mended") == checked["mended"], done
+    monkeypatch.setattr(own_api_server.OwnApi, "ready", lambda _self: False)
+    assert host.losses() == []
+    # Without the key it would sign nothing.
+    assert (manager.read_text(), "--cluster-signing-key-file=/etc/kubernetes/pki/ca.key" in wanted) == (wanted, True)
+
+
 def test_what_was_lost_is_written_again(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     scheduler, manager, etcd = (host.manifest(name) for name in ("kube-scheduler", "kube-controller-manager", "etcd"))
     wanted = {path: path.read_text() for path in (scheduler, manager)}

@@ -12,13 +12,15 @@ ADMIN = "/etc/kubernetes/admin.conf"
 
 
 def state(role: str, interrupted: str = "", **more: Any) -> dict[str, Any]:
-    return {"role": role, "interrupted": interrupted, "traces": [], "missing": [], "faults": [], **more}
+    shared = {"role": role, "interrupted": interrupted, "traces": [], "missing": [], "faults": [], "signs": True}
+    return {**shared, **more}
 
 
 NEW, WHOLE, WORKER = state("none"), state("control_plane"), state("worker")
 MENDABLE = state("control_plane", missing=["/etc/kubernetes/manifests/kube-apiserver.yaml"])
 BROKEN = state("control_plane", missing=["etcd.yaml"], faults=["etcd.yaml is missing", "kubelet.conf is missing"])
 HALF = state("control_plane", losses=[{"by": "upgrade", "what": "the manifests are of several versions"}])
+UNSIGNED = state("control_plane", missing=[ADMIN], signs=False)
 STOPPED = state("control_plane", missing=["/etc/kubernetes/manifests/etcd.yaml"])
 INIT, JOIN = state("none", "init"), state("worker", "join")
 BEGUN, JOINED = state("control_plane", "init"), state("control_plane", "join")
@@ -33,6 +35,10 @@ BEGUN, JOINED = state("control_plane", "init"), state("control_plane", "join")
         ([NEW, INIT], []),
         ([BEGUN, NEW], []),
         ([WHOLE, STOPPED, WHOLE], []),
+        # It gets the key from the other one first.
+        ([UNSIGNED, WHOLE], []),
+        ([UNSIGNED], [f"h1: {ADMIN} cannot be issued again, as /etc/kubernetes/pki/ca.key is on no control plane"]),
+        ([UNSIGNED, state("control_plane", signs=False), NEW], [f"h1: {ADMIN} cannot be issued again"]),
         ([STOPPED, WHOLE, STOPPED], ["h1: the manifests of etcd are missing on h1, h3", "h3: the manifests of etcd"]),
         ([WHOLE, HALF], ["h2: the manifests are of several versions. Run the playbook upgrade, which goes on."]),
         ([BROKEN, WHOLE], ["h1: etcd.yaml is missing.", "h1: kubelet.conf is missing."]),

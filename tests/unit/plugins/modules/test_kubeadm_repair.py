@@ -116,11 +116,9 @@ class Host:
             self.write("kubelet/kubeadm-flags.env", FLAGS)
         if "kubeconfig user" in line:
             return 0, self.kubeconfig("admin"), ""
-        return (
-            0,
-            self.drift if "upgrade diff" in line else self.kubeadm_version if line.startswith("version") else "",
-            "",
-        )
+        if "upgrade diff" in line:
+            return (0, self.drift, "") if self.may == "yes" else (1, "", "Forbidden")
+        return 0, self.kubeadm_version if line.startswith("version") else "", ""
 
     def kubectl(self, arguments: list[str]) -> tuple[int, str, str]:
         line = " ".join(arguments)
@@ -303,6 +301,14 @@ def test_what_is_lost_is_made_good(
     assert [line for line in host.ran if not line.startswith(seen)] == commands
     assert host.losses() == []
     assert host()["changed"] is False
+
+
+def test_what_cannot_be_read_without_rights_is_made_good_after_them(host: Host) -> None:
+    powerless(host)
+    edit("kube-scheduler")(host)
+    assert host.losses() == [("administrators' rights", "rights", "site")]
+    assert host()["mended"] == ["administrators' rights", f"{host.root}/{K}/manifests/kube-scheduler.yaml"]
+    assert host.losses() == []
 
 
 @pytest.mark.parametrize(

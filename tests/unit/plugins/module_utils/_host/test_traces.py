@@ -57,6 +57,10 @@ def without(*names: str) -> tuple[str, ...]:
         ((INIT_MARKER, DATA), True, "control_plane", "init"),
         ((INIT_MARKER, *WHOLE), True, "control_plane", "init"),
         ((JOIN_MARKER,), True, "none", "join"),
+        # A join that others began.
+        (("bootstrap-kubelet.conf", "pki/ca.crt"), True, "none", "join"),
+        (("bootstrap-kubelet.conf", "kubelet.conf"), True, "worker", ""),
+        (("bootstrap-kubelet.conf", *WHOLE), True, "control_plane", ""),
         ((JOIN_MARKER, "kubelet.conf"), True, "worker", "join"),
     ],
 )
@@ -72,6 +76,7 @@ def test_role(tmp_path: Path, files: tuple[str, ...], stacked: bool, role: str, 
     [
         (("pki/ca.crt",), "worker"),
         (("pki/ca.crt", "admin.conf"), "worker"),
+        (("pki/ca.crt", "bootstrap-kubelet.conf"), "worker"),
         ((), "none"),  # a cluster that nobody knows any more
         ((JOIN_MARKER, "pki/ca.crt"), "none"),
     ],
@@ -96,15 +101,21 @@ def test_without_the_folder(tmp_path: Path) -> None:
 def test_what_can_be_written_again(tmp_path: Path, gone: tuple[str, ...]) -> None:
     found = state(tmp_path, (*without(*gone), "pki/ca.key"))
     assert set(found.missing) == {str(tmp_path / name) for name in gone}
-    assert found.faults == ()
+    assert (found.faults, found.signs) == ((), True)
+    assert traces.unsigned(found.missing, found.signs) == ""
+
+
+@pytest.mark.parametrize(("gone", "names"), [((API,), []), (("admin.conf", API, "kubelet.conf"), ["kubelet", "admin"])])
+def test_what_takes_the_authoritys_key(tmp_path: Path, gone: tuple[str, ...], names: list[str]) -> None:
+    found = state(tmp_path, without(*gone))
+    assert (found.faults, found.signs) == ((), False)
+    assert traces.unsigned(found.missing, found.signs) == ", ".join(f"{tmp_path}/{name}.conf" for name in names)
 
 
 @pytest.mark.parametrize(
     ("files", "faults"),
     [
         (without(ETCD, DATA), ["/manifests/etcd.yaml is missing, and so is the member's data in "]),
-        (without("kubelet.conf"), ["/kubelet.conf cannot be issued again, as "]),
-        (without("admin.conf"), ["/admin.conf cannot be issued again, as "]),
         (without(API, "kubeadm.yaml"), ["kubeadm.yaml, which would tell how, is not there"]),
         ((*without(API), ASIDE), ["run the playbook restore again to end it, or with restore_rollback=true"]),
         (

@@ -14,6 +14,9 @@ WHOLE = {"ca.crt": "1", "ca.key": "", "sa.key": "", "sa.pub": "2", "etcd/ca.key"
 NAMED = ["ca.crt", "ca.key", "sa.key"]
 
 
+MANAGER = "/etc/kubernetes/manifests/kube-controller-manager.yaml"
+
+
 def plane(*without: str, named: list[str] | None = None, losses: Any = (), **other: str) -> dict[str, Any]:
     has = {name: value for name, value in {**WHOLE, **other}.items() if name not in without}
     return {
@@ -22,6 +25,7 @@ def plane(*without: str, named: list[str] | None = None, losses: Any = (), **oth
         "losses": list(losses),
         "authorities": has,
         "named_authorities": NAMED if named is None else named,
+        "missing": [],
     }
 
 
@@ -42,6 +46,13 @@ JOINING = {"role": "none", "interrupted": "", "losses": [], "authorities": {}, "
         # A key that is kept elsewhere is not brought to a host that has none.
         ({"a": plane("ca.key", "etcd/ca.key", named=["ca.crt", "sa.key"]), "b": plane()}, {}, {}, []),
         ({"a": plane("ca.key", named=[]), "b": plane("ca.key", named=[])}, {}, {}, []),
+        # Whether a host is to have it, others tell where its own manifest is missing.
+        (
+            {"a": {**plane("ca.key", named=["ca.crt"]), "missing": [MANAGER]}, "b": plane()},
+            {"a": ["ca.key"]},
+            {"ca.key": "b"},
+            [],
+        ),
         (
             {"a": plane("sa.key"), "b": plane("sa.key")},
             {},
@@ -64,8 +75,8 @@ def test_authorities(
     assert all(fault.startswith(part) for fault, part in zip(found["faults"], faults, strict=True))
 
 
-def loss(path: str, what: str, by: str, diff: str = "") -> dict[str, str]:
-    return {"path": path, "kind": "missing", "what": what, "by": by, "diff": diff}
+def loss(path: str, what: str, by: str, diff: str = "", needs: str = "") -> dict[str, str]:
+    return {"path": path, "kind": "missing", "what": what, "by": by, "diff": diff, "needs": needs}
 
 
 def test_lines() -> None:
@@ -78,6 +89,14 @@ def test_lines() -> None:
         f"a: {PKI}/sa.key: it is missing. The playbook site copies it from b.",
     ]
     assert loss_lines({"a": plane(), "w": WORKER}) == []
+
+
+def test_what_takes_a_key_is_made_good_where_another_control_plane_has_it() -> None:
+    lost = plane("ca.key", losses=[loss("/admin.conf", "it is missing", "site", needs=f"{PKI}/ca.key")])
+    assert loss_lines({"a": lost, "b": plane()})[:1] == [
+        "a: /admin.conf: it is missing. The playbook site makes it good."
+    ]
+    assert f"It cannot be issued again, as {PKI}/ca.key is not there: put back" in loss_lines({"a": lost})[0]
 
 
 @pytest.mark.parametrize("function", [loss_lines, lost_authorities])
