@@ -44,6 +44,7 @@ def variables(plan: list[dict[str, Any]], faults: list[str]) -> dict[str, Any]:
         "certificates_rotation": "trust",
         "__drain_preview": preview,
         "__reboot_plan": judged,
+        "__user_preview": preview,
         "__remove_node_judged": judged,
         "__reset_plan": plan,
         "__reset_faults": faults,

@@ -23,6 +23,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._backup.mani
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.client import explain
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.staging import NoSpaceError
 
+ARMOR_HEAD, ARMOR_FOOT = "-----BEGIN AGE ENCRYPTED FILE-----", "-----END AGE ENCRYPTED FILE-----"
 DESCRIPTION = ".json"
 FORMAT = 1
 FIRST_LINE = b"age-encryption.org/v1\n"
@@ -186,7 +187,7 @@ class Age:
     def faults(self, recipients: Sequence[str]) -> List[str]:
         """Why nothing can be encrypted for some recipients: all are tried, with nothing."""
         if self.path is None:
-            return ["age is not installed on this host, which is to encrypt the archive"]
+            return ["age is not installed on this host, which is to encrypt"]
         found = []
         for recipient in recipients:
             command = [self.path, "--encrypt", "--recipient", recipient]
@@ -220,6 +221,21 @@ class Age:
             fault = fault or f"holds {sealed.plain_size} of {size} bytes"
             raise EncryptionError(f"the encrypted archive {fault}: nothing of it was kept")
         return sealed
+
+    def seal(self, text: str, recipients: Sequence[str]) -> str:
+        """Encrypt a text, which no disk sees; what comes out is text, too.
+
+        Raises:
+            EncryptionError: if the result is not what it must be.
+        """
+        if self.path is None:
+            raise EncryptionError("age is not installed on this host")
+        flags = [word for recipient in recipients for word in ("--recipient", recipient)]
+        command = [self.path, "--encrypt", "--armor", *flags]
+        rc, out, err = self.module.run_command(command, data=text, binary_data=False, expand_user_and_vars=False)
+        if rc or not (out.startswith(ARMOR_HEAD) and out.strip().endswith(ARMOR_FOOT)):
+            raise EncryptionError(f"age failed with exit code {rc}: {explain(err)}")
+        return str(out)
 
     def decrypt(self, path: str, identity: str, target: str) -> None:
         """Decrypt a file with a private key.

@@ -263,7 +263,7 @@ def judge(item: Mapping[str, Any], nodes: Mapping[str, Node]) -> List[str]:
     return reasons
 
 
-def approved(item: Dict[str, Any], now: str, message: str) -> Dict[str, Any]:
+def approved(item: Dict[str, Any], now: str, message: str, reason: str = "KnownNode") -> Dict[str, Any]:
     """The same object with an approval, as the API's subresource wants it.
 
     It holds the version and the unique id of what was judged, so another object of that name is not approved.
@@ -271,7 +271,7 @@ def approved(item: Dict[str, Any], now: str, message: str) -> Dict[str, Any]:
     condition = {
         "type": "Approved",
         "status": "True",
-        "reason": "KnownNode",
+        "reason": reason,
         "message": message,
         "lastUpdateTime": now,
     }

@@ -136,6 +136,12 @@ def _approved(result: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     return [("certificates", f"kubelet-serving of {one.get('node')}") for one in result.get("approved") or []]
 
 
+def _accounts(result: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    for step in result.get("plan") or []:
+        kind = "certificates" if step.get("subject") in ("certificate", "token") else "objects"
+        yield kind, f"{step.get('subject')} of {step.get('host')}"
+
+
 def _evicted(result: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     return [("evicted", str(name)) for step in result.get("plan") or [] for name in step.get("evicts") or []]
 
@@ -153,4 +159,5 @@ READERS: dict[str, Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]]] = {
     "schedule": _unit,
     "service": _unit,
     "static_pods": _pods,
+    "user": _accounts,
 }

@@ -6,7 +6,7 @@
 Each check stands in the file of its subject: argument_specs (types, unknown names), numbers, programs (versions of
 programs), calendars, kubespray, versions, inventory (groups, what all hosts share), api_endpoint, ports, network (pods,
 services), nodes (names, addresses), labels, etcd, kubeadm, components (kubelet, kube-proxy, audit, containerd), fitting
-(what needs something else), hardening, downloads, controller, backups, text, empty_values.
+(what needs something else), hardening, downloads, controller, backups, users, text, empty_values.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs impo
     ports,
     programs,
     text,
+    users,
     versions,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
@@ -46,7 +47,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.mode
 # further, so that nothing is said that only follows.
 FORM_CHECKS: list[list[Callable[[HostInput, Inputs], Iterator[Fault]]]] = [
     [argument_specs.types, argument_specs.undefined],
-    [numbers.numbers, programs.program_versions, fitting.not_empty, calendars.calendars],
+    [numbers.numbers, programs.program_versions, fitting.not_empty, calendars.calendars, users.users],
 ]
 HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
     argument_specs.names,
@@ -70,6 +71,7 @@ HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
     fitting.runtime_sources,
     hardening.control_plane,
     hardening.default_deny,
+    users.authentication,
     kubeadm.kubeadm_fields,
     components.component_fields,
     components.containerd_fields,

@@ -38,6 +38,7 @@ LINES = (
     "kubernetes_kubelet_configuration",
     "kubernetes_kubelet_security",
     "kubernetes_proxy_configuration",
+    "user_accounts.request",
     "verify_command",
     "verify_dns_client",
     "verify_exec_command",
@@ -48,7 +49,7 @@ LINES = (
 BROKEN = ("Cc", "Cs", "Zl", "Zp")
 # Names of options of strings that are paths, as far as their type does not say so. An empty one means none.
 PATHS = re.compile(r".*_(dir|directory|file|cacert|cert|key|kubeconfig|audit_log|patches|api_server)")
-NO_PATHS = ("etcd_ca_key", "backup_controller_directory", "cni_patches")
+NO_PATHS = ("etcd_ca_key", "backup_controller_directory", "cni_patches", "user_directory")
 # What no path in a unit or a shell can have without being read as something else.
 NOT_IN_PATHS = "\"'\\`$%*?["
 OF_THE_KERNEL = ("dev", "proc", "sys")

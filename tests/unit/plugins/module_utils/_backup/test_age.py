@@ -212,3 +212,35 @@ def test_recipients_are_tried_before_anything_is_made() -> None:
     assert fault == "encrypt_to: 'x' is refused: age: error: unknown recipient type: \"x\""
     assert refusing.asked == [["/usr/bin/age", "--encrypt", "--recipient", "x"]]
     assert "not installed" in Age(Program(there=False)).faults(["x"])[0]  # type: ignore[arg-type]
+
+
+ARMORED = "-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n-----END AGE ENCRYPTED FILE-----\n"
+
+
+class Pipe:
+    """The module, whose age gets a text and gives one."""
+
+    def __init__(self, rc: int = 0, out: str = ARMORED, there: bool = True) -> None:
+        self.answer, self.there = (rc, out, "age: error: unknown recipient"), there
+        self.given: list[Any] = []
+
+    def get_bin_path(self, name: str, **_more: Any) -> str | None:
+        return f"/usr/bin/{name}" if self.there else None
+
+    def run_command(self, command: list[str], data: str, **more: Any) -> tuple[int, str, str]:
+        self.given = [command, data, more]
+        return self.answer
+
+
+def test_a_text_goes_through_pipes_alone() -> None:
+    pipe = Pipe()
+    assert Age(pipe).seal("key", RECIPIENTS) == ARMORED  # type: ignore[arg-type]
+    command = ["/usr/bin/age", "--encrypt", "--armor", "--recipient", "age1abc", "--recipient", "ssh-ed25519 AAAA"]
+    assert pipe.given == [command, "key", {"binary_data": False, "expand_user_and_vars": False}]
+
+
+@pytest.mark.parametrize("pipe", [Pipe(rc=1), Pipe(out=""), Pipe(out="key"), Pipe(out=ARMORED[:40]), Pipe(there=False)])
+def test_what_is_not_encrypted_is_not_given(pipe: Pipe) -> None:
+    with pytest.raises(EncryptionError) as caught:
+        Age(pipe).seal("key", RECIPIENTS)  # type: ignore[arg-type]
+    assert "key" not in str(caught.value)

@@ -89,6 +89,11 @@ ROOT = Path(__file__).resolve().parents[5]
         ("kubelet_certificates", {"approved": [{"node": "w1"}]}, {"certificates": ["kubelet-serving of w1"]}),
         ("drain", {"plan": [{"host": "w1", "evicts": ["shop/cart"]}, {"host": "w2"}]}, {"evicted": ["shop/cart"]}),
         (
+            "user",
+            {"plan": [{"host": "alice", "subject": "certificate"}, {"host": "group ci", "subject": "edit in shop"}]},
+            {"certificates": ["certificate of alice"], "objects": ["edit in shop of group ci"]},
+        ),
+        (
             "files",
             {"results": [{"changed": True, "changed_paths": ["/a"]}, {"changed": False, "changed_paths": ["/b"]}]},
             {"files": ["/a"]},
