@@ -137,9 +137,12 @@ def _missing_at(server: Mapping[str, Any], image: str, proxies: Mapping[str, str
     # By it a mirror of several registries knows which one is meant.
     namespace = f"?ns={quote(server['namespace'])}" if server.get("namespace") else ""
     answered, why = False, ""
+    url = f"{server['url']}/{name}/manifests/{reference}{namespace}"
     try:
-        _Asker(server, proxies, timeout).manifest(f"{server['url']}/{name}/manifests/{reference}{namespace}")
+        _Asker(server, proxies, timeout).manifest(url)
     except HTTPError as error:
+        if error.code in (401, 403) and urlsplit(error.url).netloc != urlsplit(url).netloc:
+            return {}  # whom another server that it leads to lets in is not known
         answered, why = True, f"HTTP {error.code}"
     except (OSError, HTTPException, ValueError) as error:
         why = str(getattr(error, "reason", "") or error or type(error).__name__)
