@@ -39,6 +39,12 @@ options:
     type: list
     elements: str
     required: true
+  anywhere:
+    description:
+      - Whether the first that answers makes the backup where none holds a cluster.
+      - For an etcd that serves no Kubernetes.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -59,9 +65,11 @@ _value:
 """
 
 
-def backup_source(results: Any, control_planes: Any, *, lost: Any, exclude: Any) -> Dict[str, Any]:
+def backup_source(
+    results: Any, control_planes: Any, *, lost: Any, exclude: Any, anywhere: bool = False
+) -> Dict[str, Any]:
     """The decision as a dictionary."""
-    return find_source(list(results), list(control_planes), list(lost), list(exclude))
+    return find_source(list(results), list(control_planes), list(lost), list(exclude), anywhere)
 
 
 class FilterModule:

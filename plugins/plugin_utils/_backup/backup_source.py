@@ -12,7 +12,11 @@ HOLDS = {"admin.conf", "kube-apiserver.yaml"}
 
 
 def find_source(
-    results: Sequence[Mapping[str, Any]], control_planes: Sequence[str], lost: Sequence[str], exclude: Sequence[str]
+    results: Sequence[Mapping[str, Any]],
+    control_planes: Sequence[str],
+    lost: Sequence[str],
+    exclude: Sequence[str],
+    anywhere: bool = False,
 ) -> Dict[str, Any]:
     """Who may make the backup, who does, and of whom nothing is known.
 
@@ -21,6 +25,8 @@ def find_source(
         control_planes: all of them, in their order, so that one host keeps the archives.
         lost: hosts that failed in this run or could not be reached.
         exclude: control planes that are taken away by what the backup precedes.
+        anywhere: whether the first that answers makes the backup where none holds a cluster, as for an etcd that serves
+            no Kubernetes.
 
     Returns:
         candidates: the control planes to search.
@@ -29,10 +35,11 @@ def find_source(
     """
     candidates = [name for name in control_planes if name not in lost and name not in exclude]
     unreachable = [str(result["item"]) for result in results if result.get("unreachable")]
+    others = [result for result in results if anywhere and "traces" in result]
     unasked = [name for name in control_planes if name not in candidates and name not in exclude]
     return {
         "candidates": candidates,
-        "host": next((str(result["item"]) for result in results if _holds(result)), ""),
+        "host": next((str(result["item"]) for result in [*filter(_holds, results), *others]), ""),
         "silent": list(dict.fromkeys([*unreachable, *unasked])),
     }
 

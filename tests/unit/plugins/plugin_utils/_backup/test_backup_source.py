@@ -43,6 +43,22 @@ def test_who_makes_the_backup(
 
 
 @pytest.mark.parametrize(
+    ("results", "expected"),
+    [
+        ([], ""),
+        ([GONE], ""),
+        ([GONE, {"item": "cp-2", "traces": []}], "cp-2"),
+        # One that holds a cluster comes first all the same.
+        ([ASKED, ALSO], "cp-3"),
+        ([{"item": "cp-1", "failed": True}, ASKED], "cp-1"),
+    ],
+)
+def test_who_makes_the_backup_of_an_etcd_without_kubernetes(results: list[dict[str, Any]], expected: str) -> None:
+    assert backup_source(results, THREE, lost=[], exclude=[], anywhere=True)["host"] == expected
+    assert backup_source(results, THREE, lost=[], exclude=[])["host"] == ("cp-3" if ALSO in results else "")
+
+
+@pytest.mark.parametrize(
     ("etcd_hosts", "ca_hosts", "lost", "asked"),
     [
         ([], ["a"], [], []),
