@@ -138,6 +138,11 @@ authorities:
   returned: when O(losses=true)
   type: dict
   sample: {ca.crt: 3f1c, ca.key: ''}
+rotating:
+  description: Whether the host has a part of a rotation of the cluster's authority that has not ended.
+  returned: when O(losses=true)
+  type: bool
+  sample: false
 named_authorities:
   description: Which of these files the static pods are started with.
   returned: when O(losses=true)
@@ -178,6 +183,7 @@ def main() -> None:
             node = NodeLosses(module, state, params["etcd_data_dir"] or "")
             result["losses"] = [loss.describe() for loss in node.all()]
             result["authorities"], result["named_authorities"] = node.authorities(), node.named()
+            result["rotating"] = node.rotating
     except kubeadm.KubeadmError as error:
         module.fail_json(msg=str(error))
     result["reads_more"] = kubeadm.reads_more(kubeadm.FOLDER)

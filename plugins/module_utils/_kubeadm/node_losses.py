@@ -151,6 +151,11 @@ class NodeLosses:
             found += losses.missing(self.state)
         return found + self._kubelet() + (self.rights() if self.is_control_plane else [])
 
+    @property
+    def rotating(self) -> bool:
+        """Whether a rotation of the cluster's authority has begun here and has not ended."""
+        return os.path.isdir(Files(self.folder).folder)
+
     def authorities(self) -> Dict[str, str]:
         """What there is of authorities and of the service accounts' key: the SHA-256 of what is no secret."""
         found = {}
@@ -249,7 +254,7 @@ class NodeLosses:
 
     def _written(self) -> Dict[str, str]:
         """What kubeadm writes for the static pods; nothing where it does not tell."""
-        if os.path.isdir(Files(self.folder).folder):
+        if self.rotating:
             # Between the stages of a rotation of the authority the controller manager has another one to sign with.
             return {}
         try:

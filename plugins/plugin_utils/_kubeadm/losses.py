@@ -22,6 +22,12 @@ FROM_BACKUP = (
     "it: put it back from a backup (ansible {host} --become -m groundwork.kubernetes.restore_files -a 'path=ARCHIVE "
     "include={path}', docs/restore.md)"
 )
+ROTATING = (
+    "{host}: {path} is missing, and a rotation of the authority has not ended, in which hosts may have different ones. "
+    "It is not copied: put back the one that the host had"
+)
+# What differs in the middle of a stage of a rotation.
+ROTATED = ("ca.crt", "ca.key")
 DIFFERS = (
     "{hosts}: {path} is not the same on all of them. Nothing here tells which is right: put the right one in its place"
 )
@@ -72,8 +78,11 @@ def authorities(results: Mapping[str, Result]) -> Authorities:
     holders = {
         name: [host for host, result in hosts.items() if name in result["authorities"]] for name in sorted(names)
     }
+    rotated = ROTATED if any(result["rotating"] for result in hosts.values()) else ()
     differing = [
-        name for name, having in holders.items() if len({hosts[host]["authorities"][name] for host in having}) > 1
+        name
+        for name, having in holders.items()
+        if name not in rotated and len({hosts[host]["authorities"][name] for host in having}) > 1
     ]
     found.faults = [DIFFERS.format(hosts=", ".join(holders[name]), path=f"{PKI}/{name}") for name in differing]
     for name, having in holders.items():
@@ -81,6 +90,8 @@ def authorities(results: Mapping[str, Result]) -> Authorities:
         lacking = [host for host in hosts if host not in having and _wants(named[host], name)]
         if not having:
             found.faults += [FROM_BACKUP.format(host=host, path=path) for host in lacking]
+        elif name in rotated:
+            found.faults += [ROTATING.format(host=host, path=path) for host in lacking]
         elif lacking and PUBLIC.get(name, name.replace(".key", ".crt")) not in differing:
             found.sources[path] = having[0]
             for host in lacking:

@@ -26,6 +26,7 @@ def plane(*without: str, named: list[str] | None = None, losses: Any = (), **oth
         "authorities": has,
         "named_authorities": NAMED if named is None else named,
         "missing": [],
+        "rotating": False,
     }
 
 
@@ -60,6 +61,14 @@ JOINING = {"role": "none", "interrupted": "", "losses": [], "authorities": {}, "
             [f"a: {PKI}/sa.key is on no control plane", f"b: {PKI}/sa.key is on no control plane"],
         ),
         ({"a": plane("etcd/ca.key")}, {}, {}, []),
+        # In the middle of a stage of a rotation, which ends when the stage is run again.
+        ({"a": {**plane(), "rotating": True}, "b": plane(**{"ca.crt": "9"}), "c": plane()}, {}, {}, []),
+        (
+            {"a": {**plane(), "rotating": True}, "b": plane("ca.key", "sa.key")},
+            {"b": ["sa.key"]},
+            {"sa.key": "a"},
+            [f"b: {PKI}/ca.key is missing, and a rotation of the authority has not ended"],
+        ),
         # Which of two is right, nothing tells.
         ({"a": plane(), "b": plane("ca.key", **{"ca.crt": "9"})}, {}, {}, [f"a, b: {PKI}/ca.crt is not the same"]),
         ({"a": plane(), "b": plane("sa.key", **{"sa.pub": "9"})}, {}, {}, [f"a, b: {PKI}/sa.pub is not the same"]),
