@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.pod_manifest import flags
 from real_etcd import BINARIES, free_port, needs_etcd
 
 KUBERNETES = Path(os.environ.get("GROUNDWORK_KUBERNETES_DIR", ""))
@@ -94,7 +96,25 @@ class Host:
             f"--tls-private-key-file={pki}/apiserver.key", "--bind-address=127.0.0.1", f"--secure-port={self.port}",
             f"--service-account-key-file={pki}/sa.pub", f"--service-account-signing-key-file={pki}/sa.key",
             "--service-account-issuer=https://kubernetes.default.svc", "--service-cluster-ip-range=10.96.0.0/24",
-            f"--cert-dir={self.folder}/certs",
+            f"--cert-dir={self.folder}/certs", "--enable-bootstrap-token-auth",
+        )  # fmt: skip
+
+    def local(self, name: str) -> Path:
+        """A kubeconfig that leads to this machine, where the API server's certificate has another name."""
+        path = self.folder / f"local-{name}"
+        text = (self.folder / name).read_text()
+        server = f"server: https://127.0.0.1:{self.port}\n    tls-server-name: kubernetes"
+        path.write_text(re.sub("server: https://.*", server, text))
+        return path
+
+    def manager(self) -> None:
+        """Start a controller manager that signs with what its manifest says; stop ends it."""
+        signing = flags((self.folder / "manifests" / "kube-controller-manager.yaml").read_text())
+        self._run(
+            KUBERNETES / "kube-controller-manager", f"--kubeconfig={self.local('admin.conf')}",
+            "--controllers=csrsigning", "--leader-elect=false", "--secure-port=0", "--port=0",
+            f"--cluster-signing-cert-file={signing['cluster-signing-cert-file']}",
+            f"--cluster-signing-key-file={self.pki}/ca.key",
         )  # fmt: skip
 
     def _run(self, *command: object) -> None:
