@@ -1,7 +1,7 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filters kubeadm_config and kubeadm_skip_phases."""
+"""The filters kubeadm_config, kubeadm_skip_phases and kubeadm_options."""
 
 from __future__ import annotations
 
@@ -118,9 +118,22 @@ def kubeadm_skip_phases(documents: Any, version: Any) -> List[str]:
     return phases
 
 
+def kubeadm_options(documents: Any, version: Any) -> Dict[str, Any]:
+    """What kubeadm's modules take of documents."""
+    return {
+        "documents": documents,
+        "content": kubeadm_config(documents, version),
+        "skip_phases": kubeadm_skip_phases(documents, version),
+    }
+
+
 class FilterModule:
     """The filters of this file."""
 
     def filters(self) -> Dict[str, Callable[..., Any]]:
         """Name and function of each."""
-        return {"kubeadm_config": kubeadm_config, "kubeadm_skip_phases": kubeadm_skip_phases}
+        return {
+            "kubeadm_config": kubeadm_config,
+            "kubeadm_skip_phases": kubeadm_skip_phases,
+            "kubeadm_options": kubeadm_options,
+        }

@@ -121,16 +121,9 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import sysctl
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.bridge_nf import apply, check, make_plan
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.bridge_nf import SPEC, apply, check, make_plan
 
 ROOT = "/"  # tests put a folder here
-
-SPEC: Dict[str, Any] = {
-    "modules": {"type": "list", "elements": "str", "default": ["br_netfilter", "overlay"]},
-    "ipv6": {"type": "bool", "default": False},
-    "sysctl": {"type": "dict", "default": {}},
-    "conflicts": {"type": "str", "choices": ["override", "fail"], "default": "override"},
-}
 
 
 def main() -> None:

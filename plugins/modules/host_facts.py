@@ -223,6 +223,9 @@ host:
     swap_due:
       description: Whether the module M(groundwork.kubernetes.swap) would turn swap off, now or at boot, warn or fail.
       type: bool
+    bridge_nf_due:
+      description: Whether M(groundwork.kubernetes.bridge_nf) with its defaults would change something or fail.
+      type: bool
     cgroup:
       description: C(version) (1 also for the hybrid layout) and the enabled C(controllers).
       type: dict
@@ -326,7 +329,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.registered_machines import (
     registered_machines,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import registries
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import bridge_nf, registries, swap
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.connections import (
     connect_all,
     connection_facts,
@@ -363,7 +366,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.public
     read_folders,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.sources import all_missing
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.swap import is_due
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traffic import (
     iptables_backend,
     legacy_tables,
@@ -509,7 +511,8 @@ def read_host(module: AnsibleModule, reader: HostReader) -> Dict[str, Any]:
         "cpus": len(os.sched_getaffinity(0)),
         "memory_mb": parse_memory_mb(reader.read("/proc/meminfo")),
         "swap": parse_swaps(reader.read("/proc/swaps")),
-        "swap_due": is_due(module),
+        "swap_due": swap.is_due(module),
+        "bridge_nf_due": bridge_nf.is_due(module),
         "cgroup": reader.cgroup(),
         "space": [reader.space(path) for path in options["paths"]],
         "listeners": reader.listeners(options["ports"]),

@@ -27,6 +27,12 @@ HEADER = "# Written by groundwork.kubernetes.bridge_nf; changes made here are lo
 MARK = f"turned off by groundwork.kubernetes.bridge_nf, see {SYSCTL_FILE}:"
 FORWARDING = {"net/ipv4/ip_forward": "1"}
 IPV6_FORWARDING = {"net/ipv6/conf/all/forwarding": "1"}
+SPEC: Dict[str, Any] = {
+    "modules": {"type": "list", "elements": "str", "default": ["br_netfilter", "overlay"]},
+    "ipv6": {"type": "bool", "default": False},
+    "sysctl": {"type": "dict", "default": {}},
+    "conflicts": {"type": "str", "choices": ["override", "fail"], "default": "override"},
+}
 BRIDGE = {"net/bridge/bridge-nf-call-iptables": "1", "net/bridge/bridge-nf-call-ip6tables": "1"}
 
 
@@ -126,11 +132,29 @@ def check(module: AnsibleModule, root: str, plan: KernelPlan) -> None:
     Raises:
         SysctlError: with every fault.
     """
-    faults = conflict_faults(plan, module.params["conflicts"]) + module_faults(module, root, plan)
-    faults += plan.unreadable.values()
-    faults += key_faults(root, plan, loading=bool(plan.missing))
+    faults = find_faults(module, root, plan, module.params["conflicts"])
     if faults:
         raise sysctl.SysctlError("\n".join(faults))
+
+
+def find_faults(module: AnsibleModule, root: str, plan: KernelPlan, policy: str) -> List[str]:
+    """Everything that cannot be done."""
+    return [
+        *conflict_faults(plan, policy),
+        *module_faults(module, root, plan),
+        *plan.unreadable.values(),
+        *key_faults(root, plan, loading=bool(plan.missing)),
+    ]
+
+
+def is_due(module: AnsibleModule, root: str = "/") -> bool:
+    """Whether the module bridge_nf with its defaults would change something or fail."""
+    usual = {name: option["default"] for name, option in SPEC.items()}
+    try:
+        plan = make_plan(root, usual)
+        return plan.changed or bool(find_faults(module, root, plan, usual["conflicts"]))
+    except (sysctl.SysctlError, OSError):
+        return True
 
 
 def conflict_faults(plan: KernelPlan, policy: str) -> List[str]:

@@ -10,7 +10,7 @@ import functools
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 DATA = Path(__file__).with_name("flags.yml")
 PREFIX = "experimental-"
@@ -28,7 +28,7 @@ class FlagError(ValueError):
 def data() -> Dict[str, Any]:
     """The data file."""
     with DATA.open(encoding="utf-8") as stream:
-        found: Dict[str, Any] = yaml.safe_load(stream)
+        found: Dict[str, Any] = yaml_load(stream)
     return found
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 DATA = Path(__file__).with_name("digests.yml")
 DIGEST = re.compile(r"(?:sha256:)?([0-9A-Fa-f]{64})")
@@ -51,7 +51,7 @@ PROGRAMS = {
 def released() -> dict[str, Any]:
     """The digests that this release of the collection knows: by program, version and architecture."""
     with DATA.open(encoding="utf-8") as stream:
-        data: dict[str, Any] = yaml.safe_load(stream)
+        data: dict[str, Any] = yaml_load(stream)
     return data
 
 

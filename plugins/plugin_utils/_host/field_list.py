@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import did_you_mean
 
 Minor = tuple[int, int]
@@ -40,7 +40,7 @@ class FieldList:
     """
 
     def __init__(self, path: Path, program: str) -> None:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml_load(path.read_text(encoding="utf-8"))
         self.program, self.newest = program, _minor(data["newest"])
         self.gone = {field: _minor(minor) for field, minor in data["gone"].items()}
         self.since: dict[str, Minor] = {}

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import Fault, did_you_mean
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import kubespray
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs, Specs
@@ -35,7 +35,7 @@ def load_specs(roles: Path) -> dict[str, dict[str, Any]]:
     """The options of the main entry point of every role that has an argument spec."""
     specs = {}
     for path in sorted(roles.glob("*/meta/argument_specs.yml")):
-        document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        document = yaml_load(path.read_text(encoding="utf-8")) or {}
         options = document.get("argument_specs", {}).get("main", {}).get("options") or {}
         specs[path.parents[1].name] = options
     return specs

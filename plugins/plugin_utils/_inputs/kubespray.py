@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import WARNING, Fault
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
 
@@ -31,7 +31,7 @@ class Variables(NamedTuple):
 @lru_cache(maxsize=1)
 def load() -> Variables:
     """Read what is known."""
-    content = yaml.safe_load(Path(__file__).with_suffix(".yml").read_text(encoding="utf-8"))
+    content = yaml_load(Path(__file__).with_suffix(".yml").read_text(encoding="utf-8"))
     return Variables(content["lost"], re.compile(content["others"].replace(" ", "")))
 
 

@@ -9,7 +9,7 @@ import functools
 from pathlib import Path
 from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Set, Tuple
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import did_you_mean
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import (
     first_minor,
@@ -27,7 +27,7 @@ WRITTEN = "v1beta4"
 @functools.lru_cache(maxsize=1)
 def _data() -> Dict[str, Any]:
     with DATA.open(encoding="utf-8") as stream:
-        data: Dict[str, Any] = yaml.safe_load(stream)
+        data: Dict[str, Any] = yaml_load(stream)
     return data
 
 

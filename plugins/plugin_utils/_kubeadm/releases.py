@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 DATA = Path(__file__).with_name("releases.yml")
 
@@ -34,7 +34,7 @@ def minor_of(version: str) -> Tuple[int, int]:
 @functools.lru_cache(maxsize=1)
 def _data() -> Dict[str, Any]:
     with DATA.open(encoding="utf-8") as stream:
-        data: Dict[str, Any] = yaml.safe_load(stream)
+        data: Dict[str, Any] = yaml_load(stream)
     return data
 
 

@@ -56,3 +56,12 @@ def test_refused(name: str, documents: Any, version: Any, message: str) -> None:
     with pytest.raises(AnsibleFilterError, match=message) as error:
         FILTERS[name](documents, version)
     assert str(error.value).startswith(name)
+
+
+def test_options_are_what_the_filters_give() -> None:
+    documents = [{"kind": "InitConfiguration", "skipPhases": ["addon/kube-proxy"]}, {"kind": "KubeletConfiguration"}]
+    assert FILTERS["kubeadm_options"](documents, "1.36.5") == {
+        "documents": documents,
+        "content": FILTERS["kubeadm_config"](documents, "1.36.5"),
+        "skip_phases": ["addon/kube-proxy"],
+    }

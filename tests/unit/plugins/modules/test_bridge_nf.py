@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import sysctl
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.bridge_nf import MODULES_FILE
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.bridge_nf import MODULES_FILE, is_due
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.bridge_nf import (
     SYSCTL_FILE as OWN_SYSCTL_FILE,
 )
@@ -243,3 +243,26 @@ def test_modprobe_that_brings_nothing(host: Host, run_module: Run) -> None:
     assert "has no overlay" in result["msg"]
     assert "modprobe brought nothing" in result["msg"]
     assert not (host.root / "etc").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "due"),
+    [
+        ("/proc/sys/vm/overcommit_memory", "1\n", False),
+        ("/proc/sys/net/ipv4/ip_forward", "0\n", True),
+        ("/etc/sysctl.conf", "net.ipv4.ip_forward=0\n", True),
+        ("/usr/lib/sysctl.d/99-zz.conf", "net.ipv4.ip_forward=0\n", True),
+        (OWN_SYSCTL_FILE, "", True),
+    ],
+    ids=["nothing", "a value", "a later file", "a fault", "its own file"],
+)
+def test_it_is_known_whether_there_is_something_to_do(
+    host: Host, run_module: Run, path: str, content: str, due: bool
+) -> None:
+    """As the module itself says."""
+    assert is_due(object.__new__(AnsibleModule), str(host.root))
+    assert run_module(bridge_nf)["changed"]
+    host.write(path, content)
+    assert is_due(object.__new__(AnsibleModule), str(host.root)) is due
+    result = run_module(bridge_nf, _ansible_check_mode=True)
+    assert (result.get("failed", False) or result["changed"]) is due
