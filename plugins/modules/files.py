@@ -1,13 +1,13 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write and remove many small files, and run the services that read them, in one step."""
+"""Install programs, write and remove many small files, and run the services that read them, in one step."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: files
-short_description: Write and remove many small files, and run the services that read them, in one step
+short_description: Install programs, write and remove many small files, and run the services that read them, in one step
 version_added: 0.1.0
 author: groundwork.kubernetes contributors (@groundwork)
 description:
@@ -17,9 +17,14 @@ description:
     else at any moment.
   - Every entry is checked before the first file is written, by a program of yours too. All faults are reported
     together. The files take their places only when all of them are written, a key and its certificate at once.
+  - Programs are downloaded, verified and installed before the files are written, as the module
+    M(groundwork.kubernetes.artifacts) does it. Where a download fails no file is written.
   - Services that read the files are started, and restarted or reloaded where that is due, as the module
     M(groundwork.kubernetes.service) does it.
-extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
+extends_documentation_fragment:
+  - groundwork.kubernetes.attributes
+  - groundwork.kubernetes.attributes.full
+  - groundwork.kubernetes.artifacts
 options:
   files:
     description: The files.
@@ -96,24 +101,18 @@ options:
         type: bool
       files:
         description:
-          - As of the module M(groundwork.kubernetes.service). In check mode a restart is due too where this task, or
-            an earlier one by O(changed_paths), would change one of them.
+          - As of the module M(groundwork.kubernetes.service). In check mode a restart is due too where this task would
+            change one of them.
         type: list
         elements: path
         default: []
       reload_files:
         description:
-          - As of the module M(groundwork.kubernetes.service). In check mode a reload is due too where this task, or an
-            earlier one by O(changed_paths), would change one of them.
+          - As of the module M(groundwork.kubernetes.service). In check mode a reload is due too where this task would
+            change one of them.
         type: list
         elements: path
         default: []
-  changed_paths:
-    description:
-      - Files that earlier tasks have changed, or in check mode would. Outside check mode the host itself tells.
-    type: list
-    elements: path
-    default: []
   secrets:
     description: Set by the action plugin, the texts of files that not everyone may read, by number.
     type: dict
@@ -122,13 +121,20 @@ notes:
   - The content of a file that not everyone may read, by its O(files[].mode), is in no output, diff or log, however
     verbose. Give a task C(no_log) when the name of a file or a loop's item is a secret too.
 seealso:
+  - module: groundwork.kubernetes.artifacts
   - module: groundwork.kubernetes.service
   - module: ansible.builtin.copy
 """
 
 EXAMPLES = r"""
-- name: Configure containerd and run it
+- name: Install containerd, configure it and run it
   groundwork.kubernetes.files:
+    artifacts:
+      - name: containerd
+        url: https://github.com/containerd/containerd/releases/download/v2.3.4/containerd-2.3.4-linux-amd64.tar.gz
+        checksum: '{{ containerd_sha256 }}'
+        dest: /usr/local/bin
+        strip: 1
     files:
       - path: /etc/containerd/config.toml
         content: "{{ containerd_config | groundwork.kubernetes.to_toml }}"
@@ -162,8 +168,15 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+artifacts:
+  description: What was done for each download, by its name; see M(groundwork.kubernetes.artifacts).
+  returned: success
+  type: dict
+  sample:
+    containerd: {changed: true, checksum: 'sha256:94b1', paths: [/usr/local/bin/containerd]}
 changed_paths:
-  description: The files that were written or removed, or that got another mode or owner, or would in check mode.
+  description:
+    - The files that were installed, written or removed, or that got another mode or owner, or would in check mode.
   returned: success
   type: list
   elements: str
@@ -179,6 +192,7 @@ services:
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.artifact_run import OPTIONS, install
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.file_set import (
     FilesError,
     Record,
@@ -189,28 +203,29 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.file_s
     with_secrets,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import ServiceError, run_service
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.unpacking import ArtifactError
 
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """What the module does; returns its result."""
+    result = install(module, {name: module.params[name] for name in OPTIONS})
     files = with_secrets(module.params["files"], module.params["secrets"])
     record = Record(module.params["set"]) if module.params["set"] else None
     recorded = record.read() if record else []
     entries = [entry for entry in plan_entries([*files, *dropped(recorded, files)]) if entry.changed]
     validate(module, entries)
-    result: Dict[str, Any] = {
-        "changed": bool(entries),
-        "changed_paths": [entry.path for entry in entries],
-    }
+    result["changed"] |= bool(entries)
+    result["changed_paths"] += [entry.path for entry in entries]
     if module._diff:
-        result["diff"] = [diff for entry in entries for diff in entry.diffs()]
+        installed = [result["diff"]] if "diff" in result else []
+        result["diff"] = installed + [diff for entry in entries for diff in entry.diffs()]
     if not module.check_mode:
         apply(module, entries)
         written = sorted(item["path"] for item in files if item["state"] == "present")
         if record and written != recorded:
             record.write(module, written)
     result["services"] = {}
-    ahead = {*result["changed_paths"], *module.params["changed_paths"]} if module.check_mode else set()
+    ahead = set(result["changed_paths"]) if module.check_mode else set()
     for wanted in module.params["services"]:
         restart, reload = (not ahead.isdisjoint(wanted[name]) for name in ("files", "reload_files"))
         of_service = run_service(module, {**wanted, "restart": restart, "reload": reload})
@@ -225,6 +240,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
+            **OPTIONS,
             "files": {
                 "type": "list",
                 "elements": "dict",
@@ -258,14 +274,13 @@ def main() -> None:
                     "reload_files": {"type": "list", "elements": "path", "default": []},
                 },
             },
-            "changed_paths": {"type": "list", "elements": "path", "default": []},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
         },
         supports_check_mode=True,
     )
     try:
         result = run(module)
-    except (FilesError, ServiceError, OSError) as error:
+    except (ArtifactError, FilesError, ServiceError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

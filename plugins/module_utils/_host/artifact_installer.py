@@ -48,10 +48,10 @@ STAMP_ATTRIBUTES = Attributes(0o644)
 class Installer:
     """Brings a host's artifacts to what is asked for."""
 
-    def __init__(self, module: AnsibleModule, downloader: Downloader) -> None:
+    def __init__(self, module: AnsibleModule, downloader: Downloader, state_dir: str) -> None:
         self.module = module
         self.downloader = downloader
-        self.state_dir: str = module.params["state_dir"]
+        self.state_dir = state_dir
 
     def download_path(self, artifact: Artifact) -> str:
         """Where the download is kept until it is installed."""

@@ -125,6 +125,10 @@ def _artifacts(result: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     return [("installed", str(name)) for name, one in (result.get("artifacts") or {}).items() if one.get("changed")]
 
 
+def _files(result: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    return [*_artifacts(result), *_services(result)]
+
+
 def _objects(result: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     for one in result.get("objects") or []:
         if one.get("action") != "unchanged":
@@ -151,7 +155,7 @@ READERS: dict[str, Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]]] = {
     "artifacts": _artifacts,
     "drain": _evicted,
     "etcd_service": _unit,
-    "files": _services,
+    "files": _files,
     "kubeadm_init": _kubeadm,
     "kubeadm_join": _kubeadm,
     "kubelet_certificates": _approved,

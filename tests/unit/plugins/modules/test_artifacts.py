@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import download
-from ansible_collections.groundwork.kubernetes.plugins.modules import artifacts
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import artifact_run, download
+from ansible_collections.groundwork.kubernetes.plugins.modules import artifacts, files
 
 Run = Callable[..., dict[str, Any]]
 
@@ -401,3 +401,55 @@ def test_full_disk(install: Run, server: Server, tmp_path: Path, monkeypatch: py
     digest = server.add("f", b"program")
     result = install({"name": "f", "url": f"{server.url}/f", "checksum": digest, "dest": str(tmp_path / "f")})
     assert result["msg"].startswith(f"f: no space left in {tmp_path}/state for the download (")
+
+
+@pytest.fixture
+def both(run_module: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The module files with a program and a file."""
+    limits = {**artifact_run.LIMITS, "state_dir": {"default": str(tmp_path / "state")}, "retries": {"default": 0}}
+    monkeypatch.setattr(artifact_run, "LIMITS", limits)
+
+    def run(item: dict[str, Any], **options: Any) -> dict[str, Any]:
+        file = {"path": str(tmp_path / "etc/config"), "content": "x\n"}
+        return run_module(files, artifacts=[item], files=[file], **{"allow_http": True, **options})
+
+    return run
+
+
+def test_files_installs_programs_before_it_writes(both: Run, server: Server, tmp_path: Path) -> None:
+    digest = server.add("kubectl", b"program")
+    program, config = tmp_path / "bin/kubectl", tmp_path / "etc/config"
+    item = {"name": "kubectl", "url": f"{server.url}/kubectl", "checksum": digest, "dest": str(program)}
+    check = both(item, _ansible_check_mode=True, _ansible_diff=True)
+    assert (check["changed"], check["changed_paths"]) == (True, [str(program), str(config)])
+    assert [diff["after"] for diff in check["diff"]] == [f"kubectl: {server.url}/kubectl ({digest})\n", "x\n"]
+    assert (list(tmp_path.iterdir()), server.requests) == ([], [])
+    result = both(item)
+    assert (result["changed"], result["changed_paths"]) == (True, [str(program), str(config)])
+    assert result["artifacts"]["kubectl"]["changed"]
+    assert (program.read_bytes(), config.read_text()) == (b"program", "x\n")
+    for options in ({"_ansible_check_mode": True}, {}):
+        again = both(item, _ansible_diff=True, **options)
+        assert (again["changed"], again["changed_paths"], again["diff"]) == (False, [], [])
+
+
+def test_files_writes_nothing_where_a_download_fails(both: Run, server: Server, tmp_path: Path) -> None:
+    item = {"name": "f", "url": f"{server.url}/none", "checksum": "0" * 64, "dest": str(tmp_path / "bin/f")}
+    result = both(item)
+    assert result["failed"]
+    assert result["msg"].startswith("f: ")
+    assert not (tmp_path / "etc").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"require_digests": True}, "checksum"), ({"allow_http": False}, "http")],
+)
+def test_files_has_the_same_rules_for_downloads(
+    both: Run, server: Server, tmp_path: Path, options: dict[str, bool], message: str
+) -> None:
+    url = f"{server.url}/f"
+    item = {"name": "f", "url": url, "checksum": f"{url}.sha256", "dest": str(tmp_path / "f")}
+    result = both(item, **options)
+    assert result["failed"]
+    assert message in result["msg"]

@@ -386,7 +386,7 @@ def test_files_restarts_what_reads_them(run_module: Run, systemd: FakeSystemd, t
     ("read_at", "actions"),
     [("files", ["restart"]), ("reload_files", ["reload"]), ("", [])],
 )
-def test_files_foresees_what_earlier_tasks_bring_about(
+def test_files_foresees_what_programs_bring_about(
     run_module: Run, systemd: FakeSystemd, tmp_path: Path, read_at: str, actions: list[str]
 ) -> None:
     path, program = tmp_path / "config", tmp_path / "program"
@@ -395,11 +395,10 @@ def test_files_foresees_what_earlier_tasks_bring_about(
         os.utime(file, (time.time() - 2000, time.time() - 2000))
     systemd.unit(show())
     arguments = with_services(path, "same", **{"files": [], **({read_at: [str(program)]} if read_at else {})})
-    for earlier, expected in (([str(program)], actions), ([], [])):
-        check = run_module(files, **arguments, changed_paths=earlier, _ansible_check_mode=True)
-        assert (check["changed"], check["services"]["x"]["actions"]) == (bool(expected), expected)
-    # Outside check mode the host itself tells whether an earlier task has written it.
-    assert not run_module(files, **arguments, changed_paths=[str(program)])["changed"]
+    artifact = {"name": "p", "url": "https://localhost/p", "checksum": "0" * 64, "dest": str(program)}
+    for artifacts, expected in (([artifact], actions), ([], [])):
+        check = run_module(files, **arguments, artifacts=artifacts, _ansible_check_mode=True)
+        assert (check["changed"], check["services"]["x"]["actions"]) == (bool(artifacts), expected)
 
 
 def test_files_names_the_service_that_does_not_start(run_module: Run, systemd: FakeSystemd, tmp_path: Path) -> None:

@@ -33,13 +33,14 @@ ROOT = Path(__file__).resolve().parents[5]
         (
             "files",
             {
-                "changed_paths": ["/etc/x"],
+                "artifacts": {"x": {"changed": True}, "y": {"changed": False}},
+                "changed_paths": ["/usr/local/bin/x", "/etc/x"],
                 "services": {
                     "x.service": {"actions": ["daemon-reload", "restart"], "reasons": []},
                     "y.service": {"actions": [], "reasons": []},
                 },
             },
-            {"files": ["/etc/x"], "restarted": ["x.service"]},
+            {"installed": ["x"], "files": ["/usr/local/bin/x", "/etc/x"], "restarted": ["x.service"]},
         ),
         (
             "service",
