@@ -26,7 +26,14 @@ SHOWN = {
 
 def reported(role: str, interrupted: str = "", missing: tuple[str, ...] = ()) -> dict[str, Any]:
     """What kubeadm_info told of a host."""
-    return {"role": role, "interrupted": interrupted, "traces": [], "missing": list(missing), "faults": []}
+    return {
+        "role": role,
+        "interrupted": interrupted,
+        "traces": [],
+        "missing": list(missing),
+        "faults": [],
+        "signs": True,
+    }
 
 
 WHOLE, NEW, JOIN = reported("control_plane"), reported("none"), reported("control_plane", "join")
