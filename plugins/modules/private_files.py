@@ -14,6 +14,7 @@ description:
   - Makes files and folders root's, and takes from group and others every permission, in one round trip to the host.
   - Contents are not touched, so nothing restarts. What others have written anew since is put right by the next run.
   - A link is left as it is, and so are folders that O(folders) does not name.
+  - In check mode a host that has none of O(paths) yet is one where kubeadm is to write them, which is a change.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
 options:
   paths:
@@ -85,7 +86,8 @@ OWNER = 0
 def find(patterns: List[str], folders: List[str]) -> List[Tuple[str, os.stat_result]]:
     """The files of these patterns, and those of these folders, that anyone but root owns or may use."""
     paths = sorted({path for pattern in patterns for path in glob.glob(pattern, recursive=True)})
-    found = [(path, os.lstat(path)) for path in paths]
+    # Older versions of Python find the folder of a pattern with ** that is not there.
+    found = [(path, os.lstat(path)) for path in paths if os.path.lexists(path)]
     files = [(path, state) for path, state in found if stat.S_ISREG(state.st_mode)]
     there = [(path, os.lstat(path)) for path in folders if os.path.isdir(path)]
     return [(path, state) for path, state in files + there if not stat.S_ISLNK(state.st_mode) and _is_open(state)]
@@ -142,8 +144,11 @@ def main() -> None:
                 close(path, state)
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}; nothing after it was changed")
+    # Where there is none of the files yet, kubeadm is to write them, for others to read.
+    patterns: List[str] = module.params["paths"]
+    is_new = module.check_mode and bool(patterns) and not any(map(glob.glob, patterns))
     result: Dict[str, Any] = {
-        "changed": bool(found),
+        "changed": bool(found) or is_new,
         "changed_paths": [path for path, _state in found],
     }
     if module._diff:

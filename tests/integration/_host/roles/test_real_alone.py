@@ -1,4 +1,4 @@
-"""Roles alone, by real Ansible, in a mount namespace in which this machine is in no cluster; no group is in the inventory.
+"""Roles alone, by real Ansible, in a mount namespace where this machine is in no cluster; the inventory has no group.
 
 GROUNDWORK_ETCD_DIR names the folder with the binaries: etcd, etcdctl and, from 3.5 on, etcdutl.
 """

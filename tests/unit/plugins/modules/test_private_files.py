@@ -85,4 +85,8 @@ def test_what_cannot_be_changed_is_told(run_module: Run, host: Path, monkeypatch
 
 
 def test_an_empty_host_has_none(run_module: Run, tmp_path: Path) -> None:
-    assert run_module(private_files, paths=[f"{tmp_path}/**"])["changed"] is False
+    options = {"paths": [f"{tmp_path}/none/**", f"{tmp_path}/*.conf"]}
+    assert run_module(private_files, **options)["changed"] is False
+    # kubeadm is to write them.
+    foreseen = run_module(private_files, **options, _ansible_check_mode=True)
+    assert (foreseen["changed"], foreseen["changed_paths"]) == (True, [])
