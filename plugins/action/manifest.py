@@ -19,7 +19,10 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.downlo
 from ansible_collections.groundwork.kubernetes.plugins.modules.manifest import ARGUMENTS, SOURCES
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import manifests
 
-PASSED_ON = ("state", "kubeconfig", "own_server", "force_conflicts", "wait", "wait_nodes", "timeout")
+PASSED_ON = (
+    *("state", "kubeconfig", "own_server", "owner", "take_over", "recreate", "force_conflicts"),
+    *("wait", "wait_nodes", "timeout"),
+)
 DOWNLOAD_TIMEOUT = 60
 # The largest known ones, with the definitions of an operator's resources, have about 3 MiB.
 MAX_MANIFEST = 32 * 1024**2

@@ -116,6 +116,24 @@ options:
         description: What to merge into the object.
         type: dict
         required: true
+  owner:
+    description:
+      - Whose the objects are, such as V(monitoring/prometheus). They get it as the annotation
+        C(groundwork.kubernetes/owner). Namespaces and custom resource definitions do not, since others may use them.
+      - An object that is there and has another owner, is of a release of Helm, or was made by something else, is an
+        error, unless O(take_over) is set.
+      - With O(state=absent), an object that does not have the annotation with this owner stays; a warning names it.
+    type: str
+  take_over:
+    description: Whether objects that are not of O(owner) become it.
+    type: bool
+    default: false
+  recreate:
+    description:
+      - Delete what is there, and make it anew. For what runs once, such as a Job, and cannot be changed.
+      - With O(wait), its Jobs and Pods are waited for until they have succeeded; where one fails, the module does.
+    type: bool
+    default: false
   force_conflicts:
     description: Take over fields that another manager set to another value, instead of failing.
     type: bool
@@ -220,6 +238,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.man
     flatten,
     in_order,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.ownership import marked, not_own
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.server_side_apply import ServerSideApply
 
 ARGUMENTS: Dict[str, Any] = {
@@ -245,6 +264,9 @@ ARGUMENTS: Dict[str, Any] = {
             "patch": {"type": "dict", "required": True},
         },
     },
+    "owner": {"type": "str"},
+    "take_over": {"type": "bool", "default": False},
+    "recreate": {"type": "bool", "default": False},
     "force_conflicts": {"type": "bool", "default": False},
     "wait": {"type": "bool", "default": False},
     "wait_nodes": {"type": "list", "elements": "str", "default": []},
@@ -262,6 +284,9 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     """The module's result."""
     params = module.params
     objects = in_order(check(flatten(params["objects"])))
+    owner = params["owner"]
+    if owner and params["state"] == "present":
+        objects = [marked(item, owner) for item in objects]
     if not_known(module, params["kubeconfig"]):
         return {"changed": False, "objects": [described(Ref.of(item), "unknown") for item in objects]}
     missing = cluster_missing(module, params["kubeconfig"])
@@ -269,7 +294,7 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
         raise ManifestError(f"{missing}; run this task on a control plane")
     cluster = None if missing else ServerSideApply(module)
     if cluster:
-        changes = cluster.plan(objects)
+        changes = _own(module, cluster.plan(objects), owner) if owner else cluster.plan(objects)
     else:
         absent = params["state"] == "absent"
         changes = [Change(Ref.of(item), None, None if absent else item, item) for item in objects]
@@ -282,6 +307,25 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     if cluster and not module.check_mode:
         cluster.carry_out(changes)
     return result
+
+
+def _own(module: AnsibleModule, changes: List[Change], owner: str) -> List[Change]:
+    """The changes of objects of an owner.
+
+    Raises:
+        ManifestError: naming what is not the owner's, unless it is only asked to go, or is to be taken over.
+    """
+    foreign = {change.ref: why for change in changes if (why := not_own(change.before, owner))}
+    if module.params["state"] == "absent":
+        if foreign:
+            module.warn(f"These stay, as they are not of {owner}: {'; '.join(foreign.values())}")
+        return [change for change in changes if change.ref not in foreign]
+    if foreign and not module.params["take_over"]:
+        raise ManifestError(
+            f"not of {owner}, so nothing was changed: {'; '.join(foreign.values())}. Set take_over to true to take "
+            "them over, or remove them"
+        )
+    return changes
 
 
 def main() -> None:

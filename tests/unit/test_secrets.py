@@ -22,6 +22,7 @@ SUSPICIOUS = re.compile(r"(?<![a-z])(keys?|tokens?|pass\w*|secrets?|credentials?
 HIDDEN = {
     ("backup", "extra_files"),
     ("files", "secrets"),
+    ("helm_template", "values"),
     ("host_facts", "registries.servers.password"),
     ("host_facts", "registry_proxies"),
     ("kubeadm_join", "config"),
@@ -33,9 +34,11 @@ HIDDEN = {
     ("schedule", "program"),
     ("schedule", "settings"),
 }
-# Of other collections; and files, which hides the text of files that not everyone may read.
+# Of other collections; files, which hides the text of files that not everyone may read; and manifest, whose action only
+# tells how many objects it was given.
 HIDDEN_ELSEWHERE = {
     (f"{COLLECTION}.files", "files"),
+    (f"{COLLECTION}.manifest", "objects"),
     ("community.crypto.openssl_csr_pipe", "privatekey_content"),
     ("community.crypto.x509_certificate_pipe", "ownca_privatekey_content"),
     ("community.crypto.x509_certificate_pipe", "privatekey_content"),
@@ -43,6 +46,7 @@ HIDDEN_ELSEWHERE = {
 # Modules whose result is a secret.
 TELLS = {
     f"{COLLECTION}.encryption_info": lambda options: True,
+    f"{COLLECTION}.helm_template": lambda options: True,
     f"{COLLECTION}.kubeadm_token": lambda options: options.get("state") != "absent",
     f"{COLLECTION}.root_kubeconfig": lambda options: "return_content" in options,
     "ansible.builtin.slurp": lambda options: True,
@@ -50,7 +54,7 @@ TELLS = {
 }
 # What of a secret variable is none: attributes, and expressions that tell only about it.
 OPEN = (
-    r"\.(?:csr|endpoint|exists|expires|faults|file|paths?|refused|rewrite|source)\b"
+    r"\.(?:csr|endpoint|exists|expires|faults|file|outline|paths?|refused|rewrite|source)\b"
     r"|\.token is defined|\.transitions(?:\[\w+\]\.title| \| length)| \| length\b| is (?:not )?defined| == ''"
     r"|(?: \| (?:default|selectattr|rejectattr)\([^)]*\))*"
     r" \| map\(attribute='(?:name|path|settings\.remote|ssh_known_hosts)'"

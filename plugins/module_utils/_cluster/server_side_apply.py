@@ -30,6 +30,10 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.man
     unready,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.own_api_server import OwnApi
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.run_to_end import (
+    comes_to_an_end,
+    not_succeeded,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.workloads import (
     explain,
     held_up,
@@ -50,6 +54,7 @@ class ServerSideApply:
         self.kubectl = Kubectl(
             module, kubeconfig, options=OwnApi(module, folder).options() if module.params["own_server"] else ()
         )
+        self.recreate = module.params["recreate"] and module.params["state"] == "present"
         self.tolerant = module.check_mode or module.params["state"] == "absent"
 
     def read(self, objects: Sequence[Object]) -> List[Object]:
@@ -108,7 +113,9 @@ class ServerSideApply:
         live = {**found, **{Ref.of(item): item for item in self.read([one for one in known if not is_foundation(one)])}}
         if self.module.params["state"] == "absent":
             return [Change(ref, item, None) for ref, item in live.items()]
-        afterwards = dict(zip(map(id, known), self.apply(known, dry_run=True)))
+        # What is made anew may differ where the server forbids a change.
+        asked = [item for item in known if not (self.recreate and Ref.of(item) in live)]
+        afterwards = dict(zip(map(id, asked), self.apply(asked, dry_run=True)))
         changes: List[Change] = []
         for item in objects:
             after = afterwards.get(id(item), item)
@@ -191,6 +198,9 @@ class ServerSideApply:
             if doomed:
                 self.delete(doomed, timeout if params["wait"] else 0.0)
             return
+        if self.recreate:
+            self._make_anew(changes, timeout)
+            return
         todo = [change.wanted for change in changes if change.wanted and change.action != "unchanged"]
         everything = [change.wanted for change in changes if change.wanted]
         if todo:
@@ -199,3 +209,21 @@ class ServerSideApply:
             self.apply([item for item in todo if not is_foundation(item)])
         if params["wait"]:
             self.wait_until_ready([item for item in everything if is_workload(item)], timeout)
+
+    def _make_anew(self, changes: Sequence[Change], timeout: float) -> None:
+        """Delete what is there, make all of it, and wait for what comes to an end if the options ask for that."""
+        there = [change.before for change in reversed(changes) if change.before]
+        if there:
+            self.delete(there, timeout)
+        made = [change.wanted for change in changes if change.wanted]
+        self.apply(made)
+        ending = [item for item in made if comes_to_an_end(item)]
+        if not (self.module.params["wait"] and ending):
+            return
+
+        def pending() -> str:
+            return "; ".join(f"{Ref.of(item)} {lack}" for item in self.read(ending) if (lack := not_succeeded(item)))
+
+        missing = poll(pending, timeout)
+        if missing:
+            raise ManifestError(f"not done after {timeout:.0f} seconds: {missing}")

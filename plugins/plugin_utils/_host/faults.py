@@ -30,6 +30,7 @@ FAULTS: dict[str, str] = {
     "address-clash": "hosts share an address, or an address lies in a cluster network",
     "address-from-host": "the host alone reports the address that its serving certificate would be approved for",
     "backup-plain": "archives of backups would leave the hosts without encryption",
+    "chart-refused": "Helm refuses a chart's values, or what the chart renders cannot be applied",
     "checksum-invalid": "a checksum is neither SHA-256 nor a URL",
     "checksum-missing": "a download needs a checksum that nobody publishes beside it",
     "cidr-clash": "the pod and service networks overlap or differ in address families",

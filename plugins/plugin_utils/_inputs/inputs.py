@@ -6,7 +6,7 @@
 Each check stands in the file of its subject: argument_specs (types, unknown names), numbers, programs (versions of
 programs), calendars, kubespray, versions, inventory (groups, what all hosts share), api_endpoint, ports, network (pods,
 services), nodes (names, addresses), labels, etcd, kubeadm, components (kubelet, kube-proxy, audit, containerd), fitting
-(what needs something else), hardening, downloads, controller, backups, users, text, empty_values.
+(what needs something else), hardening, downloads, controller, charts, backups, users, text, empty_values.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs impo
     argument_specs,
     backups,
     calendars,
+    charts,
     components,
     controller,
     downloads,
@@ -90,6 +91,7 @@ CLUSTER_CHECKS: list[Callable[[Inputs], Iterator[Fault]]] = [
     fitting.network_plugin,
     controller.needs,
     controller.files,
+    charts.releases,
     downloads.digests,
     versions.skew,
     text.pinned_images,

@@ -323,3 +323,81 @@ def test_faults_of_the_manifest(apply: Run, server: Server) -> None:
 
 def test_the_manifest_itself_is_read_by_the_action_plugin(run_module: Run) -> None:
     assert "action plugin" in run_module(manifest, content="a: b")["msg"]
+
+
+OWNER = "groundwork.kubernetes/owner"
+
+
+def test_objects_tell_whose_they_are(apply: Run, server: Server) -> None:
+    assert actions(apply(NAMESPACE, SETTINGS, owner="n/shop")) == ["created"] * 2
+    assert server.objects["ConfigMap", "s"]["metadata"]["annotations"] == {OWNER: "n/shop"}
+    assert "annotations" not in server.objects["Namespace", "n"]["metadata"]
+    assert not apply(NAMESPACE, SETTINGS, owner="n/shop")["changed"]
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ({}, "ConfigMap n/s was made by something else"),
+        ({OWNER: "n/other"}, "ConfigMap n/s is of n/other"),
+        (
+            {"meta.helm.sh/release-name": "r", "meta.helm.sh/release-namespace": "n"},
+            "ConfigMap n/s is of the release n/r of Helm",
+        ),
+    ],
+)
+def test_what_is_of_others_is_taken_over_by_a_word_only(
+    apply: Run, server: Server, found: dict[str, str], expected: str, check_mode: bool
+) -> None:
+    apply(NAMESPACE, {**SETTINGS, "metadata": {**SETTINGS["metadata"], "annotations": found}})
+    options = {"owner": "n/shop", "_ansible_check_mode": check_mode}
+    assert apply(NAMESPACE, SETTINGS, **options)["msg"].startswith(
+        f"not of n/shop, so nothing was changed: {expected}."
+    )
+    assert apply(SETTINGS, state="absent", **options)["changed"] is False
+    assert server.warnings == [f"These stay, as they are not of n/shop: {expected}"]
+    assert apply(NAMESPACE, SETTINGS, take_over=True, **options)["changed"]
+
+
+def test_absent_takes_what_is_the_owners(apply: Run, server: Server) -> None:
+    apply(NAMESPACE, SETTINGS, owner="n/shop")
+    assert actions(apply(SETTINGS, state="absent", owner="n/shop")) == ["deleted"]
+    assert server.keys() == [("Namespace", "n")]
+
+
+JOB = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j", "namespace": "n"}}
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_recreate_deletes_first_and_asks_for_no_change(apply: Run, server: Server, check_mode: bool) -> None:
+    apply(NAMESPACE, {**JOB, "spec": {"a": 1}})
+    result = apply({**JOB, "spec": {"a": 2}}, SETTINGS, recreate=True, _ansible_check_mode=check_mode)
+    assert actions(result) == ["updated", "created"]
+    written = [(call[0], items) for call, items in server.calls if call != GET]
+    dry_run = ("apply", ["ConfigMap s"])
+    assert written == [dry_run] + ([] if check_mode else [("delete", ["Job j"]), ("apply", ["Job j", "ConfigMap s"])])
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("Complete", None),
+        ("Failed", "Job n/j has failed: no reason is given; the logs of its pods tell more"),
+        ("Suspended", "not done after 0 seconds: Job n/j is not complete"),
+    ],
+)
+def test_recreate_waits_for_the_end(
+    apply: Run, server: Server, monkeypatch: pytest.MonkeyPatch, kind: str, expected: str | None
+) -> None:
+    apply(NAMESPACE)
+    real = server.apply
+
+    def ended(arguments: list[str], items: list[dict[str, Any]]) -> tuple[int, str, str]:
+        answer = real(arguments, items)
+        for key in server.objects:
+            server.objects[key]["status"] = {"conditions": [{"type": kind, "status": "True"}]}
+        return answer
+
+    monkeypatch.setattr(server, "apply", ended)
+    assert apply(JOB, recreate=True, wait=True, timeout=0).get("msg") == expected
