@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -408,3 +410,17 @@ def test_kube_vip_from_a_mirror(hosts: dict[str, dict[str, Any]]) -> None:
 
 def test_manifest_is_for_root_alone(hosts: dict[str, dict[str, Any]]) -> None:
     assert hosts["kube_vip-cp-1"]["kube_vip"][0]["mode"] == "0600"
+
+
+@pytest.mark.parametrize("code", [0, 5])
+def test_keepalived_is_told_of_what_its_own_test_found(
+    hosts: dict[str, dict[str, Any]], tmp_path: Path, code: int
+) -> None:
+    """The test of keepalived 2.2 ends with a signal to its own process group where the configuration has a script."""
+    unit = content(hosts["haproxy-cp-1"], "/etc/systemd/system/keepalived.service.d/groundwork.conf")
+    first = next(line for line in unit.splitlines() if line.startswith("ExecReload=/")).partition("=")[2]
+    keepalived = tmp_path / "keepalived"
+    keepalived.write_text(f"#!/bin/sh\nkill -TERM 0\nexit {code}\n")
+    keepalived.chmod(0o755)
+    command = shlex.split(first.replace("/usr/sbin/keepalived", str(keepalived)))
+    assert subprocess.run(command, start_new_session=True, check=False).returncode == code
