@@ -36,6 +36,17 @@ options:
     type: list
     elements: str
     default: []
+  workloads:
+    description: Whether to wait for the cluster's workloads. Without, for the node and the pods on it alone.
+    type: bool
+    default: true
+  since:
+    description:
+      - When the node was restarted, in seconds since 1970 by its own clock. Its kubelet must have reported since, and
+        the containers of its pods must have been started since. What the API has until then was so before.
+      - V(0) for a node that was not restarted.
+    type: float
+    default: 0
   interval:
     description: Seconds between the two looks.
     type: int
@@ -53,6 +64,12 @@ EXAMPLES = r"""
   groundwork.kubernetes.node_settled:
     name: worker-1
     kubelet_version: 1.36.5
+
+- name: Wait until a node that was rebooted and is still cordoned works again
+  groundwork.kubernetes.node_settled:
+    name: worker-1
+    workloads: false
+    since: '{{ rebooted_at }}'
 """
 
 RETURN = r"""
@@ -79,6 +96,8 @@ ARGUMENTS: Dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "kubelet_version": {"type": "str", "default": ""},
     "excused": {"type": "list", "elements": "str", "default": []},
+    "workloads": {"type": "bool", "default": True},
+    "since": {"type": "float", "default": 0},
     "interval": {"type": "int", "default": 10},
     "timeout": {"type": "int", "default": 600},
     "kubeconfig": KUBECONFIG_OPTION,
@@ -94,10 +113,10 @@ def look(kubectl: Kubectl, params: Dict[str, Any]) -> List[str]:
         if node is None:
             return [f"there is no node {params['name']}"]
         pods = items(kubectl.get("pods", "--all-namespaces", f"--field-selector=spec.nodeName={params['name']}"))
-        workloads = items(kubectl.get(WORKLOADS, "--all-namespaces"))
+        workloads = items(kubectl.get(WORKLOADS, "--all-namespaces")) if params["workloads"] else []
     except KubectlError as error:
         return [str(error)]
-    return pending(node, params["kubelet_version"], pods, workloads, params["excused"])
+    return pending(node, params["kubelet_version"], pods, workloads, params["excused"], since=params["since"])
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Dict, Iterable, List, Sequence
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.node import summary
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.objects import condition, parse_time
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.workloads import (
     name_of,
     pod_fault,
@@ -22,19 +23,40 @@ def _belongs_to_job(pod: Object) -> bool:
     return any(owner["kind"] == "Job" for owner in pod["metadata"].get("ownerReferences") or [])
 
 
-def unready_pods(pods: Iterable[Object]) -> List[str]:
+def _after(text: Any, since: float) -> bool:
+    """Whether a time of the API is later; the API gives whole seconds."""
+    time = parse_time(text)
+    return time is not None and time.timestamp() >= int(since)
+
+
+def _older_container(pod: Object, since: float) -> str:
+    """A container that ran before: what the API has of the pod is what the kubelet told before it was restarted."""
+    for one in (pod.get("status") or {}).get("containerStatuses") or []:
+        running = (one.get("state") or {}).get("running")
+        if running is not None and not _after(running.get("startedAt"), since):
+            return f"container {one['name']} has not been started again"
+    return ""
+
+
+def unready_pods(pods: Iterable[Object], since: float = 0) -> List[str]:
     """The pods that are not ready. Those that have ended, or are about to, and those of Jobs are not meant."""
     found = []
     for pod in pods:
         ended = (pod.get("status") or {}).get("phase") in ENDED or pod["metadata"].get("deletionTimestamp")
-        fault = "" if ended or _belongs_to_job(pod) else pod_fault(pod)
+        fault = "" if ended or _belongs_to_job(pod) else pod_fault(pod) or _older_container(pod, since)
         if fault:
             found.append(f"pod {pod['metadata']['namespace']}/{pod['metadata']['name']}: {fault}")
     return found
 
 
 def pending(
-    node: Object, version: str, pods: Iterable[Object], workloads: Iterable[Object], excused: Sequence[str]
+    node: Object,
+    version: str,
+    pods: Iterable[Object],
+    workloads: Iterable[Object],
+    excused: Sequence[str],
+    *,
+    since: float = 0,
 ) -> List[str]:
     """What is not as it should be yet.
 
@@ -44,12 +66,15 @@ def pending(
         pods: those on the node.
         workloads: Deployments, DaemonSets and StatefulSets of the cluster, whose pods may have been evicted from it.
         excused: names of workloads that nobody waits for.
+        since: when the node was restarted, in seconds since 1970; what was reported before does not count.
     """
     shown = summary(node)
     found = [] if shown["ready"] else [f"node {shown['name']} is not ready: {shown['ready_message']}"]
+    if since and not _after(condition(node, "Ready").get("lastHeartbeatTime"), since):
+        found.append(f"the kubelet of node {shown['name']} has not reported since the restart")
     reported = shown["kubelet_version"].lstrip("v")
     if version and reported != version:
         found.append(f"the kubelet of node {shown['name']} reports {reported or 'no version'}, not {version}")
     faults = {name_of(item): unready_workload(item) for item in workloads}
     found += [f"{name} {fault}" for name, fault in faults.items() if fault and name not in excused]
-    return found + unready_pods(pods)
+    return found + unready_pods(pods, since)

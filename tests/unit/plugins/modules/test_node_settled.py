@@ -76,3 +76,9 @@ def test_the_time_is_over(cluster: Cluster, run_module: Callable[..., Result], a
 def test_check_mode(cluster: Cluster, run_module: Callable[..., Result]) -> None:
     assert run_module(node_settled, name="w1", _ansible_check_mode=True)["changed"] is False
     assert cluster.asked == []
+
+
+def test_the_node_alone(cluster: Cluster, run_module: Callable[..., Result]) -> None:
+    result = run_module(node_settled, name="w1", workloads=False, since=100.0, timeout=5)
+    assert "the kubelet of node w1 has not reported since the restart" in result["msg"]
+    assert [arguments[1] for arguments in cluster.asked if arguments[1] not in ("node", "pods")] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -54,3 +55,34 @@ def test_pending(
     expected: list[str],
 ) -> None:
     assert pending(found, "1.20.3", pods, workloads, excused) == expected
+
+
+def running(started: str) -> dict[str, Any]:
+    return {**READY, "containerStatuses": [{"name": "it", "state": {"running": {"startedAt": started}}}]}
+
+
+@pytest.mark.parametrize(
+    ("heartbeat", "started", "expected"),
+    [
+        ("2026-11-27T22:00:30Z", "2026-11-27T22:00:30Z", []),
+        (
+            "2026-11-27T22:00:29Z",
+            "2026-11-27T22:00:40Z",
+            ["the kubelet of node w1 has not reported since the restart"],
+        ),
+        (None, "2026-11-27T22:00:40Z", ["the kubelet of node w1 has not reported since the restart"]),
+        (
+            "2026-11-27T22:00:40Z",
+            "2026-11-27T21:00:00Z",
+            ["pod shop/cart: container it has not been started again"],
+        ),
+    ],
+)
+def test_what_was_reported_before_a_restart_does_not_count(
+    heartbeat: str | None, started: str, expected: list[str]
+) -> None:
+    found = node()
+    found["status"]["conditions"][0]["lastHeartbeatTime"] = heartbeat
+    since = datetime(2026, 11, 27, 22, 0, 30, 500000, tzinfo=timezone.utc).timestamp()
+    assert pending(found, "", [pod(running(started))], [], [], since=since) == expected
+    assert pending(found, "", [pod(running(started))], [], []) == []
