@@ -289,6 +289,12 @@ class Hosts:
             podman("start", self._container(host))
             self._wait_booted(host)
 
+    def start_stopped(self) -> None:
+        """Start what has shut down, as a machine does that reboots."""
+        own = ("--filter", f"label={self.settings.name}.group", "--filter", "status=exited")
+        for name in podman("ps", "--all", *own, "--format={{.Names}}").split():
+            podman("start", name, check=False)
+
     def remove(self, names: Iterable[str]) -> None:
         """Lose hosts for good, with their disks."""
         for host in self._chosen(names):

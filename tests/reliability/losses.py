@@ -1,9 +1,13 @@
-"""What kubeadm made on hosts is lost: verify names it, site makes it good, and a further run changes nothing."""
+"""What kubeadm made on hosts is lost: verify names it, site makes it good, and a further run changes nothing.
+
+python3 -m reliability.losses HOST... ends the certificates of kubelets.
+"""
 
 from __future__ import annotations
 
 import base64
 import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -11,7 +15,7 @@ from datetime import datetime, timedelta, timezone
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from .cluster import Cluster, say
+from .cluster import TOPOLOGIES, Cluster, say
 from .faults import Fault, Outcome, last, nth
 
 K8S, KUBELET = "/etc/kubernetes", "/var/lib/kubelet"
@@ -197,3 +201,8 @@ LOSSES: list[Fault] = [
         ),
     ),
 ]
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        end_certificate(Cluster(TOPOLOGIES["stacked"], "haproxy"), name)

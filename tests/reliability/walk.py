@@ -1,18 +1,20 @@
 """A playbook that walks over a cluster's hosts, under observation: python3 -m reliability.walk.
 
 Meanwhile a workload is asked through the NodePort of every node, a probe reads and writes through the API's endpoint,
-and the versions of all API servers and kubelets are noted. It prints one JSON object. With --kill the playbook is
-killed.
+and the versions of all API servers and kubelets are noted, and how many of etcd's members answer. It prints one JSON
+object. With --kill the playbook is killed.
 """
 
 from __future__ import annotations
 
 import argparse
+import http
 import http.client
 import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -49,6 +51,7 @@ class Clients:
     port: int
     calls: int = 0
     failed: list[str] = field(default_factory=list)
+    worked_on: Callable[[str], bool] = lambda _address: False  # whether a node need not answer now
 
     def ask(self) -> None:
         """Ask the next node."""
@@ -62,7 +65,7 @@ class Clients:
             fault = "" if status == http.HTTPStatus.OK else str(status)
         except (OSError, http.client.HTTPException) as error:
             fault = str(error) or type(error).__name__
-        if fault:
+        if fault and not self.worked_on(address):
             self.failed.append(f"{time.strftime('%H:%M:%S')} {address}: {fault}")
 
 
@@ -88,6 +91,48 @@ class Versions:
                 continue
         self.samples += bool(kubelets)
         self.newer.update(newer_kubelets(kubelets, self.servers))
+
+
+@dataclass
+class Members:
+    """How many of etcd's members answer, also where they are choosing a leader: without most there is no quorum."""
+
+    members: list[Api]
+    samples: int = 0
+    fewest: int = 0
+
+    def ask(self) -> None:
+        """Ask all at once."""
+        with ThreadPoolExecutor(len(self.members)) as pool:
+            there = sum(pool.map(answers, self.members))
+        self.fewest = min(self.fewest, there) if self.samples else there
+        self.samples += 1
+
+
+def answers(member: Api) -> bool:
+    """Whether a member of etcd answers."""
+    try:
+        member.call("GET", "/health")
+    except CallError as error:
+        return bool(error.status)
+    return True
+
+
+def members_of(cluster: Cluster) -> list[Api]:
+    """Where the members of stacked etcd are asked, as their own probe does."""
+    pki = {
+        name: cluster.shell(cluster.control_planes[0], f"cat {path}")
+        for name, path in cluster.topology.etcd_pki.items()
+    }
+    return [
+        Api(Access(f"https://{cluster.address(name)}:2379", pki["cacert"], pki["cert"], pki["key"]))
+        for name in cluster.control_planes
+    ]
+
+
+def is_worked_on(node: Mapping[str, Any]) -> bool:
+    """Whether a node is cordoned, so that a load balancer would not ask it."""
+    return bool(node["spec"].get("unschedulable"))
 
 
 def reported(nodes: Iterable[dict[str, Any]]) -> dict[str, str]:
@@ -120,24 +165,54 @@ class Report:
     failed: list[str]
     samples: int
     newer: list[str]
+    members: int  # the fewest of etcd that answered at a time
     api: Figures
 
 
-def observe(cluster: Cluster, port: int, playbook: str, point: Point | None, variables: dict[str, Any]) -> Report:
+@dataclass
+class Watch:
+    """Who asks meanwhile."""
+
+    clients: Clients
+    versions: Versions
+    members: Members
+    others: list[Callable[[], None]] = field(default_factory=list)
+
+    def begin(self, ended: threading.Event) -> list[threading.Thread]:
+        """Ask in threads until the end."""
+        looks = [self.versions.ask, self.members.ask, *self.others]
+        return [again(self.clients.ask, ASK_PAUSE, ended), *(again(look, LOOK_PAUSE, ended) for look in looks)]
+
+
+def watch(cluster: Cluster, port: int, hosts_go: bool) -> Watch:
+    """What is asked of a cluster; where hosts go, those that shut down are started, since containers stay off."""
+    names = {host.address: host.name for host in cluster.hosts}
+    planes = [cluster.address(name) for name in cluster.control_planes]
+    found = Watch(Clients(list(names), port), Versions(cluster.access, planes), Members(members_of(cluster)))
+
+    def worked_on(address: str) -> bool:
+        try:
+            return is_worked_on(cluster.call("GET", f"/api/v1/nodes/{names[address]}"))
+        except CallError as error:
+            return error.status == http.HTTPStatus.NOT_FOUND
+
+    if hosts_go:
+        found.clients.worked_on = worked_on
+        found.others.append(cluster.lab.hosts.start_stopped)
+    return found
+
+
+def observe(cluster: Cluster, watched: Watch, playbook: str, point: Point | None) -> Report:
     """Run the playbook, or kill it at a point."""
-    hosts, ended = cluster.hosts, threading.Event()
-    clients = Clients([host.address for host in hosts], port)
-    planes = [host.address for host in hosts if host.group == "kube_control_plane"]
-    versions = Versions(cluster.access, planes)
-    started = time.monotonic()
+    ended, started = threading.Event(), time.monotonic()
     label = f"{playbook}-{time.strftime('%H%M%S')}"
     with cluster.probed(label) as figures:
-        threads = [again(clients.ask, ASK_PAUSE, ended), again(versions.ask, LOOK_PAUSE, ended)]
+        threads = watched.begin(ended)
         if point:
-            note, log = kill_at(cluster, point, label, playbook, **variables)
+            note, log = kill_at(cluster, point, label, playbook)
             code = -9 if "killed in" in note else 0
         else:
-            process, log = cluster.start_playbook(playbook, label, **variables)
+            process, log = cluster.start_playbook(playbook, label)
             code, note = process.wait(), ""
         ended.set()
         for thread in threads:
@@ -149,10 +224,11 @@ def observe(cluster: Cluster, port: int, playbook: str, point: Point | None, var
         seconds=round(time.monotonic() - started, 1),
         changed=changes(output),
         ended=note or (tasks(output) or ["nothing"])[-1],
-        calls=clients.calls,
-        failed=clients.failed,
-        samples=versions.samples,
-        newer=sorted(versions.newer),
+        calls=watched.clients.calls,
+        failed=watched.clients.failed,
+        samples=min(watched.versions.samples, watched.members.samples),
+        newer=sorted(watched.versions.newer),
+        members=watched.members.fewest,
         api=figures(),
     )
 
@@ -163,6 +239,11 @@ def main() -> None:
     parser.add_argument("playbook")
     parser.add_argument("--port", type=int, required=True, help="the workload's NodePort")
     parser.add_argument("--variables", type=json.loads, default={}, metavar="JSON")
+    parser.add_argument(
+        "--hosts-go",
+        action="store_true",
+        help="hosts reboot or leave: what shuts down is started, and nodes that are cordoned or gone need not answer",
+    )
     parser.add_argument("--kill", default="", metavar="TASK", help="kill it in the task with this in its name")
     parser.add_argument("--turn", type=int, default=1, metavar="N", help="the task's Nth time (1)")
     parser.add_argument("--after", type=float, default=1.0, metavar="SECONDS", help="so long after the task began (1)")
@@ -171,7 +252,8 @@ def main() -> None:
     LOGS.mkdir(parents=True, exist_ok=True)
     cluster = Cluster(topology, "haproxy", options.variables)
     point = Point(options.kill, options.after, turn=options.turn) if options.kill else None
-    print(json.dumps(asdict(observe(cluster, options.port, options.playbook, point, {}))))
+    watched = watch(cluster, options.port, options.hosts_go)
+    print(json.dumps(asdict(observe(cluster, watched, options.playbook, point))))
 
 
 if __name__ == "__main__":

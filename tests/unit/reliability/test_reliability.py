@@ -21,10 +21,10 @@ from reliability.cluster import Run, changes, kill_tree  # noqa: E402
 from reliability.faults import Outcome, judge  # noqa: E402
 from reliability.figures import Figures, kind, longest_gap, summarize  # noqa: E402
 from reliability.interrupted import FIRST, JOIN, LAST, MEMBERS, PLANES, tasks  # noqa: E402
-from reliability.probe import CallError, Plan, Probe, _left  # noqa: E402
+from reliability.probe import Api, CallError, Plan, Probe, _left  # noqa: E402
 from reliability.quorum import first_failure  # noqa: E402
 from reliability.report import BEGIN, END, page, row  # noqa: E402
-from reliability.walk import Clients, newer_kubelets, reported  # noqa: E402
+from reliability.walk import Clients, Members, is_worked_on, newer_kubelets, reported  # noqa: E402
 
 
 def call(name: str, at: float, ok: bool = True, seconds: float = 0.1, **more: Any) -> dict[str, Any]:
@@ -316,3 +316,33 @@ def test_clients_that_get_no_answer() -> None:
     clients.ask()
     assert (clients.calls, len(clients.failed)) == (1, 1)
     assert "127.0.0.1: " in clients.failed[0]
+
+
+def test_a_node_that_is_worked_on_need_not_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    clients = Clients(["127.0.0.1"], port, worked_on=lambda address: address == "127.0.0.1")
+    clients.ask()
+    assert (clients.calls, clients.failed) == (1, [])
+    assert [is_worked_on({"spec": spec}) for spec in ({}, {"unschedulable": True})] == [False, True]
+
+
+class Member(Api):
+    """One that answers with these statuses; 0 is no answer."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.statuses = list(statuses)
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The next one."""
+        status = self.statuses.pop(0)
+        if status != 200:
+            raise CallError("no leader" if status else "timed out", status)
+        return {"health": "true"}
+
+
+def test_the_fewest_members_that_answered() -> None:
+    members = Members([Member(200, 200, 200), Member(200, 0, 200), Member(200, 503, 200)])
+    for _sample in range(3):
+        members.ask()
+    assert (members.samples, members.fewest) == (3, 2)
