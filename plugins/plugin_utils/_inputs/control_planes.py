@@ -44,11 +44,10 @@ def faults(states: Mapping[str, State], unseen: Sequence[str] = ()) -> List[Tupl
     holding = [name for name, state in states.items() if state["role"] == "control_plane" and not state["interrupted"]]
     beginning = [name for name, state in states.items() if state["interrupted"] == "init"]
     found = [(name, text) for name, state in states.items() for text in _faults(name, state, holding, beginning)]
-    # One that has lost the key gets it from another one first.
-    signs = any(states[name]["signs"] for name in holding)
     for name in holding:
-        names = unsigned(states[name]["missing"], signs)
-        if names and not states[name]["faults"]:
+        names = unsigned(states[name]["missing"], signs=False)
+        # One that has lost the key gets it from another one first.
+        if names and not states[name]["faults"] and not any(states[one]["signs"] for one in holding):
             found.append((name, UNSIGNED.format(names)))
     stopped = [
         name for name in holding if manifest(FOLDER, ETCD) in states[name]["missing"] and not states[name]["faults"]
