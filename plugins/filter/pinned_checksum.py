@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.digests import find, is_digest, malformed
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.lock import FILE, LockError, read
 
 DOCUMENTATION = r"""
 name: pinned_checksum
@@ -18,6 +19,7 @@ short_description: The checksum of a download, not from its own server where tha
 description:
   - Gives a checksum that says more than the file beside the download, if one is known.
   - A checksum in hexadecimal digits stays as it is.
+  - With O(lock), only what it has counts.
   - In the place of a checksum file's URL comes the digest that O(digests) holds, else the one that the collection's
     release holds. Where there is neither, the URL stays.
 options:
@@ -41,6 +43,10 @@ options:
     description: Further digests, by program, version and architecture.
     type: dict
     default: {}
+  lock:
+    description: Path of a lock on the controller, which the playbook C(lock) makes. Empty for none.
+    type: str
+    default: ''
 positional: program, version, architecture, digests
 """
 
@@ -58,8 +64,12 @@ _value:
 """
 
 
-def pinned_checksum(checksum: Any, program: str, version: str, architecture: str, digests: Any = None) -> Any:
+def pinned_checksum(
+    checksum: Any, program: str, version: str, architecture: str, digests: Any = None, *, lock: str = ""
+) -> Any:
     """The best that is known of a download."""
+    if lock:
+        return _locked(lock, program, str(version), architecture)
     wrong = list(malformed(digests))
     if wrong:
         raise AnsibleFilterError(f"kubernetes_digests: {'; '.join(wrong)}")
@@ -67,6 +77,19 @@ def pinned_checksum(checksum: Any, program: str, version: str, architecture: str
         return checksum
     found = find(program, str(version), architecture, digests)
     return f"sha256:{found}" if found else checksum
+
+
+def _locked(path: str, program: str, version: str, architecture: str) -> str:
+    try:
+        artifact = read(path).find(FILE, program, version, architecture)
+    except LockError as error:
+        raise AnsibleFilterError(f"kubernetes_lock: {error}") from None
+    if artifact is None:
+        raise AnsibleFilterError(
+            f"kubernetes_lock: {path} has no {program} {version} for {architecture}; run the playbook lock with this "
+            "inventory, or correct the version"
+        )
+    return f"sha256:{artifact.sha256}"
 
 
 class FilterModule:

@@ -22,6 +22,7 @@ attributes:
     details:
       - An image that is present is not pulled again, even if its tag has moved in the registry.
       - Of a name with a tag and a digest, only the digest counts.
+      - With O(digests) an image that is present with another digest, or with none, is pulled again.
 options:
   images:
     description: Images to have on the host.
@@ -39,6 +40,13 @@ options:
     type: list
     elements: str
     default: []
+  digests:
+    description:
+      - What each image must be, C(sha256:) and digits by the image's name. With any, an image that is not named here is
+        not pulled, and the task fails where an image has another digest once it is pulled.
+      - An image that is something else, and that the host did not have before, is removed again.
+    type: dict
+    default: {}
   runtime_endpoint:
     description:
       - Address of the container runtime's socket, such as V(unix:///run/containerd/containerd.sock).
@@ -85,15 +93,18 @@ pulled:
 
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from typing import List
+from typing import List, Set
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import BINARY_FOLDERS
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.images import (
     ImageError,
     base_name,
+    full_name,
     missing_images,
     present_images,
+    proven_images,
+    unlocked_images,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import (
     Kubeadm,
@@ -130,6 +141,38 @@ def pull(command: List[str], timeout: int, retries: int) -> str:
     return fault
 
 
+def list_images(module: AnsibleModule, crictl: List[str]) -> str:
+    """What the runtime has.
+
+    Raises:
+        ImageError: if it does not say.
+    """
+    rc, out, err = module.run_command([*crictl, "images", "-o", "json"], expand_user_and_vars=False)
+    if rc != 0:
+        raise ImageError(f"The container runtime does not list its images; is it running? crictl says: {err.strip()}")
+    return str(out)
+
+
+def compare(module: AnsibleModule, crictl: List[str], images: List[str], before: Set[str]) -> None:
+    """Make sure that what was pulled is what the digests say; anything else that is new goes again.
+
+    Raises:
+        ImageError: naming all that is something else.
+    """
+    digests = module.params["digests"]
+    _proven, others = proven_images(images, digests, list_images(module, crictl))
+    names = {full_name(image): digest for image, digest in digests.items()}
+    for image in others:
+        if full_name(image) not in {full_name(name) for name in before}:
+            module.run_command([*crictl, "rmi", image], expand_user_and_vars=False)
+    if others:
+        lines = [f"- {image} has {digest}, not {names[full_name(image)]}" for image, digest in others.items()]
+        raise ImageError(
+            "These images are not what the lock says:\n" + "\n".join(lines) + "\n"
+            "Find out who changed them in the registry or mirror. Nothing was started with them."
+        )
+
+
 def run(module: AnsibleModule) -> None:
     """List, compare, pull.
 
@@ -146,11 +189,19 @@ def run(module: AnsibleModule) -> None:
     crictl = [module.get_bin_path("crictl", required=True, opt_dirs=BINARY_FOLDERS)]
     if params["runtime_endpoint"]:
         crictl += ["-r", params["runtime_endpoint"]]
-    images = wanted_images(module)
-    rc, out, err = module.run_command([*crictl, "images", "-o", "json"], expand_user_and_vars=False)
-    if rc != 0:
-        raise ImageError(f"The container runtime does not list its images; is it running? crictl says: {err.strip()}")
-    missing = missing_images(images, present_images(out))
+    images, digests = wanted_images(module), params["digests"]
+    unlocked = unlocked_images(images, digests) if digests else []
+    if unlocked:
+        raise ImageError(
+            "The lock has no digest of these images, so that none was pulled:\n"
+            + "\n".join(f"- {image}" for image in unlocked)
+            + "\nRun the playbook lock with this inventory, or correct what names them."
+        )
+    before = list_images(module, crictl)
+    missing = missing_images(images, present_images(before))
+    if digests:
+        proven, _others = proven_images(images, digests, before)
+        missing = [image for image in dict.fromkeys(images) if image not in proven]
     if missing and not module.check_mode:
         with ThreadPoolExecutor(max_workers=max(1, params["parallel"])) as pool:
             commands = [[*crictl, "pull", image] for image in missing]
@@ -161,6 +212,8 @@ def run(module: AnsibleModule) -> None:
                 "These images cannot be pulled:\n" + "\n".join(failed) + "\n"
                 "Make them available, or set the repository that has them (kubernetes_image_repository)."
             )
+        if digests:
+            compare(module, crictl, missing, present_images(before))
     module.exit_json(changed=bool(missing), images=images, pulled=missing)
 
 
@@ -171,6 +224,7 @@ def main() -> None:
             "images": {"type": "list", "elements": "str", "default": []},
             "kubeadm_config": {"type": "str"},
             "exclude": {"type": "list", "elements": "str", "default": []},
+            "digests": {"type": "dict", "default": {}},
             "runtime_endpoint": {"type": "str"},
             "parallel": {"type": "int", "default": 4},
             "timeout": {"type": "int", "default": 600},

@@ -15,7 +15,7 @@ import io
 import ssl
 import time
 from http.client import HTTPException
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Dict, Optional
 from urllib.error import HTTPError
 from urllib.parse import urljoin, urlsplit
 
@@ -78,10 +78,29 @@ class Downloader:
         with open(path, "wb") as target:
             self._fetch(url, target, MAX_FILE)
 
-    def _fetch(self, url: str, target: BinaryIO, limit: int) -> None:
+    def open(self, url: str, headers: Optional[Dict[str, str]] = None, method: str = "GET") -> Any:
+        """The server's answer after redirects, once. Authorization goes to no other server than the first.
+
+        Raises:
+            HTTPError: for a status that is none of success.
+            DownloadError: where the server may not be asked.
+            ValueError: where redirects do not end, or lead where they may not.
+        """
         refused = "" if self.allow_http else unprotected(url)
         if refused:
             raise DownloadError(f"cannot download {url}: {refused}")
+        sent = dict(headers or {})
+        for _hop in range(MAX_REDIRECTS + 1):
+            response = self._ask(url, sent, method)
+            if not isinstance(response, str):
+                return response
+            target = _follow(url, response)
+            if urlsplit(target).netloc != urlsplit(url).netloc:
+                sent.pop("Authorization", None)
+            url = target
+        raise ValueError(f"more than {MAX_REDIRECTS} redirects")
+
+    def _fetch(self, url: str, target: BinaryIO, limit: int) -> None:
         for attempt in range(self.retries + 1):
             target.seek(0)
             target.truncate()
@@ -106,7 +125,7 @@ class Downloader:
             time.sleep(min(2**attempt, 10))
 
     def _fetch_once(self, url: str, target: BinaryIO, limit: int) -> None:
-        with contextlib.closing(self._open(url)) as response:
+        with contextlib.closing(self.open(url)) as response:
             expected = response.headers.get("Content-Length")
             if expected and int(expected) > limit:
                 raise ValueError(_too_long(limit))
@@ -120,20 +139,13 @@ class Downloader:
         if expected and received != int(expected):
             raise ConnectionError(f"the connection ended after {received} of {expected} bytes")
 
-    def _open(self, url: str) -> Any:
-        """The server's answer, after redirects."""
-        for _hop in range(MAX_REDIRECTS + 1):
-            response = self._ask(url)
-            if not isinstance(response, str):
-                return response
-            url = _follow(url, response)
-        raise ValueError(f"more than {MAX_REDIRECTS} redirects")
-
-    def _ask(self, url: str) -> Any:
+    def _ask(self, url: str, headers: Dict[str, str], method: str) -> Any:
         """The server's answer to one request, or where it redirects to."""
         try:
             return open_url(
                 url,
+                method=method,
+                headers=headers,
                 timeout=self.timeout,
                 validate_certs=self.validate_certs,
                 decompress=False,

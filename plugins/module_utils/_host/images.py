@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Iterable, List, Set
+from typing import Dict, Iterable, List, Mapping, Set, Tuple
 
 DEFAULT_REGISTRY = "docker.io"
 OTHER_NAME = "index.docker.io"  # of the same registry
@@ -80,3 +80,40 @@ def missing_images(wanted: Iterable[str], present: Set[str]) -> List[str]:
     """
     known = {full_name(image) for image in present}
     return [image for image in dict.fromkeys(wanted) if full_name(image) not in known]
+
+
+def unlocked_images(wanted: Iterable[str], digests: Mapping[str, str]) -> List[str]:
+    """The wanted images of which no digest is given."""
+    known = {full_name(image) for image in digests}
+    return [image for image in dict.fromkeys(wanted) if full_name(image) not in known]
+
+
+def proven_images(wanted: Iterable[str], digests: Mapping[str, str], listing: str) -> Tuple[Set[str], Dict[str, str]]:
+    """Those of the wanted images that are what their digests say, and the digests of those that are something else.
+
+    Args:
+        wanted: images, each with a digest.
+        digests: by image.
+        listing: the output of C(crictl images --output=json).
+
+    Raises:
+        ImageError: if it is no such output.
+    """
+    by_name = {full_name(image): digest for image, digest in digests.items()}
+    held: Dict[str, Set[str]] = {}
+    try:
+        for image in json.loads(listing)["images"] or []:
+            found = {full_name(name).partition("@")[2] for name in image.get("repoDigests") or []}
+            for tag in image.get("repoTags") or []:
+                held.setdefault(full_name(tag), set()).update(found)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ImageError(f"crictl's list of images cannot be read: {error}") from error
+    proven: Set[str] = set()
+    others: Dict[str, str] = {}
+    for image in wanted:
+        name = full_name(image)
+        if by_name[name] in held.get(name, set()):
+            proven.add(image)
+        elif name in held:
+            others[image] = ", ".join(sorted(held[name])) or "no digest"
+    return proven, others

@@ -12,21 +12,14 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.digests import (
     ARCHITECTURES,
-    KUBERNETES,
-    PROGRAMS,
     find,
     is_digest,
     is_url,
     malformed,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import ERROR, WARNING, Fault
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
-    CONTROL_PLANE,
-    ETCD,
-    HostInput,
-    Inputs,
-    runs_kubelet,
-)
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs, runs_kubelet
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.needed import Download, downloads
 
 SOURCE = re.compile(r"_url$|_checksums?$|^cni_manifests$|^container_runtime_(registry_mirrors|package_repository)$")
 CHECKSUM = re.compile(r"(sha256:)?[0-9a-fA-F]{64}|https?://\S+|file://\S+")
@@ -97,27 +90,22 @@ def digests(inputs: Inputs) -> Iterator[Fault]:
 
 def _unproven(host: HostInput, inputs: Inputs) -> Iterator[str]:
     yield from _unproven_keys(host, inputs)
-    architecture = host.text("kubernetes_architecture")
-    for program in _installed(host, inputs):
-        version = host.text(PROGRAMS[program].version)
-        if version and not _proven(host, program):
-            yield " ".join(filter(None, [program, version, f"({architecture})" if architecture else ""]))
+    for one in downloads(host, inputs):
+        if one.version and not _proven(host, one):
+            shown = f"({one.architecture})" if one.architecture else ""
+            yield " ".join(filter(None, [one.program, one.version, shown]))
 
 
-def _checksum(host: HostInput, program: str) -> Any:
-    """What the variables say of a download's checksum."""
-    checksum = host.values.get(PROGRAMS[program].checksum)
-    return checksum.get(program) if isinstance(checksum, Mapping) else checksum
-
-
-def _proven(host: HostInput, program: str) -> bool:
+def _proven(host: HostInput, one: Download) -> bool:
     """Whether it is known what a download must be, without asking its server."""
-    architecture, version = host.text("kubernetes_architecture"), host.text(PROGRAMS[program].version)
-    known = [
-        find(program, version, name, host.values.get("kubernetes_digests"))
-        for name in ([architecture] if architecture else ARCHITECTURES)
-    ]
-    return is_digest(_checksum(host, program)) or any(known)
+    # With a lock only what it says counts.
+    return bool(host.text("kubernetes_lock")) or is_digest(one.checksum) or _known(host, one)
+
+
+def _known(host: HostInput, one: Download) -> bool:
+    digests_given = host.values.get("kubernetes_digests")
+    architectures = [one.architecture] if one.architecture else ARCHITECTURES
+    return any(find(one.program, one.version, name, digests_given) for name in architectures)
 
 
 def _unproven_keys(host: HostInput, inputs: Inputs) -> Iterator[str]:
@@ -139,38 +127,13 @@ def _unproven_keys(host: HostInput, inputs: Inputs) -> Iterator[str]:
         yield "the key of CRI-O's package repository (give it as container_runtime_package_repository)"
 
 
-def _installed(host: HostInput, inputs: Inputs) -> Iterator[str]:
-    """The programs that a host of the cluster downloads."""
-    roles = inputs.roles_of(host.name)
-    if {CONTROL_PLANE, ETCD} & set(roles):
-        yield "etcd"
-    if not roles or not runs_kubelet(roles):
-        return
-    if host.text("kubernetes_install_method") == "binary":
-        yield from (program for program, variables in PROGRAMS.items() if variables is KUBERNETES)
-        yield from ("crictl", "cni-plugins")
-    runtime = host.text("kubernetes_container_runtime")
-    if runtime == "containerd" and host.text("container_runtime_install_method") == "archive":
-        yield from ("containerd", "runc")
-    elif runtime == "docker" and host.text("container_runtime_cri_dockerd_checksum"):  # else that is an error itself
-        yield "cri-dockerd"
-
-
 def urls(host: HostInput, inputs: Inputs) -> list[str]:
     """Where a host of the cluster downloads its programs from, as far as the variables tell without the host.
 
     Where no digest is known, the file with the checksum is needed, too.
     """
-    architecture, found = host.text("kubernetes_architecture"), []
-    for program in _installed(host, inputs):
-        variables = PROGRAMS[program]
-        version, url = host.text(variables.version), host.text(variables.url)
-        if variables is KUBERNETES:
-            complete = version and url and architecture
-            url = f"{url}/release/v{version}/bin/linux/{architecture}/{program}" if complete else ""
-        if not url:
-            continue
-        of_kubernetes = f"{url}.sha256" if variables is KUBERNETES else ""
-        checksum = "" if _proven(host, program) else str(_checksum(host, program) or of_kubernetes)
-        found += [one for one in (url, checksum) if re.match(r"https?://", one)]
+    found: list[str] = []
+    for one in downloads(host, inputs):
+        checksum = "" if _proven(host, one) or not one.url else str(one.checksum or "")
+        found += [address for address in (one.url, checksum) if re.match(r"https?://", address)]
     return list(dict.fromkeys(found))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,16 @@ class InputReader:
         own, _unknown = template_variables(self.loader, without_facts(raw), IDENTITY)
         foreign, _unreadable = template_variables(self.loader, raw, names & kubespray.load().lost.keys() - known.keys())
         return HostInput(name, {**foreign, **values}, problems, names, inventory=own), missing
+
+    def complete(self, name: str) -> HostInput:
+        """A host's variables with all defaults as their roles would evaluate them, as far as that can be told here."""
+        host, _missing = self.host(name)
+        raw = raw_variables(self.task, self.task_vars, name)
+        written = argument_specs.written_defaults(self.specs)
+        values, _problems = template_variables(self.loader, {**written, **raw}, written.keys() - host.values.keys())
+        return replace(
+            host, values={**{name: value for name, value in values.items() if value is not None}, **host.values}
+        )
 
     def _others(self, hosts: Sequence[HostInput]) -> list[HostInput]:
         """The cluster's hosts that this play leaves out, as far as they are known."""

@@ -6,7 +6,7 @@
 Each check stands in the file of its subject: argument_specs (types, unknown names), numbers, programs (versions of
 programs), calendars, kubespray, versions, inventory (groups, what all hosts share), api_endpoint, ports, network (pods,
 services), nodes (names, addresses), labels, etcd, kubeadm, components (kubelet, kube-proxy, audit, containerd), fitting
-(what needs something else), hardening, downloads, controller, charts, backups, users, text, empty_values.
+(what needs something else), hardening, downloads, locked, controller, charts, backups, users, text, empty_values.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs impo
     kubeadm,
     kubespray,
     labels,
+    locked,
     network,
     nodes,
     numbers,
@@ -93,6 +94,7 @@ CLUSTER_CHECKS: list[Callable[[Inputs], Iterator[Fault]]] = [
     controller.files,
     charts.releases,
     downloads.digests,
+    locked.locked,
     versions.skew,
     text.pinned_images,
 ]

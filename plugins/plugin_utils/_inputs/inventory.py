@@ -35,6 +35,7 @@ CLUSTER_VARIABLES = (
     "kubernetes_proxy_mode",
     "kubernetes_hardened",
     "kubernetes_kubelet_signed_certificates",
+    "kubernetes_lock",
 )
 # What is looked at of the cluster's hosts that a run leaves out.
 OF_OTHERS = (

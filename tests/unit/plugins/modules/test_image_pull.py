@@ -22,7 +22,7 @@ case "$1" in
 images)
   [ ! -e down ] || { echo "cannot connect" >&2; exit 1; }
   printf '{"images": ['
-  [ ! -e tags ] || sed 's/.*/{"repoTags": ["&"]}/' tags | paste -sd, -
+  [ ! -e tags ] || sed 's/\\([^ ]*\\) *\\(.*\\)/{"repoTags": ["\\1"], "repoDigests": [\\2]}/' tags | paste -sd, -
   echo ']}' ;;
 pull)
   case "$2" in
@@ -30,7 +30,9 @@ pull)
   *slow*) exec sleep 5 ;;
   *flaky*) [ -e tried ] || { touch tried; echo "try again" >&2; exit 1; } ;;
   esac
-  echo "$2" >> tags ;;
+  ! grep -s "^$2@" digests > served || set -- "$1" "$2 \\"$(cut -d' ' -f2 served)\\""
+  touch tags; sed -i "\\|^${2%% *} *|d" tags; echo "$2" >> tags ;;
+rmi) sed -i "\\|^$2 |d" tags ;;
 esac
 """
 KUBEADM = """\
@@ -134,3 +136,49 @@ def test_empty_host(host: Host, missing: str, monkeypatch: pytest.MonkeyPatch) -
     result = host(images=["r.io/fine:1"], kubeadm_config=CONFIG, _ansible_check_mode=True)
     assert (result["changed"], result["pulled"]) == (True, ["r.io/fine:1"])
     assert host(images=["r.io/fine:1"], kubeadm_config=CONFIG)["failed"]
+
+
+ONE, TWO = "sha256:" + "1" * 64, "sha256:" + "2" * 64
+
+
+def serve(host: Host, **images: str) -> dict[str, str]:
+    """Let a registry have images by these digests; returns what a lock would say."""
+    named = {f"r.io/{name}:1": digest for name, digest in images.items()}
+    lines = [f"{name}@ {name.rpartition(':')[0]}@{digest}" for name, digest in named.items()]
+    (host.store / "digests").write_text("".join(f"{line}\n" for line in lines))
+    return named
+
+
+def test_images_are_what_their_digests_say(host: Host) -> None:
+    digests = serve(host, a=ONE, b=TWO)
+    result = host(images=list(digests), digests=digests, parallel=1)
+    assert (result["changed"], result["pulled"]) == (True, ["r.io/a:1", "r.io/b:1"])
+    again = host(images=list(digests), digests=digests, parallel=1)
+    assert (again["changed"], again["pulled"]) == (False, [])
+
+
+def test_what_has_no_digest_is_not_pulled(host: Host) -> None:
+    digests = serve(host, a=ONE)
+    result = host(images=["r.io/a:1", "r.io/b:1", "r.io/c:1"], digests=digests, _ansible_check_mode=True)
+    assert result["failed"]
+    assert "no digest of these images, so that none was pulled:\n- r.io/b:1\n- r.io/c:1\nRun" in result["msg"]
+    assert host.lines("tags") == []
+
+
+def test_an_image_that_is_something_else_goes_again(host: Host) -> None:
+    digests = serve(host, a=ONE, b=TWO)
+    serve(host, a=TWO, b=TWO)
+    result = host(images=list(digests), digests=digests, parallel=1)
+    assert result["failed"]
+    assert f"These images are not what the lock says:\n- r.io/a:1 has {TWO}, not {ONE}\nFind out" in result["msg"]
+    assert host.lines("tags") == [f'r.io/b:1 "r.io/b@{TWO}"']
+
+
+def test_an_image_that_was_there_with_another_digest_is_pulled_again_and_stays(host: Host) -> None:
+    digests = serve(host, a=ONE)
+    (host.store / "tags").write_text("r.io/a:1\n")
+    assert host(images=["r.io/a:1"], digests=digests)["pulled"] == ["r.io/a:1"]
+    serve(host, a=TWO)
+    (host.store / "tags").write_text("r.io/a:1\n")
+    assert host(images=["r.io/a:1"], digests=digests)["failed"]
+    assert host.lines("tags") == [f'r.io/a:1 "r.io/a@{TWO}"']
