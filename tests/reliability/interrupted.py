@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,13 +40,12 @@ def tasks(output: str) -> list[str]:
     return re.findall(r"^TASK \[(?:[\w.]+ : )?(.*)\] \*", output, re.MULTILINE)
 
 
-def kill_at(cluster: Cluster, point: Point, label: str, playbook: str = "site", **variables: Any) -> tuple[str, Path]:
-    """Run a playbook, kill it there, and say what that did, and where its log is.
+def reach(process: subprocess.Popen[bytes], log: Path, point: Point, playbook: str) -> bool:
+    """Wait until the playbook is there; false where it came to its end before.
 
     Raises:
         RuntimeError: if it fails before.
     """
-    process, log = cluster.start_playbook(playbook, label, **variables)
     deadline = time.monotonic() + TASK_WITHIN
     while process.poll() is None and sum(point.task in task for task in tasks(log.read_text())) < point.turn:
         if time.monotonic() > deadline:
@@ -55,8 +55,14 @@ def kill_at(cluster: Cluster, point: Point, label: str, playbook: str = "site", 
     if process.poll() is None:
         time.sleep(point.seconds)
     if process.poll():
-        raise RuntimeError(f"{playbook} failed before it could be killed: see {log}")
-    if process.poll() == 0:
+        raise RuntimeError(f"{playbook} failed before '{point.task}': see {log}")
+    return process.poll() is None
+
+
+def kill_at(cluster: Cluster, point: Point, label: str, playbook: str = "site", **variables: Any) -> tuple[str, Path]:
+    """Run a playbook, kill it there, and say what that did, and where its log is."""
+    process, log = cluster.start_playbook(playbook, label, **variables)
+    if not reach(process, log, point, playbook):
         return f"{point}: {playbook} had come to its end", log
     kill_tree(process)
     note = f"{point}: killed in '{tasks(log.read_text())[-1]}'"

@@ -2,7 +2,8 @@
 
 Meanwhile a workload is asked through the NodePort of every node, a probe reads and writes through the API's endpoint,
 and the versions of all API servers and kubelets are noted, and how many of etcd's members answer. It prints one JSON
-object. With --kill the playbook is killed.
+object. With --kill the playbook is killed in a task; with --lose or --cut a host loses its power or its network then,
+until the playbook has ended.
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from .cluster import LOGS, TOPOLOGIES, Cluster, Topology, changes
 from .figures import Figures
-from .interrupted import Point, kill_at, tasks
+from .interrupted import Point, kill_at, reach, tasks
 from .probe import Access, Api, CallError
 
 ASK_PAUSE, LOOK_PAUSE, ASK_LIMIT = 0.2, 2.0, 5.0
+# So many calls in a row that do not fail: the workload is reached through all nodes again.
+STEADY, STEADY_WITHIN = 25, 180.0
 
 
 def number(version: str) -> tuple[int, ...]:
@@ -51,6 +55,7 @@ class Clients:
     port: int
     calls: int = 0
     failed: list[str] = field(default_factory=list)
+    good: int = 0  # calls in a row that did not fail
     worked_on: Callable[[str], bool] = lambda _address: False  # whether a node need not answer now
 
     def ask(self) -> None:
@@ -65,6 +70,7 @@ class Clients:
             fault = "" if status == http.HTTPStatus.OK else str(status)
         except (OSError, http.client.HTTPException) as error:
             fault = str(error) or type(error).__name__
+        self.good = 0 if fault else self.good + 1
         if fault and not self.worked_on(address):
             self.failed.append(f"{time.strftime('%H:%M:%S')} {address}: {fault}")
 
@@ -160,7 +166,7 @@ class Report:
     log: str
     seconds: float
     changed: int
-    ended: str  # where it was killed
+    ended: str  # where it was killed, or what was done to which host
     calls: int
     failed: list[str]
     samples: int
@@ -202,14 +208,50 @@ def watch(cluster: Cluster, port: int, hosts_go: bool) -> Watch:
     return found
 
 
-def observe(cluster: Cluster, watched: Watch, playbook: str, point: Point | None) -> Report:
-    """Run the playbook, or kill it at a point."""
+@dataclass(frozen=True)
+class Harm:
+    """What happens to a host at a point of the run."""
+
+    point: Point
+    host: str  # leader: the one that leads etcd then
+    power: bool  # its power, otherwise its network
+
+    def do(self, cluster: Cluster) -> str:
+        """Do it, and say which host it was."""
+        host = cluster.etcd_leader() if self.host == "leader" else self.host
+        (cluster.kill if self.power else cluster.cut)(host)
+        return host
+
+    def undo(self, cluster: Cluster, host: str) -> None:
+        """Give it back."""
+        (cluster.start if self.power else cluster.plug)(host)
+
+
+def harm_at(cluster: Cluster, clients: Clients, harm: Harm, label: str, playbook: str) -> tuple[int, str, Path]:
+    """Run a playbook to its end, with harm at a point, and wait until the cluster is well again."""
+    process, log = cluster.start_playbook(playbook, label)
+    if not reach(process, log, harm.point, playbook):
+        return 0, f"{harm.point}: {playbook} had come to its end", log
+    host = harm.do(cluster)
+    code = process.wait()
+    harm.undo(cluster, host)
+    cluster.wait_healthy()
+    deadline = time.monotonic() + STEADY_WITHIN
+    while clients.good < STEADY and time.monotonic() < deadline:
+        time.sleep(ASK_PAUSE)
+    return code, f"{harm.point}: {host} lost its {'power' if harm.power else 'network'}", log
+
+
+def observe(cluster: Cluster, watched: Watch, playbook: str, end: Point | Harm | None) -> Report:
+    """Run the playbook, or kill it at a point, or do harm to a host there."""
     ended, started = threading.Event(), time.monotonic()
     label = f"{playbook}-{time.strftime('%H%M%S')}"
     with cluster.probed(label) as figures:
         threads = watched.begin(ended)
-        if point:
-            note, log = kill_at(cluster, point, label, playbook)
+        if isinstance(end, Harm):
+            code, note, log = harm_at(cluster, watched.clients, end, label, playbook)
+        elif end:
+            note, log = kill_at(cluster, end, label, playbook)
             code = -9 if "killed in" in note else 0
         else:
             process, log = cluster.start_playbook(playbook, label)
@@ -245,6 +287,8 @@ def main() -> None:
         help="hosts reboot or leave: what shuts down is started, and nodes that are cordoned or gone need not answer",
     )
     parser.add_argument("--kill", default="", metavar="TASK", help="kill it in the task with this in its name")
+    parser.add_argument("--lose", default="", metavar="HOST", help="take this host's power instead (leader: etcd's)")
+    parser.add_argument("--cut", default="", metavar="HOST", help="take this host's network instead")
     parser.add_argument("--turn", type=int, default=1, metavar="N", help="the task's Nth time (1)")
     parser.add_argument("--after", type=float, default=1.0, metavar="SECONDS", help="so long after the task began (1)")
     options = parser.parse_args()
@@ -253,7 +297,9 @@ def main() -> None:
     cluster = Cluster(topology, "haproxy", options.variables)
     point = Point(options.kill, options.after, turn=options.turn) if options.kill else None
     watched = watch(cluster, options.port, options.hosts_go)
-    print(json.dumps(asdict(observe(cluster, watched, options.playbook, point))))
+    target = options.lose or options.cut
+    end = Harm(point, target, bool(options.lose)) if point and target else point
+    print(json.dumps(asdict(observe(cluster, watched, options.playbook, end))))
 
 
 if __name__ == "__main__":
