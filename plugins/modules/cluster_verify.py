@@ -27,6 +27,9 @@ description:
     C(node-port): a NodePort service answers on the internal address of each ready node, also from pods of other nodes;
     C(pod-network): pods reach pods on other nodes;
     C(dns): pods on each node resolve the API server's service;
+    C(service-name): pods on each node reach a service by its name, where DNS is installed;
+    C(api-from-pods): the API knows a pod's account by its token, asked from a pod on each node;
+    C(volumes): a ConfigMap and a Secret are files in a pod on each node;
     C(cleanup): all that was created is gone.
   - The objects live in a namespace made for the run, which is removed at the end, also after a failed check or when the
     module is ended by a signal. Namespaces that killed runs left behind are removed by the next run.
@@ -99,6 +102,24 @@ options:
     type: list
     elements: str
     default: [nslookup, '{name}']
+  api_client:
+    description:
+      - Command with which a pod asks the API with its account's token and prints the answer. V({url}) stands for the
+        URL, by the name C(kubernetes.default.svc) where DNS is installed. Empty where the image has none.
+      - That of busybox does not verify the API server's certificate.
+    type: list
+    elements: str
+    default:
+      - sh
+      - -c
+      - >-
+        wget -q -O - --no-check-certificate --header
+        "Authorization: Bearer $(cat /var/run/secrets/kubernetes.io/serviceaccount/token)" {url}
+  read_command:
+    description: Command that prints a file in a pod. V({path}) stands for the path. Empty where the image has none.
+    type: list
+    elements: str
+    default: [cat, '{path}']
   dns_domain:
     description: The cluster's DNS domain.
     type: str
@@ -127,6 +148,9 @@ options:
       - node-port
       - pod-network
       - dns
+      - service-name
+      - api-from-pods
+      - volumes
     default: []
   sample:
     description:
@@ -247,6 +271,17 @@ SPEC: Dict[str, Any] = {
     "exec_command": {"type": "list", "elements": "str", "default": ["hostname"]},
     "http_client": {"type": "list", "elements": "str", "default": ["wget", "-q", "-O", "-", "-T", "5", "{url}"]},
     "dns_client": {"type": "list", "elements": "str", "default": ["nslookup", "{name}"]},
+    "api_client": {
+        "type": "list",
+        "elements": "str",
+        "default": [
+            "sh",
+            "-c",
+            "wget -q -O - --no-check-certificate --header"
+            ' "Authorization: Bearer $(cat /var/run/secrets/kubernetes.io/serviceaccount/token)" {url}',
+        ],
+    },
+    "read_command": {"type": "list", "elements": "str", "default": ["cat", "{path}"]},
     "dns_domain": {"type": "str", "default": "cluster.local"},
     "require_dns": {"type": "bool", "default": False},
     "skip": {"type": "list", "elements": "str", "choices": NAMES, "default": []},

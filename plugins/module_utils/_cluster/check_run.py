@@ -25,7 +25,10 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.pro
 Asked = TypeVar("Asked")
 
 READING = ["api-server", "etcd", "nodes", "system-pods", "scheduler", "controller-manager", "kube-proxy"]
-ON_PODS = ["spread", "port-forward", "logs", "exec", "node-port", "pod-network", "dns"]
+ON_PODS = [
+    *("spread", "port-forward", "logs", "exec", "node-port", "pod-network", "dns"),
+    *("service-name", "api-from-pods", "volumes"),
+]
 NAMES = [*READING, "deployment", *ON_PODS]
 CLEANUP = "cleanup"
 

@@ -16,6 +16,10 @@ LABEL, LABEL_VALUE = "app.kubernetes.io/part-of", "groundwork-verify"
 NAMESPACE_PREFIX = "groundwork-verify-"
 NAME = "web"
 CONTAINER = "web"
+SERVICE_PORT = 80
+# Each is a file in the pods, named by its key.
+VOLUMES = ("ConfigMap", "Secret")
+KEY = "content"
 POD_LABELS = {"app.kubernetes.io/name": NAME, LABEL: LABEL_VALUE}
 SELECTOR = {"app.kubernetes.io/name": NAME}
 # nobody, in nearly every image
@@ -73,7 +77,13 @@ def deployment_manifest(workload: Workload) -> Dict[str, Any]:
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": True,
         },
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - a path in the pod
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a path in the pod
+            *(
+                {"name": kind.lower(), "mountPath": volume_path(kind).rpartition("/")[0], "readOnly": True}
+                for kind in VOLUMES
+            ),
+        ],
     }
     if workload.command:
         container["command"] = filled(list(workload.command), port=str(workload.port))
@@ -81,7 +91,7 @@ def deployment_manifest(workload: Workload) -> Dict[str, Any]:
     one_per_node = {"labelSelector": {"matchLabels": SELECTOR}, "topologyKey": "kubernetes.io/hostname"}
     pod_spec = {
         "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [one_per_node]}},
-        "automountServiceAccountToken": False,
+        "automountServiceAccountToken": True,
         "containers": [container],
         "enableServiceLinks": False,
         "nodeSelector": {"kubernetes.io/os": "linux"},
@@ -92,7 +102,11 @@ def deployment_manifest(workload: Workload) -> Dict[str, Any]:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "terminationGracePeriodSeconds": 1,
-        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}}],
+        "volumes": [
+            {"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}},
+            {"name": "configmap", "configMap": {"name": NAME}},
+            {"name": "secret", "secret": {"secretName": NAME}},
+        ],
     }
     return {
         "apiVersion": "apps/v1",
@@ -116,14 +130,41 @@ def service_manifest(workload: Workload) -> Dict[str, Any]:
             "type": "NodePort",
             "externalTrafficPolicy": "Cluster",
             "selector": SELECTOR,
-            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+            "ports": [{"name": "http", "port": SERVICE_PORT, "targetPort": "http", "protocol": "TCP"}],
         },
     }
 
 
+def volume_path(kind: str) -> str:
+    """Where pods find the content of a ConfigMap or Secret."""
+    return f"/etc/groundwork-verify/{kind.lower()}/{KEY}"
+
+
+def volume_text(kind: str, namespace: str) -> str:
+    """That content, which is another one in each run. That of the Secret is none."""
+    return f"{kind} of {namespace}"
+
+
+def volume_manifest(workload: Workload, kind: str) -> Dict[str, Any]:
+    """A ConfigMap, or a Secret."""
+    text = {KEY: volume_text(kind, workload.namespace)}
+    return {
+        "apiVersion": "v1",
+        "kind": kind,
+        "metadata": {"name": NAME, "namespace": workload.namespace, "labels": POD_LABELS},
+        "stringData" if kind == "Secret" else "data": text,
+    }
+
+
 def manifests(workload: Workload) -> Dict[str, Any]:
-    """All objects of one run, the namespace first, for kubectl create."""
-    objects = [namespace_manifest(workload), service_manifest(workload), deployment_manifest(workload)]
+    """All objects of one run, in the order in which they are needed, for kubectl create."""
+    volumes = [volume_manifest(workload, kind) for kind in VOLUMES]
+    objects = [
+        namespace_manifest(workload),
+        *volumes,
+        service_manifest(workload),
+        deployment_manifest(workload),
+    ]
     return {"apiVersion": "v1", "kind": "List", "items": objects}
 
 
@@ -156,6 +197,6 @@ def pairs(pods: List[Pod], peers: int) -> List[Tuple[Pod, Pod]]:
     return [(pod, pods[(index + step) % len(pods)]) for index, pod in enumerate(pods) for step in range(1, reach + 1)]
 
 
-def url(host: str, port: int, path: str) -> str:
-    """An HTTP URL of a host's address."""
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
+def url(host: str, port: int, path: str, scheme: str = "http") -> str:
+    """A URL of a host's name or address."""
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{path}"

@@ -22,9 +22,9 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.che
     PARALLEL,
     READ_SECONDS,
     READING,
-    CheckRun,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.check_workload import Workload
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.first_use import FirstUse
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.judgement import Verdict
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import KubectlError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.objects import (
@@ -53,14 +53,13 @@ FORCE_AFTER = 30
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-class ClusterChecks(CheckRun):
+class ClusterChecks(FirstUse):
     """All checks of a cluster, in their order, and what is cleaned up after them."""
 
     def __init__(self, module: AnsibleModule, kubectl: ConcurrentKubectl) -> None:
         """Nothing is asked yet; see CheckRun."""
         super().__init__(module, kubectl)
         self.nodes: List[Node] = []
-        self.namespace = ""
 
     # The course of it
 
@@ -283,7 +282,7 @@ class ClusterChecks(CheckRun):
         """Resolve a service's name in a pod on each node."""
         if not self.options["dns_client"]:
             return judgement.skipped("the option dns_client is empty")
-        if self._get("service", "kube-dns", "--namespace=kube-system") is None:
+        if not self._has_dns():
             missing = "DNS is not installed: there is no Service kube-system/kube-dns"
             return Verdict(False, missing) if self.options["require_dns"] else judgement.skipped(missing)
         address = (self._get("service", "kubernetes", "--namespace=default") or {})["spec"]["clusterIP"]
@@ -302,10 +301,6 @@ class ClusterChecks(CheckRun):
                 raise ProbeError(f"{name} did not resolve to {address}: {one_line(output)}")
 
         return self._judge_each(f"{name} resolves on", resolve)
-
-    def _execute(self, pod: Pod, command: List[str]) -> str:
-        namespace, container = f"--namespace={self.namespace}", f"--container={check_workload.CONTAINER}"
-        return self.kubectl.run("exec", pod.name, namespace, container, "--", *command)
 
     def check_pod_network(self) -> Verdict:
         """Let pods ask pods on other nodes."""

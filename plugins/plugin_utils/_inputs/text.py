@@ -39,10 +39,12 @@ LINES = (
     "kubernetes_kubelet_security",
     "kubernetes_proxy_configuration",
     "user_accounts.request",
+    "verify_api_client",
     "verify_command",
     "verify_dns_client",
     "verify_exec_command",
     "verify_http_client",
+    "verify_read_command",
     "worker_join_configuration",
 )
 # Control characters, line and paragraph separators, and halves of characters, which no file can hold.

@@ -23,6 +23,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.che
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.checks import SIGNALS
 from ansible_collections.groundwork.kubernetes.plugins.modules import cluster_verify
 
+FIRST_USE = ("service-name", "api-from-pods", "volumes")
 Run = Callable[..., dict[str, Any]]
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -90,7 +91,16 @@ elif command == "logs":
 elif command == "exec":
     if "exec:" + what in faults:
         fail(": runtime is broken")
-    print("Address: 10.96.0.1" if "nslookup" in arguments else "fine")
+    kinds = {"configmap": "ConfigMap", "secret": "Secret"}
+    kind = kinds[arguments[-1].split("/")[-2]] if "cat" in arguments else ""
+    if kind and "volume:" + kind in faults:
+        print("old")
+    elif kind:
+        print(f"{kind} of {namespace}")
+    elif "/apis" in arguments[-1]:
+        print("login" if "token" in faults else '{"kind":"APIGroupList"}')
+    else:
+        print("Address: 10.96.0.1" if "nslookup" in arguments else "fine")
 elif command == "port-forward":
     print(f"Forwarding from 127.0.0.1:{port} -> 8080", flush=True)
     time.sleep(60)
@@ -129,7 +139,7 @@ elif what == "namespace":
 elif what == "service" and arguments[2] == "web":
     answer({"spec": {"ports": [{"nodePort": port}]}})
 elif what == "service" and arguments[2] == "kubernetes":
-    answer({"spec": {"clusterIP": "10.96.0.1"}})
+    answer({"spec": {"clusterIP": "10.96.0.1", "ports": [{"port": 443}]}})
 elif what == "service" and "dns" not in faults:
     answer({})
 else:
@@ -207,7 +217,7 @@ def test_a_cluster_that_works(cluster: Cluster) -> None:
     assert result["changed"] is False
     assert states(result) == dict.fromkeys([*NAMES, "cleanup"], "passed")
     assert not cluster.exists
-    assert len(result["table"].splitlines()) == 17
+    assert len(result["table"].splitlines()) == 20
     namespace = re.findall(r"groundwork-verify-[a-z]{8}", "\n".join(cluster.calls))[0]
     assert {
         "get --raw /readyz?verbose --server=https://192.0.2.1:6443",
@@ -217,6 +227,12 @@ def test_a_cluster_that_works(cluster: Cluster) -> None:
         f"exec web-2 --namespace={namespace} --container=web -- hostname",
         f"exec web-1 --namespace={namespace} --container=web -- wget -q -O - -T 5 http://10.0.0.1:8080/",
         f"exec web-1 --namespace={namespace} --container=web -- nslookup kubernetes.default.svc.cluster.local",
+        f"exec web-1 --namespace={namespace} --container=web -- wget -q -O - -T 5 "
+        f"http://web.{namespace}.svc.cluster.local:80/",
+        f"exec web-2 --namespace={namespace} --container=web -- cat /etc/groundwork-verify/secret/content",
+        f"exec web-1 --namespace={namespace} --container=web -- sh -c wget -q -O - --no-check-certificate --header "
+        '"Authorization: Bearer $(cat /var/run/secrets/kubernetes.io/serviceaccount/token)" '
+        "https://kubernetes.default.svc:443/apis",
         f"port-forward --namespace={namespace} --address=127.0.0.1 pod/web-1 :8080",
         "port-forward --namespace=kube-system --address=127.0.0.1 pod/kube-proxy-w2 :10249",
         f"delete namespace {namespace} --ignore-not-found --wait=false",
@@ -241,7 +257,24 @@ def test_a_cluster_that_works(cluster: Cluster) -> None:
         ),
         (["proxy"], {}, {"kube-proxy"}, "- kube-proxy: cp1: iptables in place of web; w1: iptables in place of web"),
         (["logs:web-1"], {}, {"logs"}, "- logs: w1: Error from server: log is gone"),
-        (["exec:web-2"], {}, {"exec", "pod-network", "dns"}, "- exec: w2: Error from server: runtime is broken"),
+        (
+            ["token"],
+            {},
+            {"api-from-pods"},
+            "- api-from-pods: w1: https://kubernetes.default.svc:443/apis answers with something else: login",
+        ),
+        (
+            ["volume:Secret"],
+            {},
+            {"volumes"},
+            "- volumes: w1: /etc/groundwork-verify/secret/content, of a Secret, holds something else: old",
+        ),
+        (
+            ["exec:web-2"],
+            {},
+            {"exec", "pod-network", "dns", *FIRST_USE},
+            "- exec: w2: Error from server: runtime is broken",
+        ),
         (["dns"], {"require_dns": True}, {"dns"}, "- dns: DNS is not installed"),
         ([], {"http_path": "/proxyMode"}, set(), ""),
     ],
@@ -285,11 +318,15 @@ def test_an_api_server_that_is_away(cluster: Cluster) -> None:
 
 def test_without_a_client_or_dns(cluster: Cluster) -> None:
     cluster.breaks("dns")
-    result = cluster.verify(http_client=[])
+    result = cluster.verify(http_client=[], read_command=[])
     assert not result.get("failed")
+    assert any(call.endswith("https://10.96.0.1:443/apis") for call in cluster.calls)
     skipped = {check["name"]: check["detail"] for check in result["checks"] if check["skipped"]}
     assert skipped["pod-network"] == "the option http_client is empty"
     assert skipped["dns"].startswith("DNS is not installed")
+    assert skipped["volumes"] == "the option read_command is empty"
+    assert states(cluster.verify())["service-name"] == "skipped"
+    assert states(cluster.verify(api_client=[]))["api-from-pods"] == "skipped"
     assert skipped["scheduler"] == "left out by the option skip"
 
 

@@ -19,7 +19,9 @@ def pod(name: str, on: str, ready: bool = True) -> Pod:
 
 
 def test_manifests_meet_the_restricted_standard() -> None:
-    namespace, service, deployment = check_workload.manifests(WORKLOAD)["items"]
+    namespace, config, secret, service, deployment = check_workload.manifests(WORKLOAD)["items"]
+    assert config["data"] == {"content": "ConfigMap of groundwork-verify-x"}
+    assert secret["stringData"] == {"content": "Secret of groundwork-verify-x"}
     spec = deployment["spec"]["template"]["spec"]
     (container,) = spec["containers"]
     assert namespace["metadata"] == {
@@ -35,7 +37,9 @@ def test_manifests_meet_the_restricted_standard() -> None:
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert spec["securityContext"]["runAsUser"] > 0
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert {kind for volume in spec["volumes"] for kind in volume if kind != "name"} == {"emptyDir"}
+    assert {kind for volume in spec["volumes"] for kind in volume if kind != "name"} == {
+        *("configMap", "emptyDir", "secret"),
+    }
     assert not {"hostNetwork", "hostPID", "hostIPC", "tolerations"} & spec.keys()
     json.dumps(check_workload.manifests(WORKLOAD))
 
