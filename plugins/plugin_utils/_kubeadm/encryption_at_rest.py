@@ -28,7 +28,6 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Dict, Tuple
 
 import yaml
-from ansible.module_utils.common.yaml import yaml_load
 
 FOLDER = "/etc/kubernetes/encryption"
 FLAG = "encryption-provider-config"
@@ -101,7 +100,7 @@ def parse(text: str) -> Config:
         EncryptionError: if it is none, or holds what this module does not handle.
     """
     try:
-        document = yaml_load(text)
+        document = yaml.safe_load(text)
         config: Config = {}
         for block in document["resources"]:
             providers: list[Provider] = []

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import did_you_mean
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import minor_of
@@ -66,7 +67,7 @@ def arguments_of(manifest: str, component: str, path: str) -> Iterator[Setting]:
         component: what a container runs whose command names no program.
         path: where the manifest is.
     """
-    pod = yaml_load(manifest) or {}
+    pod = yaml.safe_load(manifest) or {}
     for container in (pod.get("spec") or {}).get("containers") or []:
         words = [str(word) for word in [*(container.get("command") or []), *(container.get("args") or [])]]
         program = words[0].rpartition("/")[2] if words and not words[0].startswith("-") else component
@@ -96,7 +97,7 @@ def settings_of(files: Mapping[str, str]) -> Iterator[Setting]:
         if "/manifests/" in path:
             yield from arguments_of(text, name, path)
         elif path == KUBELET_CONFIGURATION:
-            gates = (yaml_load(text) or {}).get("featureGates") or {}
+            gates = (yaml.safe_load(text) or {}).get("featureGates") or {}
             for gate, value in gates.items():
                 yield Setting(KUBELET, GATES_FLAG, f"{gate}={value}", path)
         else:

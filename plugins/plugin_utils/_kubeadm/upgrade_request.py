@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ansible.module_utils.common.yaml import yaml_load
+import yaml
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import ERROR, Fault
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import minor_of
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.removals import Setting, settings_of
@@ -120,7 +120,7 @@ class Request:
     @cached_property
     def configuration(self) -> Mapping[str, Any]:
         """kubeadm's ClusterConfiguration as the cluster stores it."""
-        found = yaml_load(self.cluster["configuration"] or "{}")
+        found = yaml.safe_load(self.cluster["configuration"] or "{}")
         return found if isinstance(found, Mapping) else {}
 
     @property

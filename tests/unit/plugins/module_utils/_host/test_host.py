@@ -129,7 +129,7 @@ def test_cluster(tree: Path, tmp_path: Path) -> None:
     assert HostReader(str(tmp_path / "nothing")).cluster("/var/lib/etcd") == {
         "kubelet_conf": False,
         "admin_conf": False,
-        "node": {"role": "none", "interrupted": "", "traces": [], "missing": [], "faults": []},
+        "node": {"role": "none", "interrupted": "", "traces": [], "missing": [], "faults": [], "signs": False},
         "etcd_data": False,
         "ca_sha256": "",
         "api_server_version": "",

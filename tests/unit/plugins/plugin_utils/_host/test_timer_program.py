@@ -20,10 +20,19 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.timer_
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import timer_program
 
 COLLECTION = "ansible_collections/groundwork/kubernetes/plugins"
+SAMPLE = f"{timer_program.COLLECTION}.plugins.modules.write_file"
+
+
+@pytest.fixture(autouse=True)
+def sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module of the tests among those of the collection."""
+    locate = timer_program.locate
+    path = Path(__file__).with_name("write_file.py")
+    monkeypatch.setattr(timer_program, "locate", lambda name: path if name == SAMPLE else locate(name))
 
 
 def test_the_same_bytes_again() -> None:
-    assert timer_program.build("files") == timer_program.build("files")
+    assert timer_program.build("write_file") == timer_program.build("write_file")
 
 
 def test_a_module_that_needs_more_of_ansible_core() -> None:
@@ -55,7 +64,7 @@ class Pythons:
 
 @pytest.mark.parametrize("preferred", [[], ["/nonexistent/python3"]])
 def test_a_python_that_can_run_it_is_found_at_each_start(program: Program, preferred: list[str]) -> None:
-    program.build("files", **program.write())
+    program.build("write_file", **program.write())
     host = Pythons(program)
     host.add("python3", 'echo "too old"; exit 1')
     fit = host.add("python3.11", f'exec {sys.executable} "$@"')
@@ -67,7 +76,7 @@ def test_a_python_that_can_run_it_is_found_at_each_start(program: Program, prefe
 
 
 def test_no_python_is_told_loudly(program: Program) -> None:
-    program.build("files", **program.write())
+    program.build("write_file", **program.write())
     host = Pythons(program)
     none = host.run(str(program.settings))
     assert (none.returncode, none.stdout) == (1, "")
@@ -95,7 +104,7 @@ def test_no_python_is_told_loudly(program: Program) -> None:
     ],
 )
 def test_the_age_of_the_last_good_run(program: Program, good: int | str | None, message: str | None) -> None:
-    program.pyz.write_bytes(timer_program.build("files"))
+    program.pyz.write_bytes(timer_program.build("write_file"))
     if good is not None:
         program.good.write_text(f"{int(time.time()) + good if isinstance(good, int) else good}\n")
     systemctl = program.folder / "systemctl"
@@ -112,10 +121,10 @@ def test_the_age_of_the_last_good_run(program: Program, good: int | str | None, 
 
 
 def test_a_good_run_is_stamped(program: Program) -> None:
-    program.build("files", **program.write(mode="abc"))
+    program.build("write_file", **program.write(mode="abc"))
     program.run()
     assert not program.good.exists()
-    program.build("files", **program.write())
+    program.build("write_file", **program.write())
     before = int(time.time())
     program.run()
     assert before <= int(program.good.read_text()) <= time.time()
@@ -123,7 +132,7 @@ def test_a_good_run_is_stamped(program: Program) -> None:
 
 def test_what_is_in_it(tmp_path: Path) -> None:
     path = tmp_path / "x.pyz"
-    path.write_bytes(timer_program.build("files"))
+    path.write_bytes(timer_program.build("write_file"))
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
@@ -131,11 +140,8 @@ def test_what_is_in_it(tmp_path: Path) -> None:
     assert names == sorted(set(names))
     own = {name for name in names if name.startswith(COLLECTION) and not name.endswith("__init__.py")}
     modules = (
-        "modules/files.py",
-        *(
-            f"module_utils/_host/{name}.py"
-            for name in ("file_set", "files", "install", "paths", "restart_due", "service", "timer_runner")
-        ),
+        "modules/write_file.py",
+        *(f"module_utils/_host/{name}.py" for name in ("install", "paths", "timer_runner")),
     )
     assert own == {f"{COLLECTION}/{name}" for name in modules}
     assert [name for name in names if name.startswith("ansible/")] == [
@@ -197,7 +203,7 @@ class Program:
         return done.returncode, json.loads(lines[0]), done.stderr
 
     def write(self, content: str = "text", **options: Any) -> dict[str, Any]:
-        return {"files": [{"path": str(self.folder / "written"), "content": content, **options}]}
+        return {"path": str(self.folder / "written"), "content": content, **options}
 
 
 @pytest.fixture
@@ -206,16 +212,16 @@ def program(tmp_path: Path) -> Program:
 
 
 def test_it_runs(program: Program) -> None:
-    program.build("files", **program.write())
+    program.build("write_file", **program.write())
     rc, result, err = program.run()
     assert (rc, err) == (0, "")
-    assert result == {"changed": True, "changed_paths": [str(program.folder / "written")], "services": {}}
+    assert result == {"changed": True, "path": str(program.folder / "written")}
     assert (program.folder / "written").read_text() == "text"
     assert program.run()[1]["changed"] is False
 
 
 def test_a_failure_is_an_error_in_the_journal(program: Program) -> None:
-    program.build("files", **program.write(mode="abc"))
+    program.build("write_file", **program.write(mode="abc"))
     rc, result, err = program.run()
     assert (rc, result["failed"]) == (1, True)
     assert err == f"<3>failed: {result['msg']}\n"
@@ -223,10 +229,10 @@ def test_a_failure_is_an_error_in_the_journal(program: Program) -> None:
 
 
 def test_wrong_parameters_are_a_failure(program: Program) -> None:
-    program.build("files", **program.write(), fils=[])
+    program.build("write_file", **program.write(), contents="")
     rc, result, _err = program.run()
     assert rc == 1
-    assert result["msg"] == "Unsupported parameters: fils"
+    assert result["msg"] == "Unsupported parameters: contents"
 
 
 def test_a_module_without_a_result_is_a_failure(program: Program) -> None:
@@ -236,10 +242,10 @@ def test_a_module_without_a_result_is_a_failure(program: Program) -> None:
 
 
 def test_a_crash_is_a_failure(program: Program) -> None:
-    program.build("files")
+    program.build("write_file")
     with zipfile.ZipFile(program.pyz) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
-    files[f"{COLLECTION}/modules/files.py"] = b"raise KeyError('x')\n"
+    files[f"{COLLECTION}/modules/write_file.py"] = b"raise KeyError('x')\n"
     files["__main__.py"] = files["__main__.py"].replace(b"len(sys.argv) < 2", b"False")
     with zipfile.ZipFile(program.pyz, "w") as archive:
         for name, content in files.items():
@@ -254,18 +260,18 @@ def test_a_crash_is_a_failure(program: Program) -> None:
 
 def test_the_state_of_the_last_run(program: Program) -> None:
     path = program.folder / "states" / "x.json"
-    program.build("files", str(path), **program.write())
+    program.build("write_file", str(path), **program.write())
     before = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     program.run()
     good = json.loads(path.read_text())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert {key: good[key] for key in ("name", "module", "ok", "changed", "msg")} == {
-        "name": "x", "module": "files", "ok": True, "changed": True, "msg": "",
+        "name": "x", "module": "write_file", "ok": True, "changed": True, "msg": "",
     }  # fmt: skip
     assert before <= good["time"] == good["last_ok"]
     assert 0 < good["seconds"] < 60
 
-    program.build("files", str(path), **program.write(mode="abc"))
+    program.build("write_file", str(path), **program.write(mode="abc"))
     program.run()
     bad = json.loads(path.read_text())
     assert (bad["ok"], bad["changed"], bad["last_ok"]) == (False, False, good["time"])
