@@ -31,7 +31,9 @@ pull)
   *flaky*) [ -e tried ] || { touch tried; echo "try again" >&2; exit 1; } ;;
   esac
   ! grep -s "^$2@" digests > served || set -- "$1" "$2 \\"$(cut -d' ' -f2 served)\\""
-  touch tags; sed -i "\\|^${2%% *} *|d" tags; echo "$2" >> tags ;;
+  # Pulls at the same time only add lines.
+  [ ! -e digests ] || [ ! -e tags ] || sed -i "\\|^${2%% *} *|d" tags
+  echo "$2" >> tags ;;
 rmi) sed -i "\\|^$2 |d" tags ;;
 esac
 """
