@@ -236,7 +236,7 @@ files:
     - The kubeconfigs to hand over, as M(groundwork.kubernetes.files) takes them. One with a key or a token is
       encrypted, and its name ends in C(.age). The kubeconfig of who has made the request names the key's file, which
       lies beside it.
-    - In check mode, RV(files[].content) is empty where something would be issued.
+    - In check mode the content is empty where something would be issued.
   returned: always, where the cluster was asked
   type: list
   elements: dict
