@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -111,3 +114,44 @@ def test_the_images_that_are_known_before(tmp_path: Path) -> None:
         *(f"registry.k8s.io/kube-{name}:v1.21.0" for name in ("apiserver", "controller-manager", "scheduler")),
         *nodes_images,
     ]
+
+
+def test_a_batch_comes_to_its_end_where_a_host_of_it_is_away(tmp_path: Path) -> None:
+    """Else the others stay as they are in the middle of it, and the next batch does not begin either way."""
+    role = ROOT / "roles" / "upgrade"
+    first, turn = yaml.safe_load((role / "tasks" / "node.yml").read_text())
+    of_role = yaml.safe_load((role / "vars" / "main.yml").read_text())
+    steps = [
+        {"name": "Reach it", "ansible.builtin.command": {"argv": ["true"]}},
+        {
+            "name": "Go on",
+            "ansible.builtin.file": {"path": f"{tmp_path}/{{{{ inventory_hostname }}}}", "state": "touch"},
+        },
+    ]
+    (tmp_path / "node.yml").write_text(yaml.safe_dump([first, {"name": "It", "when": turn["when"], "block": steps}]))
+    play = {
+        "hosts": "all",
+        "gather_facts": False,
+        "vars": {
+            **{name: of_role[name] for name in ("__upgrade_failed", "__upgrade_goes_on")},
+            "__upgrade_control_planes": [],
+            "upgrade_max_failures": 0,
+            "ansible_python_interpreter": sys.executable,
+        },
+        "tasks": [
+            {
+                "ansible.builtin.include_tasks": "node.yml",
+                "loop": [["a", "away"], ["b"]],
+                "loop_control": {"loop_var": "__upgrade_batch"},
+            }
+        ],
+    }
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
+    hosts = "\n".join(f"{name} ansible_connection=local" for name in ("a", "b"))
+    (tmp_path / "hosts").write_text(f"{hosts}\naway ansible_host=127.0.0.1 ansible_port=1\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible", "playbook", f"--inventory={tmp_path}/hosts", str(tmp_path / "play.yml")],
+        capture_output=True, text=True, check=False, env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+    )  # fmt: skip
+    assert "away" in done.stdout, done.stderr
+    assert [(tmp_path / name).exists() for name in ("a", "b")] == [True, False], done.stdout
