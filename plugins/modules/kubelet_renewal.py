@@ -20,7 +20,7 @@ description:
   - The certificate that a kubelet serves, and has signed itself, is made anew. One that the cluster signs is left to
     M(groundwork.kubernetes.kubelet_certificates), unless O(authority) is given.
   - Afterwards the kubelet has a new certificate and runs, or the module fails.
-extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
+extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
 options:
   renew_days:
     description: How many days a certificate must still be good, so that it stays; at most a tenth of its time.
@@ -88,6 +88,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.certif
     parse_certificate,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.der import DerError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.diff import diff_lines
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import read_bytes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import kubeconfig
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.certificates import (
@@ -274,7 +275,16 @@ class Renewal:
                 self.ask_for_serving(found[SERVING])
             elif SERVING in due:
                 self.renew_serving(found[SERVING])
-        return {"changed": bool(due), "renewed": due, "seconds": round(time.time() - self.began, 1)}
+        result: Dict[str, Any] = {"changed": bool(due), "renewed": due, "seconds": round(time.time() - self.began, 1)}
+        if self.module._diff:
+            result["diff"] = [change for name in due for change in self.diff(found[name])]
+        return result
+
+    def diff(self, one: Found) -> List[Dict[str, Any]]:
+        """A certificate that is renewed; that of the client is the one that the kubeconfig names."""
+        title = self.kubeconfig if one.name == CLIENT else one.path
+        ends = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(one.ends))
+        return diff_lines(title, [f"{one.name}: until {ends}"], [f"{one.name}: renewed"])
 
 
 def _signed(one: Found) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if (path / "tasks" / "main.yml").exists())
@@ -44,6 +45,14 @@ def test_each_option_has_a_type_a_description_and_a_default_or_is_required(role:
         assert option["description"], name
         assert ("default" in option) != option.get("required", False), name
         assert option["type"] != "list" or option["elements"], name
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_defaults_pass_the_roles_own_argument_specs(role: str) -> None:
+    """What Ansible does before the role's first task, with all that is no expression."""
+    plain = {name: value for name, value in own_defaults(role).items() if "{{" not in str(value)}
+    specified = {name: option for name, option in options(role).items() if name in plain}
+    assert ArgumentSpecValidator(specified).validate(plain).error_messages == []
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -16,7 +16,7 @@ import re
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple, Union
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
@@ -53,6 +53,31 @@ def split_name(image: str) -> Tuple[str, str]:
         return name, digest
     name, _colon, tag = path.rpartition(":")
     return name, tag
+
+
+def token_url(challenge: str) -> str:
+    """Where a registry says that a token is to be had; empty where it wants something else.
+
+    https://distribution.github.io/distribution/spec/auth/token/
+    """
+    kind, _blank, text = challenge.partition(" ")
+    fields = dict(CHALLENGE.findall(text))
+    realm = fields.get("realm", "")
+    if kind.lower() != "bearer" or urlsplit(realm).scheme not in ("http", "https"):
+        return ""
+    query = urlencode({name: fields[name] for name in ("service", "scope") if name in fields})
+    return f"{realm}?{query}" if query else realm
+
+
+def token_of(answer: Union[str, bytes]) -> str:
+    """The token in such an answer; empty where there is none.
+
+    Raises:
+        ValueError: if it is no JSON.
+    """
+    found = json.loads(answer)
+    token = (found.get("token") or found.get("access_token")) if isinstance(found, dict) else None
+    return token if isinstance(token, str) else ""
 
 
 def _opener(server: Mapping[str, Any], url: str, proxies: Mapping[str, str]) -> OpenerDirector:
@@ -96,16 +121,15 @@ class _Asker:
 
     def authorization(self, challenge: str) -> str:
         """What a server asks for that wants to know who asks; empty where that is not known."""
-        kind, _blank, text = challenge.partition(" ")
-        if kind.lower() == "basic":
+        if challenge.partition(" ")[0].lower() == "basic":
             return _basic(self.server)
-        fields = dict(CHALLENGE.findall(text))
-        realm = fields.pop("realm", "")
-        if kind.lower() != "bearer" or not realm:
+        url = token_url(challenge)
+        if not url:
             return ""
-        query = urlencode({name: value for name, value in fields.items() if name in ("service", "scope")})
-        answer = json.loads(self.open(f"{realm}?{query}" if query else realm, "GET", _basic(self.server)))
-        token = answer.get("token") or answer.get("access_token")
+        # The server chooses who gives the token. In plain text that one gets no password which the server would not.
+        if self.server.get("username") and urlsplit(url).scheme not in ("https", urlsplit(self.server["url"]).scheme):
+            raise ValueError(f"it has accounts log in without TLS, at {url.partition('?')[0]}")
+        token = token_of(self.open(url, "GET", _basic(self.server)))
         return f"Bearer {token}" if token else ""
 
     def manifest(self, url: str) -> None:

@@ -21,11 +21,16 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import urlencode
 
 from ansible.module_utils.urls import ConnectionError as UrlError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.download import Downloader, DownloadError
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.images import DEFAULT_REGISTRY, full_name
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.images import DEFAULT_REGISTRY
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.registries import (
+    registry_of,
+    split_name,
+    token_of,
+    token_url,
+)
 
 INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
@@ -33,7 +38,6 @@ ACCEPT = ", ".join((*INDEXES, *MANIFESTS))
 MAX_MANIFEST = 4 * 1024**2
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 SERVERS = {DEFAULT_REGISTRY: "https://registry-1.docker.io"}
-CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 FAULTS = (OSError, HTTPException, UrlError, ValueError, DownloadError)
 
 
@@ -136,15 +140,12 @@ class Registries:
 
     def _token(self, challenge: str) -> str:
         """A token for anybody."""
-        scheme, _space, rest = challenge.partition(" ")
-        given = dict(CHALLENGE.findall(rest))
-        if scheme.lower() != "bearer" or "realm" not in given:
+        url = token_url(challenge)
+        if not url:
             raise ValueError("it asks for a user and password, which the controller does not have")
-        query = urlencode({name: given[name] for name in ("service", "scope") if name in given})
-        answer = json.loads(self.downloader.text(f"{given['realm']}?{query}"))
-        token = answer.get("token") or answer.get("access_token") if isinstance(answer, Mapping) else None
-        if not isinstance(token, str):
-            raise ValueError(f"{given['realm']} gives no token")
+        token = token_of(self.downloader.text(url))
+        if not token:
+            raise ValueError(f"{url.partition('?')[0]} gives no token")
         return token
 
     def _manifest(self, base: str, reference: str) -> tuple[Part, bytes]:
@@ -209,13 +210,7 @@ def mirrors(entries: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
 
 def split(name: str) -> tuple[str, str, str]:
     """An image's registry, its repository there, and its digest or tag."""
-    whole = full_name(name)
-    registry, _slash, rest = whole.partition("/")
-    repository, at, digest = rest.partition("@")
-    if at:
-        return registry, repository, digest
-    repository, _colon, tag = rest.rpartition(":")
-    return registry, repository, tag
+    return (registry_of(name), *split_name(name))
 
 
 def media_type(data: bytes, told: str) -> str:

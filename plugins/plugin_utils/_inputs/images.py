@@ -16,31 +16,21 @@ from urllib.parse import urlsplit
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.images import of_registry
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.registries import registry_of
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import endpoint
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import needed
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
-    CONTROL_PLANE,
-    ETCD,
     HostInput,
     Inputs,
     runs_kubelet,
 )
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import ReleaseError, release
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.needed import part, plugins
 
 MIRRORS, CONFIGURATION, ENVIRONMENT = VARIABLES = (
     "container_runtime_registry_mirrors",
-    "container_runtime_containerd_config",
+    needed.CONFIGURATION,
     "container_runtime_environment",
 )
-# Where containerd's configuration has its registries, by its version.
-SECTIONS = ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images")
 FILES = "/etc/containerd/certs.d"
 DEFAULT, DOCKER, DOCKER_SERVER = "_default", "docker.io", "https://registry-1.docker.io"
-
-
-def _part(value: Any, *names: str) -> Any:
-    for name in names:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
 
 
 def images(host: HostInput, inputs: Inputs) -> list[str]:
@@ -48,40 +38,7 @@ def images(host: HostInput, inputs: Inputs) -> list[str]:
     roles = inputs.roles_of(host.name)
     if not roles or not runs_kubelet(roles) or host.text("kubernetes_container_runtime") != "containerd":
         return []
-    try:
-        pause = release(host.text("kubernetes_version"))["pause_image_tag"]
-    except ReleaseError:
-        return []
-    return [image for image in _named(host, inputs, roles, str(pause)) if image]
-
-
-def _named(host: HostInput, inputs: Inputs, roles: Sequence[str], pause: str) -> Iterator[str]:
-    own, version = host.values.get("control_plane_cluster_configuration"), host.text("kubernetes_version")
-    repository = str(_part(own, "imageRepository") or host.text("kubernetes_image_repository"))
-    if CONTROL_PLANE in roles:
-        for name in ("apiserver", "controller-manager", "scheduler"):
-            yield f"{repository}/kube-{name}:v{version}"
-        for name, chosen in (("etcd", _part(own, "etcd", "local")), ("coredns", _part(own, "dns"))):
-            # Only with a tag that somebody chose; with kubeadm's repository CoreDNS has a folder of its own.
-            place, tag = _part(chosen, "imageRepository"), _part(chosen, "imageTag")
-            if place and tag and (name != "etcd" or ETCD in roles):
-                yield f"{place}/{name}:{tag}"
-        if inputs.balanced_by == endpoint.KUBE_VIP:
-            yield host.text("endpoint_kube_vip_image")
-    if host.text("kubernetes_proxy_mode") != "none":
-        yield f"{repository}/kube-proxy:v{version}"
-    if not any(_part(plugin, *path) for plugin in _plugins(host.values) for path in SANDBOXES):
-        yield f"{host.text('kubernetes_image_repository')}/pause:{pause}"
-
-
-# What replaces the sandbox image in containerd's configuration.
-SANDBOXES = (("sandbox_image",), ("pinned_images", "sandbox"))
-
-
-def _plugins(values: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The user's own settings of containerd's plugins that know registries."""
-    found = [_part(values.get(CONFIGURATION), "plugins", section) for section in SECTIONS]
-    return [plugin for plugin in found if isinstance(plugin, Mapping)]
+    return [image for image, parts in needed.images(host, inputs).items() if set(parts) & set(roles)]
 
 
 def registries(wanted: Sequence[str], values: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -92,11 +49,11 @@ def registries(wanted: Sequence[str], values: Mapping[str, Any]) -> list[dict[st
         values: VARIABLES, as far as they are set.
     """
     accounts: dict[str, Any] = {}
-    for plugin in _plugins(values):
+    for plugin in plugins(values):
         own = plugin.get("registry")
         if own and (not isinstance(own, Mapping) or own.keys() - {"configs"}):
             return []  # containerd is told in another way than by hosts.toml
-        accounts.update(_part(own, "configs") or {})
+        accounts.update(part(own, "configs") or {})
     entries = [one for one in values.get(MIRRORS) or [] if isinstance(one, Mapping)]
     found = []
     for name in dict.fromkeys(map(registry_of, wanted)):
@@ -123,7 +80,7 @@ def _servers(
         if "resolve" not in (mirror.get("capabilities") or ["resolve"]):
             continue
         place = urlsplit(url).netloc
-        account = _account(_part(accounts, place, "auth"))
+        account = _account(part(accounts, place, "auth"))
         if account is None:
             yield None
             continue

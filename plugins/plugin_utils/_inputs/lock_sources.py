@@ -197,7 +197,7 @@ class Sources:
         return Path(self.find_file(str(one["path"]))).read_bytes()
 
     def _named_images(self, host: HostInput) -> dict[str, tuple[str, ...]]:
-        return needed.images(host, self.inputs) if self.inputs.roles_of(host.name) else {}
+        return needed.locked_images(host, self.inputs) if self.inputs.roles_of(host.name) else {}
 
     def _ask_kubeadm(self, leader: HostInput) -> dict[str, tuple[str, ...]]:
         """The images that kubeadm names for its version; the program runs on the controller, with nothing of it."""

@@ -59,7 +59,7 @@ def _missing_images(inputs: Inputs, lock: Lock) -> Iterator[str]:
     """Those that can be named here; what only kubeadm names is compared where it is pulled."""
     for host in inputs.played:
         if inputs.roles_of(host.name):
-            yield from (f"image {name}" for name in needed.images(host, inputs) if not lock.find(IMAGE, name))
+            yield from (f"image {name}" for name in needed.locked_images(host, inputs) if not lock.find(IMAGE, name))
 
 
 def _missing_manifests(inputs: Inputs, lock: Lock) -> Iterator[str]:

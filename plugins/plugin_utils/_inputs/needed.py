@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a run takes from elsewhere, told from the inventory alone: programs, manifests, images.
 
-Preflight, the lock and the judgement of sources all read it here. The roles take the same variables; a test compares.
+Preflight and the lock read it here. The roles take the same variables; a test compares their downloads with these.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.rel
 NODES = (CONTROL_PLANE, WORKER)
 OWN_COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 WITH_MANIFEST = ("calico", "canal", "flannel")
+# Where containerd's configuration has what knows images, by its version, and what there replaces the sandbox image.
+CONFIGURATION = "container_runtime_containerd_config"
+SECTIONS = ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images")
+SANDBOXES = (("sandbox_image",), ("pinned_images", "sandbox"))
 # What kubeadm names images by.
 OF_IMAGES = ("dns", "etcd", "imageRepository")
 
@@ -121,30 +125,59 @@ def _external(name: str, value: Any) -> bool:
     return name == "etcd" and isinstance(value, Mapping) and bool(value.get("external"))
 
 
+def part(value: Any, *names: str) -> Any:
+    """What a mapping of mappings has under these names; None where there is none."""
+    for name in names:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def plugins(values: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The user's own settings of containerd's plugins that know images and registries."""
+    found = [part(values.get(CONFIGURATION), "plugins", section) for section in SECTIONS]
+    return [plugin for plugin in found if isinstance(plugin, Mapping)]
+
+
 def images(host: HostInput, inputs: Inputs) -> dict[str, tuple[str, ...]]:
-    """The images that can be named without kubeadm and manifests, each with the parts of the cluster that need it."""
-    repository, version = cluster_configuration(host)["imageRepository"], host.text("kubernetes_version")
+    """The images that site pulls and that can be named without kubeadm and manifests, with the parts that need them."""
+    own, repository = host.values.get("control_plane_cluster_configuration"), cluster_configuration(host)
+    version = host.text("kubernetes_version")
     named: dict[str, tuple[str, ...]] = {}
-    if version and repository:
-        named = {f"{repository}/{component}:v{version}": (CONTROL_PLANE,) for component in OWN_COMPONENTS}
-        if host.text("kubernetes_proxy_mode") != "none":
-            named[f"{repository}/kube-proxy:v{version}"] = NODES
-    pause = _pause(version)
-    if pause:
-        # The runtime's own configuration names it by the repository that all images have.
-        named[f"{host.text('kubernetes_image_repository')}/pause:{pause}"] = NODES
-    vip = host.text("endpoint_kube_vip_image")
-    if inputs.balanced_by == endpoint.KUBE_VIP and vip:
-        named[vip] = (CONTROL_PLANE,)
-    proof = host.text("verify_image")
-    return {**named, proof: NODES} if proof else named
+    if version:
+        named = {f"{repository['imageRepository']}/{name}:v{version}": (CONTROL_PLANE,) for name in OWN_COMPONENTS}
+    for name, chosen in (("etcd", part(own, "etcd", "local")), ("coredns", part(own, "dns"))):
+        # Only with a tag that somebody chose; with kubeadm's repository CoreDNS has a folder of its own.
+        place, tag = part(chosen, "imageRepository"), part(chosen, "imageTag")
+        if place and tag and (name != "etcd" or inputs.stacked):
+            named[f"{place}/{name}:{tag}"] = (CONTROL_PLANE,)
+    if inputs.balanced_by == endpoint.KUBE_VIP:
+        named[host.text("endpoint_kube_vip_image")] = (CONTROL_PLANE,)
+    if version and host.text("kubernetes_proxy_mode") != "none":
+        named[f"{repository['imageRepository']}/kube-proxy:v{version}"] = NODES
+    named[_sandbox(host)] = NODES
+    named.pop("", None)
+    return named
 
 
-def _pause(version: str) -> str:
+def _sandbox(host: HostInput) -> str:
+    """The image of pods' sandboxes."""
+    if host.text("kubernetes_container_runtime") == "containerd":
+        for plugin in plugins(host.values):
+            for path in SANDBOXES:
+                if part(plugin, *path):
+                    return str(part(plugin, *path))
     try:
-        return str(release(version)["pause_image_tag"])
+        tag = release(host.text("kubernetes_version"))["pause_image_tag"]
     except ReleaseError:
         return ""
+    # The runtime's own configuration names it by the repository that all images have.
+    return f"{host.text('kubernetes_image_repository')}/pause:{tag}"
+
+
+def locked_images(host: HostInput, inputs: Inputs) -> dict[str, tuple[str, ...]]:
+    """The same for a lock, which has the image of verify as well."""
+    proof = host.text("verify_image")
+    return {**images(host, inputs), **({proof: NODES} if proof else {})}
 
 
 def roles_of_image(name: str) -> tuple[str, ...]:

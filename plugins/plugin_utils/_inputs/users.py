@@ -62,6 +62,8 @@ def _ways(host: HostInput, accounts: list[Account]) -> Iterator[Fault]:
     url = str(oidc.get("issuer_url") or "") if isinstance(oidc, Mapping) else ""
     if oidc and not url.startswith("https://"):
         yield host.fault("value-invalid", f"user_oidc.issuer_url {url!r} is no https URL, and no API server takes it")
+    if oidc and not (isinstance(oidc, Mapping) and oidc.get("client_id")):
+        yield host.fault("value-invalid", "user_oidc.client_id is missing; give what the provider knows kubectl by")
     address = host.text("user_endpoint")
     if address and not endpoint.readable_endpoint(address):
         yield host.fault(

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pki
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.certificates import (
     Found,
@@ -19,6 +18,7 @@ from ansible_collections.groundwork.kubernetes.plugins.modules import kubelet_re
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import pki
 from control_plane_files import ControlPlane, kubeconfig, signed
 
 Run = Callable[..., dict[str, Any]]
@@ -93,8 +93,10 @@ def test_on_a_control_plane_kubeadm_issues_it(host: Host, days: float) -> None:
     link = host.plane.write_kubelet(days)
     (host.plane.kubelet / "pki" / "kubelet.crt").write_text(pki.issue("cp-1@1").crt)
     conf = (host.plane.kubernetes / "kubelet.conf").read_text()
-    checked = host.run(_ansible_check_mode=True)
+    checked = host.run(_ansible_check_mode=True, _ansible_diff=True)
     assert (checked["renewed"], host.calls, host.restarts) == (["kubelet-client"], [], [])
+    assert [change["before_header"] for change in checked["diff"]] == [str(host.plane.kubernetes / "kubelet.conf")]
+    assert checked["diff"][0]["after"] == "kubelet-client: renewed\n"
     done = host.run()
     user = ["--client-name=system:node:cp-1", "--org=system:nodes", "--config=/etc/kubernetes/kubeadm.yaml"]
     assert host.calls == [("kubeconfig", "user", *user)]

@@ -11,7 +11,13 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.registries import all_missing, split_name
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.registries import (
+    _Asker,
+    all_missing,
+    split_name,
+    token_of,
+    token_url,
+)
 
 IMAGE = "r.example.com/k8s/pause:3.10"
 PATH = "/v2/k8s/pause/manifests/3.10"
@@ -170,6 +176,40 @@ def test_accounts(registry: Registry, login: str) -> None:
     assert errors(at(place(registry, **ME))) == []
     # Not before the server asks for it.
     assert registry.asked[0] == ("HEAD", PATH, "")
+
+
+@pytest.mark.parametrize(
+    ("challenge", "expected"),
+    [
+        (
+            'Bearer realm="https://t.example.com/a",service="s",scope="x",more="y"',
+            "https://t.example.com/a?service=s&scope=x",
+        ),
+        ('bearer realm="http://t.example.com/a"', "http://t.example.com/a"),
+        ('Bearer realm="file:///etc/shadow"', ""),
+        ('Bearer service="s"', ""),
+        ('Basic realm="https://t.example.com/a"', ""),
+        ("", ""),
+    ],
+)
+def test_where_a_token_is_to_be_had(challenge: str, expected: str) -> None:
+    assert token_url(challenge) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [(b'{"token": "a"}', "a"), ('{"access_token": "b"}', "b"), ('{"token": 1}', ""), ("[]", "")],
+)
+def test_a_token(answer: str | bytes, expected: str) -> None:
+    assert token_of(answer) == expected
+
+
+def test_no_password_goes_out_in_plain_text_by_a_servers_word(registry: Registry) -> None:
+    challenge = f'Bearer realm="{registry.url}/token",scope="repository:k8s/pause:pull"'
+    server = {"url": "https://r.example.com/v2", **ME}
+    with pytest.raises(ValueError, match=f"without TLS, at {registry.url}/token"):
+        _Asker(server, {}, 2).authorization(challenge)
+    assert registry.asked == []
 
 
 def test_an_account_goes_nowhere_else(registry: Registry, other: Registry) -> None:

@@ -34,7 +34,7 @@ def wanted(name: str, groups: dict[str, list[str]] | None = None, **values: Any)
         ("w1", {}, ON_NODES),
         ("w1", {"kubernetes_proxy_mode": "none"}, ON_NODES[1:]),
         ("w1", {"kubernetes_container_runtime": "crio"}, []),
-        ("w1", {"kubernetes_version": "2.0.0"}, []),
+        ("w1", {"kubernetes_version": "2.0.0"}, ["r.example.com/k8s/kube-proxy:v2.0.0"]),
         (
             "w1",
             {"control_plane_cluster_configuration": {"imageRepository": "o.example.com"}},
@@ -47,7 +47,7 @@ def wanted(name: str, groups: dict[str, list[str]] | None = None, **values: Any)
                     "plugins": {"io.containerd.cri.v1.images": {"pinned_images": {"sandbox": "x/pause:1"}}}
                 }
             },
-            ON_NODES[:1],
+            [ON_NODES[0], "x/pause:1"],
         ),
         (
             "cp1",

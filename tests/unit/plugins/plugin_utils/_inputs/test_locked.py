@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.digests import PROGRAMS
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.lock import (
     FILE,
     IMAGE,
@@ -20,6 +21,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs impo
     needed,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
+from ansible_collections.groundwork.kubernetes.tests.unit.rendering import render
 
 SPECS = argument_specs.load_specs(Path(__file__).resolve().parents[5] / "roles")
 GROUPS = {"kube_control_plane": ["cp1"], "kube_node": ["cp1", "w1"]}
@@ -62,6 +64,31 @@ def test_programs(name: str, values: dict[str, Any], groups: dict[str, list[str]
     assert [download.program for download in needed.downloads(one, Inputs([one], groups, SPECS))] == expected
 
 
+@pytest.mark.parametrize(
+    ("role", "artifacts", "programs"),
+    [
+        ("kubernetes", "__kubernetes_artifacts", ["kubeadm", "kubelet", "kubectl", "crictl"]),
+        (
+            "container_runtime",
+            "__container_runtime_containerd_artifacts + __container_runtime_cni_artifacts",
+            ["containerd", "runc", "cni-plugins"],
+        ),
+    ],
+)
+def test_the_roles_download_the_same(tmp_path: Path, role: str, artifacts: str, programs: list[str]) -> None:
+    """What is told here from the inventory alone is what the role asks for."""
+    inventory = {"hosts": {"w1": {"kubernetes_version": "1.36.5", "kubernetes_architecture": "amd64"}}}
+    expressions = {name: "{{ " + name + " }}" for one in set(PROGRAMS.values()) for name in (one.version, one.url)}
+    shown = {"found": "{{ (" + artifacts + ") | map(attribute='url') | list }}"}
+    known = {name: text for name, text in expressions.items() if name.startswith(f"{role}_")}
+    facts = {"system": "Linux", "architecture": "x86_64", "pkg_mgr": "apt"}
+    (rendered,) = render(tmp_path, role, inventory, facts, {**shown, **known}).values()
+    found = rendered.pop("found")
+    one = host("w1", **{"kubernetes_version": "1.36.5", **rendered})
+    urls = {download.program: download.url for download in needed.downloads(one, Inputs([one], GROUPS, SPECS))}
+    assert sorted(found) == sorted(urls[program] for program in programs)
+
+
 def test_what_is_known_of_a_program_of_kubernetes() -> None:
     one = host("w1", kubernetes_version="1.36.5", kubernetes_checksums={"kubelet": OWN})
     url = "https://dl.k8s.io/release/v1.36.5/bin/linux/amd64"
@@ -87,7 +114,7 @@ def test_images(values: dict[str, Any], more: list[str], fewer: list[str]) -> No
     one = host("cp1", kubernetes_version="1.36.5", **values)
     usual = {f"registry.k8s.io/{name}:v1.36.5" for name in COMPONENTS}
     usual |= {"registry.k8s.io/pause:3.10.2", "docker.io/library/busybox:1.37"}
-    assert set(needed.images(one, Inputs([one], GROUPS, SPECS))) == (usual | set(more)) - set(fewer)
+    assert set(needed.locked_images(one, Inputs([one], GROUPS, SPECS))) == (usual | set(more)) - set(fewer)
 
 
 def test_what_kubeadm_is_asked_by() -> None:
@@ -112,7 +139,7 @@ def lock_for(tmp_path: Path, hosts: list[HostInput], without: str = "", **change
         for each in hosts
         for one in needed.downloads(each, given)
     }
-    artifacts |= {Artifact(IMAGE, name, sha256=OWN) for each in hosts for name in needed.images(each, given)}
+    artifacts |= {Artifact(IMAGE, name, sha256=OWN) for each in hosts for name in needed.locked_images(each, given)}
     artifacts.add(Artifact(MANIFEST, MANIFEST_URL, url=MANIFEST_URL, sha256=OWN))
     path = tmp_path / "lock.txt"
     path.write_text(Lock(("amd64",), tuple(one for one in artifacts if one.name != without)).text())

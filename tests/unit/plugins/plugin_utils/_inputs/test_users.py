@@ -41,7 +41,10 @@ LOCAL = {"kubernetes_api_load_balancer": "local"}
         ),
         ({"user_accounts": [CAROL]}, ["user_oidc is empty, but user_accounts has some of the kind oidc"]),
         ({"user_accounts": [CAROL], "user_oidc": OIDC}, []),
-        ({"user_oidc": {"issuer_url": "http://id"}}, ["user_oidc.issuer_url 'http://id' is no https URL"]),
+        (
+            {"user_oidc": {"issuer_url": "http://id"}},
+            ["user_oidc.issuer_url 'http://id' is no https URL", "user_oidc.client_id is missing"],
+        ),
         ({"user_endpoint": "api.example.com:6443"}, []),
         ({"user_endpoint": "https://api"}, ["user_endpoint 'https://api' is no host:port"]),
         ({"user_accounts": [ALICE], **LOCAL}, ["user_endpoint is empty, and with kubernetes_api_load_balancer local"]),
