@@ -374,7 +374,9 @@ def run(module: AnsibleModule) -> None:
     age = Age(module)
     work = AccountRun(module, accounts, bindings, age.seal)
     if params["delivered"]:
-        module.exit_json(changed=work.note_delivered(params["delivered"]))
+        changed = work.note_delivered(params["delivered"])
+        rows = listed(work.cluster, work.cluster.bindings, accounts, work.now)
+        module.exit_json(changed=changed, accounts=rows, table=table(rows))
     reasons = cluster_faults(work.cluster, bindings, accounts)
     reasons += returning_faults(work.cluster, accounts, work.now)
     if work.seals and (age.path or not module.check_mode):

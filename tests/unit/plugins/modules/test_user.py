@@ -141,7 +141,9 @@ def test_an_account_gets_rights_and_a_certificate(run_module: Run, host: Host) -
     # It was noted before it was handed over, and again when it had arrived.
     assert kinds(host) == ["ConfigMap", "RoleBinding"]
     assert result["accounts"][0]["state"].endswith("not handed over")
-    assert run_module(user, delivered=result["issued"])["changed"]
+    noted = run_module(user, delivered=result["issued"])
+    assert noted["changed"]
+    assert not noted["accounts"][0]["state"].endswith("not handed over")
     assert not run_module(user, delivered=result["issued"])["changed"]
     again = run_module(user, accounts=[ALICE], bindings=[BINDING], hours=1)
     assert (again["changed"], again["plan"], again["files"]) == (False, [], [])
