@@ -23,7 +23,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     details:
-      - Where the cluster cannot be asked yet, nothing is on the list.
+      - Where there is no cluster to ask, it fails, as the run would.
 options:
   absent:
     description: The names of the nodes that are no control planes any more.
@@ -51,7 +51,7 @@ import json
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api import cluster_missing, not_known
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api import require_cluster
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import (
     KUBECONFIG_OPTION,
     Kubectl,
@@ -99,11 +99,7 @@ def main() -> None:
         "kubeconfig": KUBECONFIG_OPTION,
     }
     module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
-    missing = cluster_missing(module, module.params["kubeconfig"])
-    if not_known(module, module.params["kubeconfig"]) or (missing and module.check_mode):
-        module.exit_json(changed=False, removed=[])
-    if missing:
-        module.fail_json(msg=f"{missing}; run this task on a control plane")
+    require_cluster(module, module.params["kubeconfig"])
     try:
         module.exit_json(**run(module, Kubectl(module, module.params["kubeconfig"])))
     except KubectlError as error:

@@ -30,7 +30,7 @@ attributes:
   check_mode:
     details:
       - Refuses what would be refused.
-      - Where the cluster cannot be asked yet, the plan is empty.
+      - Where there is no cluster to ask, it fails, as the run would.
 options:
   name:
     description:
@@ -209,7 +209,7 @@ from dataclasses import asdict
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api import cluster_missing, not_known
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api import require_cluster
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api_calls import Api, ApiError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.cordon import (
     DRAIN,
@@ -381,11 +381,7 @@ def main() -> None:
     params = module.params
     if len((params["purpose"] or "one").split()) != 1:
         module.fail_json(msg=f"purpose is {params['purpose']!r}: give one word")
-    missing = cluster_missing(module, params["kubeconfig"])
-    if not_known(module, params["kubeconfig"]) or (missing and module.check_mode):
-        module.exit_json(changed=False, plan=[], rows=[], pods=[], cordons={}, purposes={})
-    if missing:
-        module.fail_json(msg=f"{missing}; run this task on a control plane")
+    require_cluster(module, params["kubeconfig"])
     try:
         with Api(module, params["kubeconfig"], params["timeout"] + SPARE) as api:
             run = DrainModule(module, api)

@@ -147,7 +147,9 @@ reporting:
   elements: str
   sample: [worker-1]
 known:
-  description: Whether anything is known of the nodes. Not in check mode on a host whose cluster cannot be asked.
+  description:
+    - Whether anything is known of the nodes. Not in check mode on a host whose cluster cannot be asked.
+    - A run that looks in check mode before it acts fails by it, as what is not known is not unchanged.
   returned: success
   type: bool
   sample: true
@@ -316,7 +318,9 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     """The module's result."""
     desired = desired_nodes(module.params)
     if not_known(module, module.params["kubeconfig"]):
-        return {"changed": False, "known": False, "changed_nodes": [], "nodes": []}
+        names = ", ".join(wanted_node.name for wanted_node in desired)
+        said = f"The cluster cannot be asked, so it is not known what would change on {names}"
+        return {"changed": False, "known": False, "changed_nodes": [], "nodes": [], "msg": said}
     if module.params["state"] == "absent":
         return remove(module, desired)
     missing = cluster_missing(module, module.params["kubeconfig"])

@@ -27,7 +27,7 @@ attributes:
   check_mode:
     details:
       - Refuses what would be refused, but does not watch leases.
-      - Where the cluster cannot be asked yet, the plan is empty.
+      - Where there is no cluster to ask, it fails, as the run would.
 options:
   name:
     description:
@@ -100,7 +100,7 @@ from dataclasses import asdict
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api import cluster_missing, not_known
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api import require_cluster
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api_calls import Api, ApiError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import (
     KUBECONFIG_OPTION,
@@ -187,11 +187,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     params = module.params
-    missing = cluster_missing(module, params["kubeconfig"])
-    if not_known(module, params["kubeconfig"]) or (missing and module.check_mode):
-        module.exit_json(changed=False, plan=[], rows=[])
-    if missing:
-        module.fail_json(msg=f"{missing}; run this task on a control plane")
+    require_cluster(module, params["kubeconfig"])
     try:
         with Api(module, params["kubeconfig"], params["timeout"] + SPARE) as api:
             job = OutOfService(module, api)

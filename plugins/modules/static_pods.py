@@ -1,7 +1,7 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module static_pods: stop static pods until they are gone, start or restart them until they answer."""
+"""Module static_pods: stop or end static pods until they are gone, start or restart them until they answer."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ description:
   - Manifests are moved in one step each, and never changed. An interrupted run leaves each of them in one of the two
     folders, and the next run goes on from there.
   - Restarts them by ending their processes, which the kubelet starts again, and waits likewise.
+  - Ends them right before their host is shut down or leaves the cluster, so that an API server hands its callers over
+    before its etcd goes.
   - A name of which the host has no manifest is left alone.
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
@@ -41,11 +43,14 @@ options:
       - V(started) moves them back and waits for the processes, and with O(healthy) for their probes.
       - V(restarted) ends the processes of those that are not stopped, with C(SIGTERM), and waits for new ones as
         V(started) does. This is a change each time.
+      - V(ended) ends the processes with C(SIGTERM), one pod after the other in the order of O(names), and waits for
+        each of them at most O(timeout) seconds. What does not end in that time is no failure, but RV(left). A kubelet
+        that runs starts them again, so shut the host down at once, or stop the kubelet before.
     type: str
-    choices: [started, stopped, restarted]
+    choices: [started, stopped, restarted, ended]
     required: true
   healthy:
-    description: Unless with O(state=stopped), whether the pods must also answer their probes.
+    description: With O(state=started) and O(state=restarted), whether the pods must also answer their probes.
     type: bool
     default: true
   manifests:
@@ -57,11 +62,11 @@ options:
     type: path
     default: /etc/kubernetes/manifests.stopped
   timeout:
-    description: Seconds that stopping or starting may take.
+    description: Seconds that stopping or starting may take, and with O(state=ended) the end of each pod.
     type: int
     default: 180
 notes:
-  - It is the kubelet that stops and starts, so it must run.
+  - It is the kubelet that stops and starts, so it must run, unless with O(state=ended).
   - kubeadm takes a control plane whose manifests are aside for no control plane. Start it again before it is used.
     Modules of this collection refuse to work on it.
 seealso:
@@ -80,11 +85,25 @@ EXAMPLES = r"""
   groundwork.kubernetes.static_pods:
     names: [kube-apiserver]
     state: started
+
+- name: Let clients of the API go to other control planes, before the host is shut down
+  groundwork.kubernetes.static_pods:
+    names: [kube-vip, kube-apiserver]
+    state: ended
+    timeout: 10
 """
 
 RETURN = r"""
+left:
+  description: What still ran when the time was over.
+  returned: with O(state=ended)
+  type: list
+  elements: str
+  sample: [kube-apiserver still runs as process 4711]
 moved:
-  description: Names of the pods whose manifests were, or would be, moved. With O(state=restarted), those restarted.
+  description:
+    - Names of the pods whose manifests were, or would be, moved. With O(state=restarted), those restarted, and with
+      O(state=ended) those that ran.
   returned: success
   type: list
   elements: str
@@ -182,11 +201,29 @@ def restart(module: AnsibleModule, todo: List[Place]) -> None:
     wait(module, todo, lambda place: unfit(place, module.params["healthy"]), "read, and it ended to be started again")
 
 
+def finish(module: AnsibleModule, todo: List[Place]) -> List[str]:
+    """End the pods' processes, one pod after the other, and say what is left of them."""
+    found: List[str] = []
+    for place in todo:
+        old = processes(place.name)
+        end(old)
+        deadline = time.monotonic() + module.params["timeout"]
+        while (left := sorted(set(old) & set(processes(place.name)))) and time.monotonic() < deadline:
+            time.sleep(PAUSE)
+        found += [f"{place.name} still runs as process {', '.join(map(str, left))}"] if left else []
+    return found
+
+
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """Move the manifests, or end the processes, and wait."""
     params = module.params
     start = params["state"] == "started"
     found = places(params["names"], params["manifests"], params["aside"])
+    if params["state"] == "ended":
+        todo = [place for place in found if processes(place.name)]
+        names = [place.name for place in todo]
+        left = [] if module.check_mode else finish(module, todo)
+        return {"changed": bool(todo), "moved": names, "pods": [place.name for place in found], "left": left}
     if params["state"] == "restarted":
         todo = [place for place in found if place.is_active]
         if not module.check_mode:
@@ -216,7 +253,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "names": {"type": "list", "elements": "str", "required": True},
-            "state": {"type": "str", "choices": ["started", "stopped", "restarted"], "required": True},
+            "state": {"type": "str", "choices": ["started", "stopped", "restarted", "ended"], "required": True},
             "healthy": {"type": "bool", "default": True},
             "manifests": {"type": "path", "default": "/etc/kubernetes/manifests"},
             "aside": {"type": "path", "default": "/etc/kubernetes/manifests.stopped"},

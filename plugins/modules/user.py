@@ -281,7 +281,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.acc
     account_faults,
     binding_faults,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api import cluster_missing, not_known
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api import require_cluster
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.credentials import CredentialError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import (
     KUBECONFIG_OPTION,
@@ -419,11 +419,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     params = module.params
-    missing = cluster_missing(module, params["kubeconfig"])
-    if not_known(module, params["kubeconfig"]) or (missing and module.check_mode):
-        module.exit_json(changed=False, plan=[], rows=[], accounts=[], table=[], files=[], issued=[], seals=False)
-    if missing:
-        module.fail_json(msg=f"{missing}; run this task on a control plane")
+    require_cluster(module, params["kubeconfig"])
     try:
         run(module)
     except (CredentialError, KubectlError, RecordError) as error:

@@ -86,7 +86,13 @@ class Stage:
         (collection / "plugins" / "modules").mkdir(parents=True)
         for part in ("action", "filter", "module_utils", "plugin_utils", "doc_fragments"):
             (collection / "plugins" / part).symlink_to(ROOT / "plugins" / part)
-        kinds = {key.split()[0] for key in self.answers} | {"etcd_member", "node", "pod_routes"}
+        kinds = {key.split()[0] for key in self.answers} | {
+            "etcd_member",
+            "node",
+            "pod_routes",
+            "service",
+            "static_pods",
+        }
         for kind in kinds:
             (collection / "plugins" / "modules" / f"{kind}.py").write_text(MODULE.replace("KIND", kind))
         for kind in ("inventory_variables", "show", "validate_inventory"):
@@ -159,12 +165,18 @@ def test_all_of_it_in_its_order(stage: Stage) -> None:
     code, told, log = stage.run("-e", "remove_node_names=cp-1,w-2")
     assert code == 0, told
     steps = done(log)
-    order = ["backup", "drain", "etcd_member", "endpoint", "reset", "pod_routes", "cluster_status", "node"]
+    order = ["backup", "drain", "endpoint", "service", "static_pods", "etcd_member", "reset", "pod_routes"]
+    order += ["cluster_status", "node"]
     kinds = [next(kind for kind in order if kind in line.split()[:2]) for line in steps]
     assert list(dict.fromkeys(kinds)) == order
     assert steps[0] == "backup cp-2 cp-1,w-2"
     assert 'does drain ["cp-1", "w-2"]' in steps
     assert 'does etcd_member "1" "absent"' in steps
+    pods = '["kube-vip", "kube-controller-manager", "kube-scheduler", "kube-apiserver"]'
+    assert [line for line in steps if "service" in line or "static_pods" in line] == [
+        'does service "kubelet" "stopped"',
+        f'does static_pods {pods} "ended"',
+    ]
     assert sorted(line for line in steps if line.startswith("endpoint")) == [
         f"endpoint {host} cp-2,cp-3" for host in ("cp-2", "cp-3", "w-1")
     ]

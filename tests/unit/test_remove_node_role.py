@@ -104,7 +104,7 @@ def test_a_step_is_noted_with_its_row(shown: dict[str, Any]) -> None:
 
 
 def test_the_order_of_the_playbook() -> None:
-    """Pods and volumes, the member, the host, and the Node last, which tells that something is left to do."""
+    """Pods and volumes, callers of the API, the member, the host, and the Node last, by which a run goes on."""
     plays = yaml.safe_load((ROOT / "playbooks" / "remove_node.yml").read_text())
     parts = [
         options.get("tasks_from", "main")
@@ -113,10 +113,13 @@ def test_the_order_of_the_playbook() -> None:
         for key, options in task.items()
         if key.endswith("role")
     ]
-    assert parts == ["look", "main", "before", "leave", "endpoint", "host", "routes", "forget"]
-    leave = yaml.safe_load((ROOT / "roles" / "remove_node" / "tasks" / "leave.yml").read_text())[0]["block"]
-    assert [next(key for key in task if "." in key).rpartition(".")[2] for task in leave] == [
-        "drain",
-        "out_of_service",
-        "include_tasks",
-    ]
+    assert parts == ["look", "main", "before", "leave", "endpoint", "serving", "members", "host", "routes", "forget"]
+    assert modules_of("leave") == ["drain", "out_of_service"]
+    assert modules_of("serving") == ["service", "static_pods"]
+    assert modules_of("members") == ["include_tasks"]
+
+
+def modules_of(part: str) -> list[str]:
+    tasks = yaml.safe_load((ROOT / "roles" / "remove_node" / "tasks" / f"{part}.yml").read_text())
+    tasks = tasks[0].get("block", tasks)
+    return [next(key for key in task if "." in key).rpartition(".")[2] for task in tasks]

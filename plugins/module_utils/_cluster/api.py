@@ -33,6 +33,19 @@ def cluster_missing(module: AnsibleModule, kubeconfig: str) -> Optional[str]:
     return None
 
 
+def require_cluster(module: AnsibleModule, kubeconfig: str) -> None:
+    """End where there is no cluster to ask, in check mode too: a plan without it would say that nothing is to be done.
+
+    This is for work on a cluster that exists. What builds one comes to its end in check mode, see not_known.
+    """
+    missing = cluster_missing(module, kubeconfig)
+    if missing:
+        module.fail_json(
+            msg=f"There is no cluster that this host can ask: {missing}. Run this on a control plane, or build the "
+            "cluster first (playbook site)"
+        )
+
+
 def not_known(module: AnsibleModule, kubeconfig: str) -> bool:
     """In check mode, whether the host belongs to a cluster that cannot be asked; a warning says why.
 

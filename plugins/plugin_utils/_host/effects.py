@@ -113,7 +113,7 @@ def _services(result: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 
 def _pods(result: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     kind = str(_arguments(result).get("state", "restarted"))
-    return [(kind, name) for name in _names(result.get("moved"))]
+    return [("stopped" if kind == "ended" else kind, name) for name in _names(result.get("moved"))]
 
 
 def _kubeadm(result: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

@@ -284,6 +284,7 @@ def left_after(members: Sequence[Member], cluster: Cluster) -> str:
 def steps(seen: Seen, targets: Sequence[Target], members: Sequence[Member], cluster: Cluster) -> list[PlanItem]:
     """The steps in their order."""
     items = [PlanItem.of(item) for result in (seen.drain, seen.lost) for item in result.get("plan") or []]
+    gone = len(items)
     for number, member in enumerate(members):
         last = number == len(members) - 1
         items.append(
@@ -304,7 +305,9 @@ def steps(seen: Seen, targets: Sequence[Target], members: Sequence[Member], clus
         return []
     names = ", ".join(target.name for target in targets if target.control_plane or target.balancer)
     if endpoint_follows(seen, targets):
-        items.append(PlanItem(OTHERS, "endpoint", f"lists {names}", "without", restarts=("HAProxy, by a reload",)))
+        # Before the members go: no new call is to reach an API server without etcd.
+        follow = PlanItem(OTHERS, "endpoint", f"lists {names}", "without", restarts=("HAProxy, by a reload",))
+        items.insert(gone, follow)
     if seen.network == "bridge" and pods:
         items.append(PlanItem(OTHERS, "routes", f"to the pods of {', '.join(pods)}", "without"))
     if seen.listed:
@@ -358,6 +361,7 @@ def make_plan(seen: Seen) -> dict[str, Any]:
         "leader": ready[0] if ready else "",
         "hosts": hosts,
         "live": live,
+        "serving": [host for host in live if host in seen.ready],
         "drain": [one.node for one in targets if one.node and not one.powered_off],
         "lost": [one.node for one in targets if one.node and one.powered_off],
         "nodes": [{"name": one.node} for one in targets if one.node],

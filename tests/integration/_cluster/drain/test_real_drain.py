@@ -77,7 +77,6 @@ def kubelets(cluster: SmallCluster) -> Iterator[Kubelets]:
 def call(run: Call, cluster: SmallCluster, monkeypatch: pytest.MonkeyPatch) -> Call:
     """call(name=..., check=True, ...): the module's result."""
     monkeypatch.setenv("PATH", f"{KUBERNETES}:/usr/bin:/bin")
-    monkeypatch.setattr(drain, "not_known", lambda *_arguments: False)
 
     def it(check: bool = False, **options: Any) -> dict[str, Any]:
         given = {"kubeconfig": str(cluster.kubeconfig), "timeout": 240, **options}
@@ -539,11 +538,8 @@ def test_two_nodes_at_once(cluster: SmallCluster, kubelets: Kubelets, call: Call
     assert (cluster.on("w1"), cluster.on("w2"), len(cluster.on("w3"))) == ([], [], 4)
 
 
-def test_a_host_that_is_powered_off(
-    cluster: SmallCluster, kubelets: Kubelets, run: Call, call: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_host_that_is_powered_off(cluster: SmallCluster, kubelets: Kubelets, run: Call, call: Call) -> None:
     """Its pods start elsewhere, and what is attached to it is waited for; before 1.24 without the taint."""
-    monkeypatch.setattr(out_of_service, "not_known", lambda *_arguments: False)
     given = {"kubeconfig": str(cluster.kubeconfig), "name": "w1", "_ansible_diff": True}
     deployment(cluster, "db", 2, on="w1")
     item = {
@@ -568,10 +564,7 @@ def test_a_host_that_is_powered_off(
     assert run(out_of_service, **given)["changed"] is False
 
 
-def test_a_control_plane_is_taken_off_kubeadms_list(
-    cluster: SmallCluster, run: Call, call: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cluster_status, "not_known", lambda *_arguments: False)
+def test_a_control_plane_is_taken_off_kubeadms_list(cluster: SmallCluster, run: Call, call: Call) -> None:
     entry = "    advertiseAddress: 192.0.2.{0}\n    bindPort: 6443\n"
     entries = "".join(f"  cp-{number}:\n{entry.format(number)}" for number in (1, 2))
     text = f"apiEndpoints:\n{entries}apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterStatus\n"

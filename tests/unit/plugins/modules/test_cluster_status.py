@@ -71,8 +71,7 @@ class Server:
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Server]:
-    monkeypatch.setattr(cluster_status, "cluster_missing", lambda *_arguments: None)
-    monkeypatch.setattr(cluster_status, "not_known", lambda *_arguments: False)
+    monkeypatch.setattr(cluster_status, "require_cluster", lambda *_arguments: None)
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda _module, name, *_more, **_options: f"/usr/bin/{name}")
 
     def it(**data: str) -> Server:
@@ -104,10 +103,3 @@ def test_newer_versions_have_no_list(run_module: Run, serve: Callable[..., Serve
 def test_a_conflict_that_stays(run_module: Run, serve: Callable[..., Server]) -> None:
     serve(ClusterStatus=TEXT).conflicts = 9
     assert "(Conflict)" in run_module(cluster_status, absent=["cp-1"])["msg"]
-
-
-def test_without_a_cluster(run_module: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_status, "cluster_missing", lambda *_arguments: "kubectl is not installed on this host")
-    monkeypatch.setattr(cluster_status, "not_known", lambda *_arguments: False)
-    assert run_module(cluster_status, absent=["a"], _ansible_check_mode=True)["removed"] == []
-    assert "run this task on a control plane" in run_module(cluster_status, absent=["a"])["msg"]

@@ -67,8 +67,7 @@ class FakeApi:
 @pytest.fixture
 def make(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeApi]:
     """make(nodes, pods): the API that the module asks."""
-    monkeypatch.setattr(drain, "cluster_missing", lambda *_arguments: None)
-    monkeypatch.setattr(drain, "not_known", lambda *_arguments: False)
+    monkeypatch.setattr(drain, "require_cluster", lambda *_arguments: None)
     monkeypatch.setattr(drain_run, "PAUSE", 0)
 
     def it(nodes: list[dict[str, Any]], pods: list[dict[str, Any]]) -> FakeApi:
@@ -173,15 +172,6 @@ def test_names_that_are_no_nodes(run_module: Run, make: Callable[..., FakeApi], 
     api = make([node("w1", **OURS)], [])
     result = run_module(drain, name=names, state=state)
     assert (result["failed"], "Nothing was changed" in result["msg"], api.changes) == (True, True, [])
-
-
-def test_without_a_cluster(run_module: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drain, "not_known", lambda *_arguments: False)
-    monkeypatch.setattr(drain, "cluster_missing", lambda *_arguments: "kubectl is not installed on this host")
-    assert (
-        run_module(drain, name="w1")["msg"] == "kubectl is not installed on this host; run this task on a control plane"
-    )
-    assert run_module(drain, name="w1", _ansible_check_mode=True)["plan"] == []
 
 
 def test_an_api_that_cannot_be_read(

@@ -79,8 +79,7 @@ class FakeApi:
 
 @pytest.fixture
 def make(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeApi]:
-    monkeypatch.setattr(out_of_service, "cluster_missing", lambda *_arguments: None)
-    monkeypatch.setattr(out_of_service, "not_known", lambda *_arguments: False)
+    monkeypatch.setattr(out_of_service, "require_cluster", lambda *_arguments: None)
     monkeypatch.setattr(out_of_service, "Kubectl", lambda *_arguments: None)
     monkeypatch.setattr(out_of_service, "reporting", lambda *_arguments: [])
     monkeypatch.setattr(off, "PAUSE", 0)

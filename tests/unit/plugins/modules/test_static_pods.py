@@ -150,6 +150,39 @@ def test_restart(run_module: Run, options: dict[str, Any], proc: Path, monkeypat
     assert (checked["changed"], len(ended)) == (True, 1)
 
 
+def test_end(run_module: Run, options: dict[str, Any], proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other in the order of the names; the kubelet may start another, which is not waited for."""
+    Path(options["manifests"], "kube-vip.yaml").write_text("kind: Pod\n")
+    make_process(proc, 9, "kube-apiserver")
+    make_process(proc, 8, "kube-vip")
+    ended: list[tuple[int, int]] = []
+
+    def kill(number: int, kind: int) -> None:
+        ended.append((number, kind))
+        shutil.rmtree(proc / str(number))
+        make_process(proc, number + 10, "kube-apiserver" if number == 9 else "kube-vip")
+
+    monkeypatch.setattr(os, "kill", kill)
+    asked = {**options, "names": ["kube-vip", "kube-apiserver", "etcd"], "state": "ended"}
+    before = where(options)
+    checked = run_module(static_pods, **asked, _ansible_check_mode=True)
+    assert (checked["changed"], ended) == (True, [])
+    result = run_module(static_pods, **asked)
+    assert (result["changed"], result["moved"], result["left"]) == (True, ["kube-vip", "kube-apiserver"], [])
+    assert ended == [(8, signal.SIGTERM), (9, signal.SIGTERM)]
+    assert where(options) == before
+
+
+def test_an_end_that_takes_too_long_is_told(
+    run_module: Run, options: dict[str, Any], proc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not run_module(static_pods, **options, state="ended")["changed"]
+    make_process(proc, 9, "kube-apiserver")
+    monkeypatch.setattr(os, "kill", lambda *_arguments: None)
+    result = run_module(static_pods, **{**options, "timeout": 0}, state="ended")
+    assert (result["changed"], result["left"]) == (True, ["kube-apiserver still runs as process 9"])
+
+
 def test_a_pod_that_does_not_restart_is_named(
     run_module: Run, options: dict[str, Any], proc: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,8 +91,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
 
     monkeypatch.setattr(AnsibleModule, "run_command", run_command)
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda _self, name, *_more, **_named: f"/usr/bin/{name}")
-    monkeypatch.setattr(user, "cluster_missing", lambda *_arguments: None)
-    monkeypatch.setattr(user, "not_known", lambda *_arguments: False)
+    monkeypatch.setattr(user, "require_cluster", lambda *_arguments: None)
     monkeypatch.setattr(api, "INTERVAL", 0)
     monkeypatch.setattr(credentials.secrets, "token_hex", lambda _count: "0a0b")
     return made

@@ -150,7 +150,7 @@ def test_a_member_without_a_name_is_found_by_its_address() -> None:
 def test_only_a_load_balancer() -> None:
     plan = view("lb-1", load_balancer="haproxy", balancers=["lb-1", "lb-2"], found={"lb-1": host(node=False)})
     assert plan["faults"] == []
-    assert steps(plan) == [("lb-1", "parts of the cluster"), ("hosts that stay", "endpoint")]
+    assert steps(plan) == [("hosts that stay", "endpoint"), ("lb-1", "parts of the cluster")]
     assert plan["stay"]["load_balancer"] == ["lb-2"]
 
 
