@@ -13,6 +13,7 @@ from .faults import HOST_FAULTS, Fault, Outcome
 from .figures import Figures
 from .interrupted import FIRST, LAST, MEMBERS, InterruptedJoin, InterruptedSite
 from .losses import LOSSES
+from .phases import InterruptedPhases
 from .quorum import NoQuorum, NoQuorumRepair
 from .repair import REPAIRS
 from .report import notes, table, write
@@ -28,9 +29,10 @@ FAULTS: list[Fault] = [
     *REPAIRS,
     *LOSSES,
     InterruptedJoin(),
+    InterruptedPhases(),
 ]
 # With one control plane there is nothing to choose from.
-DEFAULT_ENDPOINTS = {"stacked": "haproxy", "external": "first"}
+DEFAULT_ENDPOINTS = {"stacked": "haproxy", "small": "first", "external": "first"}
 RESULTS = LOGS / "results.json"
 PAGE = ROOT / "docs" / "reliability.md"
 
@@ -44,7 +46,7 @@ def chosen(topology: str, endpoint: str, only: list[str]) -> list[Fault]:
     fit = [
         fault
         for fault in FAULTS
-        if topology in fault.topologies and (topology == "external" or endpoint in fault.endpoints)
+        if topology in fault.topologies and (topology != "stacked" or endpoint in fault.endpoints)
     ]
     wrong = set(only) - {fault.name for fault in fit}
     if wrong:

@@ -70,6 +70,16 @@ TOPOLOGIES = {
             "key": "/etc/kubernetes/pki/etcd/healthcheck-client.key",
         },
     ),
+    "small": Topology(
+        "small",
+        {"control_plane": 1, "worker": 1},
+        {"preflight_ignore": IGNORED},
+        {
+            "cacert": "/etc/kubernetes/pki/etcd/ca.crt",
+            "cert": "/etc/kubernetes/pki/etcd/healthcheck-client.crt",
+            "key": "/etc/kubernetes/pki/etcd/healthcheck-client.key",
+        },
+    ),
     "external": Topology(
         "external",
         {"control_plane": 1, "worker": 1, "etcd": 3},

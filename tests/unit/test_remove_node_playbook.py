@@ -188,6 +188,19 @@ def test_all_of_it_in_its_order(stage: Stage) -> None:
     assert "Take cp-1, w-2 out of the inventory" in told
 
 
+def test_a_load_balancer_gives_the_address_away_before_the_others_forget_it(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, PROGRAMS[0])
+    stage.inventory["all"]["vars"].update(
+        kubernetes_api_load_balancer="haproxy", kubernetes_api_endpoint="192.0.2.9:8443"
+    )
+    code, told, log = stage.run("-e", "remove_node_names=cp-3,w-2")
+    assert code == 0, told
+    steps = [line for line in log if line.startswith(("endpoint", "does service", "does etcd_member"))]
+    assert steps[0] == 'does service "keepalived" "stopped"'
+    assert sorted(steps[1:-2]) == ["endpoint cp-1 cp-1,cp-2", "endpoint cp-2 cp-1,cp-2", "endpoint w-1 cp-1,cp-2"]
+    assert steps[-2:] == ['does service "kubelet" "stopped"', 'does etcd_member "3" "absent"']
+
+
 def test_a_host_that_is_powered_off_is_not_connected_to(tmp_path: Path) -> None:
     stage = Stage(tmp_path, PROGRAMS[0])
     stage.away("cp-1")

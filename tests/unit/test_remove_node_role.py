@@ -113,8 +113,21 @@ def test_the_order_of_the_playbook() -> None:
         for key, options in task.items()
         if key.endswith("role")
     ]
-    assert parts == ["look", "main", "before", "leave", "endpoint", "serving", "members", "host", "routes", "forget"]
+    assert parts == [
+        "look",
+        "main",
+        "before",
+        "leave",
+        "balancing",
+        "endpoint",
+        "serving",
+        "members",
+        "host",
+        "routes",
+        "forget",
+    ]
     assert modules_of("leave") == ["drain", "out_of_service"]
+    assert modules_of("balancing") == ["service"]
     assert modules_of("serving") == ["service", "static_pods"]
     assert modules_of("members") == ["include_tasks"]
 

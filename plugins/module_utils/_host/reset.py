@@ -33,10 +33,11 @@ PROTO = 77  # of the module pod_routes
 UNITS = "/etc/systemd/system"
 TRAFFIC = f"{UNITS}/kubernetes-pod-traffic.service"
 SCHEDULES = ("groundwork-backup", "groundwork-etcd-defrag")
-# The services that a role runs if its record has this file.
+# The services that a role runs if its record has this file, in the order in which they end: the virtual address goes to
+# another host first.
 RUN_WITH = {
-    "haproxy.service": "/etc/haproxy/haproxy.cfg",
     "keepalived.service": "/etc/keepalived/keepalived.conf",
+    "haproxy.service": "/etc/haproxy/haproxy.cfg",
     "etcd.service": f"{UNITS}/etcd.service",
 }
 INTERFACE = ("flannel.1", "flannel-v6.1", "kube-ipvs0", "vxlan.calico", "vxlan-v6.calico", "wireguard.cali")

@@ -361,6 +361,9 @@ def make_plan(seen: Seen) -> dict[str, Any]:
         "leader": ready[0] if ready else "",
         "hosts": hosts,
         "live": live,
+        "balancing": [
+            one.host for one in targets if one.host in live and one.balancer and seen.load_balancer == "haproxy"
+        ],
         "serving": [host for host in live if host in seen.ready],
         "drain": [one.node for one in targets if one.node and not one.powered_off],
         "lost": [one.node for one in targets if one.node and one.powered_off],

@@ -21,6 +21,8 @@ from reliability.cluster import Run, changes, kill_tree  # noqa: E402
 from reliability.faults import Outcome, judge  # noqa: E402
 from reliability.figures import Figures, kind, longest_gap, summarize  # noqa: E402
 from reliability.interrupted import FIRST, JOIN, LAST, MEMBERS, PLANES, tasks  # noqa: E402
+from reliability.phases import INIT, WATCHER, Phase  # noqa: E402
+from reliability.phases import JOIN as JOIN_PHASES  # noqa: E402
 from reliability.probe import Api, CallError, Plan, Probe, _left  # noqa: E402
 from reliability.quorum import first_failure  # noqa: E402
 from reliability.report import BEGIN, END, page, row  # noqa: E402
@@ -287,6 +289,48 @@ def test_the_tasks_to_kill_in_are_there() -> None:
     names = re.findall(r"- name: (.+)", sources)
     points = {point.task for point in (*FIRST, *PLANES, *MEMBERS, *LAST, *JOIN)}
     assert {task for task in points if not any(task in name for name in names)} == set()
+
+
+def test_phases_to_kill_kubeadm_in() -> None:
+    assert [fault.name for fault in chosen("small", "first", [])] == ["interrupted-phases"]
+    phases = [*INIT, *JOIN_PHASES]
+    assert len({str(phase) for phase in phases}) == len(phases)
+    assert {phase.command for phase in phases} == {"init", "join"}
+    assert {phase.everything for phase in phases} == {True, False}
+
+
+def watch(path: Path, command: str) -> subprocess.Popen[bytes]:
+    """The watcher, when it has begun; a command that is none of kubeadm's, of which others may run here."""
+    point = json.dumps({"path": str(path), "command": command, "everything": False})
+    arguments = [sys.executable, "-c", WATCHER, point, "60"]
+    process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout
+    assert process.stdout.readline() == b"watching\n"
+    return process
+
+
+def test_kubeadm_is_killed_when_its_phase_has_come(tmp_path: Path) -> None:
+    command, path = f"command-{tmp_path}", tmp_path / "ca.crt"
+    path.write_text("of an earlier run")
+    script = ["kubeadm", "-c", "import time; time.sleep(600)", command]
+    kubeadm = subprocess.Popen(script, executable=sys.executable)
+    with watch(path, command) as watcher:
+        time.sleep(1)
+        assert (kubeadm.poll(), watcher.poll()) == (None, None)
+        path.unlink()
+        path.write_text("new")
+        assert kubeadm.wait(60) == -9
+        assert watcher.communicate(timeout=60)[0] == b"1\n"
+
+
+def test_a_watcher_that_nobody_waits_for_ends(tmp_path: Path) -> None:
+    with watch(tmp_path / "never", "never") as watcher:
+        assert watcher.communicate(timeout=60)[0] == b""
+
+
+def test_phases_as_people_read_them() -> None:
+    assert str(Phase("certs", "/pki/ca.crt")) == "init, certs: kubeadm and Ansible are killed when there is /pki/ca.crt"
+    assert str(Phase("preflight", command="join", everything=False)) == "join, preflight: kubeadm is killed at once"
 
 
 @pytest.mark.parametrize(
