@@ -318,8 +318,8 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     """The module's result."""
     desired = desired_nodes(module.params)
     if not_known(module, module.params["kubeconfig"]):
-        names = ", ".join(wanted_node.name for wanted_node in desired)
-        said = f"The cluster cannot be asked, so it is not known what would change on {names}"
+        asked = ", ".join(wanted_node.name for wanted_node in desired)
+        said = f"The cluster cannot be asked, so it is not known what would change on {asked}"
         return {"changed": False, "known": False, "changed_nodes": [], "nodes": [], "msg": said}
     if module.params["state"] == "absent":
         return remove(module, desired)
