@@ -37,7 +37,9 @@ options:
     elements: str
     default: []
   workloads:
-    description: Whether to wait for the cluster's workloads. Without, for the node and the pods on it alone.
+    description:
+      - Whether to wait for the cluster's workloads. Without, for the node and the pods on it alone.
+      - Of a DaemonSet whose pod on the node is ready, those on other nodes are not waited for.
     type: bool
     default: true
   since:

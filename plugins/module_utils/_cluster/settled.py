@@ -12,6 +12,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.obj
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.workloads import (
     name_of,
     pod_fault,
+    selects,
     unready_workload,
 )
 
@@ -49,6 +50,17 @@ def unready_pods(pods: Iterable[Object], since: float = 0) -> List[str]:
     return found
 
 
+def _works_here(workload: Object, pods: Iterable[Object]) -> bool:
+    """Whether it is a DaemonSet with a ready pod among these; its pods on other nodes say nothing of this one."""
+    return workload["kind"] == "DaemonSet" and any(
+        pod["metadata"]["namespace"] == workload["metadata"]["namespace"]
+        and selects(workload, pod)
+        and not unready_pods([pod])
+        and not pod["metadata"].get("deletionTimestamp")
+        for pod in pods
+    )
+
+
 def pending(
     node: Object,
     version: str,
@@ -75,6 +87,7 @@ def pending(
     reported = shown["kubelet_version"].lstrip("v")
     if version and reported != version:
         found.append(f"the kubelet of node {shown['name']} reports {reported or 'no version'}, not {version}")
-    faults = {name_of(item): unready_workload(item) for item in workloads}
+    pods = list(pods)
+    faults = {name_of(item): unready_workload(item) for item in workloads if not _works_here(item, pods)}
     found += [f"{name} {fault}" for name, fault in faults.items() if fault and name not in excused]
     return found + unready_pods(pods, since)

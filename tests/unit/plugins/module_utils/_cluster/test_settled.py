@@ -30,6 +30,19 @@ def deployment(ready: int) -> dict[str, Any]:
     }
 
 
+def daemon_set() -> dict[str, Any]:
+    """Of five nodes one is away."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"namespace": "shop", "name": "cart"},
+        "spec": {"selector": {"matchLabels": {"app": "cart"}}},
+        "status": {"desiredNumberScheduled": 5, "updatedNumberScheduled": 5, "numberAvailable": 4, "numberReady": 4},
+    }
+
+
+MISSING = "DaemonSet shop/cart has 4 of 5 pods ready"
+CART = {"labels": {"app": "cart"}}
 JOB = [{"kind": "Job", "name": "j"}]
 
 
@@ -45,6 +58,10 @@ JOB = [{"kind": "Job", "name": "j"}]
         (node(), [pod({"phase": "Pending"}, ownerReferences=JOB)], [], [], []),
         (node(), [], [deployment(1)], [], ["Deployment shop/cart has 1 of 2 pods ready"]),
         (node(), [], [deployment(1)], ["Deployment shop/cart"], []),
+        (node(), [pod(READY, **CART)], [daemon_set()], [], []),
+        (node(), [pod(READY, **CART, deletionTimestamp="t")], [daemon_set()], [], [MISSING]),
+        (node(), [pod(READY)], [daemon_set()], [], [MISSING]),
+        (node(), [pod({"phase": "Pending"}, **CART)], [daemon_set()], [], [MISSING, "pod shop/cart: phase Pending"]),
     ],
 )
 def test_pending(
