@@ -9,6 +9,10 @@ import ipaddress
 from typing import Any, Callable, Dict, List
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.pod_tunnel import (
+    addresses_by_version,
+    tunnel_version,
+)
 
 DOCUMENTATION = r"""
 name: pod_routes
@@ -28,6 +32,13 @@ options:
     description: Name of the node that the routes are for.
     type: str
     required: true
+  encapsulation:
+    description: As of M(groundwork.kubernetes.pod_routes). Where it is not V(never), routes have an C(endpoint).
+    type: str
+    default: never
+seealso:
+  - plugin: groundwork.kubernetes.pod_tunnel
+    plugin_type: filter
 """
 
 EXAMPLES = r"""
@@ -45,18 +56,20 @@ _value:
 """
 
 
-def pod_routes(nodes: Any, node: str) -> List[Dict[str, str]]:
+def pod_routes(nodes: Any, node: str, encapsulation: str = "never") -> List[Dict[str, str]]:
     """Routes to the pods of all nodes but one."""
     try:
-        return [route for other in nodes if other["name"] != node for route in _routes(other)]
+        version = 0 if encapsulation == "never" else tunnel_version(nodes)
+        return [route for other in nodes if other["name"] != node for route in _routes(other, version)]
     except (KeyError, TypeError, ValueError) as error:
         raise AnsibleFilterError(f"pod_routes needs the nodes that node_info returns: {error!r}") from error
 
 
-def _routes(node: Dict[str, Any]) -> List[Dict[str, str]]:
-    addresses = {ipaddress.ip_address(text).version: text for text in reversed(node["internal_ips"])}
-    versions = [(ipaddress.ip_network(cidr).version, cidr) for cidr in node["pod_cidrs"]]
-    return [{"cidr": cidr, "via": addresses[version]} for version, cidr in versions if version in addresses]
+def _routes(node: Dict[str, Any], version: int) -> List[Dict[str, str]]:
+    addresses = addresses_by_version(node)
+    endpoint = {"endpoint": addresses[version]} if version in addresses else {}
+    subnets = [(ipaddress.ip_network(cidr).version, cidr) for cidr in node["pod_cidrs"]]
+    return [{"cidr": cidr, "via": addresses[own], **endpoint} for own, cidr in subnets if own in addresses]
 
 
 class FilterModule:

@@ -60,6 +60,16 @@ options:
     description: How long it listens at most.
     type: float
     default: 60
+  pod:
+    description:
+      - The identifier of a pod of this host, C(metadata.uid), in whose network it listens in place of the pod's own
+        programs. It may listen there while another one listens on the host.
+    type: str
+  bridge:
+    description:
+      - An interface of the host that pods are bridged by, if it is there. What it does not let pass reaches no pod.
+      - A bridge has the MTU of the smallest interface in it, so that of a pod that was made before the MTU has grown.
+    type: str
 seealso:
   - module: groundwork.kubernetes.port_probe
 """
@@ -82,6 +92,10 @@ unheard:
   returned: with O(state=present)
   type: list
   elements: dict
+mtu:
+  description: The size of packets that the pod's interface allows, and O(bridge).
+  returned: with O(pod)
+  type: int
 stopped:
   description: Whether something listened.
   returned: with O(state=absent)
@@ -91,6 +105,7 @@ stopped:
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import pod_namespace
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.port_listener import start, stop
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.port_messages import PROTOCOLS, Place
 
@@ -109,6 +124,8 @@ OPTIONS: Dict[str, Any] = {
     },
     "expected": {"type": "list", "elements": "str", "default": []},
     "seconds": {"type": "float", "default": 60},
+    "pod": {"type": "str"},
+    "bridge": {"type": "str"},
 }
 
 
@@ -119,17 +136,25 @@ def main() -> None:
     )
     options = module.params
     places = [Place(**place) for place in options["places"]]
+    network: Dict[str, int] = {}
     try:
+        if options["pod"]:
+            limits = [pod_namespace.mtu(options["bridge"])] if options["bridge"] else []
+            pod_namespace.enter(options["pod"])
+            network = {"mtu": min([pod_namespace.mtu(), *filter(None, limits)])}
         if options["state"] == "absent":
             module.exit_json(changed=False, stopped=stop())
         faults = start(options["name"], places, options["expected"], options["seconds"])
+    except pod_namespace.PodError as error:
+        module.fail_json(msg=str(error))
     except OSError as error:
         # Nothing is known then, which is no reason to stop.
         why = f"another process has the name that listeners have: {error}"
         if options["state"] == "absent":
             module.exit_json(changed=False, stopped=False)
         faults = dict.fromkeys(places, why)
-    module.exit_json(changed=False, unheard=[{**place._asdict(), "error": why} for place, why in faults.items()])
+    unheard = [{**place._asdict(), "error": why} for place, why in faults.items()]
+    module.exit_json(changed=False, unheard=unheard, **network)
 
 
 if __name__ == "__main__":

@@ -60,6 +60,13 @@ options:
     description: Seconds to wait for an answer.
     type: float
     default: 3
+  patience:
+    description: For how many seconds what cannot be reached is tried again.
+    type: float
+    default: 0
+  pod:
+    description: The identifier of a pod of this host, C(metadata.uid), from whose network all is tried.
+    type: str
 seealso:
   - module: groundwork.kubernetes.port_listener
 """
@@ -96,6 +103,7 @@ untold:
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import pod_namespace
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.port_messages import PROTOCOLS, Place
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.port_probe import Probe, Target
 
@@ -115,6 +123,8 @@ OPTIONS: Dict[str, Any] = {
         },
     },
     "timeout": {"type": "float", "default": 3},
+    "patience": {"type": "float", "default": 0},
+    "pod": {"type": "str"},
 }
 
 
@@ -126,7 +136,13 @@ def main() -> None:
         Target(one["host"], Place(one["protocol"], one["address"], one["number"]), one["listener"], one["mtu"])
         for one in options["targets"]
     ]
-    module.exit_json(changed=False, **Probe(options["name"], options["timeout"]).run(targets)._asdict())
+    try:
+        if options["pod"]:
+            pod_namespace.enter(options["pod"])
+    except pod_namespace.PodError as error:
+        module.fail_json(msg=str(error))
+    probe = Probe(options["name"], options["timeout"], options["patience"])
+    module.exit_json(changed=False, **probe.run(targets)._asdict())
 
 
 if __name__ == "__main__":

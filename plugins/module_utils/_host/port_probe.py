@@ -58,6 +58,7 @@ SIZES = (
 )
 SIZE_TIMEOUT = 1.5
 ATTEMPTS = 3
+PAUSE = 0.5
 AT_A_TIME = 64
 LONGEST_PACKET = 65536
 
@@ -95,9 +96,10 @@ class Outcome(NamedTuple):
 class Probe:
     """The attempts of one host."""
 
-    def __init__(self, source: str, timeout: float) -> None:
+    def __init__(self, source: str, timeout: float, patience: float = 0) -> None:
         self.source = source
         self.timeout = timeout
+        self.patience = patience
 
     def _ask(self, target: Target, word: str) -> bool:
         """Say something to a listener; whether the right one answered.
@@ -152,6 +154,15 @@ class Probe:
             return _state("timeout", f"no answer within {self.timeout:g} s")
         except OSError as error:
             return _state("unreachable", error.strerror or str(error))
+
+    def reach_patiently(self, target: Target) -> Dict[str, str]:
+        """Whether a target can be reached in the end."""
+        until = time.monotonic() + self.patience
+        while True:
+            state = self.reach(target)
+            if state["state"] == "open" or time.monotonic() >= until:
+                return state
+            time.sleep(min(PAUSE, max(0.0, until - time.monotonic())))
 
     def passes(self, target: Target, size: int, limited: bool) -> bool:
         """Whether packets of a size pass, in both directions where the place takes connections."""
@@ -215,7 +226,7 @@ class Probe:
     def run(self, targets: Sequence[Target]) -> Outcome:
         """Try all targets, many at a time, and tell their hosts that this one is done."""
         with ThreadPoolExecutor(AT_A_TIME) as pool:
-            states = list(pool.map(self.reach, targets))
+            states = list(pool.map(self.reach_patiently, targets))
             tried = list(zip(targets, states))
             measured = [target for target, state in tried if target.mtu and state["state"] == "open"]
             paths = list(pool.map(self.path, measured))

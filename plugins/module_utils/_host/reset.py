@@ -16,7 +16,9 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import reset_paths, reset_rules
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import read_bytes
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.network_remains import MANAGER_FILES
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.pod_routes import (
+    FORWARDING_FILE,
     ROUTES_FILE,
     SERVICE,
     UNIT_FILE,
@@ -40,7 +42,15 @@ RUN_WITH = {
     "haproxy.service": "/etc/haproxy/haproxy.cfg",
     "etcd.service": f"{UNITS}/etcd.service",
 }
-INTERFACE = ("flannel.1", "flannel-v6.1", "kube-ipvs0", "vxlan.calico", "vxlan-v6.calico", "wireguard.cali")
+INTERFACE = (
+    "pod-vxlan",
+    "flannel.1",
+    "flannel-v6.1",
+    "kube-ipvs0",
+    "vxlan.calico",
+    "vxlan-v6.calico",
+    "wireguard.cali",
+)
 INTERFACE_PREFIXES = ("cali", "cilium")
 SHOWN = 4  # chains of a table that are named
 HELD = ("kubeadm", "kubectl", "kubelet")
@@ -214,6 +224,8 @@ class Host:
             TRAFFIC,
             f"/{UNIT_FILE}",
             f"/{ROUTES_FILE}",
+            f"/{FORWARDING_FILE}",
+            *MANAGER_FILES,
             *reset_paths.PATTERNS,
             *(f"/var/lib/cni/networks/{name}" for name in networks.names),
             *(f"{data}/{name}" for name in ("member", "member.removed-*", "before-restore-*")),

@@ -24,14 +24,27 @@ class RouteError(Exception):
 
 @dataclass(frozen=True)
 class Route:
-    """A route that is wanted: the pods of a node, and the node's address."""
+    """A route that is wanted: the pods of a node, and the node's address.
+
+    Attributes:
+        cidr: the pods.
+        via: the node, or what stands for it at the other end of a tunnel.
+        dev: the tunnel; empty where the node is in a network that this host is attached to.
+        endpoint: the node's address as a tunnel needs it.
+    """
 
     cidr: Network
     via: Address
+    dev: str = ""
+    endpoint: Optional[Address] = None
 
     def __str__(self) -> str:
         """As ip prints it."""
-        return f"{self.cidr} via {self.via}"
+        return f"{self.cidr} via {self.via}{f' dev {self.dev} onlink' if self.dev else ''}"
+
+    def is_led_by(self, running: Running) -> bool:
+        """Whether a running route leads the same way."""
+        return running.via == self.via and (not self.dev or running.dev == self.dev)
 
     def command(self, proto: int) -> str:
         """The line of ip -batch that makes it so."""
@@ -118,7 +131,8 @@ def parse_wanted(entries: Iterable[Dict[str, str]], proto: int) -> List[Route]:
         elif via in cidr:
             faults.append(f"{place}: via {via} lies in cidr {cidr}: give the node's own address")
         else:
-            routes.append(Route(cidr, via))
+            endpoint = _parse_via(entry["endpoint"], place, faults, "endpoint") if entry.get("endpoint") else None
+            routes.append(Route(cidr, via, endpoint=endpoint))
     routes.sort(key=lambda route: (route.cidr.version, int(route.cidr.network_address), route.cidr.prefixlen))
     faults += _overlaps(routes)
     if faults:
@@ -144,14 +158,14 @@ def _parse_cidr(text: str, place: str, faults: List[str]) -> Optional[Network]:
     return None
 
 
-def _parse_via(text: str, place: str, faults: List[str]) -> Optional[Address]:
+def _parse_via(text: str, place: str, faults: List[str], key: str = "via") -> Optional[Address]:
     try:
         via = ip_address(text)
     except ValueError:
-        faults.append(f"{place}: via {text!r} is no address: give the node's address, such as 192.0.2.11")
+        faults.append(f"{place}: {key} {text!r} is no address: give the node's address, such as 192.0.2.11")
         return None
     if via.is_unspecified or via.is_multicast or via.is_loopback or via.is_link_local:
-        faults.append(f"{place}: via {via} is not an address that other hosts reach: give the node's address")
+        faults.append(f"{place}: {key} {via} is not an address that other hosts reach: give the node's address")
         return None
     return via
 
@@ -162,7 +176,7 @@ def _overlaps(routes: List[Route]) -> Iterator[str]:
     for route in routes:
         if wide is None or not route.cidr.overlaps(wide.cidr):
             wide = route
-        elif route == wide:
+        elif (route.cidr, route.via) == (wide.cidr, wide.via):
             yield f"routes: {route} is there twice: leave one out"
         else:
             yield f"routes: {wide} and {route} overlap: a pod's address must belong to one node"
@@ -172,21 +186,22 @@ class Attached:
     """The networks that a host is attached to; asking costs no more with many of them."""
 
     def __init__(self, running: Iterable[Running]) -> None:
-        """Take them from the routes."""
+        """Take them from the routes; one by a gateway says that its network is elsewhere."""
         self._devices: Dict[Network, Set[str]] = {}
         for route in running:
-            if route.attached and route.dev:
-                self._devices.setdefault(route.cidr, set()).add(route.dev)
-        self._lengths = {(cidr.version, cidr.prefixlen) for cidr in self._devices}
+            attached = {route.dev} if route.attached and route.dev else set()
+            self._devices.setdefault(route.cidr, set()).update(attached)
+        lengths = {(cidr.version, cidr.prefixlen) for cidr in self._devices}
+        self._lengths = sorted(lengths, key=lambda one: one[1], reverse=True)
 
     def devices(self, address: Address) -> Set[str]:
-        """The devices whose networks hold an address."""
-        networks = (
-            ip_network(f"{address}/{length}", strict=False)
-            for version, length in self._lengths
-            if version == address.version
-        )
-        return {dev for network in networks for dev in self._devices.get(network, ())}
+        """The devices of the smallest network that holds an address; none where that is behind a gateway."""
+        for version, length in self._lengths:
+            if version == address.version:
+                network = ip_network(f"{address}/{length}", strict=False)
+                if network in self._devices:
+                    return self._devices[network]
+        return set()
 
     def leads(self, route: Running, via: Address) -> bool:
         """Whether a running route goes to an address by the network that holds it, and to no other."""
@@ -202,18 +217,24 @@ def check_host(wanted: List[Route], running: List[Running], own: Set[Address], p
     faults: List[str] = []
     attached = Attached(running)
     for route in wanted:
-        if route.via in own:
-            faults.append(f"{route}: {route.via} is this host's own address: leave its own pod CIDR out of routes")
-        elif not attached.devices(route.via):
+        node = route.endpoint if route.dev else route.via
+        if node in own:
+            faults.append(f"{route}: {node} is this host's own address: leave its own pod CIDR out of routes")
+        elif not route.dev and not attached.devices(route.via):
             faults.append(
-                f"{route}: {route.via} is in no network that this host is attached to: nodes need one network"
+                f"{route}: {route.via} is in no network that this host is attached to: nodes need one network, or "
+                "encapsulation cross-subnet"
             )
-    gateways = {route.cidr: route.via for route in wanted}
+    gateways = {route.cidr: route for route in wanted}
     faults += [
-        f"{route.cidr}: the host has another program's route, {route}, where {gateways[route.cidr]} is wanted: remove "
-        "it, or leave this CIDR out of routes (dev without via: it may be this host's own pods)"
+        f"{route.cidr}: the host has another program's route, {route}, where {gateways[route.cidr].via} is wanted: "
+        "remove it, or leave this CIDR out of routes (dev without via: it may be this host's own pods)"
         for route in running
-        if route.proto != proto and route.cidr in gateways and not attached.leads(route, gateways[route.cidr])
+        if route.proto != proto
+        and route.cidr in gateways
+        # One that leads to the node itself is replaced where the tunnel is wanted.
+        and not (gateways[route.cidr].dev and route.plain and route.via == gateways[route.cidr].endpoint)
+        and not attached.leads(route, gateways[route.cidr].via)
     ]
     if faults:
         raise RouteError("\n".join(faults))
@@ -232,15 +253,19 @@ def concerned(wanted: List[Route], running: List[Running], proto: int) -> List[R
 def commands(wanted: List[Route], running: List[Running], proto: int) -> List[str]:
     """The lines of ip -batch that lead to the wanted routes; other protocols' routes are not touched."""
     own = [route for route in running if route.proto == proto]
-    gateways: Dict[Network, List[Optional[Address]]] = {route.cidr: [] for route in wanted}
+    ways: Dict[Network, List[Running]] = {route.cidr: [] for route in wanted}
     stale: List[Running] = []
     for route in own:
-        if route.cidr in gateways and route.metric == DEFAULT_METRIC[route.cidr.version]:
-            gateways[route.cidr].append(route.via)
+        if route.cidr in ways and route.metric == DEFAULT_METRIC[route.cidr.version]:
+            ways[route.cidr].append(route)
         else:
             stale.append(route)
     return [
-        *(route.command(proto) for route in wanted if gateways[route.cidr] != [route.via]),
+        *(
+            route.command(proto)
+            for route in wanted
+            if len(ways[route.cidr]) != 1 or not route.is_led_by(ways[route.cidr][0])
+        ),
         *(route.delete() for route in stale),
     ]
 

@@ -368,6 +368,13 @@ HOST_CHECKS: dict[str, Check] = {
         ),
         source="https://www.rfc-editor.org/rfc/rfc2923",
     ),
+    "pod-mtu": Check(
+        severity=ERROR,
+        what="`cni_mtu` is larger than the interface of the node's address allows, with what VXLAN adds",
+        why="Full packets of pods would not leave the host, or be cut in two.",
+        advice="Set `cni_mtu` to 0, which computes it, or to what the message says.",
+        source="https://www.rfc-editor.org/rfc/rfc7348",
+    ),
     "pod-network-other": Check(
         severity=ERROR,
         what="pods of the host are on another network than new ones would be",

@@ -90,6 +90,8 @@ def ways_to(node: Node) -> list[Way]:
             found += [Way(NODES, "tcp", 179, "Calico's BGP"), Way(NODES, "ip", 4, "Calico's IP in IP")]
         elif plugin in ("flannel", "canal"):
             found.append(Way(NODES, "udp", 8472, "Flannel's VXLAN"))
+        elif plugin == "bridge" and (node.setting("cni_encapsulation") or "never") != "never":
+            found.append(Way(NODES, "udp", 4789, "VXLAN of pods"))
     if ETCD in node.roles:
         found.append(Way(frozenset({CONTROL_PLANE, ETCD}), "tcp", 2379, "etcd"))
         found.append(Way(frozenset({ETCD}), "tcp", 2380, "etcd's members"))

@@ -23,7 +23,7 @@ CNI_FILES = {
 }
 # What a network plugin makes; not tunl0, which the kernel has wherever it knows IP in IP.
 INTERFACES = re.compile(
-    r"^(cni0|flannel\.\d+|vxlan\.calico|cali[0-9a-f]{11}|cilium_\w+|kube-(ipvs0|bridge)|weave|nodelocaldns)$"
+    r"^(cni0|flannel\.\d+|vxlan\.calico|pod-vxlan|cali[0-9a-f]{11}|cilium_\w+|kube-(ipvs0|bridge)|weave|nodelocaldns)$"
 )
 MANIFESTS = "/etc/kubernetes/manifests/"
 

@@ -11,12 +11,15 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import normal, split_addresses
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.pod_tunnel import VXLAN_OVERHEAD
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import WARNING, Fault, listed
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.networks import Network, networks
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.host_machine import shared
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import Node
 
-CNI_INTERFACES = re.compile(r"^(cni\d|flannel|cali|tunl\d|vxlan\.calico|wireguard\.cali|cilium|lxc|kube-|nodelocaldns)")
+CNI_INTERFACES = re.compile(
+    r"^(cni\d|flannel|cali|tunl\d|vxlan\.calico|pod-vxlan|wireguard\.cali|cilium|lxc|kube-|nodelocaldns)"
+)
 
 
 def cluster_networks(node: Node) -> Iterator[tuple[str, Network]]:
@@ -135,6 +138,24 @@ def mtus(nodes: Sequence[Node]) -> Iterator[Fault]:
         groups = "; ".join(f"{mtu} on {listed(names)}" for mtu, names in sorted(by_mtu.items()))
         text = f"the MTU differs: {groups}; set the same, or the network plugin's to the smallest"
         yield Fault("mtu-differs", text, severity=WARNING)
+
+
+def pod_mtu(node: Node) -> Iterator[Fault]:
+    """Whether packets of pods, with what a tunnel adds to them, fit into those of the host's interface."""
+    wanted, encapsulation = int(node.setting("cni_mtu") or 0), str(node.setting("cni_encapsulation") or "never")
+    if node.setting("cni_plugin") != "bridge" or not wanted or not node.runs_kubelet:
+        return
+    version = 4 if any(":" not in address for address in node.addresses) else 6
+    overhead = 0 if encapsulation == "never" else VXLAN_OVERHEAD[version]
+    for interface in node.facts["interfaces"]:
+        room = interface["mtu"] - overhead
+        if set(interface["addresses"]) & set(node.addresses) and wanted > room:
+            tunnel = f" less {overhead} for VXLAN" if overhead else ""
+            text = (
+                f"cni_mtu is {wanted}, and {interface['name']} allows pods {room}, its MTU {interface['mtu']}{tunnel}; "
+                "set it to that or less, or to 0, which computes it"
+            )
+            yield node.fault("pod-mtu", text)
 
 
 def api_endpoint(nodes: Sequence[Node]) -> Iterator[Fault]:

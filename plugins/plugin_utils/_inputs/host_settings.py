@@ -24,6 +24,8 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.port
 
 SETTINGS = (
     "cni_bridge_network",
+    "cni_encapsulation",
+    "cni_mtu",
     "cni_plugin",
     "endpoint_interface",
     "kubernetes_api_port",

@@ -43,6 +43,7 @@ HOST_CHECKS: list[Callable[[Node], Iterator[Fault]]] = [
     host_network.own_networks,
     host_network.virtual_address,
     host_network.routes,
+    host_network.pod_mtu,
     host_machine.programs,
     host_traffic.managers,
     host_traffic.filters,

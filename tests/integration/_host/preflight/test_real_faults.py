@@ -184,7 +184,11 @@ HOSTS = {
         """,
         settings={"cni_plugin": "calico"},
     ),
-    "networkd": Host({"networkd-routes"}, "RUNS=systemd-networkd", settings={"cni_plugin": "bridge"}),
+    "networkd": Host(
+        {"networkd-routes", "pod-mtu"},
+        "RUNS=systemd-networkd",
+        settings={"cni_plugin": "bridge", "cni_encapsulation": "always", "cni_mtu": 1451},
+    ),
     "listening": Host({"port-taken"}, "", options={"ports": [10250]}, settings={"ports": [10250]}),
     "addresses": Host(
         {"node-address-missing", "interface-missing", "virtual-ip-remote"},

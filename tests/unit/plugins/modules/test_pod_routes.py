@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import tunnel
 from ansible_collections.groundwork.kubernetes.plugins.modules import pod_routes
 
 Run = Callable[..., dict[str, Any]]
@@ -18,9 +20,12 @@ LINES = ["route replace 10.244.1.0/24 via 10.0.0.2 proto 77", "route replace 10.
 
 SHOW4 = ["/sbin/ip", "-Numeric", "-json", "-4", "route", "show", "table", "main"]
 SHOW6 = ["/sbin/ip", "-Numeric", "-json", "-6", "route", "show", "table", "main"]
-ADDRESSES = ["/sbin/ip", "-json", "address", "show"]
+ADDRESSES = ["/sbin/ip", "-json", "-details", "address", "show"]
 STATE = ["/sbin/systemctl", "show", SERVICE, "--property=LoadState,UnitFileState,ActiveState,NeedDaemonReload"]
 BATCH = ["/sbin/ip", "-force", "-batch", "-"]
+BRIDGE_BATCH = ["/sbin/bridge", "-force", "-batch", "-"]
+NEIGHBOURS = ["/sbin/ip", "-json", "neigh", "show", "dev", "pod-vxlan", "nud", "permanent"]
+FORWARDING = ["/sbin/bridge", "-json", "fdb", "show", "dev", "pod-vxlan"]
 RELOAD = ["/sbin/systemctl", "daemon-reload"]
 ENABLE = ["/sbin/systemctl", "enable", "--now", SERVICE]
 DISABLE = ["/sbin/systemctl", "disable", "--now", SERVICE]
@@ -37,6 +42,8 @@ class Host:
         }
         self.service = {"LoadState": "not-found", "UnitFileState": "", "ActiveState": "inactive"}
         self.calls: list[list[str]] = []
+        self.links: list[dict[str, Any]] = []
+        self.lines: list[str] = []
         self.refused = ""
         (root / "proc/sys/net/ipv6").mkdir(parents=True)
 
@@ -47,19 +54,28 @@ class Host:
         self.calls.append(argv)
         if argv == SHOW4:
             return 0, json.dumps(list(self.routes.values())), ""
-        if argv == SHOW6:
+        if argv in (SHOW6, NEIGHBOURS, FORWARDING):
             return 0, "[ ]\n", ""
         if argv == ADDRESSES:
-            return 0, '[{"addr_info":[{"local":"10.0.0.1"}]}]', ""
+            return (
+                0,
+                json.dumps([{"ifname": "eth0", "mtu": 1500, "addr_info": [{"local": "10.0.0.1"}]}, *self.links]),
+                "",
+            )
         if argv == BATCH:
             return self.batch(data or "")
+        if argv == BRIDGE_BATCH:
+            self.lines += (data or "").splitlines()
+            return 0, "", ""
         return self.systemctl(argv)
 
     def batch(self, lines: str) -> tuple[int, str, str]:
         errors = ""
         for number, line in enumerate(lines.splitlines(), 1):
-            _route, verb, dst, *rest = line.split()
-            if verb == "del":
+            noun, verb, dst, *rest = line.split()
+            if noun != "route":
+                self.lines.append(line)
+            elif verb == "del":
                 del self.routes[dst]
             elif dst == self.refused:
                 errors += f"Error: Nexthop has invalid gateway.\nCommand failed -:{number}\n"
@@ -173,10 +189,10 @@ def test_absent(host: Host, run_module: Run) -> None:
     run_module(pod_routes, routes=ROUTES)
     host.calls.clear()
     assert run_module(pod_routes, state="absent", _ansible_check_mode=True)["changed"] is True
-    assert host.calls == [SHOW4, SHOW6, STATE]
+    assert host.calls == READS
     host.calls.clear()
     assert run_module(pod_routes, state="absent")["changed"] is True
-    assert host.calls == [SHOW4, SHOW6, STATE, BATCH, DISABLE, RELOAD]
+    assert host.calls == [*READS, BATCH, DISABLE, RELOAD]
     assert host.files() == {}
     assert list(host.routes) == ["10.0.0.0/24"]
     assert run_module(pod_routes, state="absent")["changed"] is False
@@ -229,3 +245,68 @@ def test_program_that_fails(host: Host, run_module: Run, monkeypatch: pytest.Mon
     result = run_module(pod_routes, routes=ROUTES)
     assert "systemctl show" in result["msg"]
     assert "System has not been booted with systemd" in result["msg"]
+
+
+FAR = {"cidr": "10.244.2.0/24", "via": "192.0.2.3", "endpoint": "192.0.2.3"}
+NEAR = {"cidr": "10.244.1.0/24", "via": "10.0.0.2", "endpoint": "10.0.0.2"}
+TUNNEL = {"local": "10.0.0.1", "cidrs": ["10.244.0.0/24"], "mtu": 1450}
+ADD = "link add pod-vxlan address {mac} mtu 1450 type vxlan id 77 local 10.0.0.1 dstport 4789 nolearning"
+
+
+def mac(address: str) -> str:
+    return tunnel.hardware_address(ip_address(address))
+
+
+def test_a_tunnel_for_what_is_behind_a_router(host: Host, run_module: Run) -> None:
+    result = run_module(pod_routes, routes=[NEAR, FAR], encapsulation="cross-subnet", tunnel=TUNNEL)
+    assert result["commands"] == [
+        ADD.format(mac=mac("10.0.0.1")),
+        "link set pod-vxlan up",
+        "address replace 10.244.0.0/32 dev pod-vxlan",
+        f"neigh replace 10.244.2.0 lladdr {mac('192.0.2.3')} dev pod-vxlan nud permanent",
+        f"fdb replace {mac('192.0.2.3')} dev pod-vxlan dst 192.0.2.3 self",
+        "route replace 10.244.1.0/24 via 10.0.0.2 proto 77",
+        "route replace 10.244.2.0/24 via 10.244.2.0 dev pod-vxlan onlink proto 77",
+    ]
+    files = host.files()
+    unit = files[f"etc/systemd/system/{SERVICE}"]
+    assert f"ExecStartPre=-/sbin/ip {ADD.format(mac=mac('10.0.0.1'))}\n" in unit
+    assert "ExecStartPre=/sbin/bridge -force -batch /etc/kubernetes/pod-forwarding\n" in unit
+    assert files["etc/kubernetes/pod-forwarding"].splitlines()[1:] == [result["commands"][4]]
+    assert files["etc/kubernetes/pod-routes"].splitlines()[1:] == [*result["commands"][2:4], *result["commands"][5:]]
+
+
+def test_a_tunnel_alone_changes_no_route(host: Host, run_module: Run) -> None:
+    options = {"routes": [NEAR, FAR], "encapsulation": "always", "tunnel": TUNNEL, "tunnel_only": True}
+    result = run_module(pod_routes, **options)
+    assert [line.split()[0] for line in result["commands"]] == ["link", "link", "address", *["neigh"] * 2, *["fdb"] * 2]
+    assert (host.files(), list(host.routes)) == ({}, ["10.0.0.0/24"])
+
+
+@pytest.mark.parametrize(("keep", "gone"), [(True, []), (False, ["link del pod-vxlan"])])
+def test_a_tunnel_that_nobody_wants(host: Host, run_module: Run, keep: bool, gone: list[str]) -> None:
+    host.links.append({"ifname": "pod-vxlan", "linkinfo": {"info_kind": "vxlan"}})
+    result = run_module(pod_routes, routes=[NEAR], keep_tunnel=keep)
+    assert result["commands"] == ["route replace 10.244.1.0/24 via 10.0.0.2 proto 77", *gone]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"routes": [FAR]}, "encapsulation cross-subnet"),
+        ({"routes": [FAR], "encapsulation": "always"}, "missing: tunnel"),
+        (
+            {"routes": [FAR], "encapsulation": "always", "tunnel": {**TUNNEL, "local": "10.0.0.9"}},
+            "10.0.0.9 is no address",
+        ),
+        ({"routes": [FAR], "encapsulation": "always", "tunnel": {**TUNNEL, "local": "node-1"}}, "'node-1' does not"),
+        ({"routes": [{**FAR, "endpoint": None}], "encapsulation": "always", "tunnel": TUNNEL}, "has no endpoint"),
+        ({"routes": [{**FAR, "endpoint": "x"}], "encapsulation": "always", "tunnel": TUNNEL}, "endpoint 'x' is no"),
+        ({"routes": [{**FAR, "endpoint": "fd00::1"}], "encapsulation": "always", "tunnel": TUNNEL}, "same family"),
+        ({"routes": [{**FAR, "endpoint": "10.0.0.1"}], "encapsulation": "always", "tunnel": TUNNEL}, "this host's own"),
+    ],
+)
+def test_faults_of_a_tunnel(host: Host, run_module: Run, options: dict[str, Any], message: str) -> None:
+    result = run_module(pod_routes, **options)
+    assert message in result["msg"]
+    assert (host.files(), host.lines, BATCH in host.calls) == ({}, [], False)

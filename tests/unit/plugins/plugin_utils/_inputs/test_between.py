@@ -125,6 +125,17 @@ PLANS: list[tuple[str, list[Node], dict[str, list[str]]]] = [
         },
     ),
     (
+        "workers with a bridge and a tunnel",
+        [
+            host("v", WORKER, 1, cni_plugin="bridge", cni_encapsulation="always"),
+            host("w", WORKER, 2, cni_plugin="bridge", cni_encapsulation="always"),
+        ],
+        {
+            "v": ["listen udp 192.0.2.1 4789", "try w udp 192.0.2.2 4789"],
+            "w": ["listen udp 192.0.2.2 4789", "try v udp 192.0.2.1 4789 mtu 1500"],
+        },
+    ),
+    (
         "load balancers of our own",
         [
             host(
@@ -321,6 +332,7 @@ def test_the_page_of_ports_has_all_of_them() -> None:
         host("a", ["control_plane", "worker", "etcd"], 1, cni_plugin=plugin)
         for plugin in ("calico", "flannel", "canal", "bridge", "manifests", "none")
     ]
+    every.append(host("t", ["worker"], 3, cni_plugin="bridge", cni_encapsulation="cross-subnet"))
     every.append(host("l", ["load_balancer"], 2, api_endpoint="a:8443", balancer_ports=[8443], virtual_ip="v"))
     text = (DOCS / "ports.md").read_text().partition("## From outside")[0]
     numbers = {way.number for node in every for way in between.ways_to(node)} - {8443}

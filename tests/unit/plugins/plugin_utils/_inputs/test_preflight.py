@@ -554,6 +554,16 @@ ONE_HOST = [
         ["warning endpoint-taken"],
     ),
     ("the API of a member", {**JOINED, **connection("api:6443", "refused")}, {"api_endpoint": "api:6443"}, []),
+    ("pods of the hosts' MTU", {}, {"cni_plugin": "bridge", "cni_mtu": 1500}, []),
+    ("pods of a larger MTU", {}, {"cni_plugin": "bridge", "cni_mtu": 1501}, ["error pod-mtu"]),
+    ("pods of an MTU with a tunnel", {}, {"cni_plugin": "bridge", "cni_mtu": 1450, "cni_encapsulation": "always"}, []),
+    (
+        "pods of an MTU too large for a tunnel",
+        {},
+        {"cni_plugin": "bridge", "cni_mtu": 1451, "cni_encapsulation": "cross-subnet"},
+        ["error pod-mtu"],
+    ),
+    ("an MTU that another plugin has", {}, {"cni_plugin": "calico", "cni_mtu": 9000}, []),
     ("a host of no group", listener(6443, "nginx"), {"roles": []}, []),
 ]
 
