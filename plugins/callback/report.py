@@ -15,8 +15,8 @@ description:
   - Prints plays and roles with the time since the start, what changed on which hosts, and after a while which hosts are
     still at work, and on what. What is well is not mentioned.
   - A failure is printed whole and once, one fault per line.
-  - At the end there is a table of the hosts. In check mode there is one before it of what would change, host by host,
-    as far as the results of tasks say so.
+  - At the end there is a table of the hosts. In check mode there are two before it, of what would change, host by host,
+    and of what that would interrupt, for whom and how long, as far as the results of tasks say so.
   - Works without colours and without a terminal, so in the logs of pipelines. Diffs are Ansible's. What C(no_log) hides
     stays hidden, in the file too.
 requirements:
@@ -363,6 +363,7 @@ class CallbackModule(CallbackBase):
             seconds = time.monotonic() - self._began
             if self._record.check:
                 self._table(self._record.change_lines(), "A run would do this:")
+                self._table(self._record.interruption_lines(), "What it would interrupt:")
             self._table(self._record.host_lines(counts))
             self._say(f"\n{stamp(seconds)}  Result: {self._record.result(counts)}")
             path = self.get_option("file")

@@ -35,6 +35,17 @@ HOSTS: dict[str, dict[str, Any]] = {
         "container_runtime_containerd_version": "1.7.34",
         "__container_runtime_packages": {"versions": {"containerd.io": "2.1.4-1.el9"}},
     },
+    "accounts": {
+        "container_runtime_containerd_config": {
+            "plugins": {
+                "io.containerd.cri.v1.images": {
+                    "registry": {
+                        "configs": {"registry.example.com": {"auth": {"username": "robot", "password": "hunter2"}}}
+                    }
+                }
+            }
+        },
+    },
     "package-unknown": {
         "container_runtime_install_method": "package",
         "container_runtime_containerd_version": "1.6.20",
@@ -109,7 +120,8 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
     for host in HOSTS:
         shown = json.loads((folder / f"{host}.json").read_text())
         texts = {file["path"]: file["content"] for file in shown["files"] + shown["crio"] + shown["docker"]}
-        results[host] = {**texts, "artifacts": {item["name"]: item for item in shown["artifacts"]}}
+        modes = {f"{file['path']} mode": file.get("mode") for file in shown["files"]}
+        results[host] = {**texts, **modes, "artifacts": {item["name"]: item for item in shown["artifacts"]}}
     return results
 
 
@@ -185,6 +197,18 @@ def test_overrides_are_merged(rendered: dict[str, dict[str, Any]]) -> None:
     assert runtime["restrict_oom_score_adj"] is True
     assert runtime["containerd"]["runtimes"]["runc"]["options"] == {"SystemdCgroup": False}
     assert plugins["io.containerd.cri.v1.images"]["pinned_images"]["sandbox"] == "mirror.example.com/k8s/pause:3.10.2"
+
+
+def test_credentials_for_registries_are_for_root_alone(rendered: dict[str, dict[str, Any]]) -> None:
+    images = tomllib.loads(rendered["accounts"]["/etc/containerd/config.toml"])["plugins"][
+        "io.containerd.cri.v1.images"
+    ]
+    assert images["registry"] == {
+        "config_path": "/etc/containerd/certs.d",
+        "configs": {"registry.example.com": {"auth": {"username": "robot", "password": "hunter2"}}},
+    }
+    modes = {host: rendered[host]["/etc/containerd/config.toml mode"] for host in ("accounts", "override")}
+    assert modes == {"accounts": "0600", "override": "0644"}
 
 
 def test_mirrors(rendered: dict[str, dict[str, Any]]) -> None:

@@ -136,6 +136,24 @@ def test_readme_names_the_roles_that_are_included(role: str) -> None:
     assert {name for name in included if f"[{name}](../{name}/README.md)" not in needs(role)["other roles"]} == set()
 
 
+# Their hosts and order depend on what they find, so that playbooks of the collection choose them.
+WITHOUT_PLAYBOOK = {"remove_node", "upgrade"}
+# Whose playbook of the README is not run alone: other scenarios run the collection's playbooks of restore and reset,
+# and integration tests the modules of bundle and user.
+NOT_RUN_ALONE = {"bundle", "reset", "restore", "user"}
+
+
+def test_the_scenario_roles_runs_the_playbook_of_each_readme() -> None:
+    (play,) = yaml.safe_load((ROOT / "molecule" / "roles" / "alone.yml").read_text())
+    run = {case["role"] for case in play["vars"]["cases"] if "role" in case}
+    texts = {role: (ROOT / "roles" / role / "README.md").read_text() for role in ROLES}
+    with_playbook = {
+        role for role, text in texts.items() if re.search(r"^```yaml\n- (name: .+\n  )?hosts: ", text, re.MULTILINE)
+    }
+    assert run | NOT_RUN_ALONE == with_playbook == set(ROLES) - WITHOUT_PLAYBOOK
+    assert run & NOT_RUN_ALONE == set()
+
+
 def booleans() -> set[str]:
     return {
         name

@@ -11,6 +11,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.plan import columns
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import listed
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.interruptions import (
+    Interruption,
+    grouped,
+    interruptions,
+)
 
 # The version of the file's form. It is raised when a field is renamed, removed or means something else.
 SCHEMA = 1
@@ -91,6 +97,7 @@ class RunRecord:
             "seconds": round(seconds, 1),
             "hosts": [{"host": host, "result": outcome(counts[host]), **counts[host]} for host in self.ordered(counts)],
             "changes": [asdict(change) for change in sorted(self.changes, key=lambda one: self._place(one.host))],
+            "interruptions": [asdict(one) for one in self.interruptions()],
             "steps": self.steps,
             "results": self.results,
             "failures": [asdict(failure) for failure in self.failures],
@@ -113,6 +120,17 @@ class RunRecord:
                 rows += [("", "", "", line) for line in rest]
             rows += [(name, "", "", "") for name in hosts[len(cells) :]]
         return columns([("HOST", "ROLE", "CHANGE", "WHAT"), *rows]) if rows else []
+
+    def interruptions(self) -> list[Interruption]:
+        """What the changes stop for a while, each once."""
+        changes = sorted(self.changes, key=lambda change: self._place(change.host))
+        found = (one for change in changes for one in interruptions(change.host, change.module, change.effects))
+        return list(dict.fromkeys(found))
+
+    def interruption_lines(self) -> list[str]:
+        """The same as a table; hosts with the same stand in one row."""
+        rows = [(listed(hosts), what, meanwhile) for hosts, what, meanwhile in grouped(self.interruptions())]
+        return columns([("HOST", "RESTARTS", "MEANWHILE"), *rows]) if rows else []
 
     def _cells(self, host: str) -> list[tuple[str, str, str]]:
         """Role, kind and names of a host's changes; those of one kind in a role belong together."""
