@@ -52,8 +52,13 @@ managers:
   returned: success
   type: list
   elements: str
+current:
+  description: The network plugin that pods get, by the first configuration; empty where that is of none that is known.
+  returned: success
+  type: str
+  sample: bridge
 plugins:
-  description: The network plugins that the host has something of, each with the files and interfaces that tell.
+  description: The network plugins whose configuration the host has, each with that file and the plugin's interfaces.
   returned: success
   type: dict
   sample: {bridge: [/etc/cni/net.d/10-bridge.conflist]}
@@ -64,7 +69,7 @@ from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import normal
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.network_remains import present
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.network_remains import current, present
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.pod_network import CONFIGURATIONS
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.tunnel import DEVICE, parse_links
 
@@ -95,6 +100,7 @@ def info(links: List[Dict[str, Any]], addresses: List[str], configurations: List
         "interface": own.get("ifname", ""),
         "mtu": own.get("mtu", 0),
         "tunnel": DEVICE in names,
+        "current": current(configurations),
         "plugins": present(configurations, names),
     }
 

@@ -23,6 +23,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 NAMES = '''
     name names absent api_server check_api state host purpose timeout wait_for_volumes nodes routes runtime_endpoint
+    encapsulation tunnel
     allow_bare_pods allow_emptydir allow_past_budgets etcd_data_dir etcd_wal_dir etcd_pki_dir root_kubeconfig
 '''
 module = AnsibleModule({name: {"type": "raw"} for name in NAMES.split()}, supports_check_mode=True)

@@ -9,6 +9,11 @@ import re
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, Sequence, Tuple
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.pod_network import (
+    SUFFIXES,
+    first_configuration,
+)
+
 
 @dataclass(frozen=True)
 class Remains:
@@ -109,16 +114,21 @@ def matching(names: Iterable[str], patterns: Sequence[str]) -> List[str]:
 
 
 def present(configurations: Iterable[str], links: Iterable[str]) -> Dict[str, List[str]]:
-    """The plugins that a host has something of, each with what tells: its configuration, or interfaces of its alone."""
+    """The plugins whose configuration a host has, each with that and its interfaces.
+
+    An interface alone tells nothing: it stays when a plugin goes.
+    """
+    devices = list(links)
     found: Dict[str, List[str]] = {}
-    files, devices = set(configurations), list(links)
-    for name, remains in PLUGINS.items():
-        own = [pattern for pattern in remains.links if pattern != "cni0"]
-        # Canal is told by its configuration, as its interfaces are those of the two others.
-        told = [] if name == "canal" else matching(devices, own)
-        evidence = [f"/etc/cni/net.d/{file}" for file in remains.configurations[:1] if file in files]
-        if evidence or told:
-            found[name] = [*evidence, *told]
-    if "canal" in found:
-        found = {name: told for name, told in found.items() if name not in ("calico", "flannel")}
+    for file in sorted(set(configurations)):
+        for name, remains in PLUGINS.items():
+            if file in remains.configurations and file.endswith(SUFFIXES):
+                own = [pattern for pattern in remains.links if pattern != "cni0"]
+                found.setdefault(name, [f"/etc/cni/net.d/{file}", *matching(devices, own)])
     return found
+
+
+def current(configurations: Iterable[str]) -> str:
+    """The plugin that pods get: the one whose configuration is the first by name; empty for one that is not known."""
+    first = first_configuration(list(configurations))
+    return next((name for name, remains in PLUGINS.items() if first in remains.configurations), "")

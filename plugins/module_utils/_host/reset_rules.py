@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
-from typing import Dict, List, Sequence, Set, Tuple
+from typing import Dict, List, Pattern, Sequence, Set, Tuple
 
 # Chains by the names that kube-proxy, the kubelet and the known network plugins give them.
 CHAIN = re.compile(r"(KUBE|FLANNEL)-.+|cali-.+|(OLD_)?CILIUM_.+")
@@ -94,7 +94,13 @@ def _rule(text: str) -> Rule:
     )
 
 
-def removal(table: Table, networks: Sequence[str], shared: bool) -> Removal:
+def removal(
+    table: Table,
+    networks: Sequence[str],
+    shared: bool,
+    chain: Pattern[str] = CHAIN,
+    comment: Pattern[str] = COMMENT,
+) -> Removal:
     """What goes of a table.
 
     Args:
@@ -102,14 +108,16 @@ def removal(table: Table, networks: Sequence[str], shared: bool) -> Removal:
         networks: the cluster's CNI networks.
         shared: whether the host has CNI networks of others, so that a chain of CNI plugins whose rules name no network
             may be theirs.
+        chain: the names of chains that go.
+        comment: the comments of rules that go from chains of others.
     """
-    own = {name for name in table.chains if CHAIN.fullmatch(name)}
+    own = {name for name in table.chains if chain.fullmatch(name)}
     own |= _cni_chains(table, set(networks), shared)
     outside = [
         rule
         for rule in table.rules
         if rule.chain not in own
-        and (own.intersection(rule.targets) or any(COMMENT.fullmatch(comment) for comment in rule.comments))
+        and (own.intersection(rule.targets) or any(comment.fullmatch(text) for text in rule.comments))
     ]
     ordered = tuple(name for name in table.chains if name in own)
     commands = [

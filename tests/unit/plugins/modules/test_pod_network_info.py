@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import pod_namespace
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.network_remains import present
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.network_remains import current, present
 from ansible_collections.groundwork.kubernetes.plugins.modules import pod_network_info
 
 Run = Callable[..., dict[str, Any]]
@@ -52,7 +52,7 @@ def test_the_interface_of_the_node(look: Run, addresses: list[str], interface: s
 
 
 def test_what_is_there(look: Run, tmp_path: Path) -> None:
-    assert look() == {**look(), "tunnel": False, "managers": [], "plugins": {}}
+    assert look() == {**look(), "tunnel": False, "managers": [], "plugins": {}, "current": ""}
     (tmp_path / "net.d").mkdir()
     (tmp_path / "net.d/10-bridge.conflist").touch()
     (tmp_path / "manager").mkdir()
@@ -66,13 +66,13 @@ def test_what_is_there(look: Run, tmp_path: Path) -> None:
     [
         ([], ["cni0", "docker0", "veth1"], {}),
         (["10-flannel.conflist"], ["flannel.1"], {"flannel": ["/etc/cni/net.d/10-flannel.conflist", "flannel.1"]}),
-        ([], ["flannel.1"], {"flannel": ["flannel.1"]}),
+        # An interface alone may be of a plugin that is gone.
+        ([], ["flannel.1", "cali0123456789a", "pod-vxlan"], {}),
         (["10-calico.conflist", "calico-kubeconfig"], [], {"calico": ["/etc/cni/net.d/10-calico.conflist"]}),
-        ([], ["cali0123456789a", "calico-own", "vxlan.calico"], {"calico": ["cali0123456789a", "vxlan.calico"]}),
         (
             ["10-canal.conflist", "calico-kubeconfig"],
             ["cali0123456789a", "flannel.1"],
-            {"canal": ["/etc/cni/net.d/10-canal.conflist"]},
+            {"canal": ["/etc/cni/net.d/10-canal.conflist", "cali0123456789a", "flannel.1"]},
         ),
         (["05-cilium.conflist"], ["lxc_health"], {"cilium": ["/etc/cni/net.d/05-cilium.conflist", "lxc_health"]}),
         (["87-podman.conflist"], ["lxcbr0", "cni-podman0"], {}),
@@ -80,6 +80,20 @@ def test_what_is_there(look: Run, tmp_path: Path) -> None:
 )
 def test_plugins_by_what_they_leave(configurations: list[str], links: list[str], found: dict[str, Any]) -> None:
     assert present(configurations, links) == found
+
+
+@pytest.mark.parametrize(
+    ("configurations", "plugin"),
+    [
+        (["10-flannel.conflist", "calico-kubeconfig", "10-calico.conflist"], "calico"),
+        (["10-flannel.conflist", "10-bridge.conflist"], "bridge"),
+        (["10-flannel.conflist", "00-own.conf"], ""),
+        (["calico-kubeconfig"], ""),
+        ([], ""),
+    ],
+)
+def test_the_first_configuration_is_what_pods_get(configurations: list[str], plugin: str) -> None:
+    assert current(configurations) == plugin
 
 
 UID = "0a1b2c3d-0000-1111-2222-333344445555"

@@ -1,0 +1,165 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host without what kube-proxy has left of another mode."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kube_proxy_rules
+short_description: Remove from a host what kube-proxy has left of another mode
+version_added: 0.1.0
+author: groundwork.kubernetes contributors (@groundwork)
+description:
+  - kube-proxy is asked on the host in which mode it runs. Where that is O(mode), the chains of iptables, the tables of
+    nftables, the sets of ipset and the interface C(kube-ipvs0) that only other modes have are removed.
+  - Where kube-proxy does not tell, or runs in another mode, nothing is removed, and a warning says so. With V(none),
+    nothing is removed as long as it runs.
+  - Chains that the kubelet has too, and rules of others, stay.
+extends_documentation_fragment:
+  - groundwork.kubernetes.attributes
+  - groundwork.kubernetes.attributes.full
+options:
+  mode:
+    description: The mode in which kube-proxy is to run; V(none) where something else brings services to pods.
+    type: str
+    choices: [iptables, ipvs, nftables, none]
+    required: true
+  port:
+    description: The port of kube-proxy's metrics on the host's loopback address, where it tells its mode.
+    type: int
+    default: 10249
+notes:
+  - The kernel's virtual services of IPVS stay, since a program of others may have made them. Where there are any and
+    kube-proxy has another mode, a warning says so; they go with a restart of the host.
+"""
+
+EXAMPLES = r"""
+- name: Remove what is left after a change to nftables
+  groundwork.kubernetes.kube_proxy_rules:
+    mode: nftables
+"""
+
+RETURN = r"""
+mode:
+  description: The mode in which kube-proxy runs; empty where it does not tell.
+  returned: success
+  type: str
+  sample: iptables
+removed:
+  description: What was, or would be, removed, one line for each thing.
+  returned: success
+  type: list
+  elements: str
+  sample: [interface kube-ipvs0]
+"""
+
+import os
+from typing import Any, Dict, List, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import proxy_rules
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.diff import diff_lines
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.proxy_rules import ProxyError, Stale
+
+SPEC: Dict[str, Any] = {
+    "mode": {"type": "str", "choices": list(proxy_rules.MODES), "required": True},
+    "port": {"type": "int", "default": proxy_rules.PORT},
+}
+LINKS, VIRTUAL_SERVICES = "/sys/class/net", "/proc/net/ip_vs"
+
+
+class Host:
+    """The programs that know a host's rules."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        """Take what runs them."""
+        self.module = module
+
+    def run(self, *command: str, stdin: str = "") -> str:
+        """Standard output of a command.
+
+        Raises:
+            ProxyError: with what it complained of.
+        """
+        rc, out, err = self.module.run_command(list(command), data=stdin or None, expand_user_and_vars=False)
+        if rc != 0:
+            raise ProxyError(f"{' '.join(command)} failed with exit code {rc}: {(err or out).strip()}")
+        return str(out)
+
+    def program(self, name: str) -> Optional[str]:
+        """Where a program is, or nothing."""
+        found: Optional[str] = self.module.get_bin_path(name, opt_dirs=["/usr/sbin", "/sbin"])
+        return found
+
+    def savers(self) -> List[str]:
+        """The programs that print rules, of both variants where the host has both."""
+        found: List[str] = []
+        for family in ("iptables", "ip6tables"):
+            variants = [self.program(f"{family}-{variant}-save") for variant in ("nft", "legacy")]
+            one = self.program(f"{family}-save")
+            found += [path for path in variants if path] or ([one] if one else [])
+        return found
+
+    def find(self, mode: str) -> Stale:
+        """What is left of other modes than this one."""
+        programs = {name: self.program(name) for name in ("nft", "ipset")}
+        return proxy_rules.find(mode, self.savers(), self.run, programs, os.listdir(LINKS))
+
+    def remove(self, stale: Stale) -> None:
+        """Remove it, each table of rules in one step."""
+        for program, removal in stale.rules:
+            text = "".join(f"{line}\n" for line in removal.lines)
+            self.run(f"{program[: -len('-save')]}-restore", "--noflush", "--wait", "10", stdin=text)
+        for table in stale.tables:
+            self.run(str(self.program("nft")), "delete", "table", *table.split())
+        for name in stale.sets:
+            self.run(str(self.program("ipset")), "destroy", name)
+        if stale.link:
+            self.run(str(self.program("ip")), "link", "delete", proxy_rules.IPVS_LINK)
+
+
+def known_mode(module: AnsibleModule) -> str:
+    """The mode in which kube-proxy runs; empty where it does not tell, of which a warning says why."""
+    try:
+        return proxy_rules.running_mode(module.params["port"])
+    except ProxyError as error:
+        module.warn(f"{error}; what it may have left of another mode stays")
+        return ""
+
+
+def main() -> None:
+    """Remove it."""
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    wanted, mode = module.params["mode"], known_mode(module)
+    if mode and mode != wanted:
+        module.warn(f"kube-proxy runs in mode {mode} in place of {wanted}; what it may have left of another mode stays")
+    if mode != wanted:
+        module.exit_json(changed=False, mode=mode, removed=[])
+    host = Host(module)
+    try:
+        stale = host.find(mode)
+        lines = stale.lines()
+        if lines and not module.check_mode:
+            host.remove(stale)
+            left = host.find(mode).lines()
+            if left:
+                raise ProxyError(f"these came back while they were removed: {'; '.join(left)}")
+    except (ProxyError, OSError) as error:
+        module.fail_json(msg=str(error))
+    if mode != proxy_rules.IPVS and os.path.exists(VIRTUAL_SERVICES):
+        with open(VIRTUAL_SERVICES, encoding="utf-8") as stream:
+            count = proxy_rules.virtual_services(stream.read())
+        if count:
+            module.warn(
+                f"The kernel has {count} virtual services of IPVS, and kube-proxy runs in mode {mode}: if they are "
+                "not of another program, restart the host"
+            )
+    result: Dict[str, Any] = {"changed": bool(lines), "mode": mode, "removed": lines}
+    if module._diff:
+        result["diff"] = diff_lines("kube-proxy", lines, [])
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
