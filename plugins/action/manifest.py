@@ -43,6 +43,8 @@ class ActionModule(ActionBase):
             objects = manifests.render(
                 self._objects(options), options["image_mirrors"], options["pod_cidr"], options["patches"]
             )
+            if options["fixed_images"]:
+                manifests.refuse_floating(objects)
         except ManifestError as error:
             return {**result, "failed": True, "msg": str(error)}
         # As the user wrote them: a path's ~ is the managed host's.

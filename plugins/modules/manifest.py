@@ -116,6 +116,12 @@ options:
         description: What to merge into the object.
         type: dict
         required: true
+  fixed_images:
+    description:
+      - Whether images without a digest and with no tag, or with C(latest), are an error. Such a name means another
+        image tomorrow, on a node that joins then.
+    type: bool
+    default: false
   owner:
     description:
       - Whose the objects are, such as V(monitoring/prometheus). They get it as the annotation
@@ -264,6 +270,7 @@ ARGUMENTS: Dict[str, Any] = {
             "patch": {"type": "dict", "required": True},
         },
     },
+    "fixed_images": {"type": "bool", "default": False},
     "owner": {"type": "str"},
     "take_over": {"type": "bool", "default": False},
     "recreate": {"type": "bool", "default": False},

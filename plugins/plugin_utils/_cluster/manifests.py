@@ -93,6 +93,32 @@ def set_images(objects: Sequence[Object], mirrors: Mapping[str, str]) -> None:
             container["image"] = mirrored(container["image"], mirrors)
 
 
+def is_fixed(image: str) -> bool:
+    """Whether a name always means the same image, as far as names go: it has a digest, or a tag that is not latest."""
+    name, _at, digest = image.partition("@")
+    tag = name.rpartition("/")[2].partition(":")[2]
+    return bool(digest) or tag not in ("", "latest")
+
+
+def refuse_floating(objects: Sequence[Object]) -> None:
+    """Refuse images of which it is not said which they are.
+
+    Raises:
+        ManifestError: naming all of them.
+    """
+    found = [
+        f"{container['image']} of {Ref.of(item)}"
+        for item in objects
+        for container in containers(item)
+        if not is_fixed(container["image"])
+    ]
+    if found:
+        raise ManifestError(
+            f"images without a fixed tag: {', '.join(dict.fromkeys(found))}; give each a version or a digest, by "
+            "patches where the manifest is not yours"
+        )
+
+
 def networks(pod_cidr: str) -> Dict[int, str]:
     """The pod networks by IP version.
 

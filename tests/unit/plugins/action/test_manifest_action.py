@@ -27,6 +27,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no yaml": ({"content": "a: ["}, "content is no YAML"),
     "unknown option": ({"content": "a: b", "contnet": ""}, "contnet"),
     "no place for the network": ({"path": "x.yml", "pod_cidr": "10.0.0.0/8"}, "holds neither Calico"),
+    "an image without a tag": (
+        {"content": MANIFEST.decode().replace("x:1", "x"), "fixed_images": True},
+        "images without a fixed tag: quay.io/x of Pod x",
+    ),
     "unused patch": ({"path": "x.yml", "patches": [{"kind": "Job", "patch": {}}]}, "fits the patch for Job"),
 }
 
@@ -38,7 +42,7 @@ def results(tmp_path_factory: pytest.TempPathFactory, play: Callable[..., Any]) 
     (folder / "files").mkdir()
     (folder / "files" / "x.yml").write_bytes(MANIFEST)
     accepted = {
-        "accepted": {"path": "x.yml", "checksum": SUM, "image_mirrors": {"quay.io": "mirror"}},
+        "accepted": {"path": "x.yml", "checksum": SUM, "image_mirrors": {"quay.io": "mirror"}, "fixed_images": True},
         "objects": {"objects": [yaml.safe_load(MANIFEST)]},
     }
     cases = {**{name: options for name, (options, _said) in REFUSED.items()}, **accepted}

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.manifest import ManifestError
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.manifests import (
+    is_fixed,
     merge,
     mirrored,
     networks,
     parse,
+    refuse_floating,
     render,
     verify,
 )
@@ -359,3 +361,30 @@ def test_patch_fits_nothing(which: dict[str, str]) -> None:
         ManifestError, match=r"no object of the manifest fits the patch.*the manifest has: ConfigMap n/x"
     ):
         render([CONFIG_MAP], {}, None, [patch])
+
+
+@pytest.mark.parametrize(
+    ("image", "fixed"),
+    [
+        ("quay.io/calico/node:v3.32.1", True),
+        ("registry.example.org:5000/calico/node:v1", True),
+        (f"node@sha256:{'0' * 64}", True),
+        (f"node:latest@sha256:{'0' * 64}", True),
+        ("node", False),
+        ("registry.example.org:5000/node", False),
+        ("node:latest", False),
+    ],
+)
+def test_which_images_are_fixed(image: str, fixed: bool) -> None:
+    assert is_fixed(image) is fixed
+
+
+def test_images_that_are_not_fixed_are_all_told() -> None:
+    good, bad = ({"containers": [{"name": "x", "image": image}]} for image in ("a:1", "b:latest"))
+    pods = [
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "n"}, "spec": spec}
+        for name, spec in (("p", good), ("q", bad), ("r", {**good, "initContainers": [{"name": "y", "image": "c"}]}))
+    ]
+    refuse_floating(pods[:1])
+    with pytest.raises(ManifestError, match=r"tag: b:latest of Pod n/q, c of Pod n/r; give each a version"):
+        refuse_floating(pods)
