@@ -74,7 +74,7 @@ options:
           - A command that must succeed before the content takes its place, with C(%s) for the file that it is to check.
             No shell runs it.
           - All commands are run before the first file is written. A content that did not change is not checked.
-          - In check mode it is left out where the host does not have the program yet.
+          - In check mode it is left out where the host does not have the program yet, or gets another one.
         type: str
   set:
     description:
@@ -82,6 +82,35 @@ options:
         longer listed are removed.
       - Which files they are is recorded in C(/var/lib/groundwork/files).
     type: str
+  keep_others:
+    description:
+      - Whether files that an earlier run wrote under the name of O(set) stay, and stay recorded, though not listed.
+    type: bool
+    default: false
+  proofs:
+    description:
+      - Commands that show whether files do what they are for. One runs after the services where a file of its folder
+        was written or removed, now or by a run that was cut off before.
+      - Where it fails, these files are put back as they were and the task fails; other files stay written.
+      - No command runs in check mode, or where the host does not have its program yet. It runs the next time then,
+        where O(set) is given.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: What is proven, for the message.
+        type: str
+        required: true
+      folder:
+        description: The folder, with those in it.
+        type: path
+        required: true
+      command:
+        description: The program and its arguments.
+        type: list
+        elements: str
+        required: true
   services:
     description: Services that are brought to what is asked for after the files, in this order.
     type: list
@@ -105,6 +134,13 @@ options:
             change one of them.
         type: list
         elements: path
+        default: []
+      check:
+        description:
+          - A command that must succeed before the service is started or restarted, such as one that reads what the
+            service will read. Where it fails the service goes on as it is, and the task fails.
+        type: list
+        elements: str
         default: []
       reload_files:
         description:
@@ -181,6 +217,11 @@ changed_paths:
   type: list
   elements: str
   sample: [/etc/crictl.yaml]
+unproven:
+  description: Files of O(proofs) whose command has not run yet, for want of its program.
+  returned: success
+  type: list
+  elements: str
 services:
   description: What was done to each service, or would be, and why; see M(groundwork.kubernetes.service).
   returned: success
@@ -194,6 +235,7 @@ from typing import Any, Dict
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.artifact_run import OPTIONS, install
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.file_set import (
+    Entry,
     FilesError,
     Record,
     apply,
@@ -201,6 +243,13 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.file_s
     plan_entries,
     validate,
     with_secrets,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.proofs import (
+    Unproven,
+    below,
+    due,
+    prove,
+    save,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import ServiceError, run_service
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.unpacking import ArtifactError
@@ -212,18 +261,26 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     files = with_secrets(module.params["files"], module.params["secrets"])
     record = Record(module.params["set"]) if module.params["set"] else None
     recorded = record.read() if record else []
-    entries = [entry for entry in plan_entries([*files, *dropped(recorded, files)]) if entry.changed]
-    validate(module, entries)
+    others = [] if module.params["keep_others"] else dropped(recorded, files)
+    entries = [entry for entry in plan_entries([*files, *others]) if entry.changed]
+    validate(module, entries, set(result["changed_paths"]))
+    saved = save(entry.path for entry in entries if isinstance(entry, Entry))
+    remembered = Unproven(module.params["set"]) if module.params["set"] else None
     result["changed"] |= bool(entries)
     result["changed_paths"] += [entry.path for entry in entries]
     if module._diff:
         installed = [result["diff"]] if "diff" in result else []
         result["diff"] = installed + [diff for entry in entries for diff in entry.diffs()]
+    unproven = set(saved) | (remembered.read() if remembered else set())
+    proofs = due(module.params["proofs"], unproven)
     if not module.check_mode:
+        if remembered:
+            remembered.write(module, {path for proof in proofs for path in below(proof, unproven)})
         apply(module, entries)
-        written = sorted(item["path"] for item in files if item["state"] == "present")
-        if record and written != recorded:
-            record.write(module, written)
+        written = {item["path"] for item in files if item["state"] == "present"}
+        written |= set(recorded) if module.params["keep_others"] else set()
+        if record and sorted(written) != recorded:
+            record.write(module, sorted(written))
     result["services"] = {}
     ahead = set(result["changed_paths"]) if module.check_mode else set()
     for wanted in module.params["services"]:
@@ -233,6 +290,10 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
         result["services"][wanted["name"]] = {name: of_service[name] for name in ("actions", "reasons")}
         if "diff" in of_service:
             result["diff"].append(of_service["diff"])
+    left = set() if module.check_mode else prove(module, proofs, saved, unproven)
+    if remembered and not module.check_mode:
+        remembered.write(module, left)
+    result["unproven"] = sorted(left)
     return result
 
 
@@ -262,6 +323,17 @@ def main() -> None:
                 },
             },
             "set": {"type": "str"},
+            "keep_others": {"type": "bool", "default": False},
+            "proofs": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "folder": {"type": "path", "required": True},
+                    "command": {"type": "list", "elements": "str", "required": True},
+                },
+            },
             "services": {
                 "type": "list",
                 "elements": "dict",
@@ -270,6 +342,7 @@ def main() -> None:
                     "name": {"type": "str", "required": True},
                     "state": {"type": "str", "choices": ["started", "stopped"]},
                     "enabled": {"type": "bool"},
+                    "check": {"type": "list", "elements": "str", "default": []},
                     "files": {"type": "list", "elements": "path", "default": []},
                     "reload_files": {"type": "list", "elements": "path", "default": []},
                 },

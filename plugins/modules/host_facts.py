@@ -129,8 +129,17 @@ options:
             type: str
             default: ''
           ca:
-            description: A file of the host with the authority that signed the server's certificate.
-            type: path
+            description:
+              - A file of the host with the authority that signed the server's certificate, or its certificate as text.
+            type: str
+          client_certificate:
+            description: A file of the host with the certificate that the server wants to see, or it as text.
+            type: str
+            default: ''
+          client_key:
+            description: Its key, likewise.
+            type: str
+            default: ''
           skip_verify:
             description: Whether the server's certificate goes unverified.
             type: bool
@@ -403,7 +412,9 @@ OPTIONS: Dict[str, Any] = {
                 "options": {
                     "url": {"type": "str", "required": True},
                     "namespace": {"type": "str", "default": ""},
-                    "ca": {"type": "path"},
+                    "ca": {"type": "str"},
+                    "client_certificate": {"type": "str", "default": ""},
+                    "client_key": {"type": "str", "default": "", "no_log": True},
                     "skip_verify": {"type": "bool", "default": False},
                     "username": {"type": "str", "default": ""},
                     "password": {"type": "str", "default": "", "no_log": True},

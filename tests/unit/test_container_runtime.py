@@ -40,7 +40,10 @@ HOSTS: dict[str, dict[str, Any]] = {
             "plugins": {
                 "io.containerd.cri.v1.images": {
                     "registry": {
-                        "configs": {"registry.example.com": {"auth": {"username": "robot", "password": "hunter2"}}}
+                        "configs": {
+                            "registry.example.com": {"auth": {"username": "robot", "password": "hunter2"}},
+                            "token.example.com": {"auth": {"identitytoken": "hunter3"}},
+                        }
                     }
                 }
             }
@@ -205,15 +208,21 @@ def test_credentials_for_registries_are_for_root_alone(rendered: dict[str, dict[
     ]
     assert images["registry"] == {
         "config_path": "/etc/containerd/certs.d",
-        "configs": {"registry.example.com": {"auth": {"username": "robot", "password": "hunter2"}}},
+        "configs": {"token.example.com": {"auth": {"identitytoken": "hunter3"}}},
     }
+    path = "/etc/containerd/certs.d/registry.example.com/hosts.toml"
+    assert 'Authorization = "Basic cm9ib3Q6aHVudGVyMg=="' in rendered["accounts"][path]
+    assert rendered["accounts"][f"{path} mode"] == "0600"
     modes = {host: rendered[host]["/etc/containerd/config.toml mode"] for host in ("accounts", "override")}
     assert modes == {"accounts": "0600", "override": "0644"}
 
 
 def test_mirrors(rendered: dict[str, dict[str, Any]]) -> None:
     files = rendered["override"]
-    assert tomllib.loads(files["/etc/containerd/certs.d/_default/hosts.toml"]) == {"server": "https://only.example.com"}
+    assert tomllib.loads(files["/etc/containerd/certs.d/_default/hosts.toml"]) == {
+        "server": "https://only.example.com",
+        "host": {"https://only.example.com": {}},
+    }
     text = files["/etc/containerd/certs.d/registry.k8s.io/hosts.toml"]
     assert tomllib.loads(text) == {
         "host": {

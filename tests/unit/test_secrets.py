@@ -23,6 +23,7 @@ HIDDEN = {
     ("backup", "extra_files"),
     ("files", "secrets"),
     ("helm_template", "values"),
+    ("host_facts", "registries.servers.client_key"),
     ("host_facts", "registries.servers.password"),
     ("host_facts", "registry_proxies"),
     ("kubeadm_join", "config"),
@@ -58,6 +59,7 @@ OPEN = (
     r"|\.token is defined|\.transitions(?:\[\w+\]\.title| \| length)| \| length\b| is (?:not )?defined| == ''"
     r"|(?: \| (?:default|selectattr|rejectattr)\([^)]*\))*"
     r" \| map\(attribute='(?:name|path|settings\.remote|ssh_known_hosts)'"
+    r"| \| default\(\[\]\) \| map\(attribute='mirrors', default=\[\]\) \| flatten\s+\| map\(attribute='url'\)"
 )
 
 
@@ -129,8 +131,12 @@ def text_of(value: Any) -> str:
         path for name in re.findall(r"[\w.]+\.j2", expressions) for path in ROOT.glob(f"roles/*/templates/{name}")
     ]
     # Texts for people name variables too.
-    # This filter takes keys and gives none.
+    # These filters take keys and passwords and give none.
     expressions = re.sub(r"etcd_authority\([^)]*\)", "", expressions)
+    taken = (
+        r"(?: \| default\(\[\]\))? \| groundwork\.kubernetes\.(containerd_registry_proofs|registries_without_logins)\b"
+    )
+    expressions = re.sub(rf"container_runtime_registry_mirrors{taken}", "", expressions)
     names = re.sub(r"'[^']*'|\"[^\"]*\"", lambda quoted: "" if " " in quoted[0] else quoted[0], expressions)
     return names + " ".join(text_of(path.read_text()) for path in templates)
 

@@ -17,7 +17,7 @@ import shlex
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, Iterable, List, Optional, Union
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import FileChange, plan_file, read_bytes
@@ -197,13 +197,19 @@ def _content(item: Dict[str, Any]) -> bytes:
     return found
 
 
-def validate(module: AnsibleModule, entries: List[Union[Entry, Folder]]) -> None:
+def validate(module: AnsibleModule, entries: List[Union[Entry, Folder]], installed: Iterable[str] = ()) -> None:
     """Let programs judge what they are going to read.
+
+    Args:
+        module: what runs them.
+        entries: the files.
+        installed: programs that are installed before; in check mode those of now are not the ones that will read.
 
     Raises:
         FilesError: with all that was refused.
     """
-    files = [entry for entry in entries if isinstance(entry, Entry)]
+    ahead = set(installed) if module.check_mode else set()
+    files = [entry for entry in entries if isinstance(entry, Entry) and not ahead & set((entry.validate or "").split())]
     faults = [f"{entry.path}: {fault}" for entry in files for fault in refusals(module, entry)]
     if faults:
         raise FilesError("\n".join(faults))

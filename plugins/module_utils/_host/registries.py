@@ -15,8 +15,10 @@ import os
 import re
 import ssl
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http.client import HTTPException
-from typing import Any, Dict, List, Mapping, Sequence, Tuple, Union
+from tempfile import NamedTemporaryFile
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple, Union
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
@@ -38,6 +40,7 @@ MANIFESTS = ", ".join(
 ANSWERS_TO_HEAD = (403, 405, 501)
 CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 MAX_TOKEN = 1024**2
+PEM = "-----BEGIN "
 
 
 def registry_of(image: str) -> str:
@@ -87,13 +90,55 @@ def _opener(server: Mapping[str, Any], url: str, proxies: Mapping[str, str]) -> 
     through = (
         {parts.scheme: proxy} if proxy and not is_bypassed(parts.hostname or "", port, proxies.get("no") or "") else {}
     )
+    return build_opener(ProxyHandler(through), HTTPSHandler(context=_context(server)))
+
+
+def _context(server: Mapping[str, Any]) -> ssl.SSLContext:
+    """Whom to believe, and who asks; certificates are files of the host, or texts.
+
+    Raises:
+        ValueError: naming what cannot be read.
+    """
     context = ssl.create_default_context()
-    if server.get("ca"):
-        context.load_verify_locations(server["ca"])
+    authority, certificate, key = (str(server.get(name) or "") for name in ("ca", "client_certificate", "client_key"))
+    try:
+        if authority.startswith(PEM):
+            context.load_verify_locations(cadata=authority)
+        elif authority:
+            context.load_verify_locations(authority)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"the CA's certificate {_named(authority)} cannot be read: {_why(error)}") from error
+    try:
+        if certificate:
+            with _as_file(certificate) as first, _as_file(key) as second:
+                context.load_cert_chain(first, second or None)
+    except (OSError, ValueError) as error:
+        shown = f"{_named(certificate)} or its key {_named(key)}"
+        raise ValueError(f"the client certificate {shown} cannot be read: {_why(error)}") from error
     if server.get("skip_verify"):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    return build_opener(ProxyHandler(through), HTTPSHandler(context=context))
+    return context
+
+
+def _named(text: str) -> str:
+    return "given as text" if text.startswith(PEM) else text
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", "") or str(error)
+
+
+@contextmanager
+def _as_file(text: str) -> Iterator[str]:
+    """A path as it is; a text as a file for its owner alone, since Python's ssl takes keys from files only."""
+    if not text.startswith(PEM):
+        yield text
+        return
+    with NamedTemporaryFile("w", prefix="groundwork-") as file:
+        file.write(text)
+        file.flush()
+        yield file.name
 
 
 def _basic(server: Mapping[str, Any]) -> str:

@@ -220,6 +220,18 @@ class Systemd:
         return int(out.strip() or 0)
 
 
+def accepted(module: AnsibleModule, name: str, command: Sequence[str]) -> None:
+    """Have a program judge what it is about to read, while the one that runs still does.
+
+    Raises:
+        ServiceError: with what it says.
+    """
+    rc, out, err = module.run_command(list(command), expand_user_and_vars=False)
+    if rc:
+        said = (err or out).strip() or f"exit code {rc}"
+        raise ServiceError(f"{name} was left as it is, since it would not start: '{' '.join(command)}' says: {said}")
+
+
 def run_service(module: AnsibleModule, params: Dict[str, Any]) -> Dict[str, Any]:
     """Bring a service to what is asked for, or in check mode say how; a module's result.
 
@@ -250,6 +262,8 @@ def run_service(module: AnsibleModule, params: Dict[str, Any]) -> Dict[str, Any]
     # That systemd reads its files anew changes nothing for a unit that is not there or goes on as it is.
     actions: List[str] = ["daemon-reload"] * (stale and (bool(steps) or (unit.exists and not unit.running))) + steps
     if not module.check_mode:
+        if params.get("check") and {"start", "restart"}.intersection(steps):
+            accepted(module, name, params["check"])
         for step in steps:
             systemd.act(step)
         after = systemd.read() if steps else unit

@@ -8,6 +8,7 @@ These programs ignore a field that they do not know, and say so in their logs at
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +28,17 @@ KINDS = {
     "kubernetes_proxy_configuration": "KubeProxyConfiguration",
     "control_plane_audit_policy": "Policy",
 }
+KUBELET = "kubernetes_kubelet_configuration"
+# The kubelet's own limits of disk use, in percent (pkg/kubelet/apis/config/v1beta1/defaults.go).
+HIGH, LOW, MINIMUM, MAXIMUM = (
+    "imageGCHighThresholdPercent",
+    "imageGCLowThresholdPercent",
+    "imageMinimumGCAge",
+    "imageMaximumGCAge",
+)
+PERCENT = {HIGH: 85, LOW: 80}
+DURATION = re.compile(r"0|(?:\d+(?:\.\d+)?(?:ns|us|ms|[smh]))+")
+SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 CONTAINERD, CRI = "container_runtime_containerd_config", "io.containerd.grpc.v1.cri"
 OF_2 = {CRI: "server", "io.containerd.cri.v1.images": "images", "io.containerd.cri.v1.runtime": "runtime"}
 
@@ -54,6 +66,40 @@ def component_fields(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
             severity = ERROR if minor <= kubernetes().newest else WARNING
             for found in kubernetes().unknown(kind, content, minor):
                 yield host.fault("unknown-field", f"{variable}.{found.place} {found.why}", severity)
+
+
+def image_garbage(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
+    """When the kubelet removes images that nothing uses: limits with which it would not start, or never remove any."""
+    value = host.values.get(KUBELET)
+    given = value if isinstance(value, Mapping) else {}
+    for text in [*_wrong_limits(given), *_wrong_ages(given)]:
+        yield host.fault("value-invalid", f"{KUBELET}.{text}")
+
+
+def _wrong_limits(given: Mapping[str, Any]) -> Iterator[str]:
+    numbers: dict[str, Any] = {**PERCENT, **{name: given[name] for name in PERCENT if name in given}}
+    wrong = {
+        name: found
+        for name, found in numbers.items()
+        if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found <= 100
+    }
+    for name, found in wrong.items():
+        yield f"{name} {found!r} is no percentage; give a number from 0 to 100"
+    if not wrong and numbers[LOW] >= numbers[HIGH]:
+        yield f"{LOW} is {numbers[LOW]}, and must be less than {HIGH}, which is {numbers[HIGH]}"
+
+
+def _wrong_ages(given: Mapping[str, Any]) -> Iterator[str]:
+    ages = {MINIMUM: "2m", MAXIMUM: "0s", **{name: str(given[name]) for name in (MINIMUM, MAXIMUM) if name in given}}
+    wrong = [name for name, found in ages.items() if not DURATION.fullmatch(found)]
+    for name in wrong:
+        yield f"{name} {ages[name]!r} is no time; write it like 2m, 24h or 1h30m"
+    if not wrong and 0 < _seconds(ages[MAXIMUM]) <= _seconds(ages[MINIMUM]):
+        yield f"{MAXIMUM} is {ages[MAXIMUM]}, and must be more than {MINIMUM}, which is {ages[MINIMUM]}"
+
+
+def _seconds(duration: str) -> float:
+    return sum(float(number) * SECONDS[unit] for number, unit in re.findall(r"([\d.]+)(ns|us|ms|[smh])", duration))
 
 
 def containerd_fields(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:

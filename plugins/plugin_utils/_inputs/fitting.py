@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.digests import ARCHITECTURES, find
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import Fault
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.registry_hosts import wrong_connections
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
     HostInput,
     Inputs,
@@ -18,6 +19,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.mode
 
 # Network plugins whose manifests come from their projects.
 OF_PROJECTS = ("calico", "canal", "flannel")
+REGISTRIES = "container_runtime_registry_mirrors"
 # What has a runtime's mirrors where it is not containerd.
 MIRRORS = {
     "crio": "CRI-O reads /etc/containers/registries.conf.d, which is yours to write",
@@ -65,9 +67,9 @@ def runtime_sources(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
     roles, runtime = inputs.roles_of(host.name), host.text("kubernetes_container_runtime")
     if not runs_kubelet(roles):
         return
-    if runtime in MIRRORS and host.values.get("container_runtime_registry_mirrors"):
+    if runtime in MIRRORS and host.values.get(REGISTRIES):
         text = (
-            f"container_runtime_registry_mirrors are containerd's, and {runtime} would pull images past them; "
+            f"{REGISTRIES} are containerd's, and {runtime} would pull images past them; "
             f"{MIRRORS[runtime]}, and take the variable away from this host"
         )
         yield host.fault("variable-unused", text)
@@ -78,6 +80,13 @@ def runtime_sources(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
             f"project publishes none; give the SHA-256 of the archive of {version}"
         )
         yield host.fault("checksum-missing", text)
+
+
+def registry_logins(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """Accounts and certificates of registries that cannot be used as they are."""
+    if runs_kubelet(inputs.roles_of(host.name)):
+        for place, what in wrong_connections(host.values.get(REGISTRIES)):
+            yield host.fault("value-invalid", f"{REGISTRIES}{place} {what}")
 
 
 def cri_dockerd_proven(host: HostInput) -> bool:

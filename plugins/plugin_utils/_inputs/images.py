@@ -9,28 +9,35 @@ etcd and CoreDNS, which kubeadm chooses, and images in manifests.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.images import of_registry
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.registries import registry_of
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import registry_hosts
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.registry_hosts import (
+    ACCOUNT,
+    CERTIFICATES,
+    CONNECTION,
+    DEFAULT,
+    DOCKER,
+    DOCKER_SERVER,
+    FOLDER,
+)
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import needed
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
     HostInput,
     Inputs,
     runs_kubelet,
 )
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.needed import part, plugins
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.needed import plugins
 
 MIRRORS, CONFIGURATION, ENVIRONMENT = VARIABLES = (
     "container_runtime_registry_mirrors",
     needed.CONFIGURATION,
     "container_runtime_environment",
 )
-FILES = "/etc/containerd/certs.d"
-DEFAULT, DOCKER, DOCKER_SERVER = "_default", "docker.io", "https://registry-1.docker.io"
 
 
 def images(host: HostInput, inputs: Inputs) -> list[str]:
@@ -42,55 +49,47 @@ def images(host: HostInput, inputs: Inputs) -> list[str]:
 
 
 def registries(wanted: Sequence[str], values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """How containerd asks the registries of images: their servers in order, with credentials.
+    """How containerd asks the registries of images: their servers in order, with certificates and accounts.
 
     Args:
         wanted: the images.
         values: VARIABLES, as far as they are set.
     """
-    accounts: dict[str, Any] = {}
     for plugin in plugins(values):
         own = plugin.get("registry")
-        if own and (not isinstance(own, Mapping) or own.keys() - {"configs"}):
+        if own and (not isinstance(own, Mapping) or own.keys() - {"configs", "mirrors"}):
             return []  # containerd is told in another way than by hosts.toml
-        accounts.update(part(own, "configs") or {})
-    entries = [one for one in values.get(MIRRORS) or [] if isinstance(one, Mapping)]
+    others = registry_hosts.other_logins(values.get(CONFIGURATION))
+    entries = registry_hosts.entries(values.get(MIRRORS), values.get(CONFIGURATION))
     found = []
     for name in dict.fromkeys(map(registry_of, wanted)):
         given = [one for one in entries if of_registry(str(one.get("registry"))) == name]
         # A file of the host's own comes before one for all registries.
-        unless = [] if given else [f"{FILES}/{name}/hosts.toml"]
+        unless = [] if given else [f"{FOLDER}/{name}/hosts.toml"]
         given = given or [one for one in entries if one.get("registry") == DEFAULT]
-        unless += [] if given else [f"{FILES}/{DEFAULT}/hosts.toml"]
-        servers = list(_servers(name, given, accounts))
-        # With a token for another kind of login what a server says is not known.
-        if all(server is not None for server in servers):
+        unless += [] if given else [f"{FOLDER}/{DEFAULT}/hosts.toml"]
+        servers = list(_servers(name, given))
+        if not others & {urlsplit(server["url"]).netloc for server in servers}:
             found.append({"registry": name, "unless": unless, "servers": servers})
     return found
 
 
-def _servers(
-    name: str, entries: Sequence[Mapping[str, Any]], accounts: Mapping[str, Any]
-) -> Iterator[dict[str, Any] | None]:
+def _servers(name: str, entries: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     own = DOCKER_SERVER if name == DOCKER else f"https://{name}"
     mirrors = {str(mirror.get("url")): mirror for entry in entries for mirror in entry.get("mirrors") or []}
     last = next((str(entry["server"]) for entry in reversed(entries) if entry.get("server")), own)
-    for given, mirror in {**mirrors, last: mirrors.get(last, {})}.items():
+    settings: dict[str, Any] = {}
+    for entry in entries:
+        settings.update({key: entry[key] for key in CONNECTION if entry.get(key)})
+    for given, mirror in {**mirrors, last: {**mirrors.get(last, {}), **settings}}.items():
         url = given if "://" in given else f"https://{given}"
         if "resolve" not in (mirror.get("capabilities") or ["resolve"]):
             continue
-        place = urlsplit(url).netloc
-        account = _account(part(accounts, place, "auth"))
-        if account is None:
-            yield None
-            continue
         yield {
             "url": _root(url, bool(mirror.get("override_path"))),
-            "namespace": "" if place == urlsplit(own).netloc else name,
-            "ca": mirror.get("ca") or "",
+            "namespace": "" if urlsplit(url).netloc == urlsplit(own).netloc else name,
             "skip_verify": bool(mirror.get("skip_verify")),
-            "username": account[0],
-            "password": account[1],
+            **{key: str(mirror.get(key) or "") for key in (*CERTIFICATES, *ACCOUNT)},
         }
 
 
@@ -98,21 +97,6 @@ def _root(url: str, whole: bool) -> str:
     """Where the API of a server begins."""
     url = url.rstrip("/")
     return url if whole or url.endswith("/v2") else f"{url}/v2"
-
-
-def _account(auth: Any) -> tuple[str, str] | None:
-    """User and password; empty where there is none, None where it is something else."""
-    if not isinstance(auth, Mapping):
-        return "", ""
-    if auth.get("username"):
-        return str(auth["username"]), str(auth.get("password") or "")
-    if auth.get("auth"):
-        try:
-            user, _colon, password = base64.b64decode(str(auth["auth"])).decode().partition(":")
-        except ValueError:
-            return None
-        return user, password.rstrip("\0")
-    return None if auth.get("identitytoken") else ("", "")
 
 
 def proxies(values: Mapping[str, Any]) -> dict[str, str]:

@@ -28,6 +28,11 @@ LINES = (
     "container_runtime_crio_config",
     "container_runtime_docker_config",
     "container_runtime_package_repository.key",
+    *(
+        f"container_runtime_registry_mirrors.{inner}{name}"
+        for inner in ("", "mirrors.")
+        for name in ("ca", "client_certificate", "client_key")
+    ),
     "control_plane_audit_policy",
     "control_plane_cluster_configuration",
     "control_plane_init_configuration",
@@ -209,4 +214,9 @@ def _copy(copy: Mapping[str, Any]) -> Iterator[str]:
 
 def _hidden(path: str) -> bool:
     """Whether a text may be secret though its variable is not as a whole."""
-    return path.startswith(("backup_copies.settings", "backup_copies.ssh_key", "container_runtime_environment"))
+    of_registries = path.startswith("container_runtime_registry_mirrors") and path.endswith(
+        (".password", ".client_key")
+    )
+    return of_registries or path.startswith(
+        ("backup_copies.settings", "backup_copies.ssh_key", "container_runtime_environment")
+    )

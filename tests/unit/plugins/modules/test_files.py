@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import file_set
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import file_set, proofs
 from ansible_collections.groundwork.kubernetes.plugins.modules import files
 
 Run = Callable[..., dict[str, Any]]
@@ -315,3 +315,98 @@ def test_a_file_with_itself_as_content_goes_with_its_set(run_module: Run, tmp_pa
     assert run_module(files, set="example", files=[])["changed_paths"] == [str(path)]
     assert not path.exists()
     assert run_module(files, set="example", files=[])["changed"] is False
+
+
+def proof(folder: Path, *command: str) -> list[dict[str, Any]]:
+    return [{"name": "the proof", "folder": str(folder), "command": list(command)}]
+
+
+@pytest.fixture
+def unproven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(proofs, "RECORDS", str(tmp_path / "unproven"))
+    return tmp_path / "unproven" / "one.json"
+
+
+def test_a_proof_that_fails_puts_its_files_back(run_module: Run, tmp_path: Path, unproven: Path) -> None:
+    folder, other = tmp_path / "d", tmp_path / "other"
+    before = [
+        {"path": str(folder / "kept"), "content": "a", "mode": "0600"},
+        {"path": str(folder / "gone"), "content": "b"},
+    ]
+    assert run_module(files, files=before, set="one", proofs=proof(folder, "true"))["unproven"] == []
+    after = [{"path": str(folder / "kept"), "content": "x"}, {"path": str(folder / "new"), "content": "y"}]
+    result = run_module(
+        files, files=[*after, {"path": str(other), "content": "z"}], set="one", proofs=proof(folder, "false")
+    )
+    assert result["failed"]
+    names = f"{folder}/gone, {folder}/kept, {folder}/new"
+    assert result["msg"] == f"the proof failed, and {names} are as before: exit code 1"
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"kept": "a", "gone": "b"}
+    assert (mode(folder / "kept"), other.read_text()) == (0o600, "z")
+
+
+def test_a_proof_waits_for_its_program(run_module: Run, tmp_path: Path, unproven: Path) -> None:
+    wanted, folder = [{"path": str(tmp_path / "d/f"), "content": "a"}], tmp_path / "d"
+    for _time in range(2):
+        result = run_module(files, files=wanted, set="one", proofs=proof(folder, "no-such-program"))
+        assert result["unproven"] == [str(folder / "f")]
+    options = {"files": [], "set": "one", "keep_others": True}
+    failed = run_module(files, **options, proofs=proof(folder, "false"))
+    assert failed["msg"] == "the proof failed, and nothing was changed: exit code 1"
+    assert (folder / "f").exists()
+    done = run_module(files, **options, proofs=proof(folder, "true"))
+    assert (done["changed"], done["unproven"], unproven.exists()) == (False, [], False)
+    # It is proven once.
+    assert not run_module(files, files=wanted, set="one", proofs=proof(folder, "false")).get("failed")
+
+
+def test_nothing_is_proven_in_check_mode(run_module: Run, tmp_path: Path, unproven: Path) -> None:
+    wanted = [{"path": str(tmp_path / "d/f"), "content": "a"}]
+    command = ("touch", str(tmp_path / "ran"))
+    run_module(files, files=wanted, set="one", proofs=proof(tmp_path / "d", *command), _ansible_check_mode=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_others_of_a_set_stay_where_that_is_asked_for(run_module: Run, tmp_path: Path) -> None:
+    first, second = ([{"path": str(tmp_path / name), "content": "x"}] for name in ("first", "second"))
+    run_module(files, files=first, set="one")
+    run_module(files, files=second, set="one", keep_others=True)
+    assert (tmp_path / "first").exists()
+    run_module(files, files=second, set="one")
+    assert not (tmp_path / "first").exists()
+
+
+def test_in_check_mode_a_program_that_is_replaced_validates_nothing(tmp_path: Path) -> None:
+    program, path = tmp_path / "program", tmp_path / "f"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    item = {
+        "path": str(path),
+        "content": "x",
+        "state": "present",
+        "source": None,
+        "mode": None,
+        "owner": None,
+        "group": None,
+    }
+    entries = file_set.plan_entries([{**item, "validate": f"{program} %s"}])
+
+    class Module:
+        tmpdir = str(tmp_path)
+        check_mode = True
+
+        @staticmethod
+        def get_bin_path(name: str) -> str:
+            return name
+
+        @staticmethod
+        def run_command(_command: list[str], **_options: Any) -> tuple[int, str, str]:
+            return 1, "", "no"
+
+    module: Any = Module()
+    file_set.validate(module, entries, [str(program)])
+    with pytest.raises(file_set.FilesError):
+        file_set.validate(module, entries)
+    module.check_mode = False
+    with pytest.raises(file_set.FilesError):
+        file_set.validate(module, entries, [str(program)])

@@ -239,4 +239,9 @@ def test_what_is_not_known_is_not_asked(registry: Registry, tmp_path: Any) -> No
 
 
 def test_an_authority_that_is_not_there(registry: Registry) -> None:
-    assert errors(at(place(registry, ca="/no/such.pem"))) == [("[Errno 2] No such file or directory", False)]
+    assert errors(at(place(registry, ca="/no/such.pem"))) == [
+        (
+            "the CA's certificate /no/such.pem cannot be read: No such file or directory",
+            False,
+        )
+    ]

@@ -80,6 +80,8 @@ def server(url: str, namespace: str = "", **more: Any) -> dict[str, Any]:
         "url": url,
         "namespace": namespace,
         "ca": "",
+        "client_certificate": "",
+        "client_key": "",
         "skip_verify": False,
         "username": "",
         "password": "",
@@ -143,6 +145,18 @@ BASIC = base64.b64encode(b"me:se:cret").decode()
             config(OF_1, configs={"registry.k8s.io": {"auth": {"auth": BASIC}}}),
             [{**LAST, "username": "me", "password": "se:cret"}],
         ),
+        (
+            config(OF_1, mirrors={"registry.k8s.io": {"endpoint": ["https://m/x"]}}),
+            [server("https://m/x", "registry.k8s.io"), LAST],
+        ),
+        (
+            {
+                "container_runtime_registry_mirrors": [
+                    {"registry": "registry.k8s.io", "ca": "/ca", "username": "me", "password": "p"},
+                ]
+            },
+            [{**LAST, "ca": "/ca", "username": "me", "password": "p"}],
+        ),
     ],
 )
 def test_servers(values: dict[str, Any], expected: list[dict[str, Any]]) -> None:
@@ -172,7 +186,6 @@ def test_files_of_the_host_that_would_count(values: dict[str, Any], expected: li
     "values",
     [
         config(OF_1, config_path="/etc/other"),
-        config(OF_2, mirrors={"registry.k8s.io": {"endpoint": ["https://m"]}}),
         config(OF_2, configs={"registry.k8s.io": {"auth": {"identitytoken": "t"}}}),
         config(OF_2, configs={"registry.k8s.io": {"auth": {"auth": "no base64"}}}),
     ],
