@@ -493,6 +493,7 @@ def test_the_file(report: Report, tmp_path: Path) -> None:
         "seconds",
         "hosts",
         "changes",
+        "interruptions",
         "steps",
         "results",
         "failures",
