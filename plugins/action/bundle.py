@@ -9,17 +9,34 @@ import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.manifest import ManifestError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.bundle_files import (
+    NAMESPACE,
+    SIGNATURE,
+    SUMS,
+    NoBundleError,
+    read_sums,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.download import Downloader
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import bundle, registry
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import charts
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.helm import Helm, HelmError, Target
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import apt_index, bundle, registry
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.apt_index import PackageError
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.bundle import BundleError, Wanted
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.host_variables import (
+    raw_variables,
+    template_variables,
+)
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.lock import IMAGE, Lock, LockError, read
 
 OPTIONS: dict[str, Any] = {
@@ -29,10 +46,22 @@ OPTIONS: dict[str, Any] = {
     "signing_key": {"type": "path"},
     "whole_images": {"type": "bool", "default": True},
     "registry_mirrors": {"type": "list", "elements": "dict", "default": []},
+    "registry_auth_file": {"type": "path"},
+    "render_charts": {"type": "bool", "default": False},
     "allow_http": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 60},
 }
-NAMESPACE = "groundwork-bundle"
+
+
+FAULTS = (
+    BundleError,
+    NoBundleError,
+    LockError,
+    PackageError,
+    registry.RegistryError,
+    OSError,
+    UnicodeDecodeError,
+)
 
 
 class ActionModule(ActionBase):
@@ -46,8 +75,9 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(OPTIONS)
         try:
-            result.update(Run(options, bool(self._task.check_mode)).result())
-        except (BundleError, LockError, registry.RegistryError, OSError, UnicodeDecodeError) as error:
+            rendered = self._rendered(task_vars or {}, options) if options["render_charts"] else {}
+            result.update(Run(options, bool(self._task.check_mode), rendered).result())
+        except FAULTS as error:
             return {**result, "failed": True, "msg": f"The bundle is not whole.\n{error}"}
         if self._task.diff and result["changed"]:
             after = "".join(f"{path}\n" for path in [*result["missing"], *result["altered"], *result["written"]])
@@ -59,6 +89,46 @@ class ActionModule(ActionBase):
             }
         return result
 
+    def _rendered(self, variables: dict[str, Any], options: Mapping[str, Any]) -> dict[str, str]:
+        """What the inventory's charts render, by the paths in the bundle. Their values are in no option of the task."""
+        names = ("charts_releases", "charts_helm", "kubernetes_version")
+        raw = raw_variables(self._task, variables, variables["inventory_hostname"])
+        given, problems = template_variables(self._loader, raw, names)
+        if problems:
+            raise BundleError("\n".join(f"{name}: {why}" for name, why in problems.items()))
+        releases = given.get("charts_releases") or []
+        wanted = [one for one in releases if one.get("state") != "absent" and not one.get("rendered")]
+        if not wanted:
+            return {}
+        try:
+            helm = Helm(str(given.get("charts_helm") or "helm"))
+        except HelmError as error:
+            raise BundleError(str(error)) from None
+        version = str(given["kubernetes_version"])
+        allow_http = bool(boolean(options["allow_http"], strict=False))
+        return dict(self._render(one, helm, version, allow_http) for one in wanted)
+
+    def _render(
+        self, release: Mapping[str, Any], helm: Helm, kubernetes_version: str, allow_http: bool
+    ) -> tuple[str, str]:
+        """The path and text of what a release's chart renders."""
+        name, namespace = str(release.get("name")), str(release.get("namespace") or "default")
+        if not all(map(bundle.NAME.fullmatch, (name, namespace))):
+            raise BundleError(f"charts: {namespace}/{name} is no release's name")
+        path = self._find_needle("files", release["chart"]) if release.get("chart") else None
+        url, checksum = release.get("url"), release.get("checksum")
+        try:
+            archive = charts.read_archive(path, url, checksum, allow_http)
+            source = charts.Source(str(url or path), archive, str(release.get("version") or ""))
+            files = [self._find_needle("files", file) for file in release.get("values_files") or []]
+            values = charts.read_values(self._loader, files, release.get("values") or {})
+            apis = release.get("api_versions") or []
+            target = Target(name, namespace, kubernetes_version, apis, values)
+            chart, text = charts.render_text(helm, source, target)
+        except (HelmError, ManifestError, AnsibleError) as error:
+            raise BundleError(f"the chart of {namespace}/{name}: {error}") from None
+        return f"{bundle.CHARTS}/{namespace}-{name}.yaml", charts.headed(chart, target, text)
+
 
 class Run:
     """One run.
@@ -66,13 +136,15 @@ class Run:
     Args:
         options: of the task.
         check: whether nothing is fetched or written.
+        rendered: what charts render, by its path in the bundle.
     """
 
-    def __init__(self, options: dict[str, Any], check: bool) -> None:
-        self.options, self.check = options, check
+    def __init__(self, options: dict[str, Any], check: bool, rendered: Mapping[str, str] | None = None) -> None:
+        self.options, self.check, self.rendered = options, check, rendered or {}
         self.folder = Path(options["folder"])
         downloader = Downloader(options["timeout"], allow_http=bool(boolean(options["allow_http"], strict=False)))
-        self.registries = registry.Registries(downloader, registry.mirrors(options["registry_mirrors"]))
+        accounts = registry.accounts(options["registry_auth_file"] or "")
+        self.registries = registry.Registries(downloader, registry.mirrors(options["registry_mirrors"]), accounts)
 
     def result(self) -> dict[str, Any]:
         """What was done."""
@@ -89,10 +161,13 @@ class Run:
         elsewhere = self._elsewhere()
         due = [one for one in wanted if elsewhere.get(one.path) != one.sha256]
         missing, altered = bundle.examine(self.folder, due)
-        texts = self._texts(locks, images, wanted)
+        if not self.check:
+            self._fetch([*missing, *altered], images)
+        untold = [one.path for one in (*missing, *altered) if self.check and one.path.startswith(apt_index.FOLDER)]
+        texts = self._texts(locks, images, wanted, not untold)
         written = [] if unknown else [path for path, text in texts.items() if _text(self.folder / path) != text]
         if not self.check:
-            self._fill([*missing, *altered], images, texts, written)
+            self._write(texts, written)
         return {
             "changed": bool(missing or altered or written or unknown),
             "missing": sorted({*(one.path for one in missing), *unknown}),
@@ -134,23 +209,33 @@ class Run:
         """The checksums of what older bundles have."""
         found: dict[str, str] = {}
         for older in self.options["older"]:
-            path = Path(older) / bundle.SUMS
+            path = Path(older) / SUMS
             if not path.is_file():
-                raise BundleError(f"older: {older} has no {bundle.SUMS}, so it is no whole bundle")
-            found.update(bundle.read_sums(path.read_text(encoding="utf-8")))
+                raise BundleError(f"older: {older} has no {SUMS}, so it is no whole bundle")
+            found.update(read_sums(path.read_text(encoding="utf-8")))
         return found
 
     def _texts(
-        self, locks: Sequence[Lock], images: Sequence[registry.Image], wanted: Sequence[Wanted]
+        self, locks: Sequence[Lock], images: Sequence[registry.Image], wanted: Sequence[Wanted], indexed: bool
     ) -> dict[str, str]:
-        """The files that are written here, by their paths; the last has the checksums of all."""
-        texts = {"images/oci-layout": bundle.LAYOUT, "images/index.json": bundle.index(images)}
+        """The files that are written here, by their paths; the last has the checksums of all.
+
+        Where packages are not here, what they say of themselves cannot be told, and the index is empty.
+        """
+        texts = {"images/oci-layout": bundle.LAYOUT, "images/index.json": bundle.index(images), **self.rendered}
         for path in self.options["locks"]:
             texts[f"locks/{Path(path).name}"] = Path(path).read_text(encoding="utf-8")
         created = self._created(locks) or datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         texts[bundle.SBOM] = bundle.sbom(locks, self.folder.name, created)
+        date = format_datetime(datetime.fromisoformat(created), usegmt=True)
+        for path, lock in zip(self.options["locks"], locks, strict=True):
+            suite = Path(path).stem
+            if indexed:
+                texts.update(apt_index.texts(suite, lock, self._find, date) if apt_index.paths(suite, lock) else {})
+            else:
+                texts.update(dict.fromkeys(apt_index.paths(suite, lock), ""))
         digests = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in texts.items()}
-        texts[bundle.SUMS] = bundle.sums({**{one.path: one.sha256 for one in wanted}, **digests})
+        texts[SUMS] = bundle.sums({**{one.path: one.sha256 for one in wanted}, **digests})
         return texts
 
     def _created(self, locks: Sequence[Lock]) -> str:
@@ -162,19 +247,24 @@ class Run:
             return ""
         return created if bundle.sbom(locks, self.folder.name, created) == before else ""
 
-    def _fill(
-        self, due: Sequence[Wanted], images: Sequence[registry.Image], texts: dict[str, str], written: Sequence[str]
-    ) -> None:
+    def _find(self, path: str) -> Path:
+        """Where a file of the bundle is: here, or in an older one that the other side has."""
+        places = [Path(place) / path for place in (self.folder, *self.options["older"])]
+        return next((place for place in places if place.is_file()), places[0])
+
+    def _fetch(self, due: Sequence[Wanted], images: Sequence[registry.Image]) -> None:
         manifests = {bundle.blob(digest): data for image in images for digest, data in image.manifests.items()}
         bundle.Fetcher(self.folder, self.registries, Display().display).fetch([one for one in due if one.urls])
         for one in due:
             if not one.urls:
                 _write(self.folder / one.path, manifests[one.path])
+
+    def _write(self, texts: dict[str, str], written: Sequence[str]) -> None:
         for path in written:
             _write(self.folder / path, texts[path].encode())
-        key, signature = self.options["signing_key"], self.folder / bundle.SIGNATURE
-        if key and (bundle.SUMS in written or not signature.exists()):
-            _sign(key, self.folder / bundle.SUMS)
+        key, signature = self.options["signing_key"], self.folder / SIGNATURE
+        if key and (SUMS in written or not signature.exists()):
+            _sign(key, self.folder / SUMS)
 
 
 def _text(path: Path) -> str:
@@ -187,6 +277,8 @@ def _text(path: Path) -> str:
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}{bundle.PART}")
+    # What charts render may hold secrets of their values.
+    draft.touch(0o600 if path.parent.name == bundle.CHARTS else 0o666)
     draft.write_bytes(data)
     draft.replace(path)
 
@@ -196,7 +288,7 @@ def _sign(key: str, path: Path) -> None:
     program = shutil.which("ssh-keygen")
     if program is None:
         raise BundleError("signing_key: ssh-keygen, which signs, is not installed on this machine")
-    path.with_name(bundle.SIGNATURE).unlink(missing_ok=True)
+    path.with_name(SIGNATURE).unlink(missing_ok=True)
     command = [program, "-Y", "sign", "-f", key, "-n", NAMESPACE, str(path)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
 from ansible.errors import AnsibleError
@@ -16,8 +17,12 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.cha
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.manifest import ManifestError
 from ansible_collections.groundwork.kubernetes.plugins.modules.helm_template import ARGUMENTS, EXCLUSIVE
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import charts
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.chart_objects import placed, unserved
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import charts, manifests
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.chart_objects import (
+    Rendering,
+    placed,
+    unserved,
+)
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.chart_steps import (
     Release,
     Step,
@@ -42,7 +47,10 @@ class ActionModule(ActionBase):
         _spec, options = self.validate_argument_spec(
             argument_spec=ARGUMENTS,
             mutually_exclusive=EXCLUSIVE,
-            required_if=[("state", "present", ("chart", "url"), True), ("ask", False, ("kubernetes_version",))],
+            required_if=[
+                ("state", "present", ("chart", "url", "rendered"), True),
+                ("ask", False, ("kubernetes_version",)),
+            ],
         )
         cluster: Dict[str, Any] = {}
         if options["ask"]:
@@ -82,6 +90,8 @@ class ActionModule(ActionBase):
         version = served.get("version") or options["kubernetes_version"]
         if not version:
             raise ManifestError("there is no cluster to ask yet: give kubernetes_version")
+        if options["rendered"]:
+            return self._carried(release, options, version, served)
         paths = [self._find_needle("files", path) for path in options["values_files"]]
         path = self._find_needle("files", options["chart"]) if options["chart"] else None
         archive = charts.read_archive(path, options["url"], options["checksum"], options["allow_http"])
@@ -100,11 +110,29 @@ class ActionModule(ActionBase):
                 f"{release.owner}: {', '.join(chart.lookups)} of {chart} look for objects of the cluster with lookup, "
                 "which finds nothing here: what they make then is made anew or left out"
             )
+        return self._steps(release, options, served, str(chart), rendering)
+
+    def _carried(
+        self, release: Release, options: Dict[str, Any], version: str, served: Dict[str, Any]
+    ) -> Dict[str, Any]:
+        """The steps of what was rendered elsewhere."""
+        path = self._find_needle("files", options["rendered"])
+        data = Path(path).read_bytes()
+        if options["checksum"]:
+            manifests.verify(data, options["checksum"], path)
+        target = Target(release.name, release.namespace, version)
+        chart, rendering = charts.read_rendered(data, path, target, options["skip_hooks"])
+        return self._steps(release, options, served, chart, rendering)
+
+    def _steps(
+        self, release: Release, options: Dict[str, Any], served: Dict[str, Any], chart: str, rendering: Rendering
+    ) -> Dict[str, Any]:
+        kinds = served.get("kinds") or {}
         if kinds:
-            self._require_served(unserved(rendering, kinds, served["silent"]), str(chart))
+            self._require_served(unserved(rendering, kinds, served["silent"]), chart)
         rendering = placed(rendering, release.namespace, kinds)
-        steps = install_steps(release, str(chart), rendering)
-        return {**_planned(steps, options), "chart": str(chart), "objects": [*rendering.crds, *rendering.objects]}
+        steps = install_steps(release, chart, rendering)
+        return {**_planned(steps, options), "chart": chart, "objects": [*rendering.crds, *rendering.objects]}
 
     def _require_served(self, faults: Sequence[str], chart: str) -> None:
         if not faults:

@@ -13,6 +13,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.lock import Lock, LockError, drift, parse
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.preloaded import load_filters
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.registry import RegistryError
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import argument_specs
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.input_reader import ROLES, InputReader
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.lock_sources import SourceError, Sources
@@ -40,12 +41,12 @@ class ActionModule(ActionBase):
                 "'{{ inventory_dir }}/lock.yml'"
             )
             return {**result, "failed": True, "msg": text}
-        sources = Sources(self._inputs(task_vars or {}, options["hosts"]), self._find)
         try:
+            sources = Sources(self._inputs(task_vars or {}, options["hosts"]), self._find, self._loader)
             before = Path(path).read_text(encoding="utf-8") if os.path.exists(path) else ""
             known = parse(before, path).artifacts if before else ()
             lock = Lock(tuple(sources.architectures()), tuple(sources.artifacts()))
-        except (LockError, SourceError, OSError, UnicodeDecodeError) as error:
+        except (LockError, RegistryError, SourceError, OSError, UnicodeDecodeError) as error:
             text = f"The lock cannot be made, and {path} is as it was.\n{error}"
             return {**result, "failed": True, "msg": text}
         after = lock.text()

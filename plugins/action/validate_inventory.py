@@ -39,7 +39,8 @@ class ActionModule(ActionBase):
         everyone = variables["groups"].get("all") or []
         # Plays see what the command line gives, and nothing of the inventory.
         extra = self._task.get_variable_manager().extra_vars
-        given, _problems = template_variables(self._loader, dict(extra), [*GROUP_VARIABLES.values(), IGNORE])
+        mirror, usual = groups.MIRROR
+        given, _problems = template_variables(self._loader, dict(extra), [*GROUP_VARIABLES.values(), IGNORE, mirror])
         names = {role: str(given.get(variable) or groups.USUAL[role]) for role, variable in GROUP_VARIABLES.items()}
         elsewhere: dict[str, dict[str, list[str]]] = {}
         ignore = given.get(IGNORE)
@@ -50,7 +51,8 @@ class ActionModule(ActionBase):
             for variable in values.keys() & set(GROUP_VARIABLES.values()):
                 elsewhere.setdefault(variable, {}).setdefault(str(values[variable]), []).append(host)
         run = variables["ansible_play_hosts_all"]
-        found = groups.judge(groups.Inventory(variables["groups"], names, run, elsewhere))
+        beside = variables["groups"].get(str(given.get(mirror) or usual)) or []
+        found = groups.judge(groups.Inventory(variables["groups"], names, run, elsewhere, beside))
         asked, left_out = (tuple(context.CLIARGS.get(option) or ()) for option in ("tags", "skip_tags"))
         found += groups.judge_tags(asked, left_out, self._task.tags)
         everything = options["variables"] == "all"

@@ -11,8 +11,9 @@ short_description: Fetches everything that locks name into a folder
 version_added: 0.1.0
 description:
   - Runs once on the controller, and connects to no host.
-  - Programs and manifests with an address lie in C(files/HOST/PATH), as a web server gives them. All images lie in one
-    layout of OCI, C(images), whose index has their names with registry and tag. C(locks) has the locks,
+  - Programs, charts and manifests with an address lie in C(files/HOST/PATH), as a web server gives them. C(packages) is
+    a repository for apt, with a suite for each lock that has packages, named as the lock without its ending. All images
+    lie in one layout of OCI, C(images), whose index has their names with registry and tag. C(locks) has the locks,
     C(sbom.spdx.json) tells what is in the bundle (SPDX 2.3), and C(SHA256SUMS) has the checksum of every file.
   - Files are fetched several at a time. A file that a run did not finish goes on where it ended. Each is compared with
     its checksum before it gets its name.
@@ -61,6 +62,18 @@ options:
     type: list
     elements: dict
     default: []
+  registry_auth_file:
+    description:
+      - A file that C(docker login), C(podman login) or C(skopeo login) has written, with passwords of registries and
+        mirrors. None for anybody's right.
+    type: path
+  render_charts:
+    description:
+      - Whether the variable C(charts_releases) is rendered into C(charts), a file NAMESPACE-NAME.yaml for each release,
+        for O(groundwork.kubernetes.helm_template#module:rendered). C(charts_helm) is asked, for C(kubernetes_version).
+      - Values are in such a file as the chart uses them, secrets too. Only its owner may read it.
+    type: bool
+    default: false
   allow_http:
     description: Whether addresses may be C(http), which can be read and changed on its way.
     type: bool
@@ -71,6 +84,8 @@ options:
     default: 60
 requirements:
   - ssh-keygen on the controller, for a signature
+  - dpkg-deb on the controller, for packages
+  - Helm 3 or 4 on the controller, for O(render_charts)
 notes:
   - Set C(run_once).
 seealso:

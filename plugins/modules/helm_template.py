@@ -59,6 +59,12 @@ options:
   url:
     description: Where the controller downloads the archive from. O(checksum) is then required.
     type: str
+  rendered:
+    description:
+      - A file on the controller that M(groundwork.kubernetes.bundle) has rendered for this release, instead of O(chart)
+        and O(url). The controller then needs no Helm, and values, APIs and O(version) do not count any more.
+      - A file for another minor version of Kubernetes than the cluster's is an error.
+    type: path
   allow_http:
     description: Whether O(url) may be C(http), which can be read and changed on its way.
     type: bool
@@ -234,6 +240,7 @@ ARGUMENTS: Dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "chart": {"type": "path"},
     "url": {"type": "str"},
+    "rendered": {"type": "path"},
     "allow_http": {"type": "bool", "default": False},
     "checksum": {"type": "str"},
     "version": {"type": "str"},
@@ -248,7 +255,7 @@ ARGUMENTS: Dict[str, Any] = {
     "helm": {"type": "str", "default": "helm"},
     "kubeconfig": KUBECONFIG_OPTION,
 }
-EXCLUSIVE: List[List[str]] = [["chart", "url"]]
+EXCLUSIVE: List[List[str]] = [["chart", "url", "rendered"]]
 
 
 def read(module: AnsibleModule) -> Dict[str, Any]:

@@ -11,12 +11,16 @@ short_description: Writes a file with everything that the hosts of an inventory 
 version_added: 0.1.0
 description:
   - Runs once on the controller. It connects to no host, but to the servers and registries that the hosts would ask.
-  - The file names programs and archives, manifests, and images by digest, each with its address, size, and the parts
-    of a cluster that need it. It is sorted, and the same inputs give the same bytes.
+  - The file names programs and archives, packages with all that they depend on, manifests, charts, and images by
+    digest, each with its address, size, and the parts of a cluster that need it. It is sorted, and the same inputs give
+    the same bytes.
   - The images of Kubernetes are those that kubeadm of the version names. So that program is downloaded, verified, and
     run on the controller, which must be Linux, with nothing but a configuration.
   - A file whose digest is known, of the inventory or of the collection's release, is asked for its size only. Any other
     is downloaded, and compared with the checksum file beside it where there is one.
+  - Charts of C(charts_releases) are rendered with Helm on the controller, for the images in them.
+  - Where C(kubernetes_lock_apt_sources) names sources of packages, apt on the controller resolves them for an empty
+    machine. It verifies the sources by their keys.
   - Of an image, its index and the manifests for the hosts' architectures are read.
   - Where something cannot be told, everything of that kind is named in one message and the file stays as it is.
 author:

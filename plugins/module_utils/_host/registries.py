@@ -39,7 +39,8 @@ MANIFESTS = ", ".join(
 # Servers that answer so know no HEAD, or sign addresses for GET alone.
 ANSWERS_TO_HEAD = (403, 405, 501)
 CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
-MAX_TOKEN = 1024**2
+# Longer than any token or manifest.
+MAX_ANSWER = 4 * 1024**2
 PEM = "-----BEGIN "
 
 
@@ -148,21 +149,27 @@ def _basic(server: Mapping[str, Any]) -> str:
     return f"Basic {base64.b64encode(words.encode()).decode()}"
 
 
-class _Asker:
-    """Asks one server of a registry."""
+class Asker:
+    """Asks one server of a registry.
+
+    Args:
+        server: url, and as far as they are given namespace, ca, skip_verify, username and password.
+        proxies: by scheme, and those who are reached without (no).
+        timeout: of each request, in seconds.
+    """
 
     def __init__(self, server: Mapping[str, Any], proxies: Mapping[str, str], timeout: float) -> None:
         self.server, self.proxies, self.timeout = server, proxies, timeout
 
     def open(self, url: str, method: str, authorization: str) -> bytes:
-        """What is at a URL; of a manifest nothing is read."""
+        """What is at a URL."""
         # No other scheme comes here.
         request = Request(url, method=method, headers={"Accept": f"{MANIFESTS}, */*"})  # noqa: S310
         if authorization:
             # A redirect leads to somebody else's server.
             request.add_unredirected_header("Authorization", authorization)
         with _opener(self.server, url, self.proxies).open(request, timeout=self.timeout) as response:
-            return b"" if "/manifests/" in url else response.read(MAX_TOKEN)
+            return response.read(MAX_ANSWER)
 
     def authorization(self, challenge: str) -> str:
         """What a server asks for that wants to know who asks; empty where that is not known."""
@@ -177,10 +184,19 @@ class _Asker:
         token = token_of(self.open(url, "GET", _basic(self.server)))
         return f"Bearer {token}" if token else ""
 
-    def manifest(self, url: str) -> None:
-        """Ask for a manifest, as whom the server asks for."""
+    def head(self, url: str) -> None:
+        """Ask whether a manifest or blob is there, as whom the server asks for."""
         try:
-            self._head_or_get(url, "")
+            self.ask(url, "HEAD")
+        except HTTPError as error:
+            if error.code not in ANSWERS_TO_HEAD:
+                raise
+            self.ask(url, "GET")
+
+    def ask(self, url: str, method: str) -> bytes:
+        """What is at a URL, for whom the server asks for."""
+        try:
+            return self.open(url, method, "")
         except HTTPError as error:
             error.close()
             if error.code != 401:
@@ -188,16 +204,11 @@ class _Asker:
             authorization = self.authorization(error.headers.get("WWW-Authenticate") or "")
             if not authorization:
                 raise
-            self._head_or_get(url, authorization)
-
-    def _head_or_get(self, url: str, authorization: str) -> None:
         try:
-            self.open(url, "HEAD", authorization)
+            return self.open(url, method, authorization)
         except HTTPError as error:
             error.close()
-            if error.code not in ANSWERS_TO_HEAD:
-                raise
-            self.open(url, "GET", authorization)
+            raise
 
 
 def _missing_at(server: Mapping[str, Any], image: str, proxies: Mapping[str, str], timeout: float) -> Dict[str, Any]:
@@ -208,7 +219,7 @@ def _missing_at(server: Mapping[str, Any], image: str, proxies: Mapping[str, str
     answered, why = False, ""
     url = f"{server['url']}/{name}/manifests/{reference}{namespace}"
     try:
-        _Asker(server, proxies, timeout).manifest(url)
+        Asker(server, proxies, timeout).head(url)
     except HTTPError as error:
         if error.code in (401, 403) and urlsplit(error.url).netloc != urlsplit(url).netloc:
             return {}  # whom another server that it leads to lets in is not known

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +30,13 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.hel
     Helm,
     Target,
     merged,
+    plain_version,
     without_values,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.manifest_yaml import load_all
 
 DOWNLOAD_TIMEOUT = 60
+HEAD = re.compile(r"# (\S+) rendered for Kubernetes (v\S+) as (\S+)")
 
 
 def read_archive(path: str | None, url: str | None, checksum: str | None, allow_http: bool) -> bytes:
@@ -122,18 +125,62 @@ def render(helm: Helm, source: Source, target: Target) -> tuple[Chart, Rendering
         HelmError: if Helm refuses.
         ManifestError: if it is no chart, or what it renders cannot be applied.
     """
-    chart = source.chart()
+    chart, text = render_text(helm, source, target)
     try:
-        first, second = (
-            manifests.parse(helm.template(source.archive, target).encode(), f"what {chart} renders")
-            for _time in range(2)
-        )
-        found = differing(first, second)
-        if found:
-            raise ManifestError(
-                f"{chart} renders {', '.join(found)} differently each time, so each run would change it: a template "
-                "makes a certificate, a password or a time; give that by the chart's values"
-            )
-        return chart, split(first, source.skip_hooks)
+        return chart, split(manifests.parse(text.encode(), f"what {chart} renders"), source.skip_hooks)
     except ManifestError as error:
         raise ManifestError(without_values(str(error), target.values)) from error
+
+
+def render_text(helm: Helm, source: Source, target: Target) -> tuple[Chart, str]:
+    """A chart and what Helm prints for it, which says the same every time.
+
+    Raises:
+        HelmError: if Helm refuses.
+        ManifestError: if it is no chart, or is rendered differently each time.
+    """
+    chart = source.chart()
+    texts = [helm.template(source.archive, target) for _time in range(2)]
+    try:
+        first, second = (manifests.parse(text.encode(), f"what {chart} renders") for text in texts)
+    except ManifestError as error:
+        raise ManifestError(without_values(str(error), target.values)) from error
+    found = differing(first, second)
+    if found:
+        raise ManifestError(
+            without_values(
+                f"{chart} renders {', '.join(found)} differently each time, so each run would change it: a template "
+                "makes a certificate, a password or a time; give that by the chart's values",
+                target.values,
+            )
+        )
+    return chart, texts[0]
+
+
+def headed(chart: Chart, target: Target, text: str) -> str:
+    """A file with what a chart renders, which says of what it is."""
+    version = plain_version(target.kubernetes_version)
+    return f"# {chart} rendered for Kubernetes {version} as {target.namespace}/{target.name}\n{text}"
+
+
+def read_rendered(data: bytes, name: str, target: Target, skip_hooks: Sequence[str] = ()) -> tuple[str, Rendering]:
+    """Of such a file the chart's name and version, and what it has.
+
+    Raises:
+        ManifestError: if it is none, or is of another release or minor version of Kubernetes.
+    """
+    head, _line, _rest = data.partition(b"\n")
+    match = HEAD.fullmatch(head.decode("utf-8", "replace"))
+    if match is None:
+        raise ManifestError(
+            f"{name} is no rendered chart of the playbook bundle: its first line does not say of what it is"
+        )
+    chart, version, release = match.groups()
+    if release != f"{target.namespace}/{target.name}":
+        raise ManifestError(f"{name} is rendered for the release {release}, not {target.namespace}/{target.name}")
+    if version.split(".")[:2] != plain_version(target.kubernetes_version).split(".")[:2]:
+        raise ManifestError(
+            f"{name} is rendered for Kubernetes {version}, not {plain_version(target.kubernetes_version)}; make the "
+            "bundle again"
+        )
+    return chart, split(manifests.parse(data, name), skip_hooks)

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The bundle: a folder with the bytes of everything that locks name, as an HTTP server and a registry can serve it.
 
-files/HOST/PATH is what https://HOST/PATH gives. images is an image layout of OCI with all images. SHA256SUMS names
-every file but itself and its signature, for sha256sum; a bundle without what an older one has names all of it, too.
+files/HOST/PATH is what https://HOST/PATH gives. packages is a repository for apt, with a suite for each lock. images
+is an image layout of OCI with all images. SHA256SUMS names every file but itself and its signature, for sha256sum; a
+bundle without what an older one has names all of it, too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,11 +30,12 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.downlo
     TEMPORARY_STATUS,
     DownloadError,
 )
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import registry
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.lock import IMAGE, Artifact, Lock
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import apt_index, registry
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.lock import IMAGE, PACKAGE, Artifact, Lock
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.registry import Image, Part, Registries
 
-SUMS, SIGNATURE, SBOM = "SHA256SUMS", "SHA256SUMS.sig", "sbom.spdx.json"
+SBOM, CHARTS = "sbom.spdx.json", "charts"
+NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 LAYOUT = '{"imageLayoutVersion": "1.0.0"}\n'
 NAME_OF_IMAGE = "org.opencontainers.image.ref.name"
 CHUNK = 1024 * 1024
@@ -70,6 +73,8 @@ def place(artifact: Artifact) -> str:
     Raises:
         BundleError: where its address makes none.
     """
+    if artifact.kind == PACKAGE:
+        return apt_index.place(artifact)
     parts = urlsplit(artifact.url)
     names = [parts.netloc.rpartition("@")[2], *unquote(parts.path).strip("/").split("/")]
     if parts.scheme not in ("https", "http") or any(name in ("", ".", "..") or "\0" in name for name in names):
@@ -83,7 +88,7 @@ def blob(digest: str) -> str:
 
 
 def files(artifacts: Iterable[Artifact]) -> list[Wanted]:
-    """The files and manifests, each once.
+    """The files, packages, charts and manifests, each once.
 
     Raises:
         BundleError: where two locks have different bytes for one path.
@@ -161,12 +166,6 @@ def sbom(locks: Sequence[Lock], name: str, created: str) -> str:
 def sums(digests: Mapping[str, str]) -> str:
     """The checksums of files by their paths, as sha256sum writes them."""
     return "".join(f"{digests[path]}  {path}\n" for path in sorted(digests))
-
-
-def read_sums(text: str) -> dict[str, str]:
-    """The same, read."""
-    rows = (line.partition("  ") for line in text.splitlines())
-    return {path: digest for digest, blank, path in rows if blank}
 
 
 def sha256_of(path: Path) -> str:

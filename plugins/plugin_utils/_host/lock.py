@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 
 FORMAT = 1
-FILE, IMAGE, MANIFEST = "file", "image", "manifest"
-KINDS = (FILE, IMAGE, MANIFEST)
+CHART, FILE, IMAGE, MANIFEST, PACKAGE = "chart", "file", "image", "manifest", "package"
+KINDS = (CHART, FILE, IMAGE, MANIFEST, PACKAGE)
 SHA256 = re.compile(r"[0-9a-f]{64}")
 HEAD = (
     "---\n"
@@ -36,10 +36,11 @@ class Artifact:
 
     Attributes:
         kind: one of KINDS.
-        name: of the program; an image's with registry and tag; a manifest's address.
-        version: of a program.
-        architecture: of a program, as the names of downloads spell it.
-        url: where a file or manifest comes from; empty for an image, and for a manifest of the controller.
+        name: of the program or package; an image's with registry and tag; a manifest's address; of a chart the release
+            with its namespace.
+        version: of a program, package or chart.
+        architecture: of a program or package, as the names of downloads spell it.
+        url: where it comes from; empty for an image, and for what the controller has as a file.
         sha256: of the file; an image's digest.
         size: in bytes; an image's with all parts of the lock's architectures.
         roles: the parts of a cluster that need it.

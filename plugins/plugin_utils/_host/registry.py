@@ -21,6 +21,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 
 from ansible.module_utils.urls import ConnectionError as UrlError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.download import Downloader, DownloadError
@@ -31,11 +32,16 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.regist
     token_of,
     token_url,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.registry_login import (
+    LoginError,
+    read_logins,
+)
 
 INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
 ACCEPT = ", ".join((*INDEXES, *MANIFESTS))
 MAX_MANIFEST = 4 * 1024**2
+MAX_TOKEN = 1024**2
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 SERVERS = {DEFAULT_REGISTRY: "https://registry-1.docker.io"}
 FAULTS = (OSError, HTTPException, UrlError, ValueError, DownloadError)
@@ -91,10 +97,12 @@ class Registries:
     Attributes:
         downloader: asks the servers.
         mirrors: base URLs by registry, which are asked first, as the runtime does.
+        accounts: user and password by server, encoded as for Basic.
     """
 
     downloader: Downloader
     mirrors: Mapping[str, Sequence[str]]
+    accounts: Mapping[str, str] = field(default_factory=dict, repr=False)
     tokens: dict[str, str] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -120,12 +128,12 @@ class Registries:
         yield from dict.fromkeys([*(url.rstrip("/") for url in self.mirrors.get(registry, ())), own])
 
     def open(self, url: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Any:
-        """A server's answer; a token is fetched where it wants one."""
+        """A server's answer, for whom it asks for."""
         base = re.split("/(?:manifests|blobs)/", url, maxsplit=1)[0]
         for attempt in (1, 2):
             with self.lock:
-                token = self.tokens.get(base)
-            sent = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
+                known = self.tokens.get(base)
+            sent = {**(headers or {}), **({"Authorization": known} if known else {})}
             try:
                 return self.downloader.open(url, sent, method)
             except HTTPError as error:
@@ -133,20 +141,31 @@ class Registries:
                     raise
                 challenge = error.headers.get("WWW-Authenticate") or ""
                 error.close()
-                token = self._token(challenge)
+                known = self._authorization(url, challenge)
                 with self.lock:
-                    self.tokens[base] = token
+                    self.tokens[base] = known
         raise AssertionError
 
-    def _token(self, challenge: str) -> str:
-        """A token for anybody."""
-        url = token_url(challenge)
-        if not url:
-            raise ValueError("it asks for a user and password, which the controller does not have")
-        token = token_of(self.downloader.text(url))
+    def _authorization(self, url: str, challenge: str) -> str:
+        """What a server asks for that wants to know who asks."""
+        server = urlsplit(url)
+        account = self.accounts.get(server.netloc)
+        basic = f"Basic {account}" if account else ""
+        realm = token_url(challenge)
+        if not realm:
+            if basic and challenge.partition(" ")[0].lower() == "basic":
+                return basic
+            raise ValueError(
+                f"it asks for a user and password, and kubernetes_registry_auth_file has none for {server.netloc}"
+            )
+        # The server chooses who gives the token. In plain text that one gets no password which the server would not.
+        if basic and urlsplit(realm).scheme not in ("https", server.scheme):
+            raise ValueError(f"it has accounts log in without TLS, at {realm.partition('?')[0]}")
+        with contextlib.closing(self.downloader.open(realm, {"Authorization": basic} if basic else {})) as response:
+            token = token_of(response.read(MAX_TOKEN))
         if not token:
-            raise ValueError(f"{url.partition('?')[0]} gives no token")
-        return token
+            raise ValueError(f"{realm.partition('?')[0]} gives no token")
+        return f"Bearer {token}"
 
     def _manifest(self, base: str, reference: str) -> tuple[Part, bytes]:
         with contextlib.closing(self.open(f"{base}/manifests/{reference}", {"Accept": ACCEPT})) as response:
@@ -195,6 +214,18 @@ def from_folders(name: str, digest: str, architectures: Sequence[str], layouts: 
         raise ValueError(f"{name}: no folder has {reference}")
 
     return _assemble(name, digest, architectures, get)
+
+
+def accounts(path: str) -> dict[str, str]:
+    """The accounts in kubernetes_registry_auth_file; none where no file is named.
+
+    Raises:
+        RegistryError: where it cannot be used; nothing of it is in the message.
+    """
+    try:
+        return read_logins(path)
+    except LoginError as error:
+        raise RegistryError(f"kubernetes_registry_auth_file: {error}") from None
 
 
 def mirrors(entries: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:

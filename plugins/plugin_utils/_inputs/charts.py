@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError
@@ -14,7 +15,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.manifest import ManifestError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.download import unprotected
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import charts
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import charts, manifests
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.helm import Helm, HelmError, Target
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import ERROR, WARNING, Fault
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.controller import look_for
@@ -23,6 +24,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.mode
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 # Helm's own limit, so that names of objects can be made of it.
 NAME_LENGTH = 53
+SOURCES = ("chart", "url", "rendered")
 CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}", re.IGNORECASE)
 
 
@@ -51,14 +53,17 @@ def releases(inputs: Inputs) -> Iterator[Fault]:
         yield from found
         if not found and item.get("state") != "absent":
             good.append((f"{place} ({name})", item))
-    if not any(item.get("state") != "absent" for item in wanted):
+    carried = [(place, item) for place, item in good if item.get("rendered")]
+    for place, item in carried:
+        yield from _carried(place, item, inputs)
+    if not any(item.get("state") != "absent" and not item.get("rendered") for item in wanted):
         return
     try:
         helm = Helm(leader.text("charts_helm") or "helm")
     except HelmError as error:
         yield Fault("controller-lacks", f"{error}, or correct charts_helm: charts_releases has charts")
         return
-    for place, item in good:
+    for place, item in (one for one in good if one not in carried):
         yield from _rendered(place, item, helm, inputs)
 
 
@@ -68,8 +73,10 @@ def _form(place: str, name: str, item: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault("name-invalid", text)
     if item.get("state") == "absent":
         return
-    if bool(item.get("chart")) == bool(item.get("url")):
-        yield Fault("value-invalid", f"{place} has {'both' if item.get('url') else 'neither'} chart and url; give one")
+    given = [name for name in SOURCES if item.get(name)]
+    if len(given) != 1:
+        found = f"has {' and '.join(given)}" if given else "has neither chart nor url nor rendered"
+        yield Fault("value-invalid", f"{place} {found}; give one")
     checksum = str(item.get("checksum") or "")
     if checksum and not CHECKSUM.fullmatch(checksum):
         text = f"{place}.checksum {checksum!r} is no checksum; write sha256: and 64 hexadecimal digits"
@@ -80,7 +87,7 @@ def _form(place: str, name: str, item: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _files(place: str, item: Mapping[str, Any], inputs: Inputs) -> Iterator[Fault]:
-    named = [(f"{place}.chart", item["chart"])] if item.get("chart") else []
+    named = [(f"{place}.{name}", item[name]) for name in ("chart", "rendered") if item.get(name)]
     named += [(f"{place}.values_files[{at}]", path) for at, path in enumerate(item.get("values_files") or [])]
     for where, path in named:
         found = look_for(inputs.folders, str(path))
@@ -89,25 +96,51 @@ def _files(place: str, item: Mapping[str, Any], inputs: Inputs) -> Iterator[Faul
             yield Fault("file-missing", f"{text}playbook")
 
 
-def _rendered(place: str, item: Mapping[str, Any], helm: Helm, inputs: Inputs) -> Iterator[Fault]:
-    """What Helm says of a chart with its values; where more than they decide it, that is a warning."""
-    leader = inputs.leader()
+def sourced(item: Mapping[str, Any], inputs: Inputs, loader: DataLoader) -> tuple[charts.Source, Target]:
+    """A release's chart, and what it is rendered for as far as that needs no cluster.
+
+    Raises:
+        ManifestError: if the archive cannot be had, or values cannot be read.
+        AnsibleError: if they cannot be decrypted.
+    """
     path = str(look_for(inputs.folders, str(item["chart"]))) if item.get("chart") else None
     url = str(item["url"]) if item.get("url") else None
     paths = [str(look_for(inputs.folders, str(file))) for file in item.get("values_files") or []]
+    # Who may be asked without TLS is judged before.
+    archive = charts.read_archive(path, url, item.get("checksum"), allow_http=True)
+    source = charts.Source(str(url or path), archive, str(item.get("version") or ""), item.get("skip_hooks") or [])
+    target = Target(
+        str(item["name"]),
+        str(item.get("namespace") or "default"),
+        inputs.leader().text("kubernetes_version"),
+        item.get("api_versions") or [],
+        charts.read_values(loader, paths, item.get("values") or {}),
+    )
+    return source, target
+
+
+def _carried(place: str, item: Mapping[str, Any], inputs: Inputs) -> Iterator[Fault]:
+    """What is wrong with a file that was rendered elsewhere."""
+    path = str(look_for(inputs.folders, str(item["rendered"])))
+    target = Target(
+        str(item["name"]), str(item.get("namespace") or "default"), inputs.leader().text("kubernetes_version")
+    )
+    try:
+        data = Path(path).read_bytes()
+        if item.get("checksum"):
+            manifests.verify(data, str(item["checksum"]), path)
+        charts.read_rendered(data, path, target, item.get("skip_hooks") or [])
+    except (ManifestError, OSError) as error:
+        yield Fault("chart-refused", f"{place}: {error}")
+
+
+def _rendered(place: str, item: Mapping[str, Any], helm: Helm, inputs: Inputs) -> Iterator[Fault]:
+    """What Helm says of a chart with its values; where more than they decide it, that is a warning."""
     severity = ERROR
     try:
-        archive = charts.read_archive(path, url, item.get("checksum"), allow_http=True)
-        source = charts.Source(str(url or path), archive, str(item.get("version") or ""), item.get("skip_hooks") or [])
+        source, target = sourced(item, inputs, DataLoader())
         if source.chart().asks:
             severity = WARNING
-        target = Target(
-            str(item["name"]),
-            str(item.get("namespace") or "default"),
-            leader.text("kubernetes_version"),
-            item.get("api_versions") or [],
-            charts.read_values(DataLoader(), paths, item.get("values") or {}),
-        )
         charts.render(helm, source, target)
     except HelmError as error:
         yield Fault("chart-refused", f"{place}: {error}", severity=ERROR if error.certain else severity)

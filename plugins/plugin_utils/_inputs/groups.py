@@ -22,6 +22,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.mode
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.spelling import is_near
 
 # The groups that plays take unless the command line names others.
+MIRROR = "mirror_group", "kube_mirror"
 USUAL = {CONTROL_PLANE: "kube_control_plane", WORKER: "kube_node", ETCD: "etcd", LOAD_BALANCER: "kube_load_balancer"}
 # What other tools and older releases of Kubespray call them. The first pattern is Kubernetes' alone, the second may be
 # anything's.
@@ -43,12 +44,14 @@ class Inventory:
         names: the group of each part of a cluster.
         run: the hosts that this run has, as --limit leaves them.
         set_elsewhere: for variables that name groups, what hosts have for them, with those hosts.
+        beside: hosts that serve the cluster and are no part of it.
     """
 
     groups: Groups
     names: Mapping[str, str]
     run: Sequence[str]
     set_elsewhere: Mapping[str, Mapping[str, Sequence[str]]]
+    beside: Sequence[str] = ()
 
     def members(self, role: str) -> Sequence[str]:
         """The hosts of a part of the cluster."""
@@ -56,8 +59,8 @@ class Inventory:
 
     @cached_property
     def placed(self) -> set[str]:
-        """The hosts that are in any part of the cluster."""
-        return {host for role in self.names for host in self.members(role)}
+        """The hosts that are in any part of the cluster, or beside it."""
+        return {*self.beside, *(host for role in self.names for host in self.members(role))}
 
     @property
     def all_names(self) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import platform
 import posixpath
@@ -20,7 +21,9 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 import yaml
+from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.parsing.dataloader import DataLoader
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.manifest import (
     ManifestError,
     check,
@@ -34,21 +37,27 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.artifa
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.download import Downloader, DownloadError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.images import base_name
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.unpacking import ArtifactError
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import manifests
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import charts, manifests
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.helm import Helm, HelmError
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.apt import Apt, AptError
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.digests import find, is_url
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.lock import (
+    CHART,
     FILE,
     IMAGE,
     MANIFEST,
+    PACKAGE,
     Artifact,
     merged,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.registry import (
     Registries,
     RegistryError,
+    accounts,
     mirrors,
 )
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import needed
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.charts import sourced
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.configuration import ConfigError, convert
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import ReleaseError
@@ -72,12 +81,14 @@ class Sources:
     Attributes:
         inputs: the hosts.
         find_file: gives the path of a manifest on the controller.
+        loader: reads files of values, which the vault may have encrypted.
         downloader: asks servers.
         registries: asks registries.
     """
 
     inputs: Inputs
     find_file: Callable[[str], str]
+    loader: DataLoader
     downloader: Downloader = field(init=False)
     registries: Registries = field(init=False)
 
@@ -87,7 +98,8 @@ class Sources:
         allow_http = bool(boolean(leader.values.get("kubernetes_allow_http") or False, strict=False))
         self.downloader = Downloader(TIMEOUT, allow_http=allow_http)
         given = [host.values.get("container_runtime_registry_mirrors") or [] for host in self.inputs.played]
-        self.registries = Registries(self.downloader, mirrors(entry for entries in given for entry in entries))
+        named = mirrors(entry for entries in given for entry in entries)
+        self.registries = Registries(self.downloader, named, accounts(leader.text("kubernetes_registry_auth_file")))
 
     def architectures(self) -> list[str]:
         """Those of the hosts.
@@ -114,13 +126,20 @@ class Sources:
         applied, more = _all(self._manifest, needed.manifests(self.inputs.leader()))
         asked, others = _all(self._ask_kubeadm, [self.inputs.leader()])
         images: dict[str, tuple[str, ...]] = {}
-        for named in [*(found for _artifact, found in applied), *map(self._named_images, self.inputs.played), *asked]:
+        releases, of_charts = _all(self._chart, needed.charts(self.inputs.leader()))
+        packages, of_packages = _all(self._packages, architectures)
+        for named in [
+            *(found for _artifact, found in [*applied, *releases]),
+            *map(self._named_images, self.inputs.played),
+            *asked,
+        ]:
             images.update(named)
         found, missing = _all(lambda item: self._image(*item, architectures), images.items())
-        faults += [*more, *others, *missing]
+        faults += [*more, *others, *of_charts, *of_packages, *missing]
         if faults:
             raise SourceError("\n".join(dict.fromkeys(faults)))
-        return merged([*files, *(artifact for artifact, _images in applied if artifact), *found])
+        given = [artifact for artifact, _images in [*applied, *releases] if artifact]
+        return merged([*files, *given, *found, *(package for each in packages for package in each)])
 
     def _programs(self) -> list[tuple[HostInput, needed.Download]]:
         """Each program once, with a host that needs it."""
@@ -196,6 +215,52 @@ class Sources:
             return self.downloader.data(str(one["url"]), MAX_MANIFEST)
         return Path(self.find_file(str(one["path"]))).read_bytes()
 
+    def _chart(self, item: Mapping[str, Any]) -> tuple[Artifact, dict[str, tuple[str, ...]]]:
+        """A chart and the images in what it renders."""
+        leader = self.inputs.leader()
+        try:
+            helm = Helm(leader.text("charts_helm") or "helm")
+            source, target = sourced(item, self.inputs, self.loader)
+            chart, rendering = charts.render(helm, source, target)
+            mirrors_of_images = leader.values.get("charts_image_mirrors") or {}
+            objects = manifests.render(rendering.everything, mirrors_of_images, None, [])
+        except (HelmError, ManifestError, AnsibleError) as error:
+            raise SourceError(f"the chart of {item.get('name')}: {error}") from None
+        name = f"{item.get('namespace') or 'default'}/{item['name']}"
+        sha256 = hashlib.sha256(source.archive).hexdigest()
+        artifact = Artifact(
+            CHART, name, chart.version, "", str(item.get("url") or ""), sha256, len(source.archive), needed.NODES
+        )
+        return artifact, dict.fromkeys((one["image"] for one in manifests.containers(objects)), needed.NODES)
+
+    def _packages(self, architecture: str) -> list[Artifact]:
+        """The packages of the hosts with one architecture, each with all that it depends on."""
+        leader = self.inputs.leader()
+        sources = leader.values.get("kubernetes_lock_apt_sources") or []
+        if not sources:
+            return []
+        requests: dict[str, set[str]] = {}
+        for host in self.inputs.played:
+            if host.text("kubernetes_architecture") == architecture:
+                for request in needed.debian_packages(host, self.inputs):
+                    requests.setdefault(request, set()).update(self.inputs.roles_of(host.name))
+        if self.inputs.groups.get(leader.text("mirror_group") or "kube_mirror"):
+            for request in needed.MIRROR_PACKAGES:
+                requests.setdefault(request, set()).add("mirror")
+        with tempfile.TemporaryDirectory(prefix="groundwork-lock-") as folder:
+            apt = Apt(sources, architecture, Path(folder))
+            try:
+                apt.update()
+                found = [
+                    Artifact(PACKAGE, one.name, one.version, one.architecture, one.url, one.sha256, one.size, roles)
+                    for name, version in apt.exact(list(requests))
+                    for roles in [_roles_of(name, requests)]
+                    for one in apt.closure(name, version)
+                ]
+            except (AptError, ValueError, subprocess.TimeoutExpired) as error:
+                raise SourceError(f"kubernetes_lock_apt_sources: {error}") from None
+        return merged(found)
+
     def _named_images(self, host: HostInput) -> dict[str, tuple[str, ...]]:
         return needed.locked_images(host, self.inputs) if self.inputs.roles_of(host.name) else {}
 
@@ -244,6 +309,12 @@ class Sources:
         except RegistryError as error:
             raise SourceError(str(error)) from None
         return Artifact(IMAGE, name, sha256=image.digest.partition(":")[2], size=image.size, roles=roles)
+
+
+def _roles_of(name: str, requests: Mapping[str, set[str]]) -> tuple[str, ...]:
+    """The parts of a cluster that ask for a package, in whichever version."""
+    asking = [roles for request, roles in requests.items() if request.partition("=")[0] == name]
+    return tuple(sorted(set().union(*asking)))
 
 
 def _all(work: Callable[[Given], Found], items: Iterable[Given]) -> tuple[list[Found], list[str]]:

@@ -12,6 +12,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.artifa
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.digests import find, is_digest
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import Fault
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.lock import (
+    CHART,
     FILE,
     IMAGE,
     MANIFEST,
@@ -36,9 +37,8 @@ def locked(inputs: Inputs) -> Iterator[Fault]:
     except LockError as error:
         yield Fault("lock-invalid", f"kubernetes_lock: {error}")
         return
-    missing = sorted(
-        {*_missing_programs(inputs, lock), *_missing_images(inputs, lock), *_missing_manifests(inputs, lock)}
-    )
+    lacking = (_missing_programs, _missing_images, _missing_manifests, _missing_charts)
+    missing = sorted({name for find_missing in lacking for name in find_missing(inputs, lock)})
     if missing:
         yield Fault("lock-missing", f"kubernetes_lock: {path} does not have {', '.join(missing)}; {ENDING}")
     different = sorted(set(_different(inputs, lock)))
@@ -73,6 +73,16 @@ def _missing_manifests(inputs: Inputs, lock: Lock) -> Iterator[str]:
         found = file_digest(str(path)) if path and Path(path).is_file() else digest.value if digest else ""
         if found and found not in known:
             yield f"manifest {one.get('url') or one.get('path')} (sha256:{found})"
+
+
+def _missing_charts(inputs: Inputs, lock: Lock) -> Iterator[str]:
+    known = {artifact.sha256 for artifact in lock.artifacts if artifact.kind == CHART}
+    for one in needed.charts(inputs.leader()):
+        digest = parse_digest(str(one.get("checksum") or ""))
+        path = look_for(inputs.folders, str(one["chart"])) if one.get("chart") else None
+        found = file_digest(str(path)) if path and Path(path).is_file() else digest.value if digest else ""
+        if found and found not in known:
+            yield f"chart {one.get('url') or one.get('chart')} (sha256:{found})"
 
 
 def _different(inputs: Inputs, lock: Lock) -> Iterator[str]:

@@ -8,16 +8,20 @@ Preflight and the lock read it here. The roles take the same variables; a test c
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import yaml
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import endpoint
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.digests import KUBERNETES, PROGRAMS
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
     CONTROL_PLANE,
     ETCD,
+    LOAD_BALANCER,
     WORKER,
     HostInput,
     Inputs,
@@ -32,6 +36,9 @@ WITH_MANIFEST = ("calico", "canal", "flannel")
 CONFIGURATION = "container_runtime_containerd_config"
 SECTIONS = ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images")
 SANDBOXES = (("sandbox_image",), ("pinned_images", "sandbox"))
+# The packages of runtimes on Debian where none are named, and what serves a bundle.
+RUNTIME_PACKAGES = {"containerd": ("containerd", "runc"), "crio": ("cri-o",), "docker": ("docker.io",)}
+MIRROR_PACKAGES = ("docker-registry", "nginx", "skopeo")
 # What kubeadm names images by.
 OF_IMAGES = ("dns", "etcd", "imageRepository")
 
@@ -95,6 +102,41 @@ def downloads(host: HostInput, inputs: Inputs) -> Iterator[Download]:
             given = checksum.get(program) if isinstance(checksum, Mapping) else None
             checksum = given or (f"{url}.sha256" if url else "")
         yield Download(program, version, architecture, url, checksum)
+
+
+@functools.cache
+def _of_role(role: str) -> Mapping[str, Any]:
+    """The internal variables of a role."""
+    path = Path(__file__).resolve().parents[3] / "roles" / role / "vars" / "main.yml"
+    return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def debian_packages(host: HostInput, inputs: Inputs) -> Iterator[str]:
+    """The packages that a host of the cluster gets where it has apt: names, or name=version."""
+    roles, runtime = inputs.roles_of(host.name), host.text("kubernetes_container_runtime")
+    known = _of_role("preflight")
+    # The role's own default needs facts, and variables of the role.
+    given = host.values.get("preflight_packages") if "preflight_packages" in host.names else None
+    modes = known["__preflight_proxy_packages"]
+    usual = {**known["__preflight_packages"]["Debian"], **modes.get(host.text("kubernetes_proxy_mode"), {})}
+    yield from (given if isinstance(given, Mapping) else usual).values()
+    if runs_kubelet(roles):
+        if host.text("kubernetes_install_method") == "package":
+            programs = host.values.get("kubernetes_programs") or []
+            yield from (f"{program}={host.text('kubernetes_version')}" for program in programs)
+            yield from host.values.get("kubernetes_extra_packages") or []
+        if runtime != "containerd" or host.text("container_runtime_install_method") == "package":
+            yield from host.values.get("container_runtime_packages") or RUNTIME_PACKAGES[runtime]
+    if {CONTROL_PLANE, ETCD} & set(roles):
+        yield "python3-cryptography"
+    if inputs.balanced_by == endpoint.LOCAL and runs_kubelet(roles):
+        yield "haproxy"
+    elif inputs.balanced_by == endpoint.HAPROXY and LOAD_BALANCER in roles:
+        yield from ("haproxy", "keepalived")
+    if CONTROL_PLANE in roles:
+        for variable in ("backup_packages", "user_packages"):
+            named = host.values.get(variable)
+            yield from named if isinstance(named, Sequence) and not isinstance(named, str) else ()
 
 
 def roles_with(program: str) -> tuple[str, ...]:
@@ -202,3 +244,10 @@ def manifests(host: HostInput) -> list[Mapping[str, Any]]:
             "patches": host.values.get("cni_patches") or [],
         }
     ]
+
+
+def charts(host: HostInput) -> list[Mapping[str, Any]]:
+    """The releases of charts that the controller renders."""
+    given = host.values.get("charts_releases")
+    found = [one for one in given if isinstance(one, Mapping)] if isinstance(given, Sequence) else []
+    return [one for one in found if one.get("state") != "absent" and not one.get("rendered")]

@@ -13,7 +13,9 @@ import sys
 import tarfile
 import tempfile
 import time
+import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,9 @@ VERSION = os.environ.get("KUBERNETES_VERSION", "1.20.2")
 PROGRAM = CACHE / "registry" / "docker-registry"
 NAME = "registry.k8s.io"
 IMAGES = ["groundwork/busybox:1", "pause:3.2", "etcd:3.4.13-0"]
+# The password of the registry that has one, "a password", as htpasswd of Apache writes it with -B.
+ACCOUNT = "robot:$2b$04$Dqyy07xxsCEmFMyf0Xg5aeLYPEb5OSG0BqAw1LDuFZOZbUsLQjUre\n"
+PASSWORD = "a password"  # noqa: S105  it is for these tests
 COMPONENTS = ["kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler"]
 
 
@@ -34,6 +39,23 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def registry(folder: Path, account: str = "") -> Iterator[str]:
+    """A real registry with its data in a folder, for everybody or for an account."""
+    port = free_port()
+    access = f"auth: {{htpasswd: {{realm: proof, path: {folder}/accounts}}}}\n" if account else ""
+    (folder / "accounts").write_text(account)
+    (folder / "config.yml").write_text(
+        f"version: 0.1\nlog: {{level: warn}}\nstorage: {{filesystem: {{rootdirectory: {folder}/data}}}}\n"
+        f"http: {{addr: '127.0.0.1:{port}'}}\n{access}"
+    )
+    command = [str(PROGRAM), "serve", str(folder / "config.yml")]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        wait_for(f"http://127.0.0.1:{port}/v2/")
+        yield f"http://127.0.0.1:{port}"
+        process.terminate()
 
 
 @dataclass
@@ -89,8 +111,13 @@ def layout(folder: Path, text: bytes) -> None:
 def wait_for(address: str) -> None:
     """Wait until a server answers."""
     for _attempt in range(100):
-        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5):
-            return
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except urllib.error.HTTPError:
+            return  # it answers
+        except OSError:
+            pass
         time.sleep(0.1)
     raise AssertionError(f"{address} does not answer")
 
@@ -122,6 +149,7 @@ class Inventory:
                 "children": {
                     "kube_control_plane": {"hosts": {"cp1": None}},
                     "kube_node": {"hosts": {"cp1": None, "w1": None}},
+                    "kube_mirror": {"hosts": {"m1": {"ansible_become": False}}},
                 },
             }
         }

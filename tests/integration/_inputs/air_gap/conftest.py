@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,19 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from air_gap import CACHE, COMPONENTS, IMAGES, NAME, PROGRAM, VERSION, Inventory, Servers, free_port, wait_for
+from air_gap import (
+    CACHE,
+    COMPONENTS,
+    IMAGES,
+    NAME,
+    PROGRAM,
+    VERSION,
+    Inventory,
+    Servers,
+    free_port,
+    registry,
+    wait_for,
+)
 
 
 @pytest.fixture(scope="session")
@@ -19,26 +32,17 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """Both servers, with the images of the cache."""
     if not PROGRAM.exists():
         pytest.skip("the lab's cache has no registry: make cluster fills it")
-    folder = tmp_path_factory.mktemp("registry")
-    ports = free_port(), free_port()
-    (folder / "config.yml").write_text(
-        f"version: 0.1\nlog: {{level: warn}}\nstorage: {{filesystem: {{rootdirectory: {folder}/data}}}}\n"
-        f"http: {{addr: '127.0.0.1:{ports[0]}'}}\n"
-    )
-    web = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(CACHE), str(ports[1])]
-    running = [
-        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for command in ([str(PROGRAM), "serve", str(folder / "config.yml")], web)
-    ]
-    found = Servers(f"http://127.0.0.1:{ports[1]}", f"http://127.0.0.1:{ports[0]}")
-    for address in (f"{found.registry}/v2/", f"{found.files}/"):
-        wait_for(address)
-    for reference in (*IMAGES, *(f"{name}:v{VERSION}" for name in COMPONENTS)):
-        found.push(reference)
-    yield found
-    for process in running:
-        process.terminate()
-        process.wait(30)
+    port = free_port()
+    command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(CACHE), str(port)]
+    with contextlib.ExitStack() as running:
+        images = running.enter_context(registry(tmp_path_factory.mktemp("registry")))
+        web = running.enter_context(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        found = Servers(f"http://127.0.0.1:{port}", images)
+        wait_for(f"{found.files}/")
+        for reference in (*IMAGES, *(f"{name}:v{VERSION}" for name in COMPONENTS)):
+            found.push(reference)
+        yield found
+        web.terminate()
 
 
 @pytest.fixture

@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.action.bundle import NAMESPACE, Run
+from ansible_collections.groundwork.kubernetes.plugins.action.bundle import Run
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.bundle_files import NAMESPACE
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import bundle
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.apt_index import PackageError
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.bundle import BundleError
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.lock import (
     FILE,
     IMAGE,
     MANIFEST,
+    PACKAGE,
     Artifact,
     Lock,
 )
@@ -116,7 +119,8 @@ class Work:
         path.write_text(Lock(architectures, artifacts).text())
 
     def run(self, name: str = "bundle", *, check: bool = False, **options: Any) -> dict[str, Any]:
-        given = {"locks": [str(self.lock)], "folder": str(self.folder / name), "older": [], "signing_key": None}
+        given: dict[str, Any] = {"locks": [str(self.lock)], "folder": str(self.folder / name), "older": []}
+        given |= dict.fromkeys(("signing_key", "registry_auth_file"))
         mirrors = [{"registry": "r.invalid", "mirrors": [{"url": self.server}]}]
         return Run(
             {**given, "registry_mirrors": mirrors, "allow_http": True, "timeout": 5, "whole_images": False, **options},
@@ -297,3 +301,80 @@ def test_a_signature_that_is_verified_offline(work: Work) -> None:
     work.run("other")
     with pytest.raises(BundleError, match=r"signing_key: .* does not sign"):
         work.run("other", signing_key=str(work.lock))
+
+
+def debian_package(folder: Path, name: str, version: str, architecture: str, depends: str = "") -> bytes:
+    """A real package without files."""
+    tree, target = folder / f"tree-{name}", folder / f"{name}.deb"
+    (tree / "DEBIAN").mkdir(parents=True)
+    lines = [
+        f"Package: {name}",
+        f"Version: {version}",
+        f"Architecture: {architecture}",
+        "Maintainer: me <me@localhost>",
+    ]
+    lines += [f"Depends: {depends}"] * bool(depends)
+    (tree / "DEBIAN/control").write_text("\n".join([*lines, "Description: a proof", " of two lines", ""]))
+    subprocess.run(["dpkg-deb", "--build", str(tree), str(target)], check=True, capture_output=True)
+    return target.read_bytes()
+
+
+def test_packages_get_an_index(work: Work) -> None:
+    files = {
+        "one": debian_package(work.folder, "one", "1:2.0+b1-1", "amd64", "two (>= 1)"),
+        "two": debian_package(work.folder, "two", "1.0", "all"),
+    }
+    Server.has.update({f"/pool/{name}.deb": data for name, data in files.items()})
+    place = f"{work.server}/pool"
+    packages = [
+        Artifact(PACKAGE, "one", "1:2.0+b1-1", "amd64", f"{place}/one.deb", digest(files["one"]), len(files["one"])),
+        Artifact(PACKAGE, "two", "1.0", "all", f"{place}/two.deb", digest(files["two"]), len(files["two"])),
+    ]
+    work.write(work.lock, ("amd64", "arm64"), *packages)
+    index = [f"packages/dists/lock/{name}" for name in ("Release", "main/binary-amd64/Packages")]
+    index.append("packages/dists/lock/main/binary-arm64/Packages")
+    work.run()
+    checked = work.run(check=True)
+    assert (checked["changed"], checked["files"]) == (False, 2)
+    root = work.folder / "bundle"
+    pool = sorted(f"packages/pool/{name}.deb" for name in ("one_2.0+b1-1_amd64", "two_1.0_all"))
+    assert work.names() == sorted([*WRITTEN, *index, *pool])
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=root, check=True)
+    one, two = (root / index[1]).read_text().split("\n\n")
+    assert one.startswith("Package: one\nVersion: 1:2.0+b1-1\n")
+    assert "Depends: two (>= 1)\n" in one
+    end = f"Filename: pool/one_2.0+b1-1_amd64.deb\nSize: {len(files['one'])}\nSHA256: {digest(files['one'])}"
+    assert one.endswith(end)
+    assert (root / index[2]).read_text() == two
+    release = (root / index[0]).read_text()
+    for name in index[1:]:
+        data = (root / name).read_bytes()
+        assert f" {digest(data)} {len(data)} {name.removeprefix('packages/dists/lock/')}\n" in release
+
+    (root / pool[0]).unlink()
+    (root / index[0]).write_text("x")
+    checked = work.run(check=True)
+    assert (checked["missing"], index[0] in checked["written"]) == ([pool[0]], True)
+    work.run()
+    assert work.run(check=True)["changed"] is False
+
+    # The other side has them; what is new is the index of another lock.
+    work.write(work.folder / "new.txt", ("amd64",), packages[1])
+    result = work.run("difference", locks=[str(work.folder / "new.txt")], older=[str(root)])
+    assert result["left_out"] == 1
+    assert (work.folder / "difference/packages/dists/new/main/binary-amd64/Packages").read_text() == two
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "url", "message"),
+    [
+        ("../x", "1", "http://127.0.0.1/x", "its name, version or architecture is none of a package"),
+        ("x", "1/../2", "http://127.0.0.1/x", "its name, version or architecture is none of a package"),
+        ("x", "1", "file:///etc/passwd", "is not of a server"),
+    ],
+)
+def test_packages_that_locks_cannot_name(work: Work, name: str, version: str, url: str, message: str) -> None:
+    work.write(work.lock, ("amd64",), Artifact(PACKAGE, name, version, "amd64", url, digest(LAYER)))
+    with pytest.raises(PackageError, match=message):
+        work.run()
+    assert work.names() == []

@@ -40,10 +40,12 @@ kind: Namespace
 metadata: {name: extra}
 """
 SECRET = "a-secret-of-the-values"  # noqa: S105  it is for this test
+# Objects have it, and results without no_log show them.
+PASSWORD = "in-the-objects"  # noqa: S105
 GIVEN = {"name": "shop", "namespace": "n", "chart": "shop.tgz", "ask": False, "kubernetes_version": "1.36.5"}
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "no chart": ({"chart": None}, "state is present but any of the following are missing: chart, url"),
-    "two charts": ({"url": "https://x/y.tgz"}, "mutually exclusive: chart|url"),
+    "no chart": ({"chart": None}, "state is present but any of the following are missing: chart, url, rendered"),
+    "two charts": ({"url": "https://x/y.tgz"}, "mutually exclusive: chart|url|rendered"),
     "no version of Kubernetes": ({"kubernetes_version": None}, "ask is False but all of the following are missing"),
     "no file": ({"chart": "other.tgz"}, "other.tgz"),
     "a folder": ({"chart": "folder"}, "is a folder; pack it with helm package"),
@@ -92,11 +94,35 @@ def results(tmp_path_factory: pytest.TempPathFactory, play: Callable[..., Any]) 
         "absent": {"state": "absent", "chart": None},
     }
     cases = {**{name: options for name, (options, _said) in REFUSED.items()}, **accepted}
-    tasks = []
+    # The same chart, rendered into a bundle and taken from there.
+    values = {"a": {"b": 2}, "password": PASSWORD}
+    releases = [{"name": "shop", "namespace": "n", "chart": "shop.tgz", "checksum": checksum, "values": values}]
+    releases += [{"name": "away", "state": "absent"}, {"name": "carried", "rendered": "x.yaml"}]
+    (folder / "lock.txt").write_text("format: 1\narchitectures: [amd64]\nartifacts: []\n")
+    bundle = {"locks": [str(folder / "lock.txt")], "folder": str(folder / "bundle"), "render_charts": True}
+    carried = {"chart": None, "rendered": str(folder / "bundle/charts/n-shop.yaml")}
+    cases |= {
+        "given": {"values": values},
+        "carried": carried,
+        "carried for another version": {**carried, "kubernetes_version": "1.35.1"},
+        "carried for another release": {**carried, "name": "other"},
+        "carried and altered": {**carried, "checksum": "sha256:" + "0" * 64},
+        "carried from elsewhere": {**carried, "rendered": "rendered.yml"},
+    }
+    tasks: list[dict[str, Any]] = [
+        {"name": name, "groundwork.kubernetes.bundle": bundle} for name in ("bundle", "bundle again")
+    ]
     for name, options in cases.items():
         full = {key: value for key, value in {**GIVEN, **options}.items() if value is not None}
         tasks.append({"name": name, "groundwork.kubernetes.helm_template": full, "ignore_errors": True})
-    played = play(folder, {"tasks": tasks}, "-vvv")
+    variables = {"charts_releases": releases, "kubernetes_version": "1.36.5"}
+    played = play(folder, {"vars": variables, "tasks": tasks}, "-vvv")
+    text = (folder / "bundle/charts/n-shop.yaml").read_text()
+    assert text.startswith("# shop-1.0.0 rendered for Kubernetes v1.36.5 as n/shop\n")
+    assert PASSWORD in text
+    assert (folder / "bundle/charts/n-shop.yaml").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in (folder / "bundle/charts").iterdir()] == ["n-shop.yaml"]
+    assert "  charts/n-shop.yaml\n" in (folder / "bundle/SHA256SUMS").read_text()
     assert SECRET not in played.output
     return {name: hosts["localhost"] for name, hosts in played.tasks.items()}
 
@@ -129,3 +155,29 @@ def test_values_and_apis(results: dict[str, Any]) -> None:
 
 def test_nothing_to_remove(results: dict[str, Any]) -> None:
     assert (results["absent"]["outline"], results["absent"]["stays"]) == ([], [])
+
+
+def test_what_was_rendered_into_a_bundle_is_the_same(results: dict[str, Any]) -> None:
+    assert (results["bundle"]["changed"], results["bundle again"]["changed"]) == (True, False)
+    assert not any(PASSWORD in str(results[name]) for name in ("bundle", "bundle again"))
+    given, carried = results["given"], results["carried"]
+    assert carried["chart"] == "shop-1.0.0"
+    assert [one["name"] for one in carried["outline"]] == ["n/shop: apply shop-1.0.0", "n/shop: the record"]
+    assert [(one["kind"], one["metadata"]["name"]) for one in carried["objects"]] == [
+        (one["kind"], one["metadata"]["name"]) for one in given["objects"]
+    ]
+    assert carried["steps"][-1]["objects"] == given["steps"][-1]["objects"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("carried for another version", "is rendered for Kubernetes v1.36.5, not v1.35.1; make the bundle again"),
+        ("carried for another release", "is rendered for the release n/shop, not n/other"),
+        ("carried and altered", "n-shop.yaml has the checksum sha256:"),
+        ("carried from elsewhere", "its first line does not say of what it is"),
+    ],
+)
+def test_what_was_rendered_for_something_else(results: dict[str, Any], name: str, message: str) -> None:
+    assert results[name]["failed"]
+    assert message in results[name]["msg"]

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.registries import (
-    _Asker,
+    Asker,
     all_missing,
     split_name,
     token_of,
@@ -208,7 +208,7 @@ def test_no_password_goes_out_in_plain_text_by_a_servers_word(registry: Registry
     challenge = f'Bearer realm="{registry.url}/token",scope="repository:k8s/pause:pull"'
     server = {"url": "https://r.example.com/v2", **ME}
     with pytest.raises(ValueError, match=f"without TLS, at {registry.url}/token"):
-        _Asker(server, {}, 2).authorization(challenge)
+        Asker(server, {}, 2).authorization(challenge)
     assert registry.asked == []
 
 

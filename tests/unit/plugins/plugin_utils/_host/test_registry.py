@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -33,6 +34,8 @@ ENTRIES = [
 ]
 BOTH = json.dumps({"mediaType": INDEX, "manifests": [*ENTRIES, {"digest": "x"}]}).encode()
 WITHOUT_TYPE = json.dumps({"manifests": ENTRIES}).encode()
+# "me:a password"
+ACCOUNT = "bWU6YSBwYXNzd29yZA=="
 DIGESTS = {digest_of(data): data for data in (AMD64, ARM64, BOTH)}
 
 
@@ -41,11 +44,17 @@ class Server(BaseHTTPRequestHandler):
 
     answers: ClassVar[dict[str, tuple[int, bytes, str]]] = {}
     asked: ClassVar[list[str]] = []
+    told: ClassVar[list[str | None]] = []
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
         if self.path.startswith("/token"):
+            self.told.append(self.headers["Authorization"])
             self.reply(200, json.dumps({"token": "for-anybody"}).encode(), "application/json")
+        elif "/basic/" in self.path and self.headers["Authorization"] != f"Basic {ACCOUNT}":
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="x"')
+            self.end_headers()
         elif "/private/" in self.path and self.headers["Authorization"] != "Bearer for-anybody":
             self.send_response(401)
             realm = f"http://{self.headers['Host']}/token"
@@ -78,6 +87,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     answers |= {digest_of(b"wanted"): (200, AMD64, MANIFEST)}
     monkeypatch.setattr(Server, "answers", answers)
     monkeypatch.setattr(Server, "asked", [])
+    monkeypatch.setattr(Server, "told", [])
     running = ThreadingHTTPServer(("127.0.0.1", 0), Server)
     threading.Thread(target=running.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{running.server_port}"
@@ -154,3 +164,54 @@ def test_an_architecture_that_is_not_there(server: str) -> None:
 )
 def test_names(name: str, expected: tuple[str, str, str]) -> None:
     assert registry.split(name) == expected
+
+
+def logged_in(server: str, **accounts: str) -> registry.Registries:
+    known = accounts or {server.removeprefix("http://"): ACCOUNT}
+    return registry.Registries(Downloader(5, retries=0, allow_http=True), {"r.invalid": [server]}, known)
+
+
+def test_a_server_that_wants_a_password(server: str) -> None:
+    assert logged_in(server).image("r.invalid/basic/a:1", ["amd64"]).digest == digest_of(BOTH)
+    assert logged_in(server).image("r.invalid/private/a:1", ["amd64"]).digest == digest_of(BOTH)
+    # Who gives tokens is told, since it is the same server.
+    assert Server.told == [f"Basic {ACCOUNT}"]
+    assert ACCOUNT not in repr(logged_in(server))
+    with pytest.raises(registry.RegistryError, match=r"registry_auth_file has none for 127\.0\.0\.1") as told:
+        logged_in(server, other=ACCOUNT).image("r.invalid/basic/a:1", ["amd64"])
+    assert ACCOUNT not in str(told.value)
+
+
+def test_a_password_of_another_server_is_not_sent(server: str) -> None:
+    logged_in(server, other=ACCOUNT).image("r.invalid/private/a:1", ["amd64"])
+    assert Server.told == [None]
+
+
+def test_files_of_those_who_log_in(tmp_path: Path) -> None:
+    path = tmp_path / "auth.json"
+    entries = {"https://index.docker.io/v1/": {"auth": "a"}, "r.example.com:5000": {"auth": "b"}}
+    path.write_text(json.dumps({"auths": {**entries, "q.example.com/project": {"auth": "c"}}}))
+    found = {"registry-1.docker.io": "a", "r.example.com:5000": "b", "q.example.com": "c"}
+    assert registry.accounts(str(path)) == found
+    assert registry.accounts("") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "cannot be read: No such file"),
+        ("secret", "is no file of docker login"),
+        ("[]", "is no file of docker login"),
+        (
+            '{"auths": {"r.example.com": {}}, "credsStore": "secret"}',
+            "has no password for r.example.com, but leaves it",
+        ),
+    ],
+)
+def test_files_that_are_no_such(tmp_path: Path, text: str | None, message: str) -> None:
+    path = tmp_path / "auth.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(registry.RegistryError, match=message) as told:
+        registry.accounts(str(path))
+    assert "secret" not in str(told.value)

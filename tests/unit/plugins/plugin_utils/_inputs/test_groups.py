@@ -167,3 +167,9 @@ def test_tags(asked: list[str], left_out: list[str], own: list[str], said: list[
     # Tools pass tags to leave out of their own, and a run is as good without them.
     assert [fault.severity for fault in found] == ["error" if text == NOTHING else "warning" for text in said]
     assert [text in fault.text for text, fault in zip(said, found, strict=True)] == [True] * len(said)
+
+
+def test_a_mirror_has_its_place() -> None:
+    groups = {"all": ["cp1", "m1"], "kube_control_plane": ["cp1"], "kube_mirror": ["m1"]}
+    for run in (["cp1", "m1"], ["m1"]):
+        assert judge(Inventory(groups, USUAL, run, {}, ["m1"])) == []

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.digests import PROGRAMS
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.lock import (
+    CHART,
     FILE,
     IMAGE,
     MANIFEST,
@@ -141,6 +145,7 @@ def lock_for(tmp_path: Path, hosts: list[HostInput], without: str = "", **change
     }
     artifacts |= {Artifact(IMAGE, name, sha256=OWN) for each in hosts for name in needed.locked_images(each, given)}
     artifacts.add(Artifact(MANIFEST, MANIFEST_URL, url=MANIFEST_URL, sha256=OWN))
+    artifacts.add(Artifact(CHART, "default/a", "1", sha256=OWN))
     path = tmp_path / "lock.txt"
     path.write_text(Lock(("amd64",), tuple(one for one in artifacts if one.name != without)).text())
     return str(path)
@@ -227,6 +232,95 @@ def test_a_run_with_a_lock(
     tmp_path: Path, values: dict[str, Any], without: str, changed: dict[str, str], expected: list[tuple[str, str]]
 ) -> None:
     assert judged(tmp_path, values, without, **changed) == expected
+
+
+def test_a_chart(tmp_path: Path) -> None:
+    """By its own bytes, or by its checksum where it is elsewhere; one that goes needs nothing."""
+    path = tmp_path / "shop.tgz"
+    path.write_bytes(b"a chart")
+    releases: list[dict[str, str]] = [{"name": "a", "chart": str(path)}, {"name": "b", "state": "absent"}]
+    [(name, text)] = judged(tmp_path, {"charts_releases": releases})
+    sha256 = hashlib.sha256(b"a chart").hexdigest()
+    assert (name, text) == ("lock-missing", f"does not have chart {path} (sha256:{sha256})")
+    url = {"name": "a", "url": "https://example.com/shop.tgz"}
+    assert judged(tmp_path, {"charts_releases": [{**url, "checksum": f"sha256:{OWN}"}]}) == []
+    [(name, text)] = judged(tmp_path, {"charts_releases": [{**url, "checksum": f"sha256:{OTHER}"}]})
+    assert text == f"does not have chart https://example.com/shop.tgz (sha256:{OTHER})"
+
+
+USUAL = {
+    *("ca-certificates", "conntrack", "ebtables", "ethtool", "iproute2", "ipset", "iptables", "kmod", "mount"),
+    *("socat", "util-linux"),
+}
+SIGNS = {"python3-cryptography"}
+BY_PACKAGE = {"kubernetes_install_method": "package", "kubernetes_version": "1.36.5"}
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "groups", "expected"),
+    [
+        ("w1", {}, GROUPS, USUAL),
+        ("e1", {}, ETCD_GROUPS, USUAL | SIGNS),
+        ("w1", {"kubernetes_proxy_mode": "nftables"}, GROUPS, USUAL | {"nftables"}),
+        ("w1", {"kubernetes_container_runtime": "crio"}, GROUPS, USUAL | {"cri-o"}),
+        ("w1", {"container_runtime_install_method": "package"}, GROUPS, USUAL | {"containerd", "runc"}),
+        (
+            "w1",
+            {"container_runtime_install_method": "package", "container_runtime_packages": ["containerd.io=2.3.4"]},
+            GROUPS,
+            USUAL | {"containerd.io=2.3.4"},
+        ),
+        (
+            "w1",
+            BY_PACKAGE,
+            GROUPS,
+            USUAL | {"kubeadm=1.36.5", "kubectl=1.36.5", "kubelet=1.36.5", "cri-tools", "kubernetes-cni"},
+        ),
+        ("w1", {"kubernetes_api_load_balancer": "local"}, GROUPS, USUAL | {"haproxy"}),
+        (
+            "cp1",
+            {
+                "kubernetes_api_load_balancer": "haproxy",
+                "backup_packages": ["age"],
+                "user_packages": ["age", "openssl"],
+            },
+            GROUPS,
+            USUAL | SIGNS | {"age", "haproxy", "keepalived", "openssl"},
+        ),
+    ],
+)
+def test_packages(name: str, values: dict[str, Any], groups: dict[str, list[str]], expected: set[str]) -> None:
+    one = host(name, **{"backup_packages": [], "user_packages": [], **values})
+    assert set(needed.debian_packages(one, Inputs([one], groups, SPECS))) == expected
+
+
+def test_packages_that_somebody_has_chosen() -> None:
+    one = host("w1", preflight_packages={})
+    assert set(needed.debian_packages(one, Inputs([one], GROUPS, SPECS))) == USUAL
+    given = replace(one, names=frozenset({"preflight_packages"}))
+    assert list(needed.debian_packages(given, Inputs([given], GROUPS, SPECS))) == []
+
+
+# What of the roles' tasks debian_packages tells: another expression or name there is to be added to it.
+TOLD = {
+    "'{{ __container_runtime_package_names }}'",
+    "'{{ __kubernetes_packages }}'",
+    "'{{ __preflight_report.packages[inventory_hostname] }}'",
+    "'{{ backup_packages }}'",
+    "'{{ user_packages }}'",
+    "[docker-registry, nginx, skopeo]",
+    "[haproxy, keepalived]",
+    "[haproxy]",
+    "[python3-cryptography]",
+}
+
+
+def test_no_role_installs_another_package() -> None:
+    tasks = Path(__file__).resolve().parents[5].glob("roles/*/tasks/*.yml")
+    asked = re.findall(
+        r"groundwork\.kubernetes\.packages:\n +packages: (.+)", "".join(one.read_text() for one in tasks)
+    )
+    assert set(asked) == TOLD
 
 
 def test_a_manifest_on_the_controller_is_compared_by_its_bytes(tmp_path: Path) -> None:
