@@ -6,6 +6,7 @@ import json
 import subprocess
 import urllib.request
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from air_gap import Inventory, Servers
@@ -62,7 +63,7 @@ def test_packages_with_all_that_they_depend_on(inventory: Inventory, servers: Se
     found = [one for name in ("conntrack", "socat") for one in alone.closure(*alone.exact([name])[0])]
     assert {one.sha256 for one in found} == digests
     for one in found:
-        path = one.url.removeprefix("file:")
+        path = unquote(one.url.removeprefix("file:"))
         said = subprocess.run(["sha256sum", path], check=True, capture_output=True, text=True).stdout
         assert said.split()[0] == one.sha256
     with pytest.raises(AptError, match=r"ipset: the sources have no package of this name"):
