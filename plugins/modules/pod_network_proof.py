@@ -15,8 +15,8 @@ description:
     proof is due. M(groundwork.kubernetes.port_listener) and M(groundwork.kubernetes.port_probe) then take the places of
     the pods on their nodes, and try every pair.
   - With O(state=ended), judges what they found, keeps in the cluster what is proven, and removes the namespace.
-  - A proof is due when O(settings) are not those of the last one, or a node is new. What was proven stands in the
-    ConfigMap C(kube-system/groundwork-pod-network). A proof that was interrupted is due again.
+  - A proof is due when O(settings) are not those of the last one, or a node is new, where there are two nodes or more.
+    The ConfigMap C(kube-system/groundwork-pod-network) keeps what was proven. One that was interrupted is due again.
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
   - groundwork.kubernetes.attributes.no_diff
@@ -141,7 +141,7 @@ SPEC: Dict[str, Any] = {
     "kubeconfig": KUBECONFIG_OPTION,
 }
 NOTHING: Dict[str, Any] = {"due": [], "namespace": "", "places": [], "port": pod_proof.PORT}
-SHOWN = 20
+SHOWN, ENOUGH = 20, 2
 
 
 class Proof:
@@ -171,7 +171,8 @@ class Proof:
         """
         nodes = self.identifiers()
         due = pod_proof.reasons(self.proven(), self.options["settings"], nodes)
-        if not due or len(nodes) < 1:
+        # Alone there is nobody to talk to; the second node makes it due.
+        if not due or len(nodes) < ENOUGH:
             return {"changed": False, **NOTHING}
         if self.module.check_mode:
             return {"changed": True, **NOTHING, "due": due}
@@ -242,7 +243,8 @@ def main() -> None:
         module.exit_json(changed=False, **NOTHING)
     lacking = cluster_missing(module, kubeconfig)
     if lacking and module.check_mode:
-        module.exit_json(changed=True, **{**NOTHING, "due": ["the cluster is new"]})
+        due = ["the cluster is new"] if len(module.params["nodes"]) >= ENOUGH else []
+        module.exit_json(changed=bool(due), **{**NOTHING, "due": due})
     if lacking:
         module.fail_json(msg=f"{lacking}; run this task on a control plane")
     if not beginning and module.check_mode:

@@ -151,10 +151,18 @@ def test_faults_are_told_and_nothing_is_kept(prove: Run, cluster: Cluster) -> No
 
 
 def test_a_node_that_is_silent_is_left_out(prove: Run, cluster: Cluster) -> None:
+    cluster.nodes["c"] = "uid-c"
     cluster.silent.add("b")
-    assert [place["node"] for place in prove()["places"]] == ["a"]
+    assert [place["node"] for place in prove(nodes=["a", "b", "c"])["places"]] == ["a", "c"]
     cluster.record = {"data": {"proof": "nonsense"}}
-    assert prove()["due"] == ["it was not proven before"]
+    assert prove(nodes=["a", "c"])["due"] == ["it was not proven before"]
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_one_node_has_nobody_to_talk_to(prove: Run, cluster: Cluster, check: bool) -> None:
+    cluster.silent.add("b")
+    result = prove(_ansible_check_mode=check)
+    assert (result["changed"], result["due"], cluster.made) == (False, [], [])
 
 
 def test_pods_that_do_not_come(prove: Run, cluster: Cluster) -> None:
@@ -175,7 +183,8 @@ def test_a_pod_that_no_policy_refuses(prove: Run, cluster: Cluster) -> None:
 
 
 def test_a_host_of_no_cluster(run_module: Run, tmp_path: Path) -> None:
-    options = {"nodes": ["a"], "image": "pause", "kubeconfig": str(tmp_path / "none.conf")}
+    options = {"nodes": ["a", "b"], "image": "pause", "kubeconfig": str(tmp_path / "none.conf")}
     checked = run_module(pod_network_proof, **options, _ansible_check_mode=True)
     assert (checked["changed"], checked["due"]) == (True, ["the cluster is new"])
+    assert run_module(pod_network_proof, **{**options, "nodes": ["a"]}, _ansible_check_mode=True)["changed"] is False
     assert "run this task on a control plane" in run_module(pod_network_proof, **options)["msg"]
