@@ -156,7 +156,9 @@ LOSSES: list[Fault] = [
             ),
             plane(
                 2,
-                f"cd {K8S}/pki && rm sa.key sa.pub ca.key etcd/ca.crt",
+                # A kubeconfig, and the key that signs it
+                f"cd {K8S}/pki && rm sa.key sa.pub ca.key etcd/ca.crt ../scheduler.conf",
+                f"{K8S}/scheduler.conf: {MISSING}. {SITE}",
                 f"{K8S}/pki/sa.key: {MISSING}. The playbook site copies it from control-plane-",
                 f"{K8S}/pki/ca.key: {MISSING}. The playbook site copies it from control-plane-",
                 f"{K8S}/pki/etcd/ca.crt: {MISSING}. The playbook site copies it from control-plane-",

@@ -56,6 +56,8 @@ PATTERNS = (
     "/run/calico",
     "/run/cilium",
     "/var/lib/dockershim",
+    # What the kubelet asks of logind where it may hold up a shutdown (pkg/kubelet/nodeshutdown/systemd).
+    "/etc/systemd/logind.conf.d/99-kubelet.conf",
     "/run/kubernetes",
     "/var/lib/groundwork/kubeadm.json",
     "/var/lib/groundwork/kubeadm-attempt.json",
