@@ -13,7 +13,6 @@ import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.images import of_registry
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.registries import PEM, registry_of
@@ -21,6 +20,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.regist
 FOLDER = "/etc/containerd/certs.d"
 DEFAULT, DOCKER, DOCKER_SERVER = "_default", "docker.io", "https://registry-1.docker.io"
 SECTIONS = ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images")
+PATH = re.compile(r"(?:[a-z]+://)?([^/]*)")
 # How a server is reached, and who asks; what else a mirror has stands in the file as it is.
 ACCOUNT = ("username", "password")
 CERTIFICATES = ("ca", "client_certificate", "client_key")
@@ -51,7 +51,7 @@ def entries(given: Any, configuration: Any) -> list[dict[str, Any]]:
     found = [_with_connections(one, known) for one in [*listed, *mirrors]]
     names = {of_registry(str(one.get("registry"))) for one in found}
     for place, connection in known.items():
-        name = DOCKER if place == urlsplit(DOCKER_SERVER).netloc else of_registry(place)
+        name = DOCKER if place == place_of(DOCKER_SERVER) else of_registry(place)
         if connection and name not in names:
             found.append({"registry": name, **connection})
     return found
@@ -76,6 +76,12 @@ def configuration_without(configuration: Any) -> dict[str, Any]:
             own = {name: value for name, value in plugin.items() if name != "registry"}
             found["plugins"][section] = {**own, **({"registry": rest} if rest else {})}
     return found
+
+
+def place_of(url: str) -> str:
+    """Host and port of a URL, whatever they are; where it is wrong, other checks say so."""
+    found = PATH.match(url)
+    return found[1] if found else ""
 
 
 def own_server(registry: str) -> str:
@@ -106,7 +112,7 @@ def files(given: Any, configuration: Any) -> list[dict[str, Any]]:
             content["server"] = entry["server"]
         content.update(_settings(entry, name, "server", texts))
         for mirror in entry.get("mirrors") or []:
-            place = urlsplit(mirror["url"]).netloc or mirror["url"]
+            place = place_of(mirror["url"])
             of_mirror = _settings(mirror, name, re.sub(r"[^A-Za-z0-9.-]", "_", place), texts)
             content.setdefault("host", {}).setdefault(mirror["url"], {}).update(of_mirror)
     for name, content in contents.items():
@@ -236,7 +242,7 @@ def _maps(value: Any) -> list[tuple[str, Entry]]:
 
 def _endpoint(url: Any) -> dict[str, Any]:
     """A mirror as 1.x has it: where its URL has a path, that is the whole one."""
-    return {"url": str(url), **({"override_path": True} if urlsplit(str(url)).path.strip("/") else {})}
+    return {"url": str(url), **({"override_path": True} if PATH.sub("", str(url), count=1).strip("/") else {})}
 
 
 def _connection(one: Entry) -> dict[str, Any]:
@@ -274,10 +280,10 @@ def _with_connections(entry: Entry, known: Mapping[str, Entry]) -> dict[str, Any
     """An entry with what 1.x keeps by the name of a server, for the registry itself and for its mirrors."""
     name = of_registry(str(entry.get("registry")))
     own = str(entry.get("server") or own_server(name))
-    found = {**known.get(urlsplit(own).netloc, {}), **entry}
+    found = {**known.get(place_of(own), {}), **entry}
     if isinstance(entry.get("mirrors"), Sequence):
         found["mirrors"] = [
-            {**known.get(urlsplit(str(one.get("url"))).netloc, {}), **one} if isinstance(one, Mapping) else one
+            {**known.get(place_of(str(one.get("url"))), {}), **one} if isinstance(one, Mapping) else one
             for one in entry["mirrors"]
         ]
     return found

@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import is_address
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.registries import PEM
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import endpoint
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import WARNING, Fault
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
 
 # Where text may have several lines, since it is written whole: as a section or file of its own, or by a writer of YAML,
 # JSON or TOML.
+REGISTRIES = "container_runtime_registry_mirrors."
 LINES = (
     "backup_copies.ssh_key",
     "backup_copies.ssh_known_hosts",
@@ -29,7 +31,7 @@ LINES = (
     "container_runtime_docker_config",
     "container_runtime_package_repository.key",
     *(
-        f"container_runtime_registry_mirrors.{inner}{name}"
+        f"{REGISTRIES}{inner}{name}"
         for inner in ("", "mirrors.")
         for name in ("ca", "client_certificate", "client_key")
     ),
@@ -153,6 +155,8 @@ def fault_of(path: str, value: str, spec: Mapping[str, Any]) -> str:
     """Why a text cannot be used where it is; empty where it can."""
     variable = path.partition(".")[0]
     whole = any(path == name or path.startswith(f"{name}.") for name in LINES)
+    # A certificate is several lines, the name of its file is one.
+    whole = whole and (not path.startswith(REGISTRIES) or value.startswith(PEM))
     if broken(value, lines=whole):
         return f"it {broken(value, lines=whole)}"
     if path in FORMS:
@@ -214,9 +218,7 @@ def _copy(copy: Mapping[str, Any]) -> Iterator[str]:
 
 def _hidden(path: str) -> bool:
     """Whether a text may be secret though its variable is not as a whole."""
-    of_registries = path.startswith("container_runtime_registry_mirrors") and path.endswith(
-        (".password", ".client_key")
-    )
+    of_registries = path.startswith(REGISTRIES) and path.endswith((".password", ".client_key"))
     return of_registries or path.startswith(
         ("backup_copies.settings", "backup_copies.ssh_key", "container_runtime_environment")
     )

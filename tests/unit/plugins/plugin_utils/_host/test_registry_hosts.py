@@ -229,3 +229,10 @@ def test_proofs(entry: dict[str, Any], image: str) -> None:
     assert [(proof["folder"], proof["command"]) for proof in found] == (
         [(f"{CERTS}/r.example.com", ["crictl", "pull", image])] if image else []
     )
+
+
+@pytest.mark.parametrize("name", ["[y]x", "a b", "[", "2001:db8::1"])
+def test_a_name_that_is_none_is_no_error_here(name: str) -> None:
+    given = [{"registry": name, "mirrors": [{"url": f"https://{name}"}], **ME}]
+    assert list(content(given)) == [f"{name}/hosts.toml"]
+    assert list(unprotected(given, {})) == []
