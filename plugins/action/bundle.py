@@ -121,10 +121,12 @@ class ActionModule(ActionBase):
             archive = charts.read_archive(path, url, checksum, allow_http)
             source = charts.Source(str(url or path), archive, str(release.get("version") or ""))
             files = [self._find_needle("files", file) for file in release.get("values_files") or []]
-            values = charts.read_values(self._loader, files, release.get("values") or {})
+            values = charts.read_values(
+                self._loader, files, release.get("values") or {}, release.get("base_values") or {}
+            )
             apis = release.get("api_versions") or []
             target = Target(name, namespace, kubernetes_version, apis, values)
-            chart, text = charts.render_text(helm, source, target)
+            chart, text = charts.render_text(lambda: helm, source, target)
         except (HelmError, ManifestError, AnsibleError) as error:
             raise BundleError(f"the chart of {namespace}/{name}: {error}") from None
         return f"{bundle.CHARTS}/{namespace}-{name}.yaml", charts.headed(chart, target, text)

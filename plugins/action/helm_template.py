@@ -48,7 +48,7 @@ class ActionModule(ActionBase):
             argument_spec=ARGUMENTS,
             mutually_exclusive=EXCLUSIVE,
             required_if=[
-                ("state", "present", ("chart", "url", "rendered"), True),
+                ("state", "present", ("chart", "url", "rendered", "objects"), True),
                 ("ask", False, ("kubernetes_version",)),
             ],
         )
@@ -94,22 +94,33 @@ class ActionModule(ActionBase):
             return self._carried(release, options, version, served)
         paths = [self._find_needle("files", path) for path in options["values_files"]]
         path = self._find_needle("files", options["chart"]) if options["chart"] else None
-        archive = charts.read_archive(path, options["url"], options["checksum"], options["allow_http"])
+        content = b""
+        if path or options["url"]:
+            content = charts.read_archive(path, options["url"], options["checksum"], options["allow_http"])
         kinds = served.get("kinds") or {}
         target = Target(
             release.name,
             release.namespace,
             version,
             sorted({*(served.get("api_versions") or []), *kinds, *options["api_versions"]}),
-            charts.read_values(self._loader, paths, options["values"]),
+            charts.read_values(self._loader, paths, options["values"], options["base_values"]),
         )
-        source = charts.Source(str(options["url"] or path), archive, options["version"] or "", options["skip_hooks"])
-        chart, rendering = charts.render(Helm(options["helm"]), source, target)
+        source = charts.Source(
+            *(str(options["url"] or path), content, options["version"] or "", options["skip_hooks"]),
+            {str(old): str(new) for old, new in options["replace"].items()},
+            options["objects"] or [],
+        )
+        chart, rendering = charts.render(lambda: Helm(options["helm"]), source, target)
+        skipped = charts.skipped_minors(release.record.chart, str(chart)) if release.record else ""
+        if options["one_minor"] and skipped:
+            raise ManifestError(skipped)
         if chart.lookups:
             Display().warning(
                 f"{release.owner}: {', '.join(chart.lookups)} of {chart} look for objects of the cluster with lookup, "
                 "which finds nothing here: what they make then is made anew or left out"
             )
+        if not rendering.everything:
+            return {**self._removal(release, options, cluster), "chart": str(chart), "objects": []}
         return self._steps(release, options, served, str(chart), rendering)
 
     def _carried(

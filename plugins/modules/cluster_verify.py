@@ -120,6 +120,20 @@ options:
     type: list
     elements: str
     default: [cat, '{path}']
+  cron_job:
+    description: Whether a CronJob is made and waited for, which takes up to a minute more. It runs O(exec_command).
+    type: bool
+    default: false
+  ingress_class:
+    description: The IngressClass of the Ingress that is tried; the one that is the default where it is empty.
+    type: str
+    default: ''
+  ingress_port:
+    description:
+      - The port of nodes at which Ingresses are served. Each node is asked at it.
+      - With V(0), port 80 of the addresses that the Ingress gets; where it gets none, the check is skipped.
+    type: int
+    default: 0
   dns_domain:
     description: The cluster's DNS domain.
     type: str
@@ -282,6 +296,9 @@ SPEC: Dict[str, Any] = {
         ],
     },
     "read_command": {"type": "list", "elements": "str", "default": ["cat", "{path}"]},
+    "cron_job": {"type": "bool", "default": False},
+    "ingress_class": {"type": "str", "default": ""},
+    "ingress_port": {"type": "int", "default": 0},
     "dns_domain": {"type": "str", "default": "cluster.local"},
     "require_dns": {"type": "bool", "default": False},
     "skip": {"type": "list", "elements": "str", "choices": NAMES, "default": []},

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: helm_template
-short_description: Render a chart of Helm on the controller, in steps that the module manifest applies
+short_description: Render a chart of Helm or a manifest on the controller, in steps that the module manifest applies
 version_added: 0.1.0
 author: groundwork.kubernetes contributors (@groundwork)
 description:
@@ -20,6 +20,7 @@ description:
     makes, is an error, since every run would change it.
   - Every chart is rendered as for a first installation, so that a second run finds the same. The function C(lookup)
     finds nothing; a warning names the templates that use it.
+  - A manifest, and objects that are given as data, become a release in the same way; they need no Helm.
   - Helm takes the APIs that its own version knows for served. An object of an API that the cluster does not serve is an
     error.
   - Custom resource definitions come first. Hooks before and after an installation or upgrade become steps, by their
@@ -54,10 +55,11 @@ options:
   chart:
     description:
       - The chart as an archive on the controller, as C(helm package) and C(helm pull) write it, with its dependencies.
+      - What is not packed is taken for a manifest.
       - A relative path is looked up in the C(files) of the role and the playbook.
     type: path
   url:
-    description: Where the controller downloads the archive from. O(checksum) is then required.
+    description: Where the controller downloads the archive or the manifest from. O(checksum) is then required.
     type: str
   rendered:
     description:
@@ -75,10 +77,16 @@ options:
       - Where it is missing for O(url), the error says the checksum that was found.
     type: str
   version:
-    description: The version that the chart must have; any without it.
+    description:
+      - The version that the chart must have; any without it. A leading C(v) makes no difference.
+      - A manifest does not say its version, so it is said to have this one.
     type: str
   values:
     description: Values for the chart, merged over those of O(values_files).
+    type: dict
+    default: {}
+  base_values:
+    description: Values for the chart, below those of O(values_files).
     type: dict
     default: {}
   values_files:
@@ -86,6 +94,23 @@ options:
     type: list
     elements: path
     default: []
+  replace:
+    description:
+      - Texts of a manifest, each with the text that takes its place, for manifests with placeholders.
+      - A text that the manifest does not have is an error.
+    type: dict
+    default: {}
+  objects:
+    description:
+      - Objects as data, besides those of the chart or manifest, or alone. An empty list is a release of none.
+      - An object that the chart or manifest has as well, by its kind, namespace and name, is merged over that one.
+    type: list
+    elements: dict
+  one_minor:
+    description:
+      - Whether the release is upgraded by one minor version of the chart at a time, and never goes back.
+    type: bool
+    default: false
   ask:
     description:
       - Whether the cluster is asked for its version, its APIs and the release.
@@ -176,7 +201,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 chart:
-  description: The chart's name and version.
+  description: The chart's name and version; for a manifest the release's name and its version.
   returned: O(state=present)
   type: str
   sample: shop-1.2.3
@@ -245,7 +270,11 @@ ARGUMENTS: Dict[str, Any] = {
     "checksum": {"type": "str"},
     "version": {"type": "str"},
     "values": {"type": "dict", "default": {}, "no_log": True},
+    "base_values": {"type": "dict", "default": {}},
     "values_files": {"type": "list", "elements": "path", "default": []},
+    "replace": {"type": "dict", "default": {}},
+    "objects": {"type": "list", "elements": "dict"},
+    "one_minor": {"type": "bool", "default": False},
     "ask": {"type": "bool", "default": True},
     "kubernetes_version": {"type": "str"},
     "api_versions": {"type": "list", "elements": "str", "default": []},

@@ -56,6 +56,17 @@ options:
     description: The file that holds kubeadm's configuration. It can only be read by root.
     type: path
     default: /etc/kubernetes/kubeadm.yaml
+  login_token:
+    description:
+      - A token of an identity provider that must log in at the API server when its static pod has been changed. Where
+        it does not within a minute, the former settings are put back, and the module fails.
+      - It reaches the API server in a C(TokenReview) of the administrator's, on no command line.
+    type: str
+    default: ''
+  login_user:
+    description: As whom O(login_token) must log in; as anybody without it.
+    type: str
+    default: ''
   skip_phases:
     description:
       - Phases of C(kubeadm init) to leave out, such as V(addon/coredns). C(kubeadm init --help) lists them.
@@ -146,6 +157,8 @@ def main() -> None:
         {
             "content": {"type": "str"},
             "config": {"type": "path", "default": CONFIG},
+            "login_token": {"type": "str", "default": "", "no_log": True},
+            "login_user": {"type": "str", "default": ""},
             **COMMON_OPTIONS,
         },
         supports_check_mode=True,

@@ -138,6 +138,10 @@ class Lab:
         for host in self.hosts.running():
             say(f"{host.name} {host.address} ({host.group})")
 
+    def addons(self) -> None:
+        """Put images of add-ons into the registry of the lab that exists."""
+        self.images.push(f"{self.settings.mirror}:{REGISTRY_PORT}", self.images.addons())
+
     def usage(self) -> str:
         """Commands to paste."""
         settings = self.settings
@@ -167,6 +171,7 @@ def main() -> None:
     up.add_argument("--user", default="", metavar="NAME", help="who logs in and needs a password for sudo (root)")
     up.add_argument("--anew", action="store_true", help="remove the hosts that exist before")
     commands.add_parser("down", help="remove hosts, mirror and network")
+    commands.add_parser("addons", help="make images of add-ons, and put them into the registry")
     commands.add_parser("list", help="the hosts that exist")
     commands.add_parser("usage", help="how to use the cluster on them")
     leaks = commands.add_parser("leaks", help="look for the hosts' secrets in files, in journals and in users' folders")
@@ -185,6 +190,7 @@ def main() -> None:
     lab = Lab()
     simple: dict[str, Callable[[], object]] = {
         "artifacts": lab.artifacts,
+        "addons": lab.addons,
         "download": lab.download,
         "down": lab.hosts.down,
         "usage": lambda: print(lab.usage()),

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from . import addons
 from .archives import Archives
 from .download import images, tarball
 from .kubernetes import SOURCE_PAUSE, built_here, release_folder
@@ -61,6 +62,16 @@ class Images:
                 self.say(f"making the image {reference}")
                 self._make(name, reference, path)
         return self.present()
+
+    def addons(self) -> list[str]:
+        """Make the images of add-ons, which only those who ask for them need; returns their references."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for reference in addons.REFERENCES:
+            path = self.tarball(reference)
+            if not path.exists():
+                self.say(f"making the image {reference}")
+                self._make(path.name.split("_", maxsplit=1)[0], reference, path)
+        return addons.REFERENCES
 
     def present(self) -> list[str]:
         """The references of those that the cache has."""
@@ -120,6 +131,15 @@ class Images:
             for tool in ("httpd", "nc", "nslookup", "wget"):
                 (work / "bin" / tool).symlink_to("busybox")
             return [f"FROM {self._base()}", "COPY bin /usr/local/bin/", path]
+        if reference in addons.REFERENCES:
+            found = addons.program(reference, self.archives.debian, work)
+            return [
+                f"FROM {self._base()}",
+                f"COPY {found.name} /usr/local/bin/{found.name}",
+                path,
+                "USER 65534:65534",
+                f'ENTRYPOINT ["/usr/local/bin/{found.name}"]',
+            ]
         if name == "etcd":
             tag = reference.rsplit(":", 1)[1]
             if tag.split(".")[:2] != self.settings.etcd.split(".")[:2]:

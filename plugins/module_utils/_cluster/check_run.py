@@ -27,7 +27,7 @@ Asked = TypeVar("Asked")
 READING = ["api-server", "etcd", "nodes", "system-pods", "scheduler", "controller-manager", "kube-proxy"]
 ON_PODS = [
     *("spread", "port-forward", "logs", "exec", "node-port", "pod-network", "dns"),
-    *("service-name", "api-from-pods", "volumes"),
+    *("service-name", "api-from-pods", "volumes", "cron-job", "ingress"),
 ]
 NAMES = [*READING, "deployment", *ON_PODS]
 CLEANUP = "cleanup"

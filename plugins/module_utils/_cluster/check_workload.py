@@ -24,6 +24,20 @@ POD_LABELS = {"app.kubernetes.io/name": NAME, LABEL: LABEL_VALUE}
 SELECTOR = {"app.kubernetes.io/name": NAME}
 # nobody, in nearly every image
 USER = 65534
+# As the Pod Security Standard "restricted" has it.
+POD_SECURITY = {
+    "runAsNonRoot": True,
+    "runAsUser": USER,
+    "runAsGroup": USER,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+CONTAINER_SECURITY = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+}
+# What the annotation of an IngressClass says that takes Ingresses which name none.
+DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
 
 
 @dataclass(frozen=True)
@@ -72,11 +86,7 @@ def deployment_manifest(workload: Workload) -> Dict[str, Any]:
         "ports": [{"name": "http", "containerPort": workload.port}],
         "readinessProbe": probe,
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "128Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
+        "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a path in the pod
             *(
@@ -95,12 +105,7 @@ def deployment_manifest(workload: Workload) -> Dict[str, Any]:
         "containers": [container],
         "enableServiceLinks": False,
         "nodeSelector": {"kubernetes.io/os": "linux"},
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": POD_SECURITY,
         "terminationGracePeriodSeconds": 1,
         "volumes": [
             {"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}},
@@ -154,6 +159,68 @@ def volume_manifest(workload: Workload, kind: str) -> Dict[str, Any]:
         "metadata": {"name": NAME, "namespace": workload.namespace, "labels": POD_LABELS},
         "stringData" if kind == "Secret" else "data": text,
     }
+
+
+def cron_job_manifest(namespace: str, api_version: str, image: str, command: List[str]) -> Dict[str, Any]:
+    """A job that the cluster starts with the next minute."""
+    container = {
+        "name": CONTAINER,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": command,
+        "securityContext": CONTAINER_SECURITY,
+    }
+    pod_spec = {
+        "containers": [container],
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "restartPolicy": "Never",
+        "securityContext": POD_SECURITY,
+    }
+    template = {"spec": {"backoffLimit": 0, "template": {"spec": pod_spec}}}
+    return {
+        "apiVersion": api_version,
+        "kind": "CronJob",
+        "metadata": {"name": NAME, "namespace": namespace},
+        "spec": {"schedule": "* * * * *", "concurrencyPolicy": "Forbid", "jobTemplate": template},
+    }
+
+
+def host_name(namespace: str) -> str:
+    """The name by which the service of a run is asked through an Ingress; nobody has it."""
+    return f"{namespace}.example.invalid"
+
+
+def ingress_manifest(namespace: str, ingress_class: str) -> Dict[str, Any]:
+    """An Ingress that leads from a host's name to the service of a run."""
+    backend = {"service": {"name": NAME, "port": {"number": SERVICE_PORT}}}
+    paths = [{"path": "/", "pathType": "Prefix", "backend": backend}]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": NAME, "namespace": namespace},
+        "spec": {
+            "ingressClassName": ingress_class,
+            "rules": [{"host": host_name(namespace), "http": {"paths": paths}}],
+        },
+    }
+
+
+def default_ingress_class(classes: Optional[Dict[str, Any]]) -> str:
+    """The name of the IngressClass that takes Ingresses which name none; empty where there is none."""
+    return next(
+        (
+            item["metadata"]["name"]
+            for item in items(classes)
+            if (item["metadata"].get("annotations") or {}).get(DEFAULT_CLASS) == "true"
+        ),
+        "",
+    )
+
+
+def ingress_addresses(document: Optional[Dict[str, Any]]) -> List[str]:
+    """Where an Ingress says that it can be reached."""
+    balancers = ((document or {}).get("status") or {}).get("loadBalancer") or {}
+    return [one.get("ip") or one.get("hostname") or "" for one in balancers.get("ingress") or []]
 
 
 def manifests(workload: Workload) -> Dict[str, Any]:

@@ -1,26 +1,39 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a first user tries in pods: configuration in files, a service by its name, the API with the account's token."""
+"""What a first user tries: in pods configuration in files, a service by its name and the API with the account's token;
+
+a job by the clock, and a service through an Ingress.
+"""
 
 from __future__ import annotations
 
-from typing import List
+import json
+import time
+from typing import Any, Dict, List
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import check_workload, judgement
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.check_run import CheckRun
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.judgement import Verdict
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.objects import Pod, one_line
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.probe import ProbeError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.objects import Node, Pod, items, one_line
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.probe import (
+    ProbeError,
+    fetch,
+    spread_sample,
+)
 
 # The API groups, which nobody may list who has not logged in.
 GROUPS, GROUPS_KIND = "/apis", "APIGroupList"
+# How long it may take until the clock is at a full minute.
+MINUTE = 60
+INGRESS_PORT = 80
 
 
 class FirstUse(CheckRun):
     """Checks that run commands in the pods of the check deployment."""
 
     namespace = ""
+    nodes: List[Node]
 
     def _execute(self, pod: Pod, command: List[str]) -> str:
         namespace, container = f"--namespace={self.namespace}", f"--container={check_workload.CONTAINER}"
@@ -70,3 +83,66 @@ class FirstUse(CheckRun):
                 raise ProbeError(f"{url} answers with something else: {one_line(found) or 'nothing'}")
 
         return self._judge_each(f"{host} knows the account's token on", ask)
+
+    def _create(self, item: Dict[str, Any]) -> None:
+        self.kubectl.run("create", "--filename=-", stdin=json.dumps(item))
+
+    def check_cron_job(self) -> Verdict:
+        """Let the cluster start a job by the clock."""
+        if not self.options["cron_job"]:
+            return judgement.skipped("the option cron_job is off, as it takes up to a minute")
+        if not self.options["exec_command"]:
+            return judgement.skipped("the option exec_command is empty")
+        # Before Kubernetes 1.21 CronJobs have another API.
+        resources = json.loads(self.kubectl.run("get", "--raw", "/apis/batch/v1")).get("resources") or []
+        api = "batch/v1" if any(one.get("name") == "cronjobs" for one in resources) else "batch/v1beta1"
+        command = self.options["exec_command"]
+        self._create(check_workload.cron_job_manifest(self.namespace, api, self.options["image"], command))
+        until = time.monotonic() + MINUTE + self.options["settle"]
+        told = "no job was started"
+        while time.monotonic() < until:
+            jobs = items(self._get("jobs.batch", f"--namespace={self.namespace}"))
+            statuses = [job.get("status") or {} for job in jobs]
+            if any(status.get("succeeded") for status in statuses):
+                return Verdict(True, f"a {api} CronJob has started a job that succeeded")
+            if any(status.get("failed") for status in statuses):
+                return Verdict(False, f"the job that a {api} CronJob has started failed")
+            told = "the job that was started has not ended" if jobs else told
+            if not self.kubectl.pause(2):
+                break
+        return Verdict(False, f"{told} by a {api} CronJob")
+
+    def check_ingress(self) -> Verdict:
+        """Reach the service through an Ingress by a host's name, where there is something that serves Ingresses."""
+        classes = self._get("ingressclasses.networking.k8s.io")
+        name = self.options["ingress_class"] or check_workload.default_ingress_class(classes)
+        if not name:
+            return judgement.skipped("no IngressClass is the default, and the option ingress_class names none")
+        self._create(check_workload.ingress_manifest(self.namespace, name))
+        port, host = self.options["ingress_port"], check_workload.host_name(self.namespace)
+        if port:
+            nodes = [node for node in self.nodes if node.address and node.ready]
+            places = {node.name: (node.address, port) for node in spread_sample(nodes, self.options["sample"])}
+        else:
+            places = {address: (address, INGRESS_PORT) for address in self._ingress_addresses()}
+        if not places:
+            return judgement.skipped(
+                f"the Ingress of class {name} has got no address, and the option ingress_port names no port of nodes"
+            )
+
+        def ask(place: str) -> str:
+            address, number = places[place]
+            return fetch(address, number, self.options["http_path"], host=host)
+
+        faults = self._faults(list(places), ask, self._settled())
+        return judgement.judge_answers(
+            f"an Ingress of class {name} leads to a service on", faults, list(places), len(places)
+        )
+
+    def _ingress_addresses(self) -> List[str]:
+        until = self._settled()
+        while True:
+            found = self._get("ingresses.networking.k8s.io", check_workload.NAME, f"--namespace={self.namespace}")
+            addresses = check_workload.ingress_addresses(found)
+            if addresses or time.monotonic() >= until or not self.kubectl.pause(2):
+                return addresses

@@ -10,7 +10,7 @@ own is, it is asked at the address that its manifest has, which its certificate 
 from __future__ import annotations
 
 import json
-from typing import List, Optional
+from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import Kubectl, KubectlError
@@ -80,3 +80,12 @@ class OwnApi:
         """
         kubectl = Kubectl(self.module, kubeconfig(self.folder, "admin"), self.timeout)
         return kubectl.run("get", f"--raw={path}", *self.options())
+
+    def create(self, item: Dict[str, Any]) -> str:
+        """What it makes of an object, as JSON.
+
+        Raises:
+            KubectlError: if it refuses.
+        """
+        kubectl = Kubectl(self.module, kubeconfig(self.folder, "admin"), self.timeout)
+        return kubectl.run("create", "--filename=-", "--output=json", *self.options(), stdin=json.dumps(item))

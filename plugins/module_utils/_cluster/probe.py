@@ -132,15 +132,15 @@ class ConcurrentKubectl(Kubectl):
         raise KubectlError(list(arguments), TIMED_OUT, "no port was opened in time")
 
 
-def fetch(host: str, port: int, path: str, seconds: float = 5) -> str:
-    """The body of an HTTP answer with status 200, asked for without a proxy.
+def fetch(address: str, port: int, path: str, seconds: float = 5, host: str = "") -> str:
+    """The body of an HTTP answer with status 200, asked for without a proxy, by another host's name if one is given.
 
     Raises:
         ProbeError: where no answer came, or another one.
     """
-    connection = http.client.HTTPConnection(host, port, timeout=seconds)
+    connection = http.client.HTTPConnection(address, port, timeout=seconds)
     try:
-        connection.request("GET", path, headers={"Connection": "close"})
+        connection.request("GET", path, headers={"Connection": "close", **({"Host": host} if host else {})})
         answer = connection.getresponse()
         body = answer.read(65536).decode("utf-8", "replace")
     except (OSError, http.client.HTTPException) as error:

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import os
+import time
 from functools import partial
-from typing import Any, Callable, Dict, Sequence
+from typing import Any, Callable, Dict, Optional, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import Kubectl, KubectlError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.login import Login
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.own_api_server import OwnApi
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import read_bytes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.pod_manifest import probe
@@ -38,6 +40,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.rec
     ReconfigurationPlan,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.rollback import (
+    PAUSE,
     Kubelet,
     get_object,
     holds_kubelet,
@@ -50,6 +53,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.rol
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.static_pods import answer
 
 HASH = "kubernetes.io/config.hash"
+# An API server asks an identity provider for its keys when it starts, and again ten seconds after a failure.
+LOGIN_SECONDS = 60
 
 
 class ControlPlane:
@@ -69,6 +74,8 @@ class ControlPlane:
         """
         self.module, self.config, self.node = module, config, node
         self.kubelet_config = kubelet_config
+        # What must log in at an API server with new settings; nothing is asked without.
+        self.login: Optional[Login] = None
         self.kubeadm = Kubeadm(module, timeout)
         self.kubectl = Kubectl(module, os.path.join(kubeadm.FOLDER, "admin.conf"), 10)
         self.api = OwnApi(module, kubeadm.FOLDER)
@@ -182,6 +189,24 @@ class ControlPlane:
                     pod = pods[name]
                     wait_for(anew, f"{name} is not ready with its new settings", pod.log, pod.hopeless)
             wait_for(self.api.ready, "The API server is not ready")
+            self._prove_login()
+
+    def _prove_login(self) -> None:
+        """Wait until somebody logs in as they will.
+
+        Raises:
+            KubeadmError: if they do not.
+        """
+        if self.login is None:
+            return
+        deadline = time.monotonic() + LOGIN_SECONDS
+        while True:
+            lacks = self.login.lacking(self.api)
+            if not lacks:
+                return
+            if time.monotonic() >= deadline:
+                raise KubeadmError(f"{LOGIN_SECONDS} seconds after the API server of this host was ready, {lacks}.")
+            time.sleep(PAUSE)
 
     def _pod(self, component: str) -> Dict[str, Any]:
         return get_object(self.kubectl, "pod", f"{component}-{self.node}", "--namespace=kube-system")

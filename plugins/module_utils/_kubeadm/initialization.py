@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api import not_known
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.login import Login
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import (
     FileChange,
     diffs,
@@ -138,7 +139,10 @@ class Initialization:
         registration = find_document(documents, "InitConfiguration").get("nodeRegistration") or {}
         name = registration.get("name") or socket.gethostname().lower()
         params = self.module.params
-        return ControlPlane(self.module, params["config"], name, params["timeout"], self.configuration.kubelet)
+        plane = ControlPlane(self.module, params["config"], name, params["timeout"], self.configuration.kubelet)
+        if params.get("login_token"):
+            plane.login = Login(params["login_token"], params["login_user"])
+        return plane
 
     def apply(self) -> None:
         """Do what was decided.

@@ -27,6 +27,7 @@ FAULTS: dict[str, str] = {
     "run-empty": "no host of the run is in a group of the cluster",
     "tag-unknown": "--tags or --skip-tags names what no task has",
     # inputs
+    "addon-unfit": "an add-on does not fit the cluster, another add-on or its own values",
     "address-clash": "hosts share an address, or an address lies in a cluster network",
     "address-from-host": "the host alone reports the address that its serving certificate would be approved for",
     "backup-plain": "archives of backups would leave the hosts without encryption",

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,43 +29,88 @@ SOURCES = ("chart", "url", "rendered")
 CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}", re.IGNORECASE)
 
 
+@dataclass(frozen=True)
+class Placed:
+    """A release, and where it stands in the variables."""
+
+    place: str
+    item: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The release's name."""
+        return str(self.item.get("name"))
+
+    @property
+    def identity(self) -> str:
+        """Its namespace and name."""
+        return f"{self.item.get('namespace') or 'default'}/{self.name}"
+
+    @property
+    def absent(self) -> bool:
+        """Whether it is to go."""
+        return self.item.get("state") == "absent"
+
+
+def given(inputs: Inputs) -> list[Placed]:
+    """The releases of charts_releases."""
+    value = inputs.leader().values.get("charts_releases")
+    items = value if isinstance(value, list) else []
+    return [Placed(f"charts_releases[{at}]", item) for at, item in enumerate(items) if isinstance(item, Mapping)]
+
+
 def releases(inputs: Inputs) -> Iterator[Fault]:
     """What is wrong with the releases, and what Helm says of them where nothing is."""
-    leader = inputs.leader()
-    given = leader.values.get("charts_releases")
-    wanted = [item for item in given if isinstance(item, Mapping)] if isinstance(given, list) else []
-    seen: set[tuple[str, str]] = set()
+    seen: set[str] = set()
     good = []
-    for at, item in enumerate(wanted):
-        place, name = f"charts_releases[{at}]", str(item.get("name"))
-        identity = (str(item.get("namespace") or "default"), name)
-        found = [*_form(place, name, item), *(_files(place, item, inputs) if item.get("state") != "absent" else ())]
-        if identity in seen:
-            text = f"{place} is the release {'/'.join(identity)} again; give it another name or namespace"
+    for one in given(inputs):
+        found = [*_form(one.place, one.name, one.item), *source_faults(one, inputs)]
+        if one.identity in seen:
+            text = f"{one.place} is the release {one.identity} again; give it another name or namespace"
             found.append(Fault("name-clash", text))
-        seen.add(identity)
-        allowed = boolean(leader.values.get("kubernetes_allow_http") or False, strict=False)
-        if item.get("url") and not allowed and unprotected(str(item["url"])):
-            text = (
-                f"{place}.url {item['url']} is not https; who sits on the way decides what comes: use https, or set "
-                "kubernetes_allow_http"
-            )
-            found.append(Fault("source-unprotected", text))
+        seen.add(one.identity)
         yield from found
-        if not found and item.get("state") != "absent":
-            good.append((f"{place} ({name})", item))
-    carried = [(place, item) for place, item in good if item.get("rendered")]
-    for place, item in carried:
-        yield from _carried(place, item, inputs)
-    if not any(item.get("state") != "absent" and not item.get("rendered") for item in wanted):
-        return
-    try:
-        helm = Helm(leader.text("charts_helm") or "helm")
-    except HelmError as error:
-        yield Fault("controller-lacks", f"{error}, or correct charts_helm: charts_releases has charts")
-        return
-    for place, item in (one for one in good if one not in carried):
-        yield from _rendered(place, item, helm, inputs)
+        if not found and not one.absent:
+            good.append(one)
+    yield from rendered(good, "charts_releases has charts", inputs)
+
+
+def source_faults(one: Placed, inputs: Inputs) -> list[Fault]:
+    """What is wrong with where a release comes from."""
+    if one.absent:
+        return []
+    found = list(_files(one.place, one.item, inputs))
+    allowed = boolean(inputs.leader().values.get("kubernetes_allow_http") or False, strict=False)
+    if one.item.get("url") and not allowed and unprotected(str(one.item["url"])):
+        text = (
+            f"{one.place}.url {one.item['url']} is not https; who sits on the way decides what comes: use https, or "
+            "set kubernetes_allow_http"
+        )
+        found.append(Fault("source-unprotected", text))
+    return found
+
+
+class _Program:
+    """Finds Helm when it is needed, and remembers that it is not there."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.lacks = name, ""
+
+    def __call__(self) -> Helm:
+        try:
+            return Helm(self.name)
+        except HelmError as error:
+            self.lacks = str(error)
+            raise
+
+
+def rendered(wanted: Sequence[Placed], what: str, inputs: Inputs) -> Iterator[Fault]:
+    """What Helm says of releases, and that it is missing where one is a chart."""
+    program = _Program(inputs.leader().text("charts_helm") or "helm")
+    for one in wanted:
+        yield from _carried(one, inputs) if one.item.get("rendered") else _rendered(one, program, inputs)
+    if program.lacks:
+        yield Fault("controller-lacks", f"{program.lacks}, or correct charts_helm: {what}")
 
 
 def _form(place: str, name: str, item: Mapping[str, Any]) -> Iterator[Fault]:
@@ -73,10 +119,16 @@ def _form(place: str, name: str, item: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault("name-invalid", text)
     if item.get("state") == "absent":
         return
-    given = [name for name in SOURCES if item.get(name)]
-    if len(given) != 1:
-        found = f"has {' and '.join(given)}" if given else "has neither chart nor url nor rendered"
-        yield Fault("value-invalid", f"{place} {found}; give one")
+    given_ones = [name for name in SOURCES if item.get(name)]
+    if len(given_ones) > 1:
+        yield Fault("value-invalid", f"{place} has {' and '.join(given_ones)}; give one")
+    elif not given_ones and item.get("objects") is None:
+        yield Fault("value-invalid", f"{place} has neither chart nor url nor rendered nor objects; give one")
+    yield from checksum_faults(place, item)
+
+
+def checksum_faults(place: str, item: Mapping[str, Any]) -> Iterator[Fault]:
+    """What is wrong with a source's checksum."""
     checksum = str(item.get("checksum") or "")
     if checksum and not CHECKSUM.fullmatch(checksum):
         text = f"{place}.checksum {checksum!r} is no checksum; write sha256: and 64 hexadecimal digits"
@@ -107,20 +159,25 @@ def sourced(item: Mapping[str, Any], inputs: Inputs, loader: DataLoader) -> tupl
     url = str(item["url"]) if item.get("url") else None
     paths = [str(look_for(inputs.folders, str(file))) for file in item.get("values_files") or []]
     # Who may be asked without TLS is judged before.
-    archive = charts.read_archive(path, url, item.get("checksum"), allow_http=True)
-    source = charts.Source(str(url or path), archive, str(item.get("version") or ""), item.get("skip_hooks") or [])
+    content = charts.read_archive(path, url, item.get("checksum"), allow_http=True) if path or url else b""
+    source = charts.Source(
+        *(str(url or path), content, str(item.get("version") or ""), item.get("skip_hooks") or []),
+        {str(old): str(new) for old, new in (item.get("replace") or {}).items()},
+        item.get("objects") or [],
+    )
     target = Target(
         str(item["name"]),
         str(item.get("namespace") or "default"),
         inputs.leader().text("kubernetes_version"),
         item.get("api_versions") or [],
-        charts.read_values(loader, paths, item.get("values") or {}),
+        charts.read_values(loader, paths, item.get("values") or {}, item.get("base_values") or {}),
     )
     return source, target
 
 
-def _carried(place: str, item: Mapping[str, Any], inputs: Inputs) -> Iterator[Fault]:
+def _carried(one: Placed, inputs: Inputs) -> Iterator[Fault]:
     """What is wrong with a file that was rendered elsewhere."""
+    item, place = one.item, f"{one.place} ({one.name})"
     path = str(look_for(inputs.folders, str(item["rendered"])))
     target = Target(
         str(item["name"]), str(item.get("namespace") or "default"), inputs.leader().text("kubernetes_version")
@@ -134,15 +191,17 @@ def _carried(place: str, item: Mapping[str, Any], inputs: Inputs) -> Iterator[Fa
         yield Fault("chart-refused", f"{place}: {error}")
 
 
-def _rendered(place: str, item: Mapping[str, Any], helm: Helm, inputs: Inputs) -> Iterator[Fault]:
+def _rendered(one: Placed, program: _Program, inputs: Inputs) -> Iterator[Fault]:
     """What Helm says of a chart with its values; where more than they decide it, that is a warning."""
-    severity = ERROR
+    item, place, severity = one.item, f"{one.place} ({one.name})", ERROR
     try:
         source, target = sourced(item, inputs, DataLoader())
-        if source.chart().asks:
+        if source.chart(one.name).asks:
             severity = WARNING
-        charts.render(helm, source, target)
+        charts.render(program, source, target)
     except HelmError as error:
+        if program.lacks:
+            return
         yield Fault("chart-refused", f"{place}: {error}", severity=ERROR if error.certain else severity)
     except ManifestError as error:
         yield Fault("chart-refused", f"{place}: {error}")

@@ -6,7 +6,8 @@
 Each check stands in the file of its subject: argument_specs (types, unknown names), numbers, programs (versions of
 programs), calendars, kubespray, versions, inventory (groups, what all hosts share), api_endpoint, ports, network (pods,
 services), nodes (names, addresses), labels, etcd, kubeadm, components (kubelet, kube-proxy, audit, containerd), fitting
-(what needs something else), hardening, downloads, locked, controller, charts, backups, users, text, empty_values.
+(what needs something else), hardening, downloads, locked, controller, charts, addons, backups, users, text,
+empty_values.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import replace
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import ERROR, Fault
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import (
+    addons,
     api_endpoint,
     argument_specs,
     backups,
@@ -95,6 +97,7 @@ CLUSTER_CHECKS: list[Callable[[Inputs], Iterator[Fault]]] = [
     controller.needs,
     controller.files,
     charts.releases,
+    addons.addons,
     downloads.digests,
     locked.locked,
     versions.skew,

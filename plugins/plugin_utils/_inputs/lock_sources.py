@@ -219,9 +219,8 @@ class Sources:
         """A chart and the images in what it renders."""
         leader = self.inputs.leader()
         try:
-            helm = Helm(leader.text("charts_helm") or "helm")
             source, target = sourced(item, self.inputs, self.loader)
-            chart, rendering = charts.render(helm, source, target)
+            chart, rendering = charts.render(lambda: Helm(leader.text("charts_helm") or "helm"), source, target)
             mirrors_of_images = leader.values.get("charts_image_mirrors") or {}
             objects = manifests.render(rendering.everything, mirrors_of_images, None, [])
         except (HelmError, ManifestError, AnsibleError) as error:

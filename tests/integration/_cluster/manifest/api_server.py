@@ -34,9 +34,9 @@ def free_port() -> int:
 class ApiServer:
     """An API server without controllers: what it is given stays as it is."""
 
-    def __init__(self, folder: Path) -> None:
-        """Keep everything in one folder."""
-        self.folder = folder
+    def __init__(self, folder: Path, *options: str) -> None:
+        """Keep everything in one folder; the API server gets further options."""
+        self.folder, self.options = folder, options
         self.kubeconfig = folder / "admin.conf"
         self.token = secrets.token_hex(16)
         self.url = f"https://127.0.0.1:{free_port()}"
@@ -59,7 +59,7 @@ class ApiServer:
             f"--service-account-key-file={key}", f"--service-account-signing-key-file={key}",
             "--service-account-issuer=https://kubernetes.default.svc", f"--token-auth-file={self.folder}/tokens.csv",
             "--authorization-mode=RBAC", "--service-cluster-ip-range=10.96.0.0/24", "--allow-privileged=true",
-            "--disable-admission-plugins=ServiceAccount",
+            "--disable-admission-plugins=ServiceAccount", *self.options,
         )  # fmt: skip
         self._write_kubeconfig()
         end = time.monotonic() + START_TIMEOUT

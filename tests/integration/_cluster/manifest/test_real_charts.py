@@ -137,7 +137,7 @@ def release(path: Path, name: str, **options: Any) -> dict[str, Any]:
 def rendered(program: Path, path: Path, **options: Any) -> Any:
     """A chart and what it renders for Kubernetes 1.20.2."""
     target = Target("shop", "front", "1.20.2", options.pop("api_versions", ["apps/v1/Deployment"]), options)
-    return charts.render(Helm(str(program)), charts.Source(path.name, path.read_bytes()), target)
+    return charts.render(lambda: Helm(str(program)), charts.Source(path.name, path.read_bytes()), target)
 
 
 def test_both_versions_render_the_same(tmp_path: Path) -> None:

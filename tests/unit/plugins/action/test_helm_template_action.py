@@ -40,16 +40,24 @@ kind: Namespace
 metadata: {name: extra}
 """
 SECRET = "a-secret-of-the-values"  # noqa: S105  it is for this test
+MANIFEST = "{apiVersion: v1, kind: ConfigMap, metadata: {name: PLACE}, data: {a: '1', b: '2'}}\n"
+MORE = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "here"}, "data": {"b": "3"}}
 # Objects have it, and results without no_log show them.
 PASSWORD = "in-the-objects"  # noqa: S105
 GIVEN = {"name": "shop", "namespace": "n", "chart": "shop.tgz", "ask": False, "kubernetes_version": "1.36.5"}
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "no chart": ({"chart": None}, "state is present but any of the following are missing: chart, url, rendered"),
+    "no chart": (
+        {"chart": None},
+        "state is present but any of the following are missing: chart, url, rendered, objects",
+    ),
     "two charts": ({"url": "https://x/y.tgz"}, "mutually exclusive: chart|url|rendered"),
     "no version of Kubernetes": ({"kubernetes_version": None}, "ask is False but all of the following are missing"),
     "no file": ({"chart": "other.tgz"}, "other.tgz"),
     "a folder": ({"chart": "folder"}, "is a folder; pack it with helm package"),
-    "no archive": ({"chart": "values.yml"}, "values.yml is no archive of a chart"),
+    "no archive": (
+        {"chart": "values.yml"},
+        "values.yml is neither a chart's archive nor a manifest: the manifest can't",
+    ),
     "another checksum": ({"checksum": "sha256:" + "0" * 64}, "shop.tgz has the checksum sha256:"),
     "another version": ({"version": "2.0.0"}, "shop.tgz is version 1.0.0 of shop, not 2.0.0"),
     "no program": ({"helm": "/nonexistent/helm"}, "the controller has no program /nonexistent/helm"),
@@ -57,6 +65,13 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "values that are no map": ({"values_files": ["list.yml"]}, "list.yml has no values: it must be one map"),
     "values that are no YAML": ({"values_files": ["broken.yml"]}, "broken.yml is no YAML"),
     "what changes": ({"values": {"changing": True}}, "shop-1.0.0 renders Secret s differently each time"),
+    "a text that the manifest lacks": (
+        {"chart": "manifest.yml", "replace": {"NOWHERE": "x"}},
+        "manifest.yml has no text 'NOWHERE' that could be replaced",
+    ),
+    "values for a manifest": ({"chart": "manifest.yml", "values": {"a": 1}}, "is no chart, and takes no values"),
+    "texts to replace in a chart": ({"replace": {"a": "b"}}, "is a chart: give values, not texts to replace"),
+    "objects that are none": ({"chart": None, "objects": [{"kind": "Pod"}]}, "lacks apiVersion, metadata.name"),
     "a url without checksum": (
         {"chart": None, "url": "https://127.0.0.1:9/x.tgz"},
         "on the controller: cannot download https://127.0.0.1:9/x.tgz",
@@ -85,12 +100,18 @@ def results(tmp_path_factory: pytest.TempPathFactory, play: Callable[..., Any]) 
     (folder / "folder").mkdir()
     (folder / "rendered.yml").write_text(RENDERED)
     (folder / "shop.tgz").write_bytes(chart())
+    (folder / "manifest.yml").write_text(MANIFEST)
     for name, content in (("values", "a: {b: 1, c: no}\n"), ("list", "[1]"), ("broken", f"{SECRET}: [")):
         (folder / f"{name}.yml").write_text(content)
     checksum = "sha256:" + hashlib.sha256(chart()).hexdigest()
     accepted = {
         "plain": {"checksum": checksum, "version": "1.0.0"},
         "values": {"values_files": ["values.yml"], "values": {"a": {"b": 2}}, "api_versions": ["z/v1", "x/v1"]},
+        "base": {"base_values": {"a": {"b": 0, "z": 1}}, "values_files": ["values.yml"], "values": {"d": 1}},
+        "manifest": {"chart": "manifest.yml", "version": "v2.1", "replace": {"PLACE": "here"}, "objects": [MORE]},
+        "no version": {"chart": "manifest.yml"},
+        "objects": {"chart": None, "objects": [MORE]},
+        "no objects": {"chart": None, "objects": []},
         "absent": {"state": "absent", "chart": None},
     }
     cases = {**{name: options for name, (options, _said) in REFUSED.items()}, **accepted}
@@ -181,3 +202,26 @@ def test_what_was_rendered_into_a_bundle_is_the_same(results: dict[str, Any]) ->
 def test_what_was_rendered_for_something_else(results: dict[str, Any], name: str, message: str) -> None:
     assert results[name]["failed"]
     assert message in results[name]["msg"]
+
+
+def test_values_below_those_of_files(results: dict[str, Any]) -> None:
+    told = results["base"]["objects"][2]["data"]
+    assert yaml.safe_load(told["values"]) == {"a": {"b": 1, "c": False, "z": 1}, "d": 1}
+
+
+def test_a_manifest_is_a_release(results: dict[str, Any]) -> None:
+    result = results["manifest"]
+    assert result["chart"] == "shop-2.1"
+    metadata = {"name": "here", "namespace": "n"}
+    # What is given is merged over the manifest's.
+    assert result["objects"] == [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "1", "b": "3"}}
+    ]
+    assert [one["name"] for one in result["outline"]] == ["n/shop: apply shop-2.1", "n/shop: the record"]
+    assert results["no version"]["chart"] == "shop-" + hashlib.sha256(MANIFEST.encode()).hexdigest()[:12]
+
+
+def test_objects_are_a_release(results: dict[str, Any]) -> None:
+    assert results["objects"]["chart"] == "shop-objects"
+    assert [one["data"] for one in results["objects"]["objects"]] == [{"b": "3"}]
+    assert (results["no objects"]["outline"], results["no objects"]["objects"]) == ([], [])

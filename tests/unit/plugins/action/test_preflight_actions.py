@@ -312,8 +312,8 @@ def test_kubesprays_inventory_gives_one_message_with_everything(play: Play, tmp_
     start, middle = "error [foreign-variable]", "has no effect: here the variable is"
     assert found == [
         *(f"{start} {theirs} {middle} {our}; set that instead" for theirs, our in ours.items()),
-        f"{start} metrics_server_enabled True has no effect: there is no such part here; bring it into the cluster "
-        "yourself, and remove metrics_server_enabled",
+        f"{start} metrics_server_enabled True has no effect: add metrics-server to addons_wanted, and remove "
+        "metrics_server_enabled",
         "warning [foreign-unused] bin_dir, kube_owner, no_proxy_exclude_workers, ntp_enabled, retry_stagger: nothing "
         "here knows these variables of Kubespray; remove them",
         *(f"{start} {theirs} {middle} {our}; set that instead" for theirs, our in of_hosts.items()),

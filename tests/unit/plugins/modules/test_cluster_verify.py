@@ -14,11 +14,11 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import kubectl
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster import first_use, kubectl
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.check_run import NAMES
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.checks import SIGNALS
 from ansible_collections.groundwork.kubernetes.plugins.modules import cluster_verify
@@ -104,6 +104,15 @@ elif command == "exec":
 elif command == "port-forward":
     print(f"Forwarding from 127.0.0.1:{port} -> 8080", flush=True)
     time.sleep(60)
+elif what == "--raw" and arguments[2] == "/apis/batch/v1":
+    answer({"resources": [{"name": "jobs"}, *([] if "old-batch" in faults else [{"name": "cronjobs"}])]})
+elif what == "jobs.batch":
+    answer({"items": [] if "no-job" in faults else [{"status": {"failed" if "job" in faults else "succeeded": 1}}]})
+elif what == "ingressclasses.networking.k8s.io":
+    annotations = {} if "no-class" in faults else {"ingressclass.kubernetes.io/is-default-class": "true"}
+    answer({"items": [{"metadata": {"name": "other"}}, {"metadata": {"name": "edge", "annotations": annotations}}]})
+elif what == "ingresses.networking.k8s.io":
+    answer({"status": {"loadBalancer": {}}})
 elif what == "--raw" and arguments[2] in faults:
     sys.exit("Error from server (NotFound): the server could not find the requested resource")
 elif what == "--raw":
@@ -150,7 +159,11 @@ else:
 class Handler(BaseHTTPRequestHandler):
     """All HTTP servers of the cluster in one: kube-proxy's mode, and the pods by chance."""
 
+    asked: ClassVar[list[str]] = []  # by a name of an Ingress
+
     def do_GET(self) -> None:
+        if self.headers["Host"].startswith("groundwork-verify-"):
+            self.asked.append(self.headers["Host"])
         body = "iptables" if self.path == "/proxyMode" else random.choice(["web-1", "web-2"])  # noqa: S311
         self.send_response(200)
         self.end_headers()
@@ -164,7 +177,7 @@ class Cluster:
     """The played cluster."""
 
     def __init__(self, folder: Path, port: int, run_module: Run) -> None:
-        self.folder = folder
+        self.folder, self.port = folder, port
         self.run_module = run_module
         self.kubeconfig = str(folder / "admin.conf")
         for name, text in {"admin.conf": "", "calls": "", "faults": "", "port": str(port)}.items():
@@ -212,13 +225,14 @@ def states(result: dict[str, Any]) -> dict[str, str]:
 
 
 def test_a_cluster_that_works(cluster: Cluster) -> None:
-    result = cluster.verify(settle=10, skip=[], nodes=["cp1", "w1", "w2"])
+    result = cluster.verify(settle=10, skip=[], nodes=["cp1", "w1", "w2"], cron_job=True, ingress_port=cluster.port)
     assert not result.get("failed"), result["msg"]
     assert result["changed"] is False
     assert states(result) == dict.fromkeys([*NAMES, "cleanup"], "passed")
     assert not cluster.exists
-    assert len(result["table"].splitlines()) == 20
+    assert len(result["table"].splitlines()) == 22
     namespace = re.findall(r"groundwork-verify-[a-z]{8}", "\n".join(cluster.calls))[0]
+    assert set(Handler.asked) == {f"{namespace}.example.invalid"}
     assert {
         "get --raw /readyz?verbose --server=https://192.0.2.1:6443",
         "get --raw /readyz/etcd --server=https://192.0.2.1:6443",
@@ -276,6 +290,14 @@ def test_a_cluster_that_works(cluster: Cluster) -> None:
             "- exec: w2: Error from server: runtime is broken",
         ),
         (["dns"], {"require_dns": True}, {"dns"}, "- dns: DNS is not installed"),
+        (["old-batch"], {"cron_job": True}, set(), ""),
+        (
+            ["old-batch", "job"],
+            {"cron_job": True},
+            {"cron-job"},
+            "- cron-job: the job that a batch/v1beta1 CronJob has started failed",
+        ),
+        ([], {"ingress_port": 1}, {"ingress"}, "- ingress: cp1: [Errno 111] Connection refused"),
         ([], {"http_path": "/proxyMode"}, set(), ""),
     ],
 )
@@ -328,6 +350,27 @@ def test_without_a_client_or_dns(cluster: Cluster) -> None:
     assert states(cluster.verify())["service-name"] == "skipped"
     assert states(cluster.verify(api_client=[]))["api-from-pods"] == "skipped"
     assert skipped["scheduler"] == "left out by the option skip"
+
+
+def test_what_is_only_tried_where_it_is_there(cluster: Cluster) -> None:
+    def said(**options: Any) -> dict[str, str]:
+        return {check["name"]: check["detail"] for check in cluster.verify(**options)["checks"] if check["skipped"]}
+
+    skipped = said()
+    assert skipped["cron-job"] == "the option cron_job is off, as it takes up to a minute"
+    assert skipped["ingress"] == (
+        "the Ingress of class edge has got no address, and the option ingress_port names no port of nodes"
+    )
+    assert "Ingress of class other" in said(ingress_class="other")["ingress"]
+    cluster.breaks("no-class")
+    assert said()["ingress"] == "no IngressClass is the default, and the option ingress_class names none"
+    assert said(cron_job=True, exec_command=[])["cron-job"] == "the option exec_command is empty"
+
+
+def test_a_job_that_is_not_started(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first_use, "MINUTE", 0.1)
+    cluster.breaks("no-job")
+    assert "- cron-job: no job was started by a batch/v1 CronJob" in cluster.verify(cron_job=True)["msg"]
 
 
 def test_leftovers_are_removed(cluster: Cluster) -> None:

@@ -53,6 +53,8 @@ class Host:
     # The ClusterConfiguration in the cluster.
     stored: dict[str, Any] = field(default_factory=lambda: copy.deepcopy(DOCUMENTS[1]))
     seen_marker: bool = False
+    review: dict[str, Any] = field(default_factory=dict)
+    reviewed: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     proxies: dict[str, Any] = field(default_factory=lambda: {"items": []})
 
@@ -156,7 +158,10 @@ class Host:
     def manifest(self, name: str) -> str:
         return (self.kubernetes / "manifests" / f"{name}.yaml").read_text()
 
-    def run_command(self, arguments: list[str], **_options: Any) -> tuple[int, str, str]:
+    def run_command(self, arguments: list[str], **options: Any) -> tuple[int, str, str]:
+        if arguments[3:4] == ["create"]:
+            self.reviewed.append(json.loads(options["data"])["spec"]["token"])
+            return 0, json.dumps({"status": self.review}), ""
         if arguments[: len(TIMEOUT)] == TIMEOUT:
             return self.kubeadm(arguments[len(TIMEOUT) :])
         if arguments[0] == "/bin/kubectl":
@@ -194,6 +199,7 @@ def host(tmp_path: Path, run_module: Callable[..., Result], monkeypatch: pytest.
     return host
 
 
+TOKEN = "eyJ-a-token-of-the-provider"  # noqa: S105  it is for these tests
 CONFIG = "--config=/kubernetes/kubeadm.yaml"
 PREFLIGHT = f"init phase preflight {CONFIG}"
 INIT = f"init {CONFIG} --skip-phases=preflight --skip-token-print"
@@ -568,6 +574,48 @@ def test_settings_that_break_the_api_server_are_put_back(host: Host) -> None:
 
     host.broken.clear()
     assert host(documents=documents)["steps"] == ["control-plane", "upload-config"]
+
+
+@pytest.mark.parametrize(
+    ("review", "said"),
+    [
+        ({"authenticated": True, "user": {"username": "carol@example.com"}}, ""),
+        (
+            {"error": "[invalid bearer token, oidc: verify token: expected audience kubernetes got shop]"},
+            "the token does not log in: [invalid bearer token, oidc: verify token: expected audience kubernetes got "
+            "shop]",
+        ),
+        ({"error": f"odd {TOKEN}"}, "the token does not log in: odd (hidden)"),
+        (
+            {"authenticated": True, "user": {"username": "oidc:carol"}},
+            "the token logs in as oidc:carol, not as carol@example.com",
+        ),
+    ],
+)
+def test_a_provider_at_which_nobody_logs_in(
+    host: Host, monkeypatch: pytest.MonkeyPatch, review: dict[str, Any], said: str
+) -> None:
+    monkeypatch.setattr(control_plane, "LOGIN_SECONDS", 0)
+    host.initialized()
+    host.review = review
+    documents = changed("ClusterConfiguration", apiServer={"extraArgs": [{"name": "x", "value": "4"}]})
+    result = host(documents=documents, login_token=TOKEN, login_user="carol@example.com")
+    assert host.reviewed == [TOKEN]
+    assert result.get("failed", False) is bool(said)
+    assert host.manifest("kube-apiserver") == ("before" if said else "after")
+    if said:
+        assert f"after the API server of this host was ready, {said}.\n" in result["msg"]
+        assert "The former settings have been put back." in result["msg"]
+    assert TOKEN not in json.dumps(result)
+    assert [line for line in host.ran if TOKEN in line] == []
+
+
+def test_nobody_logs_in_without_a_token_or_without_a_change(host: Host) -> None:
+    host.initialized()
+    assert host(documents=changed("ClusterConfiguration", apiServer={"certSANs": ["a"]}), login_token=TOKEN)["steps"]
+    arguments = [{"name": "x", "value": "5"}]
+    assert host(documents=changed("ClusterConfiguration", apiServer={"extraArgs": arguments}))["changed"]
+    assert host.reviewed == []
 
 
 def test_settings_that_break_the_kubelet_are_put_back(host: Host) -> None:

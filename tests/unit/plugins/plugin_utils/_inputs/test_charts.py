@@ -74,7 +74,7 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
     ),
     "no chart": (
         [{"name": "shop"}],
-        ["error value-invalid charts_releases[0] has neither chart nor url nor rendered; give one"],
+        ["error value-invalid charts_releases[0] has neither chart nor url nor rendered nor objects; give one"],
     ),
     "a file that is not there": (
         [{**GOOD, "chart": "no.tgz", "values_files": ["no.yml"]}],

@@ -503,8 +503,8 @@ CASES: dict[str, tuple[Given, list[str]]] = {
             "kubernetes_proxy_mode, which is iptables; set that instead",
             "error foreign-variable kube_version 1.34.2 has no effect: here the variable is "
             "kubernetes_version, which is 1.36.5; set that instead",
-            "error foreign-variable metallb_enabled True has no effect: there is no such part here; "
-            "bring it into the cluster yourself, and remove metallb_enabled",
+            "error foreign-variable metallb_enabled True has no effect: add metallb to addons_wanted, and remove "
+            "metallb_enabled",
             "warning foreign-unused kube_owner: nothing here knows these variables of Kubespray; remove them",
             "error foreign-variable ip 192.0.2.1 has no effect: here the variable is "
             "kubernetes_node_ip, which is 192.0.2.21; set that instead",
