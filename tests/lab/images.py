@@ -136,6 +136,7 @@ class Images:
             return [
                 f"FROM {self._base()}",
                 f"COPY {found.name} /usr/local/bin/{found.name}",
+                *([f"COPY {addons.SHARE} /usr/share/prometheus"] if (work / addons.SHARE).is_dir() else []),
                 path,
                 "USER 65534:65534",
                 f'ENTRYPOINT ["/usr/local/bin/{found.name}"]',
