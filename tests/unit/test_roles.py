@@ -216,3 +216,10 @@ def test_a_line_end_in_an_expression_is_one() -> None:
     assert {str(path): lines for path in paths if (lines := escapes_that_stay(path.read_text()))} == {}
     assert escapes_that_stay("a: >-\n  {{ b | join('\\n') }}\n") == [1]
     assert escapes_that_stay("a: \"{{ b | join('\\n') }}\"\n") == []
+
+
+def test_only_templates_know_what_ansible_manages() -> None:
+    """The variable ansible_managed is made for a template as it is read; a task that names it fails."""
+    files = [path for folder in ("tasks", "vars", "defaults") for path in ROOT.glob(f"roles/*/{folder}/**/*.yml")]
+    assert files
+    assert [str(path.relative_to(ROOT)) for path in files if "ansible_managed" in path.read_text()] == []
