@@ -88,6 +88,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.image_
     LayoutError,
     Target,
     base,
+    link_image,
     read_layout,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.registry_login import (
@@ -124,7 +125,13 @@ class Copier:
 
     def copy(self, image: LaidImage) -> str:
         """Copy an image; returns why it could not be, or nothing."""
-        source = f"oci:{self.module.params['layout']}:{image.name}"
+        with tempfile.TemporaryDirectory(dir=self.module.tmpdir) as folder:
+            link_image(self.module.params["layout"], image, folder)
+            return self.copy_folder(folder, image)
+
+    def copy_folder(self, folder: str, image: LaidImage) -> str:
+        """Copy an image from a folder of its own."""
+        source = f"dir:{folder}"
         target = f"docker://{self.place}/{image.repository}:{image.tag}"
         command = [self.program, "--insecure-policy", "copy", *self.options, source, target]
         rc, out, err = self.module.run_command(command, expand_user_and_vars=False)

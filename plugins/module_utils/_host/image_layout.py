@@ -74,6 +74,25 @@ def read_layout(folder: str) -> List[LaidImage]:
     return images
 
 
+def link_image(layout: str, image: LaidImage, folder: str) -> None:
+    """Make a folder that skopeo reads as one image, of links into the layout.
+
+    skopeo reads a layout as such only where all media types are those of OCI; registries still have those of Docker.
+    https://github.com/containers/image/blob/main/docs/containers-transports.5.md
+    """
+
+    def link(digest: str, name: str) -> None:
+        os.symlink(os.path.join(layout, "blobs", *digest.split(":")), os.path.join(folder, name))
+
+    with open(os.path.join(folder, "version"), "w", encoding="utf-8") as file:
+        file.write("Directory Transport Version: 1.1\n")
+    link(image.digest, "manifest.json")
+    for digest in sorted(set(image.manifests) - {image.digest}):
+        link(digest, f"{digest.partition(':')[2]}.manifest.json")
+    for digest in sorted(set(image.blobs)):
+        link(digest, digest.partition(":")[2])
+
+
 def _read_image(folder: str, entry: Mapping[str, Any]) -> LaidImage:
     name, digest = str((entry.get("annotations") or {}).get(NAME_OF_IMAGE) or ""), str(entry.get("digest"))
     if not name:

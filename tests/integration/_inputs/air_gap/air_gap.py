@@ -65,12 +65,13 @@ class Servers:
     files: str
     registry: str
 
-    def push(self, reference: str, text: str = "") -> None:
-        """Put a small image under a name; another text makes another image."""
+    def push(self, reference: str, text: str = "", form: str = "oci") -> None:
+        """Put a small image under a name; another text makes another image. v2s2 is the form that Docker has."""
         with tempfile.TemporaryDirectory() as folder:
             layout(Path(folder), (text or reference).encode())
             target = f"docker://{self.registry.removeprefix('http://')}/{reference}"
             command = ["skopeo", "--insecure-policy", "copy", "--all", "--quiet", "--dest-tls-verify=false"]
+            command.append(f"--format={form}")
             subprocess.run([*command, f"oci:{folder}:one", target], check=True)
 
 

@@ -40,7 +40,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
         found = Servers(f"http://127.0.0.1:{port}", images)
         wait_for(f"{found.files}/")
         for reference in (*IMAGES, *(f"{name}:v{VERSION}" for name in COMPONENTS)):
-            found.push(reference)
+            # Registries have both.
+            found.push(reference, form="v2s2" if "pause" in reference else "oci")
         yield found
         web.terminate()
 

@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.image_layout import (
     LayoutError,
     base,
+    link_image,
     read_layout,
 )
 from ansible_collections.groundwork.kubernetes.plugins.modules import mirror_images
@@ -150,6 +151,19 @@ def test_a_tag_that_is_something_else_is_copied(run_module: Run, layout: Layout,
     assert result["copied"] == ["docker.io/library/proof:1"]
 
 
+def test_an_image_alone_as_skopeo_reads_it(layout: Layout, tmp_path: Path) -> None:
+    """Its manifest, those below it and its parts, each by its digest."""
+    (tmp_path / "alone").mkdir()
+    image = read_layout(str(layout.folder))[0]
+    link_image(str(layout.folder), image, str(tmp_path / "alone"))
+    found = {path.name: path.read_bytes() for path in (tmp_path / "alone").iterdir()}
+    assert found.pop("version") == b"Directory Transport Version: 1.1\n"
+    assert found.pop("manifest.json") == layout.index
+    below = {f"{digest[7:]}.manifest.json" for digest in layout.manifests}
+    assert found.keys() == below | {digest[7:] for digest in image.blobs}
+    assert all(hashlib.sha256(data).hexdigest() == name[:64] for name, data in found.items())
+
+
 def test_how_it_is_copied_and_asked_again(
     run_module: Run, layout: Layout, registry: str, skopeo: Callable[[str], Path]
 ) -> None:
@@ -157,10 +171,10 @@ def test_how_it_is_copied_and_asked_again(
     Registry.has.update(layout.paths("k8s/library/proof", "1"))
     result = run_module(mirror_images, layout=str(layout.folder), registry=f"{registry}/k8s/")
     place = registry.removeprefix("http://")
-    assert log.read_text() == (
-        "--insecure-policy copy --all --preserve-digests --quiet --dest-tls-verify=false "
-        f"oci:{layout.folder}:registry.k8s.io/pause:3.10 docker://{place}/k8s/pause:3.10\n"
-    )
+    *options, source, target = log.read_text().split()
+    assert options == ["--insecure-policy", "copy", "--all", "--preserve-digests", "--quiet", "--dest-tls-verify=false"]
+    assert source.startswith("dir:/")
+    assert target == f"docker://{place}/k8s/pause:3.10"
     # skopeo said that all is well, and the registry has nothing
     assert result["failed"]
     assert "registry.k8s.io/pause:3.10: the registry lacks 3.10: HTTP 404" in result["msg"]
