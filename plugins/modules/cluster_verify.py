@@ -165,6 +165,8 @@ options:
       - service-name
       - api-from-pods
       - volumes
+      - cron-job
+      - ingress
     default: []
   sample:
     description:

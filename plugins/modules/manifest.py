@@ -205,6 +205,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+known:
+  description: That nothing is known of the objects, since the cluster cannot be asked.
+  returned: in check mode, where the host has joined a cluster that cannot be asked
+  type: bool
+  sample: false
 objects:
   description: The manifest's objects and what was done, or would be done, with each.
   returned: success
@@ -295,7 +300,7 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     if owner and params["state"] == "present":
         objects = [marked(item, owner) for item in objects]
     if not_known(module, params["kubeconfig"]):
-        return {"changed": False, "objects": [described(Ref.of(item), "unknown") for item in objects]}
+        return {"changed": False, "known": False, "objects": [described(Ref.of(item), "unknown") for item in objects]}
     missing = cluster_missing(module, params["kubeconfig"])
     if missing and not module.check_mode:
         raise ManifestError(f"{missing}; run this task on a control plane")

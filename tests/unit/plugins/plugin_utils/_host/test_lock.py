@@ -53,7 +53,7 @@ def entry(**values: Any) -> str:
         ("", "lock is no lock of format 1"),
         ("format: 2\n", "lock is no lock of format 1"),
         ("format: 1\n", "lock has no list of artifacts"),
-        (entry(kind="program"), "artifact 1: it is no mapping with a kind of file, image, manifest"),
+        (entry(kind="program"), "artifact 1: it is no mapping with a kind of chart, file, image, manifest, package"),
         (entry(name="a", sha256=ONE, md5="x"), "artifact 1: it has md5"),
         (entry(sha256=ONE), "artifact 1: name must be text"),
         (entry(name="a", sha256=ONE, version=1.4), "artifact 1: version must be text, in quotes"),
