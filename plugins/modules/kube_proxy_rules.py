@@ -66,7 +66,8 @@ SPEC: Dict[str, Any] = {
     "mode": {"type": "str", "choices": list(proxy_rules.MODES), "required": True},
     "port": {"type": "int", "default": proxy_rules.PORT},
 }
-LINKS, VIRTUAL_SERVICES = "/sys/class/net", "/proc/net/ip_vs"
+LINKS = "/sys/class/net"
+VIRTUAL_SERVICES = "/proc/net/ip_vs"
 
 
 class Host:

@@ -141,7 +141,8 @@ SPEC: Dict[str, Any] = {
     "kubeconfig": KUBECONFIG_OPTION,
 }
 NOTHING: Dict[str, Any] = {"due": [], "namespace": "", "places": [], "port": pod_proof.PORT}
-SHOWN, ENOUGH = 20, 2
+SHOWN = 20
+ENOUGH = 2
 
 
 class Proof:
