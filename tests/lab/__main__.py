@@ -19,7 +19,7 @@ from .leaks import Leaks
 from .packages import Packages
 from .rootfs import RootFilesystems
 from .settings import Settings
-from .sizes import resize
+from .sizes import GROUPS, resize
 
 STARTED = time.monotonic()
 
@@ -166,7 +166,7 @@ def main() -> None:
     commands.add_parser("artifacts", help="build, pack and fetch what the cache lacks")
     commands.add_parser("download", help="fetch upstream's artifacts into the cache, where there is internet")
     up = commands.add_parser("up", help="make hosts, with their mirror; those that exist stay")
-    for group, count in (("control-plane", 1), ("worker", 2), ("etcd", 0)):
+    for group, count in (("control-plane", 1), ("worker", 2), ("etcd", 0), ("mirror", 0)):
         up.add_argument(f"--{group}", type=int, default=count, metavar="N")
     up.add_argument("--user", default="", metavar="NAME", help="who logs in and needs a password for sudo (root)")
     up.add_argument("--anew", action="store_true", help="remove the hosts that exist before")
@@ -198,7 +198,7 @@ def main() -> None:
     if options.command in simple:
         simple[options.command]()
     elif options.command == "up":
-        counts = {"control_plane": options.control_plane, "worker": options.worker, "etcd": options.etcd}
+        counts = {group: getattr(options, group) for group in GROUPS}
         if options.anew or options.user:
             lab.up(counts, options.user)
         else:

@@ -17,7 +17,12 @@ from .rootfs import SUITES
 # From this minor version of Kubernetes on hosts have Debian 13.
 CURRENT_MINOR = 26
 # The last number of the hosts' addresses by group.
-ADDRESSES = {"control_plane": range(11, 60), "worker": range(61, 200), "etcd": range(201, 250)}
+ADDRESSES = {
+    "control_plane": range(11, 60),
+    "worker": range(61, 200),
+    "etcd": range(201, 250),
+    "mirror": range(251, 254),
+}
 
 
 def _env(name: str, default: str) -> str:

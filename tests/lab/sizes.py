@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-GROUPS = {"control_plane": "kube_control_plane", "worker": "kube_node", "etcd": "etcd"}
+GROUPS = {"control_plane": "kube_control_plane", "worker": "kube_node", "etcd": "etcd", "mirror": "kube_mirror"}
 
 
 @dataclass(frozen=True)
