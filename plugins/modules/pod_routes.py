@@ -195,8 +195,6 @@ SPEC: Dict[str, Any] = {
     },
     "tunnel_only": {"type": "bool", "default": False},
     "keep_tunnel": {"type": "bool", "default": False},
-    "bridge": {"type": "str", "default": ""},
-    "mtu": {"type": "int", "default": 0},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "proto": {"type": "int", "default": 77},
 }
