@@ -55,11 +55,12 @@ removed:
 """
 
 import os
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import proxy_rules
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.diff import diff_lines
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.network_programs import NetworkPrograms
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.proxy_rules import ProxyError, Stale
 
 SPEC: Dict[str, Any] = {
@@ -70,37 +71,8 @@ LINKS = "/sys/class/net"
 VIRTUAL_SERVICES = "/proc/net/ip_vs"
 
 
-class Host:
+class Host(NetworkPrograms):
     """The programs that know a host's rules."""
-
-    def __init__(self, module: AnsibleModule) -> None:
-        """Take what runs them."""
-        self.module = module
-
-    def run(self, *command: str, stdin: str = "") -> str:
-        """Standard output of a command.
-
-        Raises:
-            ProxyError: with what it complained of.
-        """
-        rc, out, err = self.module.run_command(list(command), data=stdin or None, expand_user_and_vars=False)
-        if rc != 0:
-            raise ProxyError(f"{' '.join(command)} failed with exit code {rc}: {(err or out).strip()}")
-        return str(out)
-
-    def program(self, name: str) -> Optional[str]:
-        """Where a program is, or nothing."""
-        found: Optional[str] = self.module.get_bin_path(name, opt_dirs=["/usr/sbin", "/sbin"])
-        return found
-
-    def savers(self) -> List[str]:
-        """The programs that print rules, of both variants where the host has both."""
-        found: List[str] = []
-        for family in ("iptables", "ip6tables"):
-            variants = [self.program(f"{family}-{variant}-save") for variant in ("nft", "legacy")]
-            one = self.program(f"{family}-save")
-            found += [path for path in variants if path] or ([one] if one else [])
-        return found
 
     def find(self, mode: str) -> Stale:
         """What is left of other modes than this one."""
@@ -110,14 +82,11 @@ class Host:
     def remove(self, stale: Stale) -> None:
         """Remove it, each table of rules in one step."""
         for program, removal in stale.rules:
-            text = "".join(f"{line}\n" for line in removal.lines)
-            self.run(f"{program[: -len('-save')]}-restore", "--noflush", "--wait", "10", stdin=text)
-        for table in stale.tables:
-            self.run(str(self.program("nft")), "delete", "table", *table.split())
-        for name in stale.sets:
-            self.run(str(self.program("ipset")), "destroy", name)
+            self.remove_rules(program, removal)
+        self.delete_tables(stale.tables)
+        self.destroy_sets(stale.sets)
         if stale.link:
-            self.run(str(self.program("ip")), "link", "delete", proxy_rules.IPVS_LINK)
+            self.delete_link(proxy_rules.IPVS_LINK)
 
 
 def known_mode(module: AnsibleModule) -> str:
@@ -137,7 +106,7 @@ def main() -> None:
         module.warn(f"kube-proxy runs in mode {mode} in place of {wanted}; what it may have left of another mode stays")
     if mode != wanted:
         module.exit_json(changed=False, mode=mode, removed=[])
-    host = Host(module)
+    host = Host(module, ProxyError)
     try:
         stale = host.find(mode)
         lines = stale.lines()

@@ -42,6 +42,16 @@ def images(endpoint: str) -> list[str]:
     return [name for name in names if not name.startswith("sha256:")]
 
 
+def listing(endpoint: str) -> list[dict[str, Any]]:
+    """The images by their tags, each with the digest that its repository calls it by."""
+    rows = [line.split()[:3] for line in ctr(endpoint, "images", "ls").splitlines()[1:]]
+    return [
+        {"id": digest, "repoTags": [name], "repoDigests": ["{}@{}".format(name.rpartition(":")[0], digest)]}
+        for name, _type, digest in rows
+        if "@" not in name and not name.startswith("sha256:")
+    ]
+
+
 def sandboxes(endpoint: str) -> list[str]:
     """Ids of the pods' sandboxes."""
     out = ctr(endpoint, "containers", "ls", 'labels."io.cri-containerd.kind"==sandbox', "-q")
@@ -100,12 +110,13 @@ def main() -> None:
         ctr(endpoint, "version")
         print(json.dumps({"status": {"conditions": [{"type": "RuntimeReady", "status": True}]}}))
     elif options.command == "images":
-        listing = [{"id": name, "repoTags": [name]} for name in images(endpoint)]
-        print(json.dumps({"images": listing}))
+        print(json.dumps({"images": listing(endpoint)}))
     elif options.command == "inspecti":
         if plain[-1] not in images(endpoint):
             sys.exit(f"no such image {plain[-1]}")
         print(json.dumps({"status": {"repoTags": [plain[-1]]}}))
+    elif options.command == "rmi":
+        ctr(endpoint, "images", "rm", *plain)
     elif options.command == "pull":
         ctr(endpoint, "images", "pull", "--hosts-dir", "/etc/containerd/certs.d", plain[-1])
         print(f"Image is up to date for {plain[-1]}")
@@ -120,7 +131,8 @@ def main() -> None:
         print(json.dumps({"containers": []}))
     else:
         sys.exit(
-            f"crictl (stand-in): {options.command} is none of info, images, inspecti, inspectp, pull, pods, stopp, rmp"
+            f"crictl (stand-in): {options.command} is none of "
+            "info, images, inspecti, inspectp, pull, pods, rmi, stopp, rmp"
         )
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import reset_paths, reset_rules
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import read_bytes
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.network_programs import NetworkPrograms
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.network_remains import (
     PLUGINS,
     Remains,
@@ -86,7 +87,7 @@ def foreign(folder: str) -> Dict[str, str]:
     return found
 
 
-class NetworkHost:
+class NetworkHost(NetworkPrograms):
     """Finds and removes what plugins have on a host."""
 
     def __init__(self, module: AnsibleModule, plugins: Sequence[str], keep: Sequence[str]) -> None:
@@ -97,34 +98,10 @@ class NetworkHost:
             plugins: the plugins of which nothing stays.
             keep: the plugins whose files stay, since they are used.
         """
-        self.module = module
+        super().__init__(module, ResetError)
         self.remains: List[Remains] = [PLUGINS[name] for name in plugins]
         self.kept = {f"{CNI}/{name}" for plugin in keep for name in PLUGINS[plugin].configurations}
         self.foreign = foreign(CNI)
-
-    def run(self, *command: str, stdin: str = "") -> str:
-        """Standard output of a command.
-
-        Raises:
-            ResetError: with what it complained of.
-        """
-        rc, out, err = self.module.run_command(list(command), data=stdin or None, expand_user_and_vars=False)
-        if rc != 0:
-            raise ResetError(f"{' '.join(command)} failed with exit code {rc}: {(err or out).strip()}")
-        return str(out)
-
-    def program(self, name: str) -> Optional[str]:
-        """Where a program is, or nothing."""
-        found: Optional[str] = self.module.get_bin_path(name, opt_dirs=["/usr/sbin", "/sbin"])
-        return found
-
-    def savers(self) -> List[str]:
-        """The programs that print the rules, of both variants where the host has both."""
-        found = []
-        for family in ("iptables", "ip6tables"):
-            variants = [self.program(f"{family}-{variant}-save") for variant in ("nft", "legacy")]
-            found += [path for path in variants if path] or [path for path in [self.program(f"{family}-save")] if path]
-        return found
 
     def names(self) -> List[str]:
         """The CNI networks of what goes, by which the plugin portmap names its chains."""
@@ -186,20 +163,16 @@ class NetworkHost:
             Systemd(self.module, name).act("disable", "--now")
         for program in dict.fromkeys(program for program, _removal in left.rules):
             for removal in self.rules(program):
-                text = "".join(f"{line}\n" for line in removal.lines)
-                self.run(f"{program[: -len('-save')]}-restore", "--noflush", "--wait", "10", stdin=text)
-        nft, ipset, link = self.program("nft"), self.program("ipset"), self.program("ip")
-        for table in left.tables:
-            self.run(str(nft), "delete", "table", *table.split())
-        for name in left.sets:
-            self.run(str(ipset), "destroy", name)
+                self.remove_rules(program, removal)
+        self.delete_tables(left.tables)
+        self.destroy_sets(left.sets)
         routes = RouteHost(self.module, "/")
         if left.routes:
             routes.batch(left.routes)
         for name in left.links:
             # The other end of a pair goes with it.
             if os.path.exists(f"/sys/class/net/{name}"):
-                self.run(str(link), "link", "delete", name)
+                self.delete_link(name)
         for path in left.paths:
             reset_paths.remove(path)
         if left.units:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Callable, Dict, List, Mapping, Optional, Pattern, Tuple
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import reset_rules
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.processes import runs
 
 IPTABLES, IPVS, NFTABLES, NONE = MODES = ("iptables", "ipvs", "nftables", "none")
 # Where kube-proxy tells its mode, on the host's loopback address.
@@ -65,10 +66,10 @@ class Stale:
 
 
 def running_mode(port: int = PORT, host: str = "127.0.0.1") -> str:
-    """The mode in which kube-proxy says that it runs; none where nothing listens.
+    """The mode in which kube-proxy says that it runs; none where nothing listens, and no process is it.
 
     Raises:
-        ProxyError: where something listens and does not tell.
+        ProxyError: where it runs and does not tell.
     """
     connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
@@ -76,6 +77,9 @@ def running_mode(port: int = PORT, host: str = "127.0.0.1") -> str:
         answer = connection.getresponse()
         text = answer.read(64).decode("utf-8", "replace").strip()
     except ConnectionRefusedError:
+        # It may listen elsewhere, or have just been started.
+        if runs("kube-proxy"):
+            raise ProxyError(f"kube-proxy runs and does not answer at {host}:{port}") from None
         return NONE
     except (OSError, http.client.HTTPException) as error:
         raise ProxyError(f"kube-proxy does not tell its mode: {error}") from error

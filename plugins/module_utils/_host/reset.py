@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import reset_paths, reset_rules
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import read_bytes
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.network_programs import NetworkPrograms
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.network_remains import MANAGER_FILES
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.pod_routes import (
     FORWARDING_FILE,
@@ -124,30 +125,14 @@ def _rules(program: str, removal: reset_rules.Removal) -> str:
     return f"{program} {removal.table}: {chains}; {removal.rules} rules in other chains"
 
 
-class Host:
+class Host(NetworkPrograms):
     """Finds and removes."""
 
     def __init__(self, module: AnsibleModule) -> None:
         """Take the module's options."""
-        self.module = module
+        super().__init__(module, ResetError)
         self.options: Mapping[str, Any] = module.params
         self.runtime = Runtime(module, self.options["runtime_endpoint"])
-
-    def run(self, *command: str, stdin: str = "") -> str:
-        """Standard output of a command.
-
-        Raises:
-            ResetError: with what it complained of.
-        """
-        rc, out, err = self.module.run_command(list(command), data=stdin or None, expand_user_and_vars=False)
-        if rc != 0:
-            raise ResetError(f"{' '.join(command)} failed with exit code {rc}: {(err or out).strip()}")
-        return str(out)
-
-    def program(self, name: str) -> Optional[str]:
-        """Where a program is, or nothing."""
-        found: Optional[str] = self.module.get_bin_path(name, opt_dirs=["/usr/sbin", "/sbin"])
-        return found
 
     def find(self) -> Found:
         """All of the cluster that the host has, with what stands against its removal."""
@@ -203,17 +188,6 @@ class Host:
             if name in INTERFACE or name in bridges or name.startswith(INTERFACE_PREFIXES)
         ]
         found.routes = commands([], RouteHost(self.module, "/").routes(), PROTO)
-
-    def savers(self) -> List[str]:
-        """The programs that print the rules, of both variants where the host has both."""
-        found = []
-        for family in ("iptables", "ip6tables"):
-            variants = [self.program(f"{family}-{variant}-save") for variant in ("nft", "legacy")]
-            programs = [path for path in variants if path] or [
-                path for path in [self.program(f"{family}-save")] if path
-            ]
-            found += programs
-        return found
 
     def paths(self, mounts: Sequence[str], networks: reset_paths.Networks) -> List[str]:
         """Files and folders; those by which something is recognised stand last."""
@@ -335,29 +309,26 @@ class Host:
         """Remove rules and what they name, then interfaces and routes."""
         for program, _removal in found.rules:
             # Pods that went have taken theirs along, and the host's own may have changed.
-            self.remove_rules(program)
-        nft, ipset, link = self.program("nft"), self.program("ipset"), self.program("ip")
-        for table in found.tables:
-            self.run(str(nft), "delete", "table", *table.split())
+            self.remove_rules_of(program)
+        self.delete_tables(found.tables)
+        ipset = self.program("ipset")
         if ipset:
-            for name in reset_rules.own_sets(self.run(ipset, "list", "-name")):
-                self.run(ipset, "destroy", name)
+            self.destroy_sets(reset_rules.own_sets(self.run(ipset, "list", "-name")))
         for name in found.interfaces:
             if os.path.exists(f"/sys/class/net/{name}"):
-                self.run(str(link), "link", "delete", name)
+                self.delete_link(name)
         host = RouteHost(self.module, "/")
         left = commands([], host.routes(), PROTO)
         if left:
             host.batch(left)
 
-    def remove_rules(self, program: str) -> None:
+    def remove_rules_of(self, program: str) -> None:
         """Remove one variant's rules, each table in one step."""
         networks = reset_paths.read_networks()
         for table in reset_rules.parse(self.run(program)):
             removal = reset_rules.removal(table, networks.names, bool(networks.foreign))
             if removal.lines:
-                text = "".join(f"{line}\n" for line in removal.lines)
-                self.run(f"{program[: -len('-save')]}-restore", "--noflush", "--wait", "10", stdin=text)
+                self.remove_rules(program, removal)
 
     def release(self, holds: Sequence[str]) -> None:
         """Let packages be updated again."""

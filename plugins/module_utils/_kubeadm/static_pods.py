@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Sequence
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.pod_manifest import Probe
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.processes import program_of
 
 PROC = "/proc"
 PROBE_SECONDS = 5.0
@@ -87,11 +88,9 @@ def processes(name: str, proc: str = PROC) -> List[int]:
 
 
 def _is_in_pod(name: str, proc: str, process: str) -> bool:
+    if program_of(process, proc) != name:
+        return False
     try:
-        with open(os.path.join(proc, process, "cmdline"), "rb") as stream:
-            program = stream.read(4096).split(b"\0", 1)[0].decode("utf-8", "replace")
-        if os.path.basename(program) != name:
-            return False
         with open(os.path.join(proc, process, "cgroup"), encoding="utf-8") as stream:
             return "kubepods" in stream.read()
     except OSError:  # it has ended meanwhile

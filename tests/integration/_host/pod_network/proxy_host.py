@@ -119,6 +119,9 @@ def main() -> None:
     report["ipvs"] = call(mode="ipvs")
     server.shutdown()
     server.server_close()
+    with subprocess.Popen(["kube-proxy", "60"], executable="/bin/sleep") as process:
+        report["elsewhere"] = call(mode="none")
+        process.kill()
     report["none"] = call(mode="none")
     print(json.dumps(report))
 

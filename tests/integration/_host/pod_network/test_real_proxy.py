@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 def reported() -> dict[str, Any]:
     """What the module returned, and what there was."""
     script = Path(__file__).with_name("proxy_host.py")
-    command = ["unshare", "--mount", "--net", sys.executable, script, COLLECTIONS]
+    command = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", sys.executable, script, COLLECTIONS]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -40,6 +40,7 @@ def reported() -> dict[str, Any]:
         ("nonsense", "", "does not tell its mode, but 200 'nonsense'"),
         ("other", "ipvs", "runs in mode ipvs in place of iptables"),
         ("none_while_it_runs", "iptables", "runs in mode iptables in place of none"),
+        ("elsewhere", "", "kube-proxy runs and does not answer"),
     ],
 )
 def test_nothing_goes_where_the_mode_is_not_known(reported: dict[str, Any], run: str, mode: str, warning: str) -> None:
@@ -47,7 +48,8 @@ def test_nothing_goes_where_the_mode_is_not_known(reported: dict[str, Any], run:
     result = reported[run]
     assert (result["changed"], result["mode"], result["removed"]) == (False, mode, [])
     assert [text for text in result["warnings"] if warning in str(text)]
-    assert result["chains"] == (reported["iptables"]["chains"] if run == "none_while_it_runs" else reported["before"])
+    there = {"none_while_it_runs": "iptables", "elsewhere": "ipvs"}.get(run)
+    assert result["chains"] == (reported[there]["chains"] if there else reported["before"])
 
 
 def test_check_mode_says_what_would_go(reported: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import reset_runtime
 
 CACHE = Path(os.environ.get("LAB_CACHE") or Path.home() / ".cache/groundwork-kubernetes")
+# The oldest is used: ctr of containerd 2 imports images by a service that this containerd is run without.
 ARCHIVES = sorted(CACHE.glob("containerd-*-linux-amd64.tar.gz"))
 IMAGES = sorted(CACHE.glob("images/pause_*.tar"))
 
@@ -43,7 +44,7 @@ class Module:
 @pytest.fixture
 def socket(tmp_path: Path) -> Iterator[Path]:
     """A containerd of the test's own."""
-    with tarfile.open(ARCHIVES[-1]) as archive:
+    with tarfile.open(ARCHIVES[0]) as archive:
         archive.extractall(tmp_path, filter="data")
     configuration = tmp_path / "config.toml"
     configuration.write_text(

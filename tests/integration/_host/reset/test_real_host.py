@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import reset_paths
 
 CACHE = Path(os.environ.get("LAB_CACHE") or Path.home() / ".cache/groundwork-kubernetes")
+# The oldest is used: ctr of containerd 2 imports images by a service that this containerd is run without.
 ARCHIVES = sorted(CACHE.glob("containerd-*-linux-amd64.tar.gz"))
 IMAGES = sorted(CACHE.glob("images/pause_*.tar"))
 COLLECTIONS = Path(reset_paths.__file__).parents[6]
@@ -30,7 +31,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the module returned, and what there was then."""
     script = Path(__file__).with_name("reset_host.py")
     options = ["--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
-    arguments = [tmp_path_factory.mktemp("host"), COLLECTIONS, ARCHIVES[-1], IMAGES[-1], CRICTL]
+    arguments = [tmp_path_factory.mktemp("host"), COLLECTIONS, ARCHIVES[0], IMAGES[-1], CRICTL]
     command = ["unshare", *options, sys.executable, script, *arguments]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr
