@@ -122,19 +122,11 @@ JOIN = (
 
 
 @dataclass
-class InterruptedSite(Fault):
-    """On fresh hosts; there is no endpoint to probe before the end."""
+class OnFreshHosts(Fault):
+    """While a cluster is built; there is no endpoint to probe before the end."""
 
-    name: str = "interrupted-site"
-    title: str = "ansible-playbook is killed while it builds a cluster"
     begins: bool = True
-    points: Sequence[Point] = (*FIRST, *PLANES, *LAST)
-
-    def inject(self, cluster: Cluster, outcome: Outcome) -> None:
-        """Kill it at every point."""
-        for number, point in enumerate(self.points, 1):
-            say(f"{self.name}: {point}")
-            outcome.notes.append(kill_at(cluster, point, f"killed-{number}")[0])
+    where: str = "the machine that runs Ansible"
 
     def heal(self, cluster: Cluster, outcome: Outcome) -> None:
         """Run it to the end."""
@@ -142,13 +134,28 @@ class InterruptedSite(Fault):
 
     def run(self, cluster: Cluster) -> Outcome:
         """Without a probe, as nothing answers yet."""
-        outcome = Outcome(self.name, self.title, "the machine that runs Ansible")
+        outcome = Outcome(self.name, self.title, self.where)
         cluster.up()
         self.inject(cluster, outcome)
         self.heal(cluster, outcome)
         outcome.recovered = cluster.wait_healthy()
         outcome.failures += cluster.prove_healthy()
         return outcome
+
+
+@dataclass
+class InterruptedSite(OnFreshHosts):
+    """At one point after the other."""
+
+    name: str = "interrupted-site"
+    title: str = "ansible-playbook is killed while it builds a cluster"
+    points: Sequence[Point] = (*FIRST, *PLANES, *LAST)
+
+    def inject(self, cluster: Cluster, outcome: Outcome) -> None:
+        """Kill it at every point."""
+        for number, point in enumerate(self.points, 1):
+            say(f"{self.name}: {point}")
+            outcome.notes.append(kill_at(cluster, point, f"killed-{number}")[0])
 
 
 @dataclass

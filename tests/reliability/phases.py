@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from .cluster import Cluster, kill_tree, say
-from .faults import Fault, Outcome
-from .interrupted import finish
+from .faults import Outcome
+from .interrupted import OnFreshHosts
 
 K8S, KUBELET = "/etc/kubernetes", "/var/lib/kubelet"
 WITHIN = 600.0
@@ -164,13 +164,13 @@ def kill_in(cluster: Cluster, host: str, phase: Phase, label: str) -> tuple[str,
 
 
 @dataclass
-class InterruptedPhases(Fault):
-    """On fresh hosts; there is no endpoint to probe before the end."""
+class InterruptedPhases(OnFreshHosts):
+    """In one phase after the other."""
 
     name: str = "interrupted-phases"
     title: str = "kubeadm is killed in each phase of init and join"
+    where: str = "the control plane, then the worker"
     topologies: tuple[str, ...] = ("small",)
-    begins: bool = True
     phases: Sequence[Phase] = (*INIT, *JOIN)
 
     def inject(self, cluster: Cluster, outcome: Outcome) -> None:
@@ -181,17 +181,3 @@ class InterruptedPhases(Fault):
             note, met = kill_in(cluster, host, phase, f"phase-{number:02d}")
             outcome.notes.append(note)
             outcome.expect(met, note)
-
-    def heal(self, cluster: Cluster, outcome: Outcome) -> None:
-        """Run it to the end."""
-        finish(cluster, outcome, self.name)
-
-    def run(self, cluster: Cluster) -> Outcome:
-        """Without a probe, as nothing answers yet."""
-        outcome = Outcome(self.name, self.title, "the control plane, then the worker")
-        cluster.up()
-        self.inject(cluster, outcome)
-        self.heal(cluster, outcome)
-        outcome.recovered = cluster.wait_healthy()
-        outcome.failures += cluster.prove_healthy()
-        return outcome

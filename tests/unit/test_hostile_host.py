@@ -154,8 +154,9 @@ def test_manifests_are_those_of_the_inventory(run: Run) -> None:
 
 def test_routes_are_those_of_the_cluster(run: Run) -> None:
     nodes = [{**NODE, "name": name} for name in ("cp1", "w0", "w1")]
-    honest = {**STATE, "changed_paths": []}
-    done, heard = run("cni", {"cp1": {**PLANE, "nodes": nodes}, "w0": SPOKEN, "w1": honest}, cni_plugin="bridge")
+    honest = {**STATE, "changed_paths": [], "tunnel": False}
+    spoken = {**SPOKEN, "tunnel": False}
+    done, heard = run("cni", {"cp1": {**PLANE, "nodes": nodes}, "w0": spoken, "w1": honest}, cni_plugin="bridge")
     # What another host than the first one is sent, and the control plane that the play leaves out.
     for name in ("w1", "cp1"):
         assert "pod_routes" in heard[name], done.stdout + done.stderr
