@@ -23,8 +23,17 @@ WATCHER = r"""
 import base64, glob, json, os, re, signal, ssl, sys, threading, time, urllib.request
 
 point, within = json.loads(sys.argv[1]), float(sys.argv[2])
-# Nobody waits any more where its input ends.
-threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+killing = threading.Lock()
+
+
+def leave():
+    # Nobody waits any more where its input ends; what was begun is said.
+    sys.stdin.read()
+    with killing:
+        os._exit(0)
+
+
+threading.Thread(target=leave, daemon=True).start()
 
 
 def stamp(path):
@@ -83,12 +92,13 @@ while time.monotonic() < deadline:
                 for number, words in processes()
                 if number != os.getpid() and "python" in words[0] and any(".ansible" in word for word in words)
             ]
-        for number in numbers:
-            try:
-                os.kill(number, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        print(len(numbers), flush=True)
+        with killing:
+            for number in numbers:
+                try:
+                    os.kill(number, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            print(len(numbers), flush=True)
         break
     time.sleep(0.1 if point["path"].startswith("/api") else 0.005)
 """
