@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Sequence
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.containerd import configuration
 
@@ -31,6 +31,11 @@ options:
     type: str
     choices: [systemd, cgroupfs]
     required: true
+  handlers:
+    description: OCI runtimes beside runc, in the form of C(container_runtime_handlers).
+    type: list
+    elements: dict
+    default: []
 seealso:
   - plugin: groundwork.kubernetes.to_toml
     plugin_type: filter
@@ -50,9 +55,11 @@ _value:
 """
 
 
-def containerd_config(version: Any, sandbox_image: Any, cgroup_driver: Any) -> Dict[str, Any]:
+def containerd_config(
+    version: Any, sandbox_image: Any, cgroup_driver: Any, handlers: Sequence[Any] = ()
+) -> Dict[str, Any]:
     """The configuration."""
-    return configuration(str(version).strip(), str(sandbox_image), str(cgroup_driver))
+    return configuration(str(version).strip(), str(sandbox_image), str(cgroup_driver), handlers)
 
 
 class FilterModule:

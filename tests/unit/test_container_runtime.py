@@ -49,6 +49,12 @@ HOSTS: dict[str, dict[str, Any]] = {
             }
         },
     },
+    "handlers": {
+        "container_runtime_handlers": [
+            {"name": "crun", "path": "/usr/bin/crun"},
+            {"name": "nvidia", "path": "/usr/bin/nvidia-container-runtime", "options": {"SystemdCgroup": False}},
+        ],
+    },
     "package-unknown": {
         "container_runtime_install_method": "package",
         "container_runtime_containerd_version": "1.6.20",
@@ -255,6 +261,20 @@ def test_programs_of_the_other_method_are_removed(rendered: dict[str, dict[str, 
         assert [artifacts[name]["state"] for name in ("containerd", "runc")] == [state, state]
         assert artifacts["cni-plugins"]["state"] == "present"
         assert (unit in rendered[host]) is (state == "present")
+
+
+def test_handlers(rendered: dict[str, dict[str, Any]]) -> None:
+    plugins = tomllib.loads(rendered["handlers"]["/etc/containerd/config.toml"])["plugins"]
+    runtimes = plugins["io.containerd.cri.v1.runtime"]["containerd"]["runtimes"]
+    assert {name: runtime["options"] for name, runtime in runtimes.items()} == {
+        "runc": {"SystemdCgroup": True},
+        "crun": {"SystemdCgroup": True, "BinaryName": "/usr/bin/crun"},
+        "nvidia": {"SystemdCgroup": False, "BinaryName": "/usr/bin/nvidia-container-runtime"},
+    }
+    assert {runtime["runtime_type"] for runtime in runtimes.values()} == {"io.containerd.runc.v2"}
+    crio = tomllib.loads(rendered["handlers"]["/etc/crio/crio.conf.d/90-groundwork.conf"])["crio"]["runtime"]
+    assert crio["runtimes"]["crun"] == {"runtime_path": "/usr/bin/crun", "runtime_type": "oci"}
+    assert crio["cgroup_manager"] == "systemd"
 
 
 def test_crio_and_docker(rendered: dict[str, dict[str, Any]]) -> None:

@@ -161,6 +161,10 @@ def programs(node: Node) -> Iterator[Fault]:
         if node.facts["programs"].get(program) == "" and program not in brought:
             text = f"{program} is missing; install it, or add its package to preflight_packages"
             yield node.fault("program-missing", text)
+    for program in node.setting("handler_programs") or []:
+        if node.facts["programs"].get(program) == "":
+            text = f"{program} of container_runtime_handlers is missing; install it, or name its package there"
+            yield node.fault("program-missing", text)
     for program in node.setting("backup_programs") or []:
         if node.facts["programs"].get(program) == "":
             text = f"{program} is missing, which backups need here; install it, or add its package to backup_packages"

@@ -13,6 +13,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs impo
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.backups import backup_programs
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.etcd import ETCD_CA_CERTIFICATE, ETCD_CA_KEY
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.fixed_settings import wanted_settings
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.handlers import handler_programs
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
     CONTROL_PLANE,
     ETCD,
@@ -72,6 +73,7 @@ def host_settings(host: HostInput, inputs: Inputs) -> dict[str, Any]:
         "api_endpoint": endpoint_value,
         "artifacts": downloads.urls(host, inputs),
         "images": images.images(host, inputs),
+        "handler_programs": handler_programs(host) if runs_kubelet(roles) else [],
         "backup_programs": backup_programs(host) if CONTROL_PLANE in roles else [],
         "virtual_ip": inputs.virtual_ip(),
         "holds_virtual_ip": inputs.holds_virtual_ip(host),

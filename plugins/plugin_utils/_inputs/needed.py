@@ -18,6 +18,7 @@ import yaml
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import endpoint
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.digests import KUBERNETES, PROGRAMS
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.handlers import handler_packages
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
     CONTROL_PLANE,
     ETCD,
@@ -127,6 +128,7 @@ def debian_packages(host: HostInput, inputs: Inputs) -> Iterator[str]:
             yield from host.values.get("kubernetes_extra_packages") or []
         if runtime != "containerd" or host.text("container_runtime_install_method") == "package":
             yield from host.values.get("container_runtime_packages") or RUNTIME_PACKAGES[runtime]
+        yield from handler_packages(host)
     if {CONTROL_PLANE, ETCD} & set(roles):
         yield "python3-cryptography"
     if inputs.balanced_by == endpoint.LOCAL and runs_kubelet(roles):

@@ -303,6 +303,7 @@ def test_packages_that_somebody_has_chosen() -> None:
 
 # What of the roles' tasks debian_packages tells: another expression or name there is to be added to it.
 TOLD = {
+    "'{{ __container_runtime_handler_packages }}'",
     "'{{ __container_runtime_package_names }}'",
     "'{{ __kubernetes_packages }}'",
     "'{{ __preflight_report.packages[inventory_hostname] }}'",

@@ -318,6 +318,45 @@ CASES: dict[str, tuple[Given, list[str]]] = {
             "the SHA-256 of the archive of 0.4.3",
         ],
     ),
+    "handlers": (
+        {
+            "container_runtime_handlers": [
+                {"name": "crun", "path": "/usr/bin/crun"},
+                {"name": "crun", "path": "bin/crun"},
+                {"name": "NVIDIA_1", "path": "/usr/bin/nvidia", "options": {"SystemdCGroup": True}},
+                {"name": "runc", "path": "/usr/bin/runc", "options": {"zzz": 1}},
+            ],
+        },
+        [
+            "error value-invalid container_runtime_handlers has crun more than once; give each its own name",
+            "error value-invalid container_runtime_handlers[1].path 'bin/crun' cannot be used: it is no absolute path",
+            "error value-invalid container_runtime_handlers[2].name 'NVIDIA_1' cannot be a RuntimeClass's handler; use "
+            "at most 63 small letters, digits and -",
+            "error unknown-field container_runtime_handlers[2].options.SystemdCGroup is no option of containerd; did "
+            "you mean SystemdCgroup?",
+            "error value-invalid container_runtime_handlers[3].name runc is what containerd has by itself; change it "
+            "by container_runtime_containerd_config",
+            "error unknown-field container_runtime_handlers[3].options.zzz is no option of containerd; containerd "
+            "would ignore it; take it away",
+        ],
+    ),
+    "a key that a handler does not have": (
+        {"container_runtime_handlers": [{"name": "crun", "path": "/usr/bin/crun", "binary": "/x"}]},
+        [
+            "error value-invalid container_runtime_handlers[0].binary is not supported; there are name, options, package, "
+            "path; ansible-doc -t role groundwork.kubernetes.container_runtime describes it",
+        ],
+    ),
+    "handlers of CRI-O": (
+        {
+            "kubernetes_container_runtime": "crio",
+            "container_runtime_handlers": [{"name": "a", "path": "/a", "options": {"BinaryName": "/b"}}],
+        },
+        [
+            "warning unknown-field container_runtime_handlers[0].options.BinaryName is no option of crio; crio would "
+            "ignore it; take it away",
+        ],
+    ),
     "containerd's mirrors for CRI-O": (
         {
             "kubernetes_container_runtime": "crio",
