@@ -343,8 +343,8 @@ CASES: dict[str, tuple[Given, list[str]]] = {
     "a key that a handler does not have": (
         {"container_runtime_handlers": [{"name": "crun", "path": "/usr/bin/crun", "binary": "/x"}]},
         [
-            "error value-invalid container_runtime_handlers[0].binary is not supported; there are name, options, package, "
-            "path; ansible-doc -t role groundwork.kubernetes.container_runtime describes it",
+            "error value-invalid container_runtime_handlers[0].binary is not supported; there are name, options, "
+            "package, path; ansible-doc -t role groundwork.kubernetes.container_runtime describes it",
         ],
     ),
     "handlers of CRI-O": (
