@@ -63,10 +63,8 @@ def hardening_faults(
     version: Any, *, pod_security: Any, authentication: Any, patches: Any, patch_files: Any
 ) -> List[str]:
     """All faults."""
-    given = dict(zip(rules.NEEDS, (pod_security, authentication)))
-    used = [variable for variable, value in given.items() if value]
     try:
-        return list(rules.hardening_faults(str(version), used, str(patches), list(patch_files)))
+        return list(rules.hardening_faults(str(version), pod_security, authentication, str(patches), list(patch_files)))
     except ReleaseError as error:
         raise AnsibleFilterError(f"hardening_faults: {error}") from error
 

@@ -58,8 +58,8 @@ options:
     default: /etc/kubernetes/kubeadm.yaml
   login_token:
     description:
-      - A token of an identity provider that must log in at the API server when its static pod has been changed. Where
-        it does not within a minute, the former settings are put back, and the module fails.
+      - A token of an identity provider that must log in at the API server when its static pod has been made or changed.
+        Where it does not within a minute, the module fails, and the former settings are put back if there are any.
       - It reaches the API server in a C(TokenReview) of the administrator's, on no command line.
     type: str
     default: ''

@@ -10,6 +10,7 @@ import yaml
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.hardening import Found, judge
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.hardening_items import ITEMS
 from ansible_collections.groundwork.kubernetes.plugins.modules.hardening_info import wanted_of
+from ansible_collections.groundwork.kubernetes.plugins.modules.unused_files import NAMED_BY_CONTENT
 from ansible_collections.groundwork.kubernetes.tests.unit.rendering import render
 
 SHOWN = {
@@ -32,6 +33,15 @@ OPEN = {
 }
 ROOTLESS = {"featureGates": {"RootlessControlPlane": True}}
 TWO = ["NodeRestriction", "AlwaysPullImages"]
+PROVIDER: dict[str, Any] = {
+    "issuer": {"url": "https://id.example.com", "audiences": ["kubernetes"], "certificateAuthority": "PEM"},
+    "claimMappings": {
+        "username": {"claim": "email", "prefix": ""},
+        "groups": {"claim": "groups", "prefix": "oidc:"},
+    },
+    "claimValidationRules": [{"claim": "hd", "requiredValue": "example.com"}],
+}
+PEOPLE = {"control_plane_authentication_configuration": {"jwt": [PROVIDER]}}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "plain": ("1.36.5", {}),
     "1.20": ("1.20.2", HARDENED),
@@ -43,6 +53,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "plugins": ("1.36.5", {"control_plane_admission_plugins": TWO}),
     "pod security": ("1.36.5", {"control_plane_pod_security": {"enforce": "restricted"}}),
     "overridden": ("1.36.5", {**HARDENED, "control_plane_cluster_configuration": OPEN}),
+    "people": ("1.30.2", PEOPLE),
+    "people before": ("1.29.3", {**HARDENED, **PEOPLE}),
     "rootless": ("1.36.5", {**HARDENED, "control_plane_cluster_configuration": ROOTLESS}),
 }
 
@@ -117,6 +129,32 @@ def test_admission_and_authentication(
         assert configuration["anonymous"]["enabled"] is True
         # What the kubelet's probes and load balancers ask, and what kubeadm asks before it joins.
         assert paths == ["/livez", "/readyz", "/healthz", "/api/v1/namespaces/kube-public/configmaps/cluster-info"]
+
+
+def test_people_of_a_provider(cases: dict[str, Any]) -> None:
+    """A file from 1.30 on, arguments and the authority's file before."""
+    assert content(cases["people"], "authentication") == {
+        "apiVersion": "apiserver.config.k8s.io/v1beta1",
+        "kind": "AuthenticationConfiguration",
+        "jwt": [PROVIDER],
+    }
+    before = cases["people before"]
+    found = {name: text for name, text in arguments(before, "apiServer").items() if name.startswith("oidc-")}
+    authority = found.pop("oidc-ca-file")
+    assert found == {
+        "oidc-issuer-url": "https://id.example.com",
+        "oidc-client-id": "kubernetes",
+        "oidc-signing-algs": "RS256,RS384,RS512,ES256,ES384,ES512,PS256,PS384,PS512",
+        "oidc-username-claim": "email",
+        "oidc-username-prefix": "-",
+        "oidc-groups-claim": "groups",
+        "oidc-groups-prefix": "oidc:",
+        "oidc-required-claim": "hd=example.com",
+    }
+    assert content(before, "authentication") == "PEM"
+    assert NAMED_BY_CONTENT.fullmatch(Path(authority).name)
+    assert "authentication-config" not in arguments(before, "apiServer")
+    assert not any(name.startswith("oidc-") for name in arguments(cases["people"], "apiServer"))
 
 
 @pytest.mark.parametrize(

@@ -189,9 +189,9 @@ class ControlPlane:
                     pod = pods[name]
                     wait_for(anew, f"{name} is not ready with its new settings", pod.log, pod.hopeless)
             wait_for(self.api.ready, "The API server is not ready")
-            self._prove_login()
+            self.prove_login()
 
-    def _prove_login(self) -> None:
+    def prove_login(self) -> None:
         """Wait until somebody logs in as they will.
 
         Raises:

@@ -171,6 +171,9 @@ class Initialization:
         # The stamp comes last: what fails or is interrupted before is done again by the next run.
         self.configuration.remember(self.configuration.wanted)
         self.configuration.end_attempt()
+        if self.action in ("initialize", "resume"):
+            # It is the last, as a new cluster has no former settings that could be put back.
+            self.control_plane().prove_login()
 
     def _reconcile(self) -> None:
         self._write(self.file)

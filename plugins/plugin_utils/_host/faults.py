@@ -67,7 +67,7 @@ FAULTS: dict[str, str] = {
     "skew-unsupported": "versions of hosts are further apart than Kubernetes supports",
     "source-unprotected": "a source of programs, packages or images is not https, or its certificate is not verified",
     "text-invalid": "text that would become something else in a file or command",
-    "unknown-field": "a setting of the kubelet, kube-proxy, audit or containerd that this version does not have",
+    "unknown-field": "a setting of a component of Kubernetes or of containerd that this version does not have",
     "unknown-ignore": "preflight_ignore names no fault",
     "unknown-variable": "no role has such a variable",
     "value-invalid": "a value has the wrong type or is not among the choices",

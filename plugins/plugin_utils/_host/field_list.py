@@ -65,8 +65,8 @@ class FieldList:
             for name, inner in value.items():
                 below = f"{path}.{name}"
                 if below in self.since:
-                    yield from self._out_of_range(below, minor)
-                    yield from self.unknown(below, inner, minor)
+                    outside = list(self._out_of_range(below, minor))
+                    yield from outside or self.unknown(below, inner, minor)
                 else:
                     yield self._no_field(path, str(name), minor)
         elif isinstance(value, Mapping) and f"{path}.{ANY}" in self.parents:

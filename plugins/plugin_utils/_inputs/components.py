@@ -1,9 +1,10 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judges the settings of kubelet, kube-proxy, audit and containerd: whether the version that runs has their fields.
+"""Judges the settings of Kubernetes' components and containerd: whether the version that runs has their fields.
 
-These programs ignore a field that they do not know, and say so in their logs at best.
+Most of these programs ignore a field that they do not know, and say so in their logs at best. With one in its
+authentication, the API server does not start.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.mode
     Inputs,
     version_tuple,
 )
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.component_fields import component_fields
 
 FOLDER = Path(__file__).resolve().parents[1]
 KINDS = {
     "kubernetes_kubelet_configuration": "KubeletConfiguration",
     "kubernetes_proxy_configuration": "KubeProxyConfiguration",
     "control_plane_audit_policy": "Policy",
+    "control_plane_authentication_configuration": "AuthenticationConfiguration",
 }
 KUBELET = "kubernetes_kubelet_configuration"
 # The kubelet's own limits of disk use, in percent (pkg/kubelet/apis/config/v1beta1/defaults.go).
@@ -44,27 +47,22 @@ OF_2 = {CRI: "server", "io.containerd.cri.v1.images": "images", "io.containerd.c
 
 
 @lru_cache(maxsize=1)
-def kubernetes() -> FieldList:
-    """The fields of Kubernetes' components."""
-    return FieldList(FOLDER / "_kubeadm" / "component_fields.yml", "Kubernetes")
-
-
-@lru_cache(maxsize=1)
 def containerd() -> FieldList:
     """The fields of containerd."""
     return FieldList(FOLDER / "_host" / "containerd_fields.yml", "containerd")
 
 
-def component_fields(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
-    """Settings of the kubelet, kube-proxy and audit that this version does not have."""
+def component_settings(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
+    """Settings of the kubelet, kube-proxy, audit and authentication that this version does not have."""
+    known = component_fields()
     minor = version_tuple(host.text("kubernetes_version"))
     for variable, kind in KINDS.items():
         value = host.values.get(variable)
         if isinstance(value, Mapping) and minor != (0, 0):
             content = {name: inner for name, inner in value.items() if name not in ("apiVersion", "kind")}
             # Of a newer version than those that are listed, fields may be missing here.
-            severity = ERROR if minor <= kubernetes().newest else WARNING
-            for found in kubernetes().unknown(kind, content, minor):
+            severity = ERROR if minor <= known.newest else WARNING
+            for found in known.unknown(kind, content, minor):
                 yield host.fault("unknown-field", f"{variable}.{found.place} {found.why}", severity)
 
 

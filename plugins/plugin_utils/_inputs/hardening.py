@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import Fault
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
@@ -16,31 +15,18 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.mode
     version_tuple,
 )
 
-POD_SECURITY_SINCE, PATCHES_SINCE, AUTHENTICATION_SINCE = 23, 22, 30
+POD_SECURITY_SINCE, PATCHES_SINCE = 23, 22
 AUDIT_LEVELS = ("None", "Metadata", "Request", "RequestResponse")
 DURATION = re.compile(r"(\d+(\.\d+)?(h|m|s|ms))+")
 # The first minor that has a plugin, where it is not the oldest one that is covered.
 PLUGINS_SINCE = {"DenyServiceExternalIPs": 21}
-# The field anonymous of AuthenticationConfiguration is on from this minor (KEP 4633).
-ANONYMOUS_SINCE = 32
-AUTHENTICATION = "control_plane_authentication_configuration"
-EXCLUDED = re.compile(r"anonymous-auth|authentication-config|oidc-.*")
 # Network plugins of the role cni whose nodes know no policies.
 WITHOUT_POLICIES = ("bridge", "flannel")
 DIRECTIONS = ("Ingress", "Egress")
 
 
-def _arguments(host: HostInput) -> list[str]:
-    """The names of the API server's arguments that the user gives."""
-    configuration: Any = host.values.get("control_plane_cluster_configuration")
-    for key in ("apiServer", "extraArgs"):
-        configuration = configuration.get(key) if isinstance(configuration, Mapping) else None
-    items = configuration if isinstance(configuration, list) else []
-    return [str(item.get("name")) for item in items if isinstance(item, Mapping)]
-
-
 def api_server(host: HostInput) -> Iterator[Fault]:
-    """Time limit, events, plugins, and how the API server knows who asks."""
+    """Time limit, events, plugins."""
     timeout = host.text("control_plane_request_timeout")
     if timeout and not DURATION.fullmatch(timeout):
         text = f"control_plane_request_timeout {timeout!r} is no time; write it like 1m0s"
@@ -59,19 +45,6 @@ def api_server(host: HostInput) -> Iterator[Fault]:
         if minor < since:
             text = f"control_plane_admission_plugins: {plugin} needs Kubernetes 1.{since} or newer; leave it out"
             yield host.fault("value-invalid", text)
-    configuration = host.values.get(AUTHENTICATION)
-    if not configuration or not isinstance(configuration, Mapping):
-        return
-    if "anonymous" in configuration and minor < ANONYMOUS_SINCE:
-        text = f"{AUTHENTICATION}.anonymous needs Kubernetes 1.{ANONYMOUS_SINCE} or newer; leave it out"
-        yield host.fault("value-invalid", text)
-    for argument in _arguments(host):
-        if EXCLUDED.fullmatch(argument):
-            text = (
-                f"{AUTHENTICATION} excludes the API server's argument {argument} "
-                "(control_plane_cluster_configuration); leave one of them out"
-            )
-            yield host.fault("value-invalid", text)
 
 
 def control_plane(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
@@ -80,7 +53,6 @@ def control_plane(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
     for variable, since in (
         ("control_plane_pod_security", POD_SECURITY_SINCE),
         ("control_plane_patches", PATCHES_SINCE),
-        ("control_plane_authentication_configuration", AUTHENTICATION_SINCE),
     ):
         if host.values.get(variable) and version_tuple(version_text)[1] < since:
             text = f"{variable} needs Kubernetes 1.{since} or newer, not {version_text}; leave it empty"

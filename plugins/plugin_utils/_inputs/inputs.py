@@ -6,8 +6,8 @@
 Each check stands in the file of its subject: argument_specs (types, unknown names), numbers, programs (versions of
 programs), calendars, kubespray, versions, inventory (groups, what all hosts share), api_endpoint, ports, network (pods,
 services), nodes (names, addresses), labels, etcd, kubeadm, components (kubelet, kube-proxy, audit, containerd), fitting
-(what needs something else), hardening, downloads, locked, controller, charts, addons, backups, users, text,
-empty_values.
+(what needs something else), hardening, authentication, downloads, locked, controller, charts, addons, backups, users,
+text, empty_values.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs impo
     addons,
     api_endpoint,
     argument_specs,
+    authentication,
     backups,
     calendars,
     charts,
@@ -78,9 +79,9 @@ HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
     handlers.handlers,
     hardening.control_plane,
     hardening.default_deny,
-    users.authentication,
+    authentication.authentication,
     kubeadm.kubeadm_fields,
-    components.component_fields,
+    components.component_settings,
     components.image_garbage,
     components.containerd_fields,
     labels.labels,

@@ -1,7 +1,7 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judges accounts and what their groups may do, and how the API server knows accounts of an identity provider."""
+"""Judges accounts and what their groups may do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.back
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
 
 PREFIX = "user_"
-AUTHENTICATION = "control_plane_authentication_configuration"
 
 
 def users(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
@@ -79,44 +78,3 @@ def _ways(host: HostInput, accounts: list[Account]) -> Iterator[Fault]:
 
 def _maps(value: Any) -> list[Mapping[str, Any]]:
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
-
-
-def authentication(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
-    """The identity providers in AuthenticationConfiguration: what the API server would not start with."""
-    configuration = host.values.get(AUTHENTICATION)
-    providers = configuration.get("jwt") if isinstance(configuration, Mapping) else None
-    seen: dict[str, int] = {}
-    for at, provider in enumerate(providers if isinstance(providers, list) else []):
-        place = f"{AUTHENTICATION}.jwt[{at}]"
-        reasons = list(_provider(provider)) if isinstance(provider, Mapping) else ["it is no map"]
-        url = str((provider.get("issuer") or {}).get("url")) if not reasons else f"{at}"
-        if seen.setdefault(url, at) != at:
-            reasons.append(f"issuer.url is that of jwt[{seen[url]}], too; leave one out")
-        for reason in reasons:
-            yield host.fault("value-invalid", f"{place}: {reason}")
-
-
-def _provider(provider: Mapping[str, Any]) -> Iterator[str]:
-    issuer, mappings = provider.get("issuer"), provider.get("claimMappings")
-    issuer = issuer if isinstance(issuer, Mapping) else {}
-    url, audiences = str(issuer.get("url") or ""), issuer.get("audiences")
-    if not url.startswith("https://"):
-        yield f"issuer.url {url!r} is no https URL"
-    if not isinstance(audiences, list) or not audiences:
-        yield "issuer.audiences is empty; name what the provider issues tokens for, such as the client's id"
-    elif len(audiences) > 1 and issuer.get("audienceMatchPolicy") != "MatchAny":
-        yield "issuer.audiences has several; set issuer.audienceMatchPolicy to MatchAny"
-    mappings = mappings if isinstance(mappings, Mapping) else {}
-    for name in ("username", "groups"):
-        mapping = mappings.get(name)
-        if not isinstance(mapping, Mapping):
-            if name == "username":
-                yield "claimMappings.username is missing; give claim and prefix, or expression"
-            continue
-        claim, expression = mapping.get("claim"), mapping.get("expression")
-        if bool(claim) == bool(expression):
-            yield f"claimMappings.{name} takes claim or expression, one of them"
-        elif claim and mapping.get("prefix") is None:
-            yield f"claimMappings.{name}.prefix is missing; with a claim it is needed, such as 'oidc:', and may be ''"
-        elif claim and str(mapping["prefix"]).startswith("system:"):
-            yield f"claimMappings.{name}.prefix {mapping['prefix']!r} makes names of Kubernetes' own; choose another"

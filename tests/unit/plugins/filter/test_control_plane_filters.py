@@ -9,6 +9,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.groundwork.kubernetes.plugins.filter.administrator_kubeconfig import administrator_kubeconfig
 from ansible_collections.groundwork.kubernetes.plugins.filter.hardening_faults import hardening_faults
 from ansible_collections.groundwork.kubernetes.plugins.filter.kubeadm_arguments import kubeadm_arguments
+from ansible_collections.groundwork.kubernetes.plugins.filter.oidc_arguments import oidc_arguments
 from ansible_collections.groundwork.kubernetes.plugins.filter.reserved_addresses import reserved_addresses
 
 
@@ -35,18 +36,23 @@ def test_no_arguments() -> None:
         ("1.22.3", {}, []),
         ("1.22.3", {"pod_security": {"enforce": "baseline"}}, ["control_plane_pod_security needs Kubernetes 1.23 or"]),
         ("1.23.0", {"pod_security": {"enforce": "baseline"}}, []),
+        ("1.29.3", {"authentication": {"jwt": [{"issuer": {"audiences": ["a"]}}]}}, []),
         (
             "1.29.3",
-            {"authentication": {"jwt": []}},
-            ["control_plane_authentication_configuration needs Kubernetes 1.30"],
+            {"authentication": {"anonymous": {"enabled": True}, "jwt": [{"userValidationRules": []}, {}]}},
+            [
+                "configuration.anonymous is not supported before Kubernetes 1.32; remove it.",
+                "jwt.userValidationRules is not supported before Kubernetes 1.30; remove it.",
+                "jwt has 2 issuers, and before Kubernetes 1.30 the API server takes one; leave one, or upgrade",
+            ],
         ),
         ("1.30.0", {"authentication": {"jwt": []}}, []),
         ("1.36.5", {"patches": "/none"}, ["control_plane_patches: there is no file in /none on the machine"]),
         ("1.36.5", {"patches": "/some", "patch_files": ["/some/etcd.yaml"]}, []),
         (
             "1.20.2",
-            {"pod_security": {"a": 1}, "authentication": {"a": 1}, "patches": "/none"},
-            ["control_plane_pod_security", "control_plane_authentication_configuration", "control_plane_patches"],
+            {"pod_security": {"a": 1}, "authentication": {"jwtt": []}, "patches": "/none"},
+            ["control_plane_pod_security", "jwtt is not supported; did you mean jwt?", "control_plane_patches"],
         ),
     ],
 )
@@ -55,6 +61,33 @@ def test_hardening(version: str, given: dict[str, Any], faults: list[str]) -> No
     found = hardening_faults(version, **options)
     assert len(found) == len(faults), found
     assert all(text in fault for text, fault in zip(faults, found))
+
+
+@pytest.mark.parametrize(
+    ("providers", "expected"),
+    [
+        ([], {}),
+        (
+            [{"claimMappings": {"username": {"claim": "sub", "prefix": "oidc:"}}}],
+            {"oidc-username-claim": "sub", "oidc-username-prefix": "oidc:"},
+        ),
+        ([{"claimMappings": {"username": {"prefix": ""}}}], {"oidc-username-prefix": "-"}),
+        ([{"claimValidationRules": [{"claim": "hd"}]}], {"oidc-username-prefix": "-", "oidc-required-claim": "hd="}),
+        # What has another form is told by its form.
+        ([{"issuer": "x", "claimMappings": {"groups": []}}], {"oidc-username-prefix": "-"}),
+        (["x"], {"oidc-username-prefix": "-"}),
+        ("x", {}),
+    ],
+)
+def test_oidc(providers: Any, expected: dict[str, str]) -> None:
+    found = oidc_arguments({"jwt": providers})
+    assert (found.pop("oidc-signing-algs", None) is None) is (expected == {})
+    assert {name: text for name, text in found.items() if text} == expected
+
+
+def test_oidc_of_what_is_none() -> None:
+    with pytest.raises(AnsibleFilterError, match="needs an AuthenticationConfiguration"):
+        oidc_arguments("x")
 
 
 def test_hardening_of_an_unknown_version() -> None:

@@ -610,6 +610,19 @@ def test_a_provider_at_which_nobody_logs_in(
     assert [line for line in host.ran if TOKEN in line] == []
 
 
+@pytest.mark.parametrize("authenticated", [True, False])
+def test_a_provider_of_a_new_cluster(host: Host, monkeypatch: pytest.MonkeyPatch, authenticated: bool) -> None:
+    monkeypatch.setattr(control_plane, "LOGIN_SECONDS", 0)
+    host.review = {"authenticated": authenticated}
+    result = host(login_token=TOKEN)
+    assert host.reviewed == [TOKEN]
+    assert result.get("failed", False) is not authenticated
+    # The cluster is there, and a correction is a change of it.
+    assert json.loads(host.stamp.read_text()) == DOCUMENTS
+    assert not host(login_token=TOKEN)["changed"]
+    assert host.reviewed == [TOKEN]
+
+
 def test_nobody_logs_in_without_a_token_or_without_a_change(host: Host) -> None:
     host.initialized()
     assert host(documents=changed("ClusterConfiguration", apiServer={"certSANs": ["a"]}), login_token=TOKEN)["steps"]

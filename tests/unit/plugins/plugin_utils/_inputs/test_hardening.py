@@ -9,17 +9,6 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.hard
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import HOST_CHECKS
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
 
-ANONYMOUS = {"anonymous": {"enabled": True, "conditions": [{"path": "/livez"}]}}
-JWT: dict[str, Any] = {"jwt": [{"issuer": {"url": "https://id.example.com"}}]}
-OIDC = {
-    "apiServer": {
-        "extraArgs": [
-            {"name": "v", "value": "2"},
-            {"name": "oidc-issuer-url", "value": "x"},
-        ]
-    }
-}
-
 
 @pytest.mark.parametrize(
     ("values", "expected"),
@@ -66,52 +55,6 @@ OIDC = {
                 "kubernetes_version": "1.20.2",
             },
             ["control_plane_admission_plugins: DenyServiceExternalIPs needs Kubernetes 1.21 or newer"],
-        ),
-        ({"control_plane_authentication_configuration": ANONYMOUS}, []),
-        (
-            {
-                "control_plane_authentication_configuration": JWT,
-                "kubernetes_version": "1.30.1",
-            },
-            [],
-        ),
-        (
-            {
-                "control_plane_authentication_configuration": JWT,
-                "kubernetes_version": "1.29.1",
-            },
-            ["control_plane_authentication_configuration needs Kubernetes 1.30 or newer, not 1.29.1"],
-        ),
-        (
-            {
-                "control_plane_authentication_configuration": ANONYMOUS,
-                "kubernetes_version": "1.31.1",
-            },
-            ["control_plane_authentication_configuration.anonymous needs Kubernetes 1.32 or newer"],
-        ),
-        (
-            {
-                "control_plane_authentication_configuration": JWT,
-                "control_plane_cluster_configuration": OIDC,
-            },
-            [
-                "control_plane_authentication_configuration excludes the API server's argument oidc-issuer-url "
-                "(control_plane_cluster_configuration)"
-            ],
-        ),
-        (
-            {
-                "control_plane_authentication_configuration": {},
-                "control_plane_cluster_configuration": OIDC,
-            },
-            [],
-        ),
-        (
-            {
-                "control_plane_authentication_configuration": JWT,
-                "control_plane_cluster_configuration": "x",
-            },
-            [],
         ),
     ],
 )

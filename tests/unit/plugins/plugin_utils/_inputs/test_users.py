@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import FORM_CHECKS, HOST_CHECKS
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.inputs import FORM_CHECKS
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.users import authentication, users
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.users import users
 
 KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 ALICE = {"name": "alice", "encrypt_to": [KEY]}
@@ -61,53 +61,5 @@ def test_accounts(values: dict[str, Any], expected: list[str]) -> None:
     assert all(text.startswith(start) for text, start in zip(found, expected, strict=True)), found
 
 
-def provider(**more: Any) -> dict[str, Any]:
-    mappings = {"username": {"claim": "email", "prefix": ""}, "groups": {"claim": "groups", "prefix": "oidc:"}}
-    return {"issuer": {"url": "https://id", "audiences": ["k"]}, "claimMappings": mappings, **more}
-
-
-@pytest.mark.parametrize(
-    ("providers", "expected"),
-    [
-        (None, []),
-        ([provider()], []),
-        ([provider(claimMappings={"username": {"expression": "claims.sub"}})], []),
-        (
-            [provider(issuer={"url": "http://id", "audiences": []})],
-            ["issuer.url 'http://id' is no https URL", "issuer.audiences is empty"],
-        ),
-        ([provider(issuer={"url": "https://id", "audiences": ["a", "b"]})], ["issuer.audiences has several"]),
-        (
-            [provider(issuer={"url": "https://id", "audiences": ["a", "b"], "audienceMatchPolicy": "MatchAny"})],
-            [],
-        ),
-        ([provider(claimMappings={})], ["claimMappings.username is missing"]),
-        ([provider(claimMappings={"username": {"claim": "a"}})], ["claimMappings.username.prefix is missing"]),
-        (
-            [provider(claimMappings={"username": {"claim": "a", "expression": "b"}})],
-            ["claimMappings.username takes claim or expression"],
-        ),
-        (
-            [provider(claimMappings={"username": {"claim": "a", "prefix": "system:"}, "groups": {}})],
-            ["claimMappings.username.prefix 'system:' makes", "claimMappings.groups takes claim or expression"],
-        ),
-        (["x"], ["it is no map"]),
-    ],
-)
-def test_providers(providers: Any, expected: list[str]) -> None:
-    host = HostInput("h1", {"control_plane_authentication_configuration": {"jwt": providers}})
-    found = [fault.text for fault in authentication(host, Inputs([host], {}, {}))]
-    start = "control_plane_authentication_configuration.jwt[0]: "
-    assert len(found) == len(expected), found
-    assert all(text.startswith(start + part) for text, part in zip(found, expected, strict=True)), found
-
-
-def test_a_provider_is_there_once() -> None:
-    host = HostInput("h1", {"control_plane_authentication_configuration": {"jwt": [provider(), provider()]}})
-    (fault,) = authentication(host, Inputs([host], {}, {}))
-    assert "jwt[1]: issuer.url is that of jwt[0], too" in fault.text
-
-
-def test_they_are_among_the_checks() -> None:
+def test_it_is_among_the_checks() -> None:
     assert users in FORM_CHECKS[1]
-    assert authentication in HOST_CHECKS
