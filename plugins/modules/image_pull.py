@@ -51,6 +51,8 @@ options:
     description:
       - Address of the container runtime's socket, such as V(unix:///run/containerd/containerd.sock).
       - If left out, C(/etc/crictl.yaml) says it.
+      - With C(/var/run/dockershim.sock), by which the kubelet speaks to Docker before Kubernetes 1.24, C(docker) is
+        called instead of C(crictl), as nothing listens there before the kubelet runs.
     type: str
   parallel:
     description: How many images are pulled at the same time.
@@ -91,6 +93,7 @@ pulled:
   elements: str
 """
 
+import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import List, Set
@@ -100,17 +103,21 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kub
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.images import (
     ImageError,
     base_name,
+    docker_listing,
     full_name,
     missing_images,
     present_images,
     proven_images,
     unlocked_images,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.running_settings import DOCKERSHIM
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import (
     Kubeadm,
     KubeadmError,
     private_file,
 )
+
+DOCKER_IMAGES = ("image", "ls", "--digests", "--no-trunc", "--format={{json .}}")
 
 
 def wanted_images(module: AnsibleModule) -> List[str]:
@@ -142,15 +149,18 @@ def pull(command: List[str], timeout: int, retries: int) -> str:
 
 
 def list_images(module: AnsibleModule, crictl: List[str]) -> str:
-    """What the runtime has.
+    """What the runtime has, in the form of crictl.
 
     Raises:
         ImageError: if it does not say.
     """
-    rc, out, err = module.run_command([*crictl, "images", "-o", "json"], expand_user_and_vars=False)
+    of_docker = os.path.basename(crictl[0]) == "docker"
+    command = [*DOCKER_IMAGES] if of_docker else ["images", "-o", "json"]
+    rc, out, err = module.run_command([*crictl, *command], expand_user_and_vars=False)
     if rc != 0:
-        raise ImageError(f"The container runtime does not list its images; is it running? crictl says: {err.strip()}")
-    return str(out)
+        asked = os.path.basename(crictl[0])
+        raise ImageError(f"The container runtime does not list its images; is it running? {asked} says: {err.strip()}")
+    return docker_listing(out) if of_docker else str(out)
 
 
 def compare(module: AnsibleModule, crictl: List[str], images: List[str], before: Set[str]) -> None:
@@ -180,14 +190,15 @@ def run(module: AnsibleModule) -> None:
         ImageError: if the images cannot be listed, or some cannot be pulled.
     """
     params = module.params
-    tools = [module.get_bin_path("crictl", opt_dirs=BINARY_FOLDERS)]
+    tool = "docker" if params["runtime_endpoint"] == DOCKERSHIM else "crictl"
+    tools = [module.get_bin_path(tool, opt_dirs=BINARY_FOLDERS)]
     if params["kubeadm_config"]:
         tools.append(module.get_bin_path("kubeadm", opt_dirs=BINARY_FOLDERS))
     if module.check_mode and not all(tools):
         module.exit_json(changed=True, images=params["images"], pulled=params["images"])
 
-    crictl = [module.get_bin_path("crictl", required=True, opt_dirs=BINARY_FOLDERS)]
-    if params["runtime_endpoint"]:
+    crictl = [module.get_bin_path(tool, required=True, opt_dirs=BINARY_FOLDERS)]
+    if params["runtime_endpoint"] and tool == "crictl":
         crictl += ["-r", params["runtime_endpoint"]]
     images, digests = wanted_images(module), params["digests"]
     unlocked = unlocked_images(images, digests) if digests else []

@@ -86,7 +86,7 @@ SHOWN = {
     " + __container_runtime_environment_files + __container_runtime_crictl_files }}",
     "artifacts": "{{ __container_runtime_containerd_artifacts + __container_runtime_cni_artifacts }}",
     "crio": "{{ __container_runtime_crio_files }}",
-    "docker": "{{ __container_runtime_docker_files }}",
+    "docker": "{{ __container_runtime_docker_files + __container_runtime_cri_dockerd_files }}",
 }
 
 
@@ -287,3 +287,22 @@ def test_crio_and_docker(rendered: dict[str, dict[str, Any]]) -> None:
         "--pod-infra-container-image=mirror.example.com/k8s/pause:3.10.2"
         in (rendered["override"]["/etc/systemd/system/cri-dockerd.service"])
     )
+
+
+def test_the_kubelet_speaks_to_docker_itself_before_1_24(tmp_path: Path) -> None:
+    hosts = {
+        name: {**SHARED, "kubernetes_version": version, "kubernetes_container_runtime": "docker"}
+        for name, version in (("shim", "1.23.17"), ("cri", "1.24.0"))
+    }
+    shown = {
+        "shim": "{{ __container_runtime_dockershim }}",
+        "crictl": "{{ lookup('ansible.builtin.template', 'crictl.yaml.j2') }}",
+        "state": "{{ __container_runtime_cri_dockerd_artifacts[0].state }}",
+    }
+    found = render(tmp_path, "container_runtime", {"hosts": hosts}, {"pkg_mgr": "apt"}, shown)
+    assert {host: (values["shim"], values["state"]) for host, values in found.items()} == {
+        "shim": (True, "absent"),
+        "cri": (False, "present"),
+    }
+    assert '"unix:///var/run/dockershim.sock"' in found["shim"]["crictl"]
+    assert '"unix:///var/run/cri-dockerd.sock"' in found["cri"]["crictl"]

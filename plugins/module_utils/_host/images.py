@@ -73,6 +73,28 @@ def present_images(listing: str) -> Set[str]:
         raise ImageError(f"crictl's list of images cannot be read: {error}") from error
 
 
+def docker_listing(text: str) -> str:
+    """Docker's list of images, a JSON object on each line, in the form of C(crictl images --output=json).
+
+    Raises:
+        ImageError: if it is no such list.
+    """
+    images = []
+    try:
+        for line in text.splitlines():
+            found = json.loads(line)
+            name, tag, digest = (found[key] for key in ("Repository", "Tag", "Digest"))
+            images.append(
+                {
+                    "repoTags": [] if "<none>" in (name, tag) else [f"{name}:{tag}"],
+                    "repoDigests": [] if "<none>" in (name, digest) else [f"{name}@{digest}"],
+                }
+            )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ImageError(f"Docker's list of images cannot be read: {error}") from error
+    return json.dumps({"images": images})
+
+
 def missing_images(wanted: Iterable[str], present: Set[str]) -> List[str]:
     """The wanted images that are not present, in the order given, each once.
 

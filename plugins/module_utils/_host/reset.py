@@ -26,7 +26,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.pod_ro
     RouteHost,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_paths import ResetError
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_runtime import Pod, Runtime
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_runtime import Pod, Runtime, runtime_of
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.root_kubeconfig import is_earlier, leftovers
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.routes import RouteError, commands
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import ENABLED, ServiceError, Systemd
@@ -132,7 +132,7 @@ class Host(NetworkPrograms):
         """Take the module's options."""
         super().__init__(module, ResetError)
         self.options: Mapping[str, Any] = module.params
-        self.runtime = Runtime(module, self.options["runtime_endpoint"])
+        self.runtime: Runtime = runtime_of(module, self.options["runtime_endpoint"])
 
     def find(self) -> Found:
         """All of the cluster that the host has, with what stands against its removal."""

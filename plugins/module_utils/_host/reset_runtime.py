@@ -1,18 +1,25 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pods of a host and what its container runtime keeps for Kubernetes, asked for and removed by crictl and ctr."""
+"""The pods of a host and what its container runtime keeps for Kubernetes, asked for and removed by crictl and ctr.
+
+Where the kubelet speaks to Docker itself, nothing listens for crictl once it is stopped: there docker is asked.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 from dataclasses import dataclass
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_paths import KUBELET, ResetError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.running_settings import DOCKERSHIM
 
+DOCKER = "/run/docker.sock"
+# The labels by which the kubelet's dockershim knows its containers (pkg/kubelet/dockershim/docker_service.go).
+KIND, SANDBOX, NAMES = "io.kubernetes.docker.type", "io.kubernetes.sandbox.id", "io.kubernetes.pod"
 CONTAINERD = "/run/containerd/containerd.sock"
 NAMESPACE = "k8s.io"
 FOLDERS = ["/usr/local/bin", "/usr/local/sbin"]
@@ -199,3 +206,54 @@ class Runtime:
             # With --sync containerd collects content and snapshots that nothing refers to before it answers.
             self.of_namespace("images", "remove", "--sync", *images)
         self.run(self.ctr, "--address", self.path, "namespaces", "remove", NAMESPACE)
+
+
+class Docker(Runtime):
+    """The same of Docker, whose containers the kubelet has made without the CRI."""
+
+    def __init__(self, module: AnsibleModule, socket: str) -> None:
+        """Find the program."""
+        super().__init__(module, socket)
+        self.path = DOCKER
+        self.docker: Optional[str] = module.get_bin_path("docker", opt_dirs=FOLDERS)
+        self.crictl = self.docker  # what asks for pods
+
+    def labelled(self, label: str) -> List[str]:
+        """The containers with a label."""
+        return self.run(self.docker, "ps", "--all", "--quiet", "--no-trunc", f"--filter=label={label}").split()
+
+    def identifiers(self) -> List[str]:
+        """The sandboxes; none where Docker does not run, as its containers end with it."""
+        return self.labelled(f"{KIND}=podsandbox") if self.docker and self.there else []
+
+    def inspect(self, identifier: str) -> Tuple[str, str]:
+        """What crictl would tell of a pod."""
+        try:
+            found = json.loads(self.run(self.docker, "inspect", identifier))[0]
+            labels: Mapping[str, Any] = _map(found, "Config", "Labels")
+        except ResetError as error:
+            return "", str(error)
+        network = "NODE" if _map(found, "HostConfig").get("NetworkMode") == "host" else "POD"
+        metadata: Dict[str, Any] = {key: labels.get(f"{NAMES}.{key}") for key in ("namespace", "name")}
+        status = {
+            "metadata": metadata,
+            "state": "SANDBOX_READY" if _map(found, "State").get("Running") else "SANDBOX_NOTREADY",
+            "linux": {"namespaces": {"options": {"network": network}}},
+        }
+        return json.dumps({"status": status}), ""
+
+    def complaint(self, pod: Pod, *words: str) -> str:
+        """Stop or remove a pod's containers, the sandbox last; what Docker complained of, or nothing."""
+        command = ["stop", "--time=10"] if words[0] == "stopp" else ["rm", "--force", "--volumes"]
+        try:
+            for identifiers in (self.labelled(f"{SANDBOX}={pod.identifier}"), [pod.identifier]):
+                if identifiers:
+                    self.run(self.docker, *command, *identifiers)
+        except ResetError as error:
+            return f"{pod.name}: {error}"
+        return ""
+
+
+def runtime_of(module: AnsibleModule, socket: str) -> Runtime:
+    """The runtime that listens at a socket, or Docker where the kubelet speaks to it itself."""
+    return Docker(module, socket) if socket == DOCKERSHIM else Runtime(module, socket)

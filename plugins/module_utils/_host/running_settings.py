@@ -33,6 +33,8 @@ CLIENT_CERTIFICATE = f"{KUBELET}/pki/kubelet-client-current.pem"
 ARGUMENTS = f"{KUBELET}/kubeadm-flags.env"
 INSTANCE = f"{KUBELET}/instance-config.yaml"
 CONFIGURATION = f"{KUBELET}/config.yaml"
+# Where the kubelet itself listens in the place of a runtime when it speaks to Docker.
+DOCKERSHIM = "/var/run/dockershim.sock"
 NODE_USER = "system:node:"
 LOOPBACK = ("https://127.0.0.1:", "https://[::1]:", "https://localhost:")
 STACKED, EXTERNAL = "stacked", "external"
@@ -65,12 +67,19 @@ def _cluster(read: Read) -> Iterator[Tuple[str, str]]:
 def _node(read: Read) -> Iterator[Tuple[str, str]]:
     """What a node's files say."""
     yield "dns_domain", next(_fields(read(CONFIGURATION), "clusterDomain"), "")
-    argument = re.search(r"--container-runtime-endpoint=([^\s\"]+)", read(ARGUMENTS))
-    yield (
-        "cri_socket",
-        argument[1] if argument else next(_fields(read(INSTANCE), "containerRuntimeEndpoint"), ""),
-    )
+    yield "cri_socket", runtime_socket(read)
     yield "node_name", _node_name(read(CLIENT_CERTIFICATE))
+
+
+def runtime_socket(read: Read) -> str:
+    """The socket of the container runtime that the kubelet uses; empty where that cannot be told."""
+    arguments = read(ARGUMENTS)
+    argument = re.search(r"--container-runtime-endpoint=([^\s\"]+)", arguments)
+    if argument:
+        return argument[1]
+    # kubeadm gives a kubelet this flag where it is to speak to Docker itself, before Kubernetes 1.24.
+    shim = DOCKERSHIM if re.search(r"--network-plugin=", arguments) else ""
+    return shim or next(_fields(read(INSTANCE), "containerRuntimeEndpoint"), "")
 
 
 def _etcd(servers: str, has_member: bool) -> str:

@@ -36,6 +36,7 @@ ENDPOINT = (
 )
 VERSION = "the control plane runs another version; this module upgrades no cluster"
 ETCD = "etcd's settings are not changed together with the control plane; set it back"
+RUNTIME = "the playbook migrate_runtime moves a node to another container runtime; run it first, or set it back"
 REJOIN = "the node would have to join again under it; set it back, or remove the node and join it again"
 
 # What each field calls for: the steps that apply it, or why it is refused. The longest path that fits counts.
@@ -43,7 +44,7 @@ REJOIN = "the node would have to join again under it; set it back, or remove the
 RULES: Dict[str, Any] = {
     "InitConfiguration": [],
     "InitConfiguration.localAPIEndpoint": REBUILD,
-    "InitConfiguration.nodeRegistration.criSocket": REJOIN,
+    "InitConfiguration.nodeRegistration.criSocket": RUNTIME,
     "InitConfiguration.nodeRegistration.kubeletExtraArgs": [KUBELET],
     "InitConfiguration.nodeRegistration.name": REJOIN,
     "InitConfiguration.patches": [CONTROL_PLANE, KUBELET],
@@ -63,7 +64,7 @@ RULES: Dict[str, Any] = {
     "ClusterConfiguration.networking": REBUILD,
     "ClusterConfiguration.proxy": [UPLOAD, PROXY],
     "JoinConfiguration": [],
-    "JoinConfiguration.nodeRegistration.criSocket": REJOIN,
+    "JoinConfiguration.nodeRegistration.criSocket": RUNTIME,
     "JoinConfiguration.nodeRegistration.kubeletExtraArgs": [ARGUMENTS],
     "JoinConfiguration.nodeRegistration.name": REJOIN,
     "JoinConfiguration.patches": [KUBELET],

@@ -467,7 +467,8 @@ HOST_CHECKS: dict[str, Check] = {
         ),
         advice=(
             "Set the variable that the message names back to what runs. A cluster with other settings is a new "
-            "cluster; a node joins again under another name or runtime."
+            "cluster; a node joins again under another name, and the playbook `migrate_runtime` moves it to another "
+            "runtime."
         ),
         source="configuration.md",
     ),

@@ -15,7 +15,9 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.mode
     HostInput,
     Inputs,
     runs_kubelet,
+    version_tuple,
 )
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.upgrade_faults import DOCKERSHIM_GONE
 
 # Network plugins whose manifests come from their projects.
 OF_PROJECTS = ("calico", "canal", "flannel")
@@ -73,7 +75,7 @@ def runtime_sources(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
             f"{MIRRORS[runtime]}, and take the variable away from this host"
         )
         yield host.fault("variable-unused", text)
-    if runtime == "docker" and not cri_dockerd_proven(host):
+    if runs_cri_dockerd(host) and not cri_dockerd_proven(host):
         version = host.text("container_runtime_cri_dockerd_version")
         text = (
             "kubernetes_container_runtime docker needs container_runtime_cri_dockerd_checksum, as cri-dockerd's "
@@ -87,6 +89,12 @@ def registry_logins(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
     if runs_kubelet(inputs.roles_of(host.name)):
         for place, what in wrong_connections(host.values.get(REGISTRIES)):
             yield host.fault("value-invalid", f"{REGISTRIES}{place} {what}")
+
+
+def runs_cri_dockerd(host: HostInput) -> bool:
+    """Whether Docker is the runtime and the kubelet needs a program to speak to it: from Kubernetes 1.24 on."""
+    version = version_tuple(host.text("kubernetes_version"))
+    return host.text("kubernetes_container_runtime") == "docker" and not (0, 0) < version < DOCKERSHIM_GONE
 
 
 def cri_dockerd_proven(host: HostInput) -> bool:

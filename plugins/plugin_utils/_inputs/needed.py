@@ -18,6 +18,7 @@ import yaml
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import endpoint
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.digests import KUBERNETES, PROGRAMS
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.fitting import runs_cri_dockerd
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.handlers import handler_packages
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
     CONTROL_PLANE,
@@ -78,7 +79,8 @@ def installed(host: HostInput, inputs: Inputs) -> Iterator[str]:
     runtime = host.text("kubernetes_container_runtime")
     if runtime == "containerd" and host.text("container_runtime_install_method") == "archive":
         yield from ("containerd", "runc")
-    elif runtime == "docker" and host.text("container_runtime_cri_dockerd_checksum"):  # else that is an error itself
+    # Without a checksum that is an error itself.
+    elif runs_cri_dockerd(host) and host.text("container_runtime_cri_dockerd_checksum"):
         yield "cri-dockerd"
 
 

@@ -37,6 +37,18 @@ pull)
 rmi) sed -i "\\|^$2 |d" tags ;;
 esac
 """
+DOCKER = """\
+#!/bin/sh
+cd "$STORE" || exit 1
+echo "docker $*" >> log
+case "$1" in
+image)
+  echo '{"Repository":"busybox","Tag":"1","Digest":"sha256:1"}'
+  echo '{"Repository":"<none>","Tag":"<none>","Digest":"<none>"}'
+  [ ! -e tags ] || sed 's/\\(.*\\):\\(.*\\)/{"Repository":"\\1","Tag":"\\2","Digest":"<none>"}/' tags ;;
+pull) echo "$2" >> tags ;;
+esac
+"""
 KUBEADM = """\
 #!/bin/sh
 echo "kubeadm $1 $2 $3" >> "$STORE/log"
@@ -108,6 +120,18 @@ def test_second_run_pulls_nothing(host: Host) -> None:
         again = host(images=images, _ansible_check_mode=check)
         assert (again["changed"], again["pulled"]) == (False, [])
         assert host.lines("log") == ["crictl images -o json"]
+
+
+def test_docker_is_asked_where_the_kubelet_speaks_to_it_itself(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_pull, "BINARY_FOLDERS", [])
+    host.install("docker", DOCKER)
+    options = {"images": ["docker.io/library/busybox:1", "r.io/a/b:2"], "runtime_endpoint": "/var/run/dockershim.sock"}
+    assert host(**options)["pulled"] == ["r.io/a/b:2"]
+    assert host.lines("log") == [
+        "docker image ls --digests --no-trunc --format={{json .}}",
+        "docker pull r.io/a/b:2",
+    ]
+    assert not host(**options)["changed"]
 
 
 def test_a_pull_that_failed_is_tried_again(host: Host) -> None:

@@ -1,11 +1,18 @@
-"""What crictl tells of a pod."""
+"""What crictl and docker tell of a pod."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_runtime import Pod, parse_pod
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import reset_runtime
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_runtime import (
+    Pod,
+    parse_pod,
+    runtime_of,
+)
 
 
 def answer(state: str, network: str, path: str = "") -> str:
@@ -31,3 +38,44 @@ def answer(state: str, network: str, path: str = "") -> str:
 def test_a_pod_is_read(text: str, expected: Pod) -> None:
     """What is not told counts as a pod that runs in a network of its own."""
     assert parse_pod("abc", text) == expected
+
+
+class DockerHost:
+    """Answers as docker does, with one pod of two containers and a container of somebody else."""
+
+    def __init__(self) -> None:
+        self.commands: list[list[str]] = []
+
+    def get_bin_path(self, name: str, **_options: Any) -> str:
+        return f"/bin/{name}"
+
+    def run_command(self, command: list[str], **_options: Any) -> tuple[int, str, str]:
+        self.commands.append(command[1:])
+        if command[1] == "ps":
+            found = {"io.kubernetes.docker.type=podsandbox": "pod1", "io.kubernetes.sandbox.id=pod1": "one\ntwo"}
+            return 0, found[command[-1].partition("label=")[2]] + "\n", ""
+        labels = {"io.kubernetes.pod.namespace": "shop", "io.kubernetes.pod.name": "web"}
+        told = {"State": {"Running": True}, "HostConfig": {"NetworkMode": "none"}, "Config": {"Labels": labels}}
+        return 0, json.dumps([told]), ""
+
+
+def test_docker_ends_the_pods_that_the_kubelet_made_without_the_cri(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket = tmp_path / "docker.sock"
+    monkeypatch.setattr(reset_runtime, "DOCKER", str(socket))
+    host: Any = DockerHost()
+    assert runtime_of(host, "/var/run/dockershim.sock").pods() == []
+    socket.touch()
+    runtime = runtime_of(host, "/var/run/dockershim.sock")
+    pods = runtime.pods()
+    assert pods == [Pod("pod1", "shop/web", True, False)]
+    host.commands.clear()
+    assert (runtime.stop(pods), runtime.remove(pods)) == ([], [])
+    assert [command for command in host.commands if command[0] != "ps"] == [
+        ["stop", "--time=10", "one", "two"],
+        ["stop", "--time=10", "pod1"],
+        ["rm", "--force", "--volumes", "one", "two"],
+        ["rm", "--force", "--volumes", "pod1"],
+    ]
+    assert not runtime.has_namespace()

@@ -33,6 +33,7 @@ clusters:
 OLD_FLAGS = (
     'KUBELET_KUBEADM_ARGS="--container-runtime=remote --container-runtime-endpoint=/run/containerd/containerd.sock"\n'
 )
+DOCKER_FLAGS = 'KUBELET_KUBEADM_ARGS="--network-plugin=cni --pod-infra-container-image=k8s.gcr.io/pause:3.2"\n'
 NEW_FLAGS = 'KUBELET_KUBEADM_ARGS="--node-ip=192.0.2.11"\n'
 INSTANCE = "apiVersion: kubelet.config.k8s.io/v1beta1\ncontainerRuntimeEndpoint: unix:///run/crio/crio.sock\n"
 CONTROL_PLANE = {
@@ -76,6 +77,11 @@ TWO_CLUSTERS = ADMIN + ADMIN.replace("api.example.com", "api.example.org")
             {"/var/lib/kubelet/kubeadm-flags.env": OLD_FLAGS, "/var/lib/kubelet/config.yaml": "clusterDomain: a.b\n"},
             {"cri_socket": "/run/containerd/containerd.sock", "dns_domain": "a.b"},
             id="a node with its socket as an argument",
+        ),
+        pytest.param(
+            {"/var/lib/kubelet/kubeadm-flags.env": DOCKER_FLAGS},
+            {"cri_socket": "/var/run/dockershim.sock"},
+            id="a node whose kubelet speaks to Docker itself",
         ),
         pytest.param(
             {"/var/lib/kubelet/kubeadm-flags.env": NEW_FLAGS, "/var/lib/kubelet/instance-config.yaml": INSTANCE},

@@ -97,7 +97,7 @@ def test_steps(change: str, value: Any, steps: list[str]) -> None:
         ("ClusterConfiguration.kubernetesVersion", "v1.37.0", "this module upgrades no cluster"),
         ("ClusterConfiguration.etcd.local.extraArgs", [], "etcd's settings are not changed together"),
         ("InitConfiguration.nodeRegistration.name", "cp9", "join"),
-        ("InitConfiguration.nodeRegistration.criSocket", "unix:///x", "join"),
+        ("InitConfiguration.nodeRegistration.criSocket", "unix:///x", "migrate_runtime"),
         ("InitConfiguration.localAPIEndpoint.bindPort", 7443, "build a new cluster"),
     ],
 )

@@ -39,6 +39,7 @@ RUNS = {
     "node_name": "cp1",
 }
 REBUILD = "it cannot be changed after the cluster has been initialized; set it back, or build a new cluster"
+RUNTIME = "the playbook migrate_runtime moves a node to another container runtime; run it first, or set it back"
 REJOIN = "the node would have to join again under it; set it back, or remove the node and join it again"
 ENDPOINT = (
     "all kubeconfigs and certificates name it, so it cannot be changed after the cluster has been initialized; set "
@@ -103,7 +104,7 @@ def judged(
         (
             {"kubernetes_container_runtime": "crio"},
             "kubernetes_container_runtime is unix:///var/run/crio/crio.sock, and this node runs with "
-            f"unix:///run/containerd/containerd.sock: {REJOIN}",
+            f"unix:///run/containerd/containerd.sock: {RUNTIME}",
         ),
         ({"kubernetes_node_name": "new"}, f"kubernetes_node_name is new, and this node runs with cp1: {REJOIN}"),
         (

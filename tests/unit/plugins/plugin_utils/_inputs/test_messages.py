@@ -318,6 +318,10 @@ CASES: dict[str, tuple[Given, list[str]]] = {
             "the SHA-256 of the archive of 0.4.3",
         ],
     ),
+    "docker whose kubelet needs no cri-dockerd": (
+        {"kubernetes_container_runtime": "docker", "kubernetes_version": "1.20.2"},
+        [],
+    ),
     "handlers": (
         {
             "container_runtime_handlers": [
