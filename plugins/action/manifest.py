@@ -41,7 +41,11 @@ class ActionModule(ActionBase):
         )
         try:
             objects = manifests.render(
-                self._objects(options), options["image_mirrors"], options["pod_cidr"], options["patches"]
+                self._objects(options),
+                options["image_mirrors"],
+                options["pod_cidr"],
+                options["patches"],
+                options["network"],
             )
             if options["fixed_images"]:
                 manifests.refuse_floating(objects)

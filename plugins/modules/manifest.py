@@ -92,6 +92,15 @@ options:
         its ConfigMap.
       - It is an error if the manifest has none of these.
     type: str
+  network:
+    description:
+      - What the pod network shall be, to be set in the objects of Flannel, Calico, its operator and Canal, wherever
+        they are among them, before O(patches).
+      - Keys are C(plugin), C(pod_cidr), and of the role P(groundwork.kubernetes.cni#role) the variables without
+        their C(cni_) - C(mtu), C(encapsulation), C(tunnel), C(interface), C(wireguard), C(masquerade), C(block_size),
+        C(bgp_as_number) and C(bgp_peers).
+      - With C(version), an image of the plugin with another one is an error.
+    type: dict
   patches:
     description:
       - Changes to objects of the manifest, made before it is applied.
@@ -264,6 +273,7 @@ ARGUMENTS: Dict[str, Any] = {
     "own_server": {"type": "bool", "default": False},
     "image_mirrors": {"type": "dict", "default": {}},
     "pod_cidr": {"type": "str"},
+    "network": {"type": "dict"},
     "patches": {
         "type": "list",
         "elements": "dict",

@@ -22,6 +22,12 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.man
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.images import of_registry, with_registry
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.manifest_yaml import load_all
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.pod_network import PodNetwork, of_inputs
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.pod_network_objects import (
+    mark,
+    refuse_other_version,
+    set_network,
+)
 
 CONTAINER_LISTS = ("containers", "initContainers", "ephemeralContainers")
 
@@ -137,6 +143,16 @@ def networks(pod_cidr: str) -> Dict[int, str]:
             )
         found[network.version] = str(network)
     return found
+
+
+def network_of(given: Mapping[str, Any]) -> PodNetwork:
+    """What a pod network shall be, of the shared inputs with the pod network's addresses.
+
+    Raises:
+        ManifestError: if one of them is not known or wrong.
+    """
+    rest = {name: value for name, value in given.items() if name != "pod_cidr"}
+    return of_inputs(rest, networks(str(given.get("pod_cidr") or "")) if given.get("pod_cidr") else {})
 
 
 def set_pod_cidr(objects: Sequence[Object], pod_cidr: str) -> None:
@@ -263,11 +279,18 @@ def render(
     image_mirrors: Mapping[str, str],
     pod_cidr: Optional[str],
     patches: Sequence[Mapping[str, Any]],
+    network: Optional[Mapping[str, Any]] = None,
 ) -> List[Object]:
     """A manifest's objects, adapted: first the pod network, then the patches, last the images."""
     rendered = copy.deepcopy(list(objects))
+    wanted = network_of(network) if network else None
     if pod_cidr:
         set_pod_cidr(rendered, pod_cidr)
+    if wanted:
+        rendered = set_network(rendered, wanted)
     rendered = apply_patches(rendered, patches)
+    if wanted:
+        refuse_other_version(rendered, wanted)
+        mark(rendered, wanted)
     set_images(rendered, image_mirrors)
     return check(rendered)

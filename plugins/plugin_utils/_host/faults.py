@@ -60,6 +60,7 @@ FAULTS: dict[str, str] = {
     "name-clash": "nodes share a name",
     "name-from-host": "a node's name is made of facts, which the host itself reports",
     "name-invalid": "a name is not a DNS name as Kubernetes requires",
+    "plugin-cannot": "the network plugin has not what is asked of it",
     "port-clash": "two programs of a host would listen on one port",
     "proxy-missing": "nothing would bring services to pods",
     "proxy-mode-unsupported": "kube-proxy of this version lacks the mode",

@@ -312,7 +312,7 @@ HOST_CHECKS: dict[str, Check] = {
         severity=WARNING,
         what="the MTU of the hosts' default interfaces differs",
         why="Packets of the host with the larger MTU are too large for the other.",
-        advice="Set the same MTU on all hosts, or the smallest in the network plugin (`cni_mtu` with bridge).",
+        advice="Set the same MTU on all hosts, or the smallest in the network plugin (`cni_mtu`).",
         source="https://www.rfc-editor.org/rfc/rfc2923",
     ),
     "network-manager": Check(
@@ -370,7 +370,7 @@ HOST_CHECKS: dict[str, Check] = {
     ),
     "pod-mtu": Check(
         severity=ERROR,
-        what="`cni_mtu` is larger than the interface of the node's address allows, with what VXLAN adds",
+        what="`cni_mtu` is larger than the interface of the node's address allows, with what tunnel and encryption add",
         why="Full packets of pods would not leave the host, or be cut in two.",
         advice="Set `cni_mtu` to 0, which computes it, or to what the message says.",
         source="https://www.rfc-editor.org/rfc/rfc7348",

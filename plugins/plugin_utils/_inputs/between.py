@@ -16,6 +16,18 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.port_listener import PROCESS
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.pod_network import (
+    BRIDGE,
+    CALICO,
+    CANAL,
+    CILIUM,
+    FLANNEL,
+    IPIP,
+    NEVER,
+    SHOWN,
+    VXLAN,
+    routed,
+)
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import ERROR, WARNING, Fault, listed
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
     CONTROL_PLANE,
@@ -24,7 +36,10 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.mode
     WORKER,
     Node,
 )
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.pod_network import network_settings
 
+TUNNEL_PORTS = {BRIDGE: 4789, FLANNEL: 8472, CANAL: 8472, CALICO: 4789, CILIUM: 8472}
+GENEVE_PORT = 6081
 # The number of the protocol, and the only IP version that Calico has it for.
 IP_IN_IP = 4
 NODES = frozenset({CONTROL_PLANE, WORKER})
@@ -77,6 +92,32 @@ def endpoint_port(node: Node) -> int:
     return int(port) if port.isdigit() and int(port) in (node.setting("balancer_ports") or []) else 0
 
 
+def _pod_ways(node: Node) -> Iterator[Way]:
+    """What must pass between nodes for pods."""
+    network = network_settings(node.settings)
+    if network is None:
+        return
+    plugin = network.plugin
+    by_operator = plugin == CALICO and node.setting("cni_install") == "chart"
+    if plugin == CALICO and not (by_operator and not routed(network)):
+        yield Way(NODES, "tcp", 179, "Calico's BGP")
+    if by_operator:
+        yield Way(NODES, "tcp", 5473, "Calico's Typha")
+    if plugin == CILIUM:
+        yield Way(NODES, "tcp", 4240, "Cilium's health")
+    # With these two, WireGuard is the tunnel.
+    if network.encapsulation != NEVER and not (network.wireguard and plugin in (FLANNEL, CANAL)):
+        if network.tunnel == IPIP:
+            yield Way(NODES, "ip", IP_IN_IP, "Calico's IP in IP")
+        else:
+            port = TUNNEL_PORTS[plugin] if network.tunnel == VXLAN else GENEVE_PORT
+            yield Way(NODES, "udp", port, f"{SHOWN[network.tunnel]} of pods")
+    if network.wireguard:
+        yield Way(NODES, "udp", 51871 if plugin == CILIUM else 51820, "WireGuard")
+        if plugin != CILIUM and ":" in str(node.setting("kubernetes_pod_cidr") or ""):
+            yield Way(NODES, "udp", 51821, "WireGuard for IPv6")
+
+
 def ways_to(node: Node) -> list[Way]:
     """What must pass to a host, by what it is in the cluster."""
     found = []
@@ -85,13 +126,7 @@ def ways_to(node: Node) -> list[Way]:
         found.append(Way(NODES | {LOAD_BALANCER}, "tcp", port, "the API server"))
     if NODES & set(node.roles):
         found.append(Way(frozenset({CONTROL_PLANE}), "tcp", 10250, "the kubelet"))
-        plugin = node.setting("cni_plugin")
-        if plugin == "calico":
-            found += [Way(NODES, "tcp", 179, "Calico's BGP"), Way(NODES, "ip", 4, "Calico's IP in IP")]
-        elif plugin in ("flannel", "canal"):
-            found.append(Way(NODES, "udp", 8472, "Flannel's VXLAN"))
-        elif plugin == "bridge" and (node.setting("cni_encapsulation") or "never") != "never":
-            found.append(Way(NODES, "udp", 4789, "VXLAN of pods"))
+        found += _pod_ways(node)
     if ETCD in node.roles:
         found.append(Way(frozenset({CONTROL_PLANE, ETCD}), "tcp", 2379, "etcd"))
         found.append(Way(frozenset({ETCD}), "tcp", 2380, "etcd's members"))

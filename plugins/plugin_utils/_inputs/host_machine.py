@@ -100,7 +100,7 @@ def kernel(node: Node) -> Iterator[Fault]:
 def kernel_options(node: Node) -> Iterator[Fault]:
     """What the kernel was built without. Where its configuration cannot be read, that is not known and no fault."""
     needed = {
-        "calico": {"NET_IPIP"},
+        "calico": {"VXLAN" if node.setting("cni_tunnel") == "vxlan" else "NET_IPIP"},
         "canal": {"VXLAN"},
         "flannel": {"VXLAN", "BRIDGE"},
         "bridge": {"BRIDGE"},

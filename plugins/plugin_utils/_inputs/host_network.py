@@ -11,11 +11,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import normal, split_addresses
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.pod_tunnel import VXLAN_OVERHEAD
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.pod_network import NEVER, SHOWN, overhead
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import WARNING, Fault, listed
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.networks import Network, networks
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.host_machine import shared
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import Node
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.pod_network import network_settings
 
 CNI_INTERFACES = re.compile(
     r"^(cni\d|flannel|cali|tunl\d|vxlan\.calico|pod-vxlan|wireguard\.cali|cilium|lxc|kube-|nodelocaldns)"
@@ -141,18 +142,18 @@ def mtus(nodes: Sequence[Node]) -> Iterator[Fault]:
 
 
 def pod_mtu(node: Node) -> Iterator[Fault]:
-    """Whether packets of pods, with what a tunnel adds to them, fit into those of the host's interface."""
-    wanted, encapsulation = int(node.setting("cni_mtu") or 0), str(node.setting("cni_encapsulation") or "never")
-    if node.setting("cni_plugin") != "bridge" or not wanted or not node.runs_kubelet:
+    """Whether packets of pods, with what a tunnel and encryption add, fit into those of the host's interface."""
+    wanted, network = int(node.setting("cni_mtu") or 0), network_settings(node.settings)
+    if network is None or not wanted or not node.runs_kubelet:
         return
-    version = 4 if any(":" not in address for address in node.addresses) else 6
-    overhead = 0 if encapsulation == "never" else VXLAN_OVERHEAD[version]
+    added = overhead(network, 4 if any(":" not in address for address in node.addresses) else 6)
     for interface in node.facts["interfaces"]:
-        room = interface["mtu"] - overhead
+        room = interface["mtu"] - added
         if set(interface["addresses"]) & set(node.addresses) and wanted > room:
-            tunnel = f" less {overhead} for VXLAN" if overhead else ""
+            ways = [SHOWN[network.tunnel]] * (network.encapsulation != NEVER) + ["WireGuard"] * network.wireguard
+            around = f" less {added} for {' and '.join(ways)}" if added else ""
             text = (
-                f"cni_mtu is {wanted}, and {interface['name']} allows pods {room}, its MTU {interface['mtu']}{tunnel}; "
+                f"cni_mtu is {wanted}, and {interface['name']} allows pods {room}, its MTU {interface['mtu']}{around}; "
                 "set it to that or less, or to 0, which computes it"
             )
             yield node.fault("pod-mtu", text)

@@ -24,10 +24,14 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.mode
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.ports import port_settings, wanted_ports
 
 SETTINGS = (
+    "cni_bgp_peers",
     "cni_bridge_network",
     "cni_encapsulation",
+    "cni_install",
     "cni_mtu",
     "cni_plugin",
+    "cni_tunnel",
+    "cni_wireguard",
     "endpoint_interface",
     "kubernetes_api_port",
     "kubernetes_container_runtime",

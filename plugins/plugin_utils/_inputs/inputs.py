@@ -5,9 +5,9 @@
 
 Each check stands in the file of its subject: argument_specs (types, unknown names), numbers, programs (versions of
 programs), calendars, kubespray, versions, inventory (groups, what all hosts share), api_endpoint, ports, network (pods,
-services), nodes (names, addresses), labels, etcd, kubeadm, components (kubelet, kube-proxy, audit, containerd), fitting
-(what needs something else), hardening, authentication, downloads, locked, controller, charts, addons, backups, users,
-text, empty_values.
+services), pod_network (what its plugin has), nodes (names, addresses), labels, etcd, kubeadm, components (kubelet,
+kube-proxy, audit, containerd), fitting (what needs something else), hardening, authentication, downloads, locked,
+controller, charts, addons, backups, users, text, empty_values.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs impo
     network,
     nodes,
     numbers,
+    pod_network,
     ports,
     programs,
     text,
@@ -97,6 +98,7 @@ CLUSTER_CHECKS: list[Callable[[Inputs], Iterator[Fault]]] = [
     inventory.agreement,
     kubeadm.proxy_configuration,
     fitting.network_plugin,
+    pod_network.shared_inputs,
     controller.needs,
     controller.files,
     charts.releases,

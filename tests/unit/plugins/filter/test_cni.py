@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.groundwork.kubernetes.plugins.filter.cni_bridge_config import cni_bridge_config
+from ansible_collections.groundwork.kubernetes.plugins.filter.cni_network import cni_network
 from ansible_collections.groundwork.kubernetes.plugins.filter.pod_proof import pod_proof
 from ansible_collections.groundwork.kubernetes.plugins.filter.pod_routes import pod_routes
 from ansible_collections.groundwork.kubernetes.plugins.filter.pod_tunnel import pod_tunnel
@@ -40,6 +41,28 @@ def test_two_subnets_and_another_plugin() -> None:
     config = cni_bridge_config(["10.244.1.0/24", "fd00:1::/64"], plugins=[{"type": "tuning"}])
     assert config["plugins"][0]["ipam"]["ranges"] == [[{"subnet": "10.244.1.0/24"}], [{"subnet": "fd00:1::/64"}]]
     assert config["plugins"][-1] == {"type": "tuning"}
+
+
+@pytest.mark.parametrize(
+    ("given", "addresses", "smallest", "expected"),
+    [
+        ({"plugin": "flannel"}, [["192.0.2.1"]], 1500, (50, 1450, 1450)),
+        ({"plugin": "flannel"}, [["192.0.2.1"], ["fd00::1"]], 1500, (70, 1430, 1430)),
+        ({"plugin": "calico", "tunnel": "ipip", "mtu": "1400"}, [], 1500, (20, 1480, 1400)),
+        ({"plugin": "flannel"}, [], 0, (50, 0, 0)),
+        ({"plugin": "none"}, [], 1500, (0, 1500, 1500)),
+    ],
+)
+def test_the_mtu_of_a_network(given: dict[str, Any], addresses: list[list[str]], smallest: int, expected: Any) -> None:
+    found = cni_network(given, [node("x", [], own) for own in addresses], smallest)
+    assert (found["overhead"], found["room"], found["mtu"]) == expected
+    assert found["network"] == ({} if given["plugin"] == "none" else {**given, "mtu": expected[2]})
+
+
+@pytest.mark.parametrize("given", [{}, {"plugin": "flannel", "tunnel": "x"}, {"plugin": "flannel", "mtu": "x"}])
+def test_a_network_that_is_none(given: dict[str, Any]) -> None:
+    with pytest.raises(AnsibleFilterError):
+        cni_network(given)
 
 
 @pytest.mark.parametrize("subnets", [[], None, "10.244.1.0/24"])

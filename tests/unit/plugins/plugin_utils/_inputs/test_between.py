@@ -327,11 +327,33 @@ def test_messages(outcomes: dict[str, Any], expected: list[str]) -> None:
     assert [f"{fault.severity} {fault.host} {fault.id} {fault.text}" for fault in found] == expected
 
 
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"cni_plugin": "calico"}, ["TCP 179", "IP protocol 4"]),
+        ({"cni_plugin": "calico", "cni_tunnel": "vxlan"}, ["TCP 179", "UDP 4789"]),
+        ({"cni_plugin": "calico", "cni_encapsulation": "never", "cni_wireguard": True}, ["TCP 179", "UDP 51820"]),
+        ({"cni_plugin": "calico", "cni_install": "chart", "cni_tunnel": "vxlan"}, ["TCP 5473", "UDP 4789"]),
+        (
+            {"cni_plugin": "flannel", "cni_wireguard": True, "kubernetes_pod_cidr": "fd00::/56"},
+            ["UDP 51820", "UDP 51821"],
+        ),
+        ({"cni_plugin": "canal", "cni_encapsulation": "never"}, []),
+        ({"cni_plugin": "cilium", "cni_tunnel": "geneve"}, ["TCP 4240", "UDP 6081"]),
+        ({"cni_plugin": "cilium", "cni_wireguard": True}, ["TCP 4240", "UDP 8472", "UDP 51871"]),
+    ],
+)
+def test_ways_of_pods(settings: dict[str, Any], expected: list[str]) -> None:
+    found = [way.shown for way in between.ways_to(host("a", ["worker"], 1, **settings))]
+    assert found == ["TCP 10250", *expected]
+
+
 def test_the_page_of_ports_has_all_of_them() -> None:
     every = [
         host("a", ["control_plane", "worker", "etcd"], 1, cni_plugin=plugin)
         for plugin in ("calico", "flannel", "canal", "bridge", "manifests", "none")
     ]
+    every += [host("w", ["worker"], 4, cni_plugin=name, cni_wireguard=True) for name in ("calico", "flannel")]
     every.append(host("t", ["worker"], 3, cni_plugin="bridge", cni_encapsulation="cross-subnet"))
     every.append(host("l", ["load_balancer"], 2, api_endpoint="a:8443", balancer_ports=[8443], virtual_ip="v"))
     text = (DOCS / "ports.md").read_text().partition("## From outside")[0]

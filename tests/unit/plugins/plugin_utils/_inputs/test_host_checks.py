@@ -342,7 +342,7 @@ CASES: list[tuple[str, Facts, Facts, list[str]]] = [
         {**WORKER, "cni_plugin": "flannel", **LEFT_OUT},
         [
             "warning firewall-active firewalld is active; let TCP 10250 (the kubelet) from 192.0.2.20, UDP 8472 "
-            "(Flannel's VXLAN) from 192.0.2.20/31 and all from kubernetes_pod_cidr 10.244.0.0/16 pass (docs/ports.md), "
+            "(VXLAN of pods) from 192.0.2.20/31 and all from kubernetes_pod_cidr 10.244.0.0/16 pass (docs/ports.md), "
             "or stop it"
         ],
     ),

@@ -380,6 +380,38 @@ CASES: dict[str, tuple[Given, list[str]]] = {
             "something else connects the pods",
         ],
     ),
+    "WireGuard of a bridge, and an MTU of nobody knows what": (
+        {"cni_wireguard": True, "cni_mtu": 0, "cni_block_size": 24, "cni_masquerade": "yes"},
+        [
+            "error plugin-cannot cni_wireguard is True, and cni_plugin bridge cannot honour it, but flannel and calico "
+            "and canal and cilium can; take the variable away, or use one of these",
+            "error plugin-cannot cni_block_size is 24, and cni_plugin bridge cannot honour it, but calico can; take "
+            "the variable away, or use one of these",
+        ],
+    ),
+    "a tunnel that Flannel has not, and WireGuard for some packets": (
+        {
+            "cni_plugin": "flannel",
+            "cni_manifest_checksum": "sha256:" + "0" * 64,
+            "cni_tunnel": "ipip",
+            "cni_encapsulation": "cross-subnet",
+            "cni_wireguard": True,
+        },
+        [
+            "error plugin-cannot cni_tunnel is ipip, and cni_plugin flannel has vxlan; use that",
+            "error plugin-cannot cni_wireguard is true, and cni_encapsulation cross-subnet: with cni_plugin flannel "
+            "WireGuard is the tunnel for all packets; set cni_encapsulation: always",
+        ],
+    ),
+    "an MTU for a plugin of one's own": (
+        {"cni_plugin": "none", "cni_mtu": 1400, "cni_masquerade": False},
+        [
+            "error plugin-cannot cni_mtu is 1400, and cni_plugin none cannot honour it, but plugins that the role "
+            "knows can; take the variable away, or use one of these",
+            "error plugin-cannot cni_masquerade is False, and cni_plugin none cannot honour it, but plugins that the "
+            "role knows can; take the variable away, or use one of these",
+        ],
+    ),
     "labels of a control plane": (
         {"worker_labels": {"a": "b"}},
         [

@@ -563,7 +563,10 @@ ONE_HOST = [
         {"cni_plugin": "bridge", "cni_mtu": 1451, "cni_encapsulation": "cross-subnet"},
         ["error pod-mtu"],
     ),
-    ("an MTU that another plugin has", {}, {"cni_plugin": "calico", "cni_mtu": 9000}, []),
+    ("an MTU of pods by IP in IP", {}, {"cni_plugin": "calico", "cni_mtu": 1480}, []),
+    ("one that is too large for it", {}, {"cni_plugin": "calico", "cni_mtu": 1481}, ["error pod-mtu"]),
+    ("an MTU with WireGuard", {}, {"cni_plugin": "flannel", "cni_mtu": 1421, "cni_wireguard": True}, ["error pod-mtu"]),
+    ("an MTU of a plugin that is not known", {}, {"cni_plugin": "manifests", "cni_mtu": 9000}, []),
     ("a host of no group", listener(6443, "nginx"), {"roles": []}, []),
 ]
 
