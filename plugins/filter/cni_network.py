@@ -11,6 +11,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.manifest import ManifestError
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.manifests import network_of
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.pod_network import KNOWN, overhead
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.pod_network_release import afterwards
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.pod_tunnel import tunnel_version
 
 DOCUMENTATION = r"""
@@ -31,6 +32,10 @@ options:
     type: list
     elements: dict
     default: []
+  install:
+    description: By what the plugin is installed, V(manifest) or V(chart).
+    type: str
+    default: manifest
   smallest_mtu:
     description: The smallest MTU of the interfaces that have the nodes' addresses; 0 where that is not known.
     type: int
@@ -51,10 +56,12 @@ RETURN = r"""
 _value:
   description:
     - C(network) has the inputs with the MTU. C(overhead) is what a tunnel and encryption add to packets, C(room) how
-      large packets of pods may be, 0 where that is not known, and C(mtu) the pods' MTU.
+      large packets of pods may be, 0 where that is not known, and C(mtu) the pods' MTU. C(afterwards) has the objects
+      of kinds that are there only when the plugin runs, such as its peers of BGP.
     - Of a plugin that is not known C(network) is empty, and nothing is added to packets.
   type: dict
   sample:
+    afterwards: []
     mtu: 1450
     network: {mtu: 1450, plugin: flannel, pod_cidr: 10.244.0.0/16}
     overhead: 50
@@ -63,19 +70,24 @@ _value:
 
 
 def cni_network(
-    given: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]] = (), smallest_mtu: int = 0
+    given: Mapping[str, Any],
+    nodes: Sequence[Mapping[str, Any]] = (),
+    smallest_mtu: int = 0,
+    install: str = "manifest",
 ) -> Dict[str, Any]:
     """The network with its MTU."""
     try:
-        added = overhead(network_of(given), tunnel_version(nodes)) if given["plugin"] in KNOWN else 0
+        known = network_of(given) if given["plugin"] in KNOWN else None
+        added = overhead(known, tunnel_version(nodes)) if known else 0
+        later = afterwards(known, install == "chart") if known else []
     except ManifestError as error:
         raise AnsibleFilterError(str(error)) from error
     except (KeyError, TypeError, ValueError) as error:
         raise AnsibleFilterError(f"cni_network needs the inputs of a pod network and nodes: {error!r}") from error
     room = max(smallest_mtu - added, 0)
     mtu = int(given.get("mtu") or 0) or room
-    network = {**given, "mtu": mtu} if given["plugin"] in KNOWN else {}
-    return {"overhead": added, "room": room, "mtu": mtu, "network": network}
+    network = {**given, "mtu": mtu} if known else {}
+    return {"overhead": added, "room": room, "mtu": mtu, "network": network, "afterwards": later}
 
 
 class FilterModule:

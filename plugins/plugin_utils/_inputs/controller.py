@@ -57,6 +57,9 @@ def files(inputs: Inputs) -> Iterator[Fault]:
     leader = inputs.leader()
     if leader.text("cni_plugin") not in ("none", "bridge"):
         yield from _missing(inputs, "cni_manifest_path", leader.text("cni_manifest_path"))
+        crds = leader.values.get("cni_calico_crds")
+        if isinstance(crds, Mapping) and crds.get("path"):
+            yield from _missing(inputs, "cni_calico_crds.path", str(crds["path"]))
         manifests = leader.values.get("cni_manifests")
         for at, manifest in enumerate(manifests if isinstance(manifests, list) else []):
             if isinstance(manifest, Mapping) and manifest.get("path"):

@@ -21,7 +21,9 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs, runs_kubelet
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.needed import Download, downloads
 
-SOURCE = re.compile(r"_url$|_checksums?$|^cni_manifests$|^container_runtime_(registry_mirrors|package_repository)$")
+SOURCE = re.compile(
+    r"_url$|_checksums?$|^cni_(manifests|chart|calico_crds)$|^container_runtime_(registry_mirrors|package_repository)$"
+)
 CHECKSUM = re.compile(r"(sha256:)?[0-9a-fA-F]{64}|https?://\S+|file://\S+")
 UNPROTECTED = re.compile(r"(http|ftp)://\S*")
 

@@ -21,6 +21,8 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.upg
 
 # Network plugins whose manifests come from their projects.
 OF_PROJECTS = ("calico", "canal", "flannel")
+# Those that bring no services to pods.
+WITHOUT_SERVICES = ("bridge", "canal", "flannel")
 REGISTRIES = "container_runtime_registry_mirrors"
 # What has a runtime's mirrors where it is not containerd.
 MIRRORS = {
@@ -40,7 +42,8 @@ def network_plugin(inputs: Inputs) -> Iterator[Fault]:
     """What the network plugin of the cluster needs."""
     leader = inputs.leader()
     plugin = leader.text("cni_plugin")
-    if plugin in OF_PROJECTS and not leader.text("cni_manifest_path") and not leader.text("cni_manifest_checksum"):
+    by_manifest = plugin in OF_PROJECTS and leader.text("cni_install") != "chart"
+    if by_manifest and not leader.text("cni_manifest_path") and not leader.text("cni_manifest_checksum"):
         source = leader.text("cni_manifest_url") or "its manifest"
         text = (
             f"cni_plugin {plugin} needs cni_manifest_checksum, the SHA-256 of {source}; download it, read it, and give "
@@ -56,10 +59,10 @@ def network_plugin(inputs: Inputs) -> Iterator[Fault]:
         if isinstance(manifest, Mapping) and manifest.get("url") and not manifest.get("checksum"):
             text = f"cni_manifests[{at}] needs a checksum, the SHA-256 of {manifest['url']}; give it as sha256:..."
             yield Fault("checksum-missing", text)
-    if plugin == "bridge" and leader.text("kubernetes_proxy_mode") == "none":
+    if plugin in WITHOUT_SERVICES and leader.text("kubernetes_proxy_mode") == "none":
         text = (
-            "kubernetes_proxy_mode is none, but cni_plugin bridge has nothing that brings services to pods; use "
-            "iptables or nftables, or cni_plugin none where something else connects the pods"
+            f"kubernetes_proxy_mode is none, but cni_plugin {plugin} has nothing that brings services to pods; use "
+            "iptables or nftables, or cni_plugin cilium, or none where something else connects the pods"
         )
         yield Fault("proxy-missing", text)
 

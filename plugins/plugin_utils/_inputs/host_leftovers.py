@@ -19,6 +19,7 @@ CNI_FILES = {
     "bridge": "10-bridge.conflist",
     "calico": "10-calico.conflist",
     "canal": "10-canal.conflist",
+    "cilium": "05-cilium.conflist",
     "flannel": "10-flannel.conflist",
 }
 # What a network plugin makes; not tunl0, which the kernel has wherever it knows IP in IP.

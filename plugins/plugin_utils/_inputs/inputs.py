@@ -99,6 +99,8 @@ CLUSTER_CHECKS: list[Callable[[Inputs], Iterator[Fault]]] = [
     kubeadm.proxy_configuration,
     fitting.network_plugin,
     pod_network.shared_inputs,
+    pod_network.peers,
+    pod_network.charts,
     controller.needs,
     controller.files,
     charts.releases,

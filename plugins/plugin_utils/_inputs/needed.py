@@ -29,6 +29,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.mode
     Inputs,
     runs_kubelet,
 )
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.pod_network import by_chart, plugin_release
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import ReleaseError, release
 
 NODES = (CONTROL_PLANE, WORKER)
@@ -237,6 +238,9 @@ def manifests(host: HostInput) -> list[Mapping[str, Any]]:
     if plugin == "manifests":
         given = host.values.get("cni_manifests")
         return [one for one in given if isinstance(one, Mapping)] if isinstance(given, Sequence) else []
+    if by_chart(host):
+        crds = host.values.get("cni_calico_crds")
+        return [crds] if crds and isinstance(crds, Mapping) else []
     if plugin not in WITH_MANIFEST:
         return []
     path, url = host.text("cni_manifest_path"), host.text("cni_manifest_url")
@@ -254,4 +258,6 @@ def charts(host: HostInput) -> list[Mapping[str, Any]]:
     """The releases of charts that the controller renders."""
     given = host.values.get("charts_releases")
     found = [one for one in given if isinstance(one, Mapping)] if isinstance(given, Sequence) else []
+    plugin = plugin_release(host)
+    found = [plugin, *found] if plugin else found
     return [one for one in found if one.get("state") != "absent" and not one.get("rendered")]

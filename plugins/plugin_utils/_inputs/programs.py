@@ -15,6 +15,7 @@ VERSION = re.compile(r"\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?")
 # Each variable with the program, the major versions that there are, and a version for example.
 PROGRAMS = {
     "cni_calico_version": ("Calico", (3,), "3.32.1"),
+    "cni_cilium_version": ("Cilium", (1,), "1.20.1"),
     "cni_flannel_version": ("Flannel", (0, 1), "0.28.9"),
     "container_runtime_cni_plugins_version": ("the CNI plugins", (0, 1), "1.9.1"),
     "container_runtime_containerd_version": ("containerd", (1, 2), "2.3.4"),

@@ -26,6 +26,7 @@ LINES = (
     "cni_bridge_settings",
     "cni_manifests",
     "cni_patches",
+    "cni_values",
     "container_runtime_containerd_config",
     "container_runtime_crio_config",
     "container_runtime_docker_config",

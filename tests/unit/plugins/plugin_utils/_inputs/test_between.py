@@ -353,7 +353,9 @@ def test_the_page_of_ports_has_all_of_them() -> None:
         host("a", ["control_plane", "worker", "etcd"], 1, cni_plugin=plugin)
         for plugin in ("calico", "flannel", "canal", "bridge", "manifests", "none")
     ]
-    every += [host("w", ["worker"], 4, cni_plugin=name, cni_wireguard=True) for name in ("calico", "flannel")]
+    every += [host("w", ["worker"], 4, cni_plugin=name, cni_wireguard=True) for name in ("calico", "flannel", "cilium")]
+    every.append(host("g", ["worker"], 5, cni_plugin="cilium", cni_tunnel="geneve"))
+    every.append(host("o", ["worker"], 6, cni_plugin="calico", cni_install="chart"))
     every.append(host("t", ["worker"], 3, cni_plugin="bridge", cni_encapsulation="cross-subnet"))
     every.append(host("l", ["load_balancer"], 2, api_endpoint="a:8443", balancer_ports=[8443], virtual_ip="v"))
     text = (DOCS / "ports.md").read_text().partition("## From outside")[0]

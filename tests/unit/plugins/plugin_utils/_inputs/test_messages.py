@@ -376,7 +376,7 @@ CASES: dict[str, tuple[Given, list[str]]] = {
         {"kubernetes_proxy_mode": "none"},
         [
             "error proxy-missing kubernetes_proxy_mode is none, but cni_plugin bridge has nothing "
-            "that brings services to pods; use iptables or nftables, or cni_plugin none where "
+            "that brings services to pods; use iptables or nftables, or cni_plugin cilium, or none where "
             "something else connects the pods",
         ],
     ),
@@ -401,6 +401,55 @@ CASES: dict[str, tuple[Given, list[str]]] = {
             "error plugin-cannot cni_tunnel is ipip, and cni_plugin flannel has vxlan; use that",
             "error plugin-cannot cni_wireguard is true, and cni_encapsulation cross-subnet: with cni_plugin flannel "
             "WireGuard is the tunnel for all packets; set cni_encapsulation: always",
+        ],
+    ),
+    "Cilium's manifest": (
+        {"cni_plugin": "cilium", "cni_install": "manifest"},
+        [
+            "error plugin-cannot cni_install is manifest, and cni_plugin cilium has a chart alone; use chart",
+        ],
+    ),
+    "Cilium without a checksum, some of its packets in a tunnel, and a peer without an address": (
+        {
+            "cni_plugin": "cilium",
+            "cni_install": "chart",
+            "cni_encapsulation": "cross-subnet",
+            "cni_bgp_peers": [{"address": "router", "as_number": 64513}],
+        },
+        [
+            "error plugin-cannot cni_encapsulation is cross-subnet, and cni_plugin cilium cannot honour it: it has a "
+            "tunnel for all packets or for none; use always or never",
+            "error value-invalid cni_bgp_peers[0].address 'router' is no address; write it like 192.0.2.1",
+            "error checksum-missing cni_chart needs a checksum, the SHA-256 of "
+            "https://helm.cilium.io/cilium-1.20.1.tgz; give it as sha256:...",
+        ],
+    ),
+    "a chart of Canal, with two networks": (
+        {
+            "cni_plugin": "canal",
+            "cni_install": "chart",
+            "kubernetes_pod_cidr": "10.244.0.0/16,fd00:10::/56",
+            "kubernetes_service_cidr": "10.96.0.0/16,fd00:11::/112",
+        },
+        [
+            "error plugin-cannot kubernetes_pod_cidr is 10.244.0.0/16,fd00:10::/56, and cni_plugin canal gives pods "
+            "addresses of IPv4 alone; use an IPv4 network, or calico",
+            "error plugin-cannot cni_install is chart, and cni_plugin canal has none; cilium and calico and flannel "
+            "have one",
+        ],
+    ),
+    "definitions of Calico's operator without a checksum": (
+        {
+            "cni_plugin": "calico",
+            "cni_install": "chart",
+            "cni_chart": {"url": "https://example.com/t.tgz", "checksum": "sha256:1"},
+            "cni_calico_crds": {"url": "https://example.com/crds.yaml"},
+        },
+        [
+            "error checksum-missing cni_calico_crds needs a checksum, the SHA-256 of https://example.com/crds.yaml; "
+            "give it as sha256:...",
+            "error checksum-invalid cni_chart.checksum 'sha256:1' is no checksum; write sha256: and 64 hexadecimal "
+            "digits",
         ],
     ),
     "an MTU for a plugin of one's own": (
