@@ -19,6 +19,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.man
     Ref,
     check,
     flatten,
+    is_crd,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.images import of_registry, with_registry
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.manifest_yaml import load_all
@@ -293,4 +294,8 @@ def render(
         refuse_other_version(rendered, wanted)
         mark(rendered, wanted)
     set_images(rendered, image_mirrors)
+    for item in rendered:
+        # Generators write an empty one, and old API servers take it for a change of what they write themselves.
+        if is_crd(item):
+            item.pop("status", None)
     return check(rendered)

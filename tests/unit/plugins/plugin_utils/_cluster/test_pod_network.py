@@ -302,6 +302,13 @@ def test_mistakes(given: dict[str, Any], message: str) -> None:
         network_of(given)
 
 
+def test_the_status_of_a_definition_is_the_servers() -> None:
+    definition = {**crd("ippools.crd.projectcalico.org"), "status": {"acceptedNames": {"kind": "", "plural": ""}}}
+    (found,) = render([definition], {}, None, [])
+    assert "status" not in found
+    assert "status" in definition
+
+
 def test_configurations_that_cannot_be_read() -> None:
     objects = flannel()
     objects[0]["data"]["net-conf.json"] = "{"
