@@ -13,8 +13,8 @@ author: groundwork.kubernetes contributors (@groundwork)
 description:
   - Refuses where pods are on the plugin's network, and names them. Pods of the hosts' network, those that have ended,
     plugins' own, and those of the cluster's DNS do not count.
-  - Removes the objects that the project's manifest has made, by their names. Custom resource definitions stay, since
-    all that was made of them would go too.
+  - Removes the objects that the project's manifest or chart has made, by their names. Custom resource definitions
+    stay, since all that was made of them would go too.
   - With O(state=renewed), the pods of the cluster's DNS are made anew, on the network that is there then.
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
@@ -88,6 +88,8 @@ def remove(module: AnsibleModule, kubectl: Kubectl) -> List[str]:
         )
     removed = []
     for kind, namespace, name in network_exchange.objects_of(module.params["plugins"]):
+        if "." in kind and kubectl.get("customresourcedefinition", kind) is None:
+            continue
         place = [f"--namespace={namespace}"] if namespace else []
         if kubectl.get(kind, name, *place) is not None:
             removed.append(f"{kind} {namespace + '/' if namespace else ''}{name}")

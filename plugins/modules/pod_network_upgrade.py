@@ -16,6 +16,7 @@ description:
   - Cilium goes by one minor version at a time, forth or back. Calico and Canal do not go back to an older minor
     version, and Calico's operator does not give way to the manifest.
   - It changes nothing. Where the version cannot be told, a warning says so.
+  - With O(state=reached) it waits until what Calico's operator installs has O(version), and is ready.
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
   - groundwork.kubernetes.kubeconfig
@@ -28,6 +29,20 @@ attributes:
   idempotent:
     support: full
 options:
+  state:
+    description: Whether the version may be installed, or is waited for.
+    type: str
+    choices: [allowed, reached]
+    default: allowed
+  nodes:
+    description: With O(state=reached), the nodes on which the plugin's pods are waited for.
+    type: list
+    elements: str
+    default: []
+  timeout:
+    description: With O(state=reached), how long to wait, in seconds.
+    type: int
+    default: 600
   plugin:
     description: The plugin.
     type: str
@@ -67,6 +82,7 @@ place:
   sample: kube-system/cilium
 """
 
+import time
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
@@ -79,12 +95,17 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kub
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.network_upgrade import (
     CONTAINERS,
     installed,
+    lacking,
     refusal,
     told,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.objects import items
 
+INTERVAL = 2
 SPEC: Dict[str, Any] = {
+    "state": {"type": "str", "choices": ["allowed", "reached"], "default": "allowed"},
+    "nodes": {"type": "list", "elements": "str", "default": []},
+    "timeout": {"type": "int", "default": 600},
     "plugin": {"type": "str", "choices": sorted(CONTAINERS), "required": True},
     "version": {"type": "str", "required": True},
     "install": {"type": "str", "choices": ["manifest", "chart"], "default": "manifest"},
@@ -103,11 +124,31 @@ def daemon_sets(module: AnsibleModule) -> List[Dict[str, Any]]:
     return [] if missing else list(items(Kubectl(module, kubeconfig).get("daemonsets", "--all-namespaces")))
 
 
+def reached(module: AnsibleModule) -> None:
+    """End when the plugin has its version, or the time is over; in check mode nothing is waited for."""
+    params = module.params
+    found = daemon_sets(module)
+    end = time.monotonic() + params["timeout"]
+    while not module.check_mode:
+        trouble = lacking(found, params["plugin"], params["version"], len(params["nodes"]))
+        if not trouble:
+            break
+        if time.monotonic() > end:
+            module.fail_json(
+                msg=f"{trouble} after {params['timeout']} s; kubectl get tigerastatus tells what its operator waits for"
+            )
+        time.sleep(INTERVAL)
+        found = daemon_sets(module)
+    module.exit_json(changed=False, **told(installed(found, params["plugin"])))
+
+
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     plugin, wanted = module.params["plugin"], module.params["version"]
     try:
+        if module.params["state"] == "reached":
+            reached(module)
         found = installed(daemon_sets(module), plugin)
     except KubectlError as error:
         module.fail_json(msg=str(error))

@@ -18,8 +18,8 @@ OWN_APPS = ("calico-kube-controllers", "hubble-relay", "hubble-ui", "cilium-oper
 DNS = "kube-dns"
 SHOWN = 20
 
-# What plugins have in the cluster as their projects' manifests name it: kind, namespace and name. Custom resource
-# definitions are not among them, since all that users have made of these would go too.
+# What plugins have in the cluster as their projects' manifests and charts name it: kind, namespace and name. Custom
+# resource definitions are not among them, since all that users have made of these would go too.
 Entry = Tuple[str, str, str]
 FLANNEL: Tuple[Entry, ...] = (
     ("namespace", "", "kube-flannel"),
@@ -30,6 +30,11 @@ FLANNEL: Tuple[Entry, ...] = (
     ("clusterrole", "", "flannel"),
 )
 CALICO: Tuple[Entry, ...] = (
+    # Its operator takes down what it has made, and so it goes last.
+    *(
+        (f"{plural}.operator.tigera.io", "", "default")
+        for plural in ("whiskers", "goldmanes", "apiservers", "installations")
+    ),
     ("namespace", "", "calico-apiserver"),
     ("namespace", "", "calico-system"),
     ("namespace", "", "tigera-operator"),
@@ -55,7 +60,41 @@ CANAL: Tuple[Entry, ...] = (
     *CALICO,
     *FLANNEL,
 )
-OBJECTS: Dict[str, Tuple[Entry, ...]] = {"flannel": FLANNEL, "calico": CALICO, "canal": CANAL}
+CILIUM: Tuple[Entry, ...] = (
+    *(("daemonset", "kube-system", name) for name in ("cilium", "cilium-envoy", "cilium-node-init")),
+    *(("deployment", "kube-system", name) for name in ("cilium-operator", "hubble-relay", "hubble-ui")),
+    ("cronjob", "kube-system", "hubble-generate-certs"),
+    ("job", "kube-system", "hubble-generate-certs"),
+    *(
+        ("service", "kube-system", name)
+        for name in ("cilium-agent", "cilium-envoy", "cilium-ingress", "hubble-metrics", "hubble-peer", "hubble-relay")
+    ),
+    ("service", "kube-system", "hubble-ui"),
+    *(
+        ("configmap", "kube-system", name)
+        for name in ("cilium-config", "cilium-envoy-config", "hubble-relay-config", "hubble-ui-nginx")
+    ),
+    *(
+        ("serviceaccount", "kube-system", name)
+        for name in ("cilium", "cilium-envoy", "cilium-operator", "hubble-generate-certs", "hubble-relay", "hubble-ui")
+    ),
+    *(
+        ("secret", "kube-system", name)
+        for name in ("cilium-ca", "hubble-server-certs", "hubble-relay-client-certs", "groundwork-chart-cilium")
+    ),
+    *(
+        (kind, "kube-system", name)
+        for kind in ("rolebinding", "role")
+        for name in ("cilium-config-agent", "hubble-generate-certs")
+    ),
+    *(
+        (kind, "", name)
+        for kind in ("clusterrolebinding", "clusterrole")
+        for name in ("cilium", "cilium-operator", "hubble-ui")
+    ),
+    ("namespace", "", "cilium-secrets"),
+)
+OBJECTS: Dict[str, Tuple[Entry, ...]] = {"flannel": FLANNEL, "calico": CALICO, "canal": CANAL, "cilium": CILIUM}
 
 
 class ExchangeError(Exception):

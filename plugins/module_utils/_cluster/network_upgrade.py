@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, Mapping, Optional, Tuple
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.workloads import unready_workload
+
 # Of each plugin its DaemonSet and the container whose image has the version.
 CONTAINERS = {
     "cilium": ("cilium", "cilium-agent"),
@@ -51,6 +53,27 @@ def installed(daemon_sets: Iterable[Mapping[str, Any]], plugin: str) -> Optional
             version = _of_image(images[0]) or _of_text(str(labels.get(LABEL) or ""))
             return Installed(f"{metadata['namespace']}/{name}", version, images[0])
     return None
+
+
+def lacking(daemon_sets: Iterable[Mapping[str, Any]], plugin: str, wanted: str, nodes: int) -> str:
+    """What a plugin that its operator installs still lacks; empty where it runs with its version.
+
+    Args:
+        daemon_sets: those of the cluster.
+        plugin: its name.
+        wanted: the version that it is to have.
+        nodes: on how many nodes its pods are waited for.
+    """
+    own = [item for item in daemon_sets if item["metadata"].get("namespace") == BY_OPERATOR]
+    found = installed(own, plugin)
+    if found is None:
+        return f"there is no {BY_OPERATOR}/{CONTAINERS[plugin][0]} yet"
+    if found.version not in ("", wanted):
+        return f"{found.place} has {found.version} still"
+    item = next(one for one in own if one["metadata"]["name"] == CONTAINERS[plugin][0])
+    desired = int((item.get("status") or {}).get("desiredNumberScheduled", 0))
+    trouble = unready_workload(dict(item), max(desired - nodes, 0))
+    return f"{found.place} {trouble}" if trouble else ""
 
 
 def _of_image(image: str) -> str:

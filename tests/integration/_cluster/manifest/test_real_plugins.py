@@ -23,7 +23,7 @@ import yaml
 from api_server import KUBERNETES, ApiServer
 from chart_files import checksum
 from helm_programs import helm
-from network_plugins import INSTALLATION, calico, canal, cilium, flannel, operator
+from network_plugins import INSTALLATION, calico, canal, cilium, daemon_set, flannel, operator
 
 ROOT = Path(__file__).resolve().parents[4]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -213,12 +213,20 @@ def test_flannels_chart(server: ApiServer, play: Play, tmp_path: Path) -> None:
 
 
 def test_calicos_operator(server: ApiServer, play: Play, tmp_path: Path) -> None:
-    path = operator(tmp_path)
-    refused = play(**chart("calico", path))
+    path = operator(tmp_path, "v3.33.0")
+    version = {"cni_calico_version": "3.33.0"}
+    refused = play(**chart("calico", path, **version))
     assert "the cluster does not serve Installation default (operator.tigera.io/v1)" in refused.output, refused.output
     crds = tmp_path / "operator-crds.yaml"
     crds.write_text(json.dumps(INSTALLATION))
-    given = chart("calico", path, cni_calico_crds={"path": str(crds)}, cni_values={"installation": {"registry": "r"}})
+    given = chart("calico", path, cni_calico_crds={"path": str(crds)}, **version)
+    given["cni_values"] = {"installation": {"registry": "r"}}
+    late = play(**given, cni_timeout=5)
+    assert "there is no calico-system/calico-node yet after 5 s" in late.output
+    # What the operator does.
+    server.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "calico-system"}})
+    node = daemon_set("calico-node", {"name": "calico-node", "image": "quay.io/calico/node:v3.33.0"})
+    server.create({**node, "metadata": {"name": "calico-node", "namespace": "calico-system"}})
     assert play(**given).rc == 0
     assert "Deployment tigera-operator updated" not in settled(play, **given, cni_block_size=24)
     spec = server.get("installations.operator.tigera.io", "default")["spec"]

@@ -79,6 +79,26 @@ def test_nothing_to_remove_of_a_plugin_without_objects(exchange: Run) -> None:
     assert (result["changed"], result["removed"]) == (False, [])
 
 
+def test_what_an_operator_has_made_goes_before_it(exchange: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = "installations.operator.tigera.io"
+    there = {("customresourcedefinition", kind), (kind, "default"), ("namespace", "calico-system")}
+    monkeypatch.setitem(globals(), "THERE", there)
+    result = exchange(UNUSED, plugins={"calico": ["x"]}, new="bridge")
+    assert result["removed"] == [f"{kind} default", "namespace calico-system"]
+    # Of a kind that is not defined nothing is asked.
+    there.discard(("customresourcedefinition", kind))
+    assert exchange(UNUSED, plugins={"calico": ["x"]}, new="bridge")["removed"] == ["namespace calico-system"]
+
+
+def test_cilium_goes_with_the_record_of_its_chart(exchange: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = {("daemonset", "cilium"), ("secret", "groundwork-chart-cilium"), ("clusterrole", "cilium-of-mine")}
+    monkeypatch.setitem(globals(), "THERE", there)
+    assert exchange(UNUSED, plugins={"cilium": ["x"]}, new="flannel")["removed"] == [
+        "daemonset kube-system/cilium",
+        "secret kube-system/groundwork-chart-cilium",
+    ]
+
+
 def test_dns_is_made_anew(exchange: Run) -> None:
     assert exchange(UNUSED, state="renewed", _ansible_check_mode=True)["deleted"] == []
     assert [words[:2] for words in exchange(UNUSED, state="renewed")["deleted"]] == [["pods", "coredns-x"]]

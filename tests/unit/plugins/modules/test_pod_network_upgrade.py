@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.network_upgrade import (
     Installed,
     installed,
+    lacking,
     refusal,
 )
 
@@ -85,6 +86,29 @@ def test_calicos_operator_does_not_give_way_to_the_manifest() -> None:
     assert refusal("calico", found, "3.32.1", "chart") == ""
     # The other way the operator takes over by itself.
     assert refusal("calico", Installed("kube-system/calico-node", "3.32.1", "x"), "3.32.1", "chart") == ""
+
+
+@pytest.mark.parametrize(
+    ("found", "nodes", "expected"),
+    [
+        ([], 2, "there is no calico-system/calico-node yet"),
+        ([("kube-system", "3.33.0", 2, 2)], 2, "there is no calico-system/calico-node yet"),
+        ([("calico-system", "3.32.1", 2, 2)], 2, "calico-system/calico-node has 3.32.1 still"),
+        ([("calico-system", "3.33.0", 1, 2)], 2, "calico-system/calico-node has 1 of 2 pods updated"),
+        ([("calico-system", "3.33.0", 2, 1)], 2, "calico-system/calico-node has 1 of 2 pods ready"),
+        ([("calico-system", "3.33.0", 2, 1)], 1, ""),
+        ([("kube-system", "3.32.1", 2, 2), ("calico-system", "3.33.0", 2, 2)], 2, ""),
+    ],
+)
+def test_what_the_operator_still_lacks(found: Any, nodes: int, expected: str) -> None:
+    items = []
+    for namespace, version, updated, ready in found:
+        item = daemon_set(namespace, "calico-node", "calico-node", f"quay.io/calico/node:v{version}")
+        counts = {"updatedNumberScheduled": updated, "numberAvailable": ready, "numberReady": ready}
+        items.append(
+            {"kind": "DaemonSet", "apiVersion": "apps/v1", "status": {"desiredNumberScheduled": 2, **counts}, **item}
+        )
+    assert lacking(items, "calico", "3.33.0", nodes) == expected
 
 
 def test_the_message() -> None:
