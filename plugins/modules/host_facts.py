@@ -251,11 +251,6 @@ host:
     security:
       description: C(selinux) (enforcing, permissive, disabled), C(apparmor), C(firewalld) and C(ufw).
       type: dict
-    network_manager:
-      description: >-
-        C(active), and whether its configuration leaves Calico's interfaces (C(spares_cni)) and Flannel's
-        (C(spares_flannel)) alone.
-      type: dict
     traffic:
       description: >-
         C(iptables) (nf_tables, legacy, or empty where that is not told), C(legacy_tables) (tables of iptables' legacy
@@ -528,11 +523,6 @@ def read_host(module: AnsibleModule, reader: HostReader) -> Dict[str, Any]:
         "space": [reader.space(path) for path in options["paths"]],
         "listeners": reader.listeners(options["ports"]),
         "security": {**reader.security(), "firewalld": "firewalld" in active},
-        "network_manager": {
-            "active": "NetworkManager" in active,
-            "spares_cni": reader.network_manager_spares("cali"),
-            "spares_flannel": reader.network_manager_spares("flannel"),
-        },
         "traffic": read_traffic(module, reader, active, new),
         "kernel_options": kernel_options(reader, os.uname().release),
         "leftovers": {

@@ -223,15 +223,6 @@ class HostReader:
             "settings": running_settings(self.read),
         }
 
-    def network_manager_spares(self, prefix: str) -> bool:
-        """Whether NetworkManager is configured to leave alone interfaces whose names begin so."""
-        folders = ["/etc/NetworkManager/conf.d", "/run/NetworkManager/conf.d", "/usr/lib/NetworkManager/conf.d"]
-        return any(
-            f"interface-name:{prefix}" in self.read(f"{folder}/{name}")
-            for folder in folders
-            for name in self.listdir(folder)
-        )
-
     def pod_network(self) -> Dict[str, Any]:
         """The network that new pods get, and how many addresses pods hold there by the plugin host-local."""
         file = first_configuration(self.listdir(CONFIGURATIONS))

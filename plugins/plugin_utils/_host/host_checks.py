@@ -315,13 +315,6 @@ HOST_CHECKS: dict[str, Check] = {
         advice="Set the same MTU on all hosts, or the smallest in the network plugin (`cni_mtu`).",
         source="https://www.rfc-editor.org/rfc/rfc2923",
     ),
-    "network-manager": Check(
-        severity=WARNING,
-        what="NetworkManager would manage the interfaces of Calico or Flannel",
-        why="NetworkManager takes routes and addresses from the interfaces of pods.",
-        advice="Let NetworkManager ignore them; the message has the line.",
-        source="https://docs.tigera.io/calico/latest/operations/troubleshoot/troubleshooting",
-    ),
     "networkd-routes": Check(
         severity=WARNING,
         what="systemd-networkd runs and removes routes that it did not make",

@@ -61,17 +61,7 @@ def _sources(way: between.Way, target: Node, nodes: Sequence[Node]) -> list[str]
 
 
 def managers(node: Node) -> Iterator[Fault]:
-    """NetworkManager and systemd-networkd, where they would disturb the network of pods."""
-    manager, plugin = node.facts["network_manager"], node.setting("cni_plugin")
-    patterns = ["cali*", "tunl*", "vxlan.calico"] if plugin in POLICY_PLUGINS and not manager["spares_cni"] else []
-    patterns += ["flannel*"] if plugin in ("canal", "flannel") and not manager["spares_flannel"] else []
-    if manager["active"] and patterns:
-        unmanaged = ";".join(f"interface-name:{pattern}" for pattern in patterns)
-        text = (
-            f"NetworkManager would manage the interfaces of {plugin}; set unmanaged-devices={unmanaged} under "
-            "[keyfile] in /etc/NetworkManager/conf.d/kubernetes.conf and restart it"
-        )
-        yield node.fault("network-manager", text, WARNING)
+    """systemd-networkd, where it would disturb the network of pods. The role cni keeps NetworkManager away from it."""
     if node.facts["traffic"]["foreign_routes"] and node.runs_kubelet and node.setting("cni_plugin") == "bridge":
         text = (
             "systemd-networkd removes routes that it did not make when it restarts, those to pods too; set "

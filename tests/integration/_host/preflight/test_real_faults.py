@@ -173,14 +173,13 @@ HOSTS = {
         roles=["control_plane", "etcd"],
     ),
     "traffic": Host(
-        {"firewall-active", "rp-filter", "network-manager", "iptables-mixed", "route-clash", "dns-loop"},
+        {"firewall-active", "rp-filter", "iptables-mixed", "route-clash", "dns-loop"},
         """
         mkdir -p /etc/ufw && echo ENABLED=yes > /etc/ufw/ufw.conf
         sysctl -qw net.ipv4.conf.all.rp_filter=2
         iptables-legacy -t nat -A POSTROUTING -j RETURN
         ip route add 10.244.7.0/24 via 192.0.2.254
         echo 'nameserver 127.0.0.53' > "$0/resolv"
-        RUNS=NetworkManager
         """,
         settings={"cni_plugin": "calico"},
     ),

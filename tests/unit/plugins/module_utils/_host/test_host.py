@@ -73,7 +73,6 @@ def tree(tmp_path: Path) -> Path:
         "sys/module/apparmor/parameters/enabled": "Y\n",
         "sys/fs/selinux/enforce": "1\n",
         "etc/ufw/ufw.conf": "# comment\nENABLED=yes\n",
-        "etc/NetworkManager/conf.d/calico.conf": "[keyfile]\nunmanaged-devices=interface-name:cali*\n",
         "etc/kubernetes/kubelet.conf": "",
         "etc/kubernetes/pki/ca.crt": "authority",
         "etc/kubernetes/manifests/kube-apiserver.yaml": "spec:\n    image: r:5000/k/kube-apiserver:v1.36.5@sha256:abc\n",
@@ -157,12 +156,6 @@ def test_cgroup(tree: Path) -> None:
     (tree / "sys/fs/cgroup").mkdir()
     (tree / "sys/fs/cgroup/cgroup.controllers").write_text("memory cpu pids\n")
     assert reader.cgroup() == {"version": 2, "controllers": ["cpu", "memory", "pids"]}
-
-
-def test_network_manager(tree: Path, tmp_path: Path) -> None:
-    assert HostReader(str(tree)).network_manager_spares("cali")
-    assert not HostReader(str(tree)).network_manager_spares("flannel")
-    assert not HostReader(str(tmp_path / "nothing")).network_manager_spares("cali")
 
 
 @pytest.mark.parametrize(

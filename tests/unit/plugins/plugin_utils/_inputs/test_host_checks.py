@@ -264,26 +264,6 @@ CASES: list[tuple[str, Facts, Facts, list[str]]] = [
     ),
     ("networkd and tunnels", traffic(foreign_routes=True), {"cni_plugin": "flannel"}, []),
     (
-        "NetworkManager and both plugins of canal",
-        {"network_manager": {"active": True, "spares_cni": False, "spares_flannel": False}},
-        {"cni_plugin": "canal"},
-        [
-            "warning network-manager NetworkManager would manage the interfaces of canal; set unmanaged-devices="
-            "interface-name:cali*;interface-name:tunl*;interface-name:vxlan.calico;interface-name:flannel* under "
-            "[keyfile] "
-            "in /etc/NetworkManager/conf.d/kubernetes.conf and restart it"
-        ],
-    ),
-    (
-        "NetworkManager that spares Calico's alone",
-        {"network_manager": {"active": True, "spares_cni": True, "spares_flannel": False}},
-        {"cni_plugin": "flannel"},
-        [
-            "warning network-manager NetworkManager would manage the interfaces of flannel; set unmanaged-devices="
-            "interface-name:flannel* under [keyfile] in /etc/NetworkManager/conf.d/kubernetes.conf and restart it"
-        ],
-    ),
-    (
         "names from the host itself",
         traffic(name_servers=["127.0.0.1", "::1"]),
         {},

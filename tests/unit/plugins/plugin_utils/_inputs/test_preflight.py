@@ -53,7 +53,6 @@ FACTS: dict[str, Any] = {
     "space": [space(9000)],
     "listeners": [],
     "security": {"selinux": "disabled", "apparmor": False, "firewalld": False, "ufw": False},
-    "network_manager": {"active": False, "spares_cni": False, "spares_flannel": False},
     "traffic": {
         "iptables": "nf_tables",
         "legacy_tables": [],
@@ -478,24 +477,6 @@ ONE_HOST = [
     ),
     ("firewalld", {"security": {"firewalld": True, "ufw": False}}, {}, ["warning firewall-active"]),
     ("ufw", {"security": {"firewalld": False, "ufw": True}}, {}, ["warning firewall-active"]),
-    (
-        "NetworkManager and Calico",
-        {"network_manager": {"active": True, "spares_cni": False, "spares_flannel": False}},
-        {"cni_plugin": "calico"},
-        ["warning network-manager"],
-    ),
-    (
-        "NetworkManager that knows of Calico",
-        {"network_manager": {"active": True, "spares_cni": True, "spares_flannel": False}},
-        {"cni_plugin": "calico"},
-        [],
-    ),
-    (
-        "NetworkManager and Flannel",
-        {"network_manager": {"active": True, "spares_cni": False, "spares_flannel": False}},
-        {},
-        [],
-    ),
     ("pods on the network", on_network("10-bridge.conflist", "kubernetes"), BRIDGE, []),
     ("pods on another network", on_network("10-bridge.conflist", "by-hand"), BRIDGE, ["error pod-network-other"]),
     (
