@@ -289,7 +289,10 @@ HOST_CHECKS: dict[str, Check] = {
     ),
     "kernel-too-old": Check(
         severity=ERROR,
-        what="the kernel is older than `preflight_kernel`, or than nftables needs",
+        what=(
+            "the kernel is older than `preflight_kernel`, or than nftables needs; a warning where the network plugin "
+            "needs a newer one"
+        ),
         why="Kubernetes' features and containers need what older kernels lack.",
         advice="Install a newer kernel. `preflight_kernel` sets the limit.",
         source="https://kubernetes.io/docs/reference/node/kernel-version-requirements/",

@@ -26,6 +26,8 @@ CONTROLLERS = {"cpu", "cpuset", "memory", "pids"}
 # Where the kubelet or kubeadm began to behave otherwise (minor versions of Kubernetes).
 CGROUP_V1_REFUSED = 35
 CONNTRACK_NOT_REQUIRED = 32
+# Network plugins whose current versions need a kernel from this one on.
+OF_NEWER_KERNELS, PLUGIN_KERNEL = ("calico", "canal", "cilium"), (5, 10)
 NFTABLES_KERNEL = (5, 13)
 
 
@@ -85,6 +87,13 @@ def kernel(node: Node) -> Iterator[Fault]:
             "install a newer one or use iptables"
         )
         yield node.fault("kernel-too-old", text)
+    plugin = str(node.setting("cni_plugin"))
+    if plugin in OF_NEWER_KERNELS and have < PLUGIN_KERNEL:
+        text = (
+            f"kernel {node.facts['kernel']} is older than 5.10, which current versions of cni_plugin {plugin} need; "
+            "install a newer one, or see that yours does without"
+        )
+        yield node.fault("kernel-too-old", text, WARNING)
     cgroup = node.facts["cgroup"]
     missing = sorted(CONTROLLERS - set(cgroup["controllers"]))
     if missing:

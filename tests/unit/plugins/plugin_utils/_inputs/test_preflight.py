@@ -256,6 +256,8 @@ ONE_HOST = [
     ("a disk that nobody asks for", {"fsync": {"folder": "/var/lib/etcd", "p99_ms": 100.1}}, {}, []),
     ("fast disk", {"fsync": {"folder": "/var/lib/etcd", "p99_ms": 9.9}}, {"preflight_etcd_fsync_ms": 10}, []),
     ("old kernel", {"kernel": "4.18.0-553.el8"}, {}, ["error kernel-too-old"]),
+    ("a kernel too old for Cilium", {"kernel": "5.4.0"}, {"cni_plugin": "cilium"}, ["warning kernel-too-old"]),
+    ("a kernel for Calico", {"kernel": "5.10.0"}, {"cni_plugin": "calico"}, []),
     ("kernel compared as numbers", {"kernel": "5.4.0"}, {"preflight_kernel": "5.10"}, ["error kernel-too-old"]),
     (
         "kernel for nftables",
