@@ -96,6 +96,12 @@ options:
     type: list
     elements: str
     default: []
+  images_for:
+    description:
+      - The socket of a runtime that is to have O(images). They are asked for on a host that is in a cluster, too,
+        without those that this runtime has.
+    type: str
+    default: ''
   registries:
     description:
       - Where images are asked for. Images of other registries are not.
@@ -393,6 +399,7 @@ OPTIONS: Dict[str, Any] = {
     "fsync_folder": {"type": "path"},
     "artifacts": {"type": "list", "elements": "str", "default": []},
     "images": {"type": "list", "elements": "str", "default": []},
+    "images_for": {"type": "str", "default": ""},
     "registries": {
         "type": "list",
         "elements": "dict",
@@ -473,7 +480,8 @@ def images_missing(module: AnsibleModule) -> List[Dict[str, Any]]:
     if not found:
         return []
     try:
-        present = present_images(output(module, "crictl", ["images", "-o", "json"]))
+        endpoint = ["-r", options["images_for"]] if options["images_for"] else []
+        present = present_images(output(module, "crictl", [*endpoint, "images", "-o", "json"]))
     except ImageError:
         return found
     lacking = missing_images([one["image"] for one in found], present)
@@ -531,7 +539,7 @@ def read_host(module: AnsibleModule, reader: HostReader) -> Dict[str, Any]:
             "runtimes": sorted(active.intersection(RUNTIMES)),
         },
         "missing_artifacts": all_missing(options["artifacts"], options["connect_timeout"]) if new else [],
-        "missing_images": images_missing(module) if new else [],
+        "missing_images": images_missing(module) if new or options["images_for"] else [],
         "proxies": environment_proxies(),
         "pod_network": reader.pod_network(),
         "cluster": {**cluster, "kubelet_version": kubelet_version(module) if cluster["kubelet_conf"] else ""},

@@ -46,6 +46,12 @@ options:
       - So one node that is off does not keep the others waiting.
     type: bool
     default: false
+  images:
+    description:
+      - Whether to tell which images the pods of each node have, without those of pods that have secrets for registries
+        (C(imagePullSecrets)).
+    type: bool
+    default: false
   timeout:
     description: How long to wait, in seconds.
     type: int
@@ -103,6 +109,16 @@ nodes:
     kubelet_version:
       description: The version of its kubelet.
       type: str
+    container_runtime:
+      description: The container runtime with its version, as its kubelet reports it, such as V(containerd://1.7.34).
+      type: str
+    cri_socket:
+      description: The socket of its container runtime, as kubeadm has noted it.
+      type: str
+    images:
+      description: The images of its pods, with O(images).
+      type: list
+      elements: str
     ready:
       description: Whether its condition Ready is true.
       type: bool
@@ -128,6 +144,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.nod
     NodeError,
     Object,
     faults,
+    pod_images,
     summary,
 )
 
@@ -135,6 +152,7 @@ ARGUMENTS: Dict[str, Any] = {
     "names": {"type": "list", "elements": "str", "default": []},
     "wait_for": {"type": "list", "elements": "str", "choices": ["pod_cidr", "internal_ip", "ready"], "default": []},
     "skip_silent": {"type": "bool", "default": False},
+    "images": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 300},
     "kubeconfig": KUBECONFIG_OPTION,
 }
@@ -173,6 +191,10 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
         module.warn(f"The kubelets of {', '.join(skipped)} do not report, so that these nodes were not waited for.")
     if lacking and not module.check_mode:
         raise NodeError(f"after {params['timeout']} seconds: {lacking}")
+    if params["images"]:
+        images = pod_images(kubectl.get("pods", "--all-namespaces")["items"])
+        for node in nodes:
+            node["images"] = images.get(node["name"], [])
     return {"answered": True, "known": True, "nodes": sorted(nodes, key=lambda node: str(node["name"]))}
 
 

@@ -31,6 +31,12 @@ options:
     description: The version, without v, that the node's kubelet must report. Any, if it is left out.
     type: str
     default: ''
+  container_runtime:
+    description:
+      - The container runtime that the node's kubelet must report, such as V(containerd) or V(containerd://1.7.34). Any,
+        if it is left out.
+    type: str
+    default: ''
   excused:
     description: Workloads that are not waited for, such as V(Deployment shop/cart), since they were not ready before.
     type: list
@@ -92,11 +98,12 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kub
     KubectlError,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.objects import items
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.settled import pending
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.settled import Wanted, pending
 
 ARGUMENTS: Dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "kubelet_version": {"type": "str", "default": ""},
+    "container_runtime": {"type": "str", "default": ""},
     "excused": {"type": "list", "elements": "str", "default": []},
     "workloads": {"type": "bool", "default": True},
     "since": {"type": "float", "default": 0},
@@ -118,7 +125,8 @@ def look(kubectl: Kubectl, params: Dict[str, Any]) -> List[str]:
         workloads = items(kubectl.get(WORKLOADS, "--all-namespaces")) if params["workloads"] else []
     except KubectlError as error:
         return [str(error)]
-    return pending(node, params["kubelet_version"], pods, workloads, params["excused"], since=params["since"])
+    wanted = Wanted(params["kubelet_version"], params["container_runtime"])
+    return pending(node, wanted, pods, workloads, params["excused"], since=params["since"])
 
 
 def main() -> None:

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 Object = Dict[str, Any]
 
+# Where kubeadm notes the socket of a node\'s container runtime.
+CRI_SOCKET = "kubeadm.alpha.kubernetes.io/cri-socket"
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
@@ -135,6 +137,25 @@ def merge_patch(node: Object, wanted_node: DesiredNode) -> Optional[Object]:
     return {key: value for key, value in (("metadata", metadata), ("spec", spec)) if value}
 
 
+def pod_images(pods: Iterable[Object]) -> Dict[str, List[str]]:
+    """The images of the pods that are on nodes and have not ended, by node.
+
+    Those of pods with secrets for registries are left out: with them the kubelet alone can have them.
+    """
+    found: Dict[str, Set[str]] = {}
+    for pod in pods:
+        spec = pod.get("spec") or {}
+        if (
+            spec.get("nodeName")
+            and not spec.get("imagePullSecrets")
+            and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+        ):
+            kinds = ("initContainers", "containers", "ephemeralContainers")
+            images = {one["image"] for kind in kinds for one in spec.get(kind) or [] if one.get("image")}
+            found.setdefault(spec["nodeName"], set()).update(images)
+    return {name: sorted(images) for name, images in found.items()}
+
+
 def summary(node: Object) -> Object:
     """What tasks need to know of a node."""
     spec, status = node.get("spec") or {}, node.get("status") or {}
@@ -147,6 +168,8 @@ def summary(node: Object) -> Object:
         "pod_cidrs": spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else []),
         "internal_ips": [one["address"] for one in status.get("addresses") or [] if one["type"] == "InternalIP"],
         "kubelet_version": (status.get("nodeInfo") or {}).get("kubeletVersion", ""),
+        "container_runtime": (status.get("nodeInfo") or {}).get("containerRuntimeVersion", ""),
+        "cri_socket": (node["metadata"].get("annotations") or {}).get(CRI_SOCKET, ""),
         "ready": ready.get("status") == "True",
         # The node controller writes Unknown where a kubelet has been silent for 40 seconds or more.
         "reports": ready.get("status") != "Unknown",

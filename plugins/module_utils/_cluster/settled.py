@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Sequence
+from typing import Any, Dict, Iterable, List, NamedTuple, Sequence
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.node import summary
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.objects import condition, parse_time
@@ -18,6 +18,13 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.wor
 
 Object = Dict[str, Any]
 ENDED = ("Succeeded", "Failed")
+
+
+class Wanted(NamedTuple):
+    """What a node is to report: its kubelet's version, and its container runtime's beginning; empty for any."""
+
+    kubelet: str = ""
+    runtime: str = ""
 
 
 def _belongs_to_job(pod: Object) -> bool:
@@ -63,7 +70,7 @@ def _works_here(workload: Object, pods: Iterable[Object]) -> bool:
 
 def pending(
     node: Object,
-    version: str,
+    wanted: Wanted,
     pods: Iterable[Object],
     workloads: Iterable[Object],
     excused: Sequence[str],
@@ -74,7 +81,7 @@ def pending(
 
     Args:
         node: with its status.
-        version: that its kubelet is to report; empty for any.
+        wanted: what it is to report.
         pods: those on the node.
         workloads: Deployments, DaemonSets and StatefulSets of the cluster, whose pods may have been evicted from it.
         excused: names of workloads that nobody waits for.
@@ -85,8 +92,11 @@ def pending(
     if since and not _after(condition(node, "Ready").get("lastHeartbeatTime"), since):
         found.append(f"the kubelet of node {shown['name']} has not reported since the restart")
     reported = shown["kubelet_version"].lstrip("v")
-    if version and reported != version:
-        found.append(f"the kubelet of node {shown['name']} reports {reported or 'no version'}, not {version}")
+    if wanted.kubelet and reported != wanted.kubelet:
+        found.append(f"the kubelet of node {shown['name']} reports {reported or 'no version'}, not {wanted.kubelet}")
+    runs = shown["container_runtime"]
+    if not runs.startswith(wanted.runtime):
+        found.append(f"the kubelet of node {shown['name']} reports the runtime {runs or '-'}, not {wanted.runtime}")
     pods = list(pods)
     faults = {name_of(item): unready_workload(item) for item in workloads if not _works_here(item, pods)}
     found += [f"{name} {fault}" for name, fault in faults.items() if fault and name not in excused]

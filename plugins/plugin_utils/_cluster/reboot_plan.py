@@ -1,23 +1,38 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which hosts are rebooted, in what order, what that costs, and what forbids it."""
+"""Which hosts are rebooted, or are drained for other work, in what order, what that costs, and what forbids it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.plan import PlanItem, ResultRow
 
 Result = Mapping[str, Any]
 
-PURPOSE = "reboot"
+
+class Work(NamedTuple):
+    """What is done with hosts, one after the other, each drained before.
+
+    Attributes:
+        purpose: of the drains, and the steps' name.
+        after: what a host is afterwards; where it differs by host, its result has it.
+        restarts: what is restarted.
+    """
+
+    purpose: str
+    after: str
+    restarts: str
+
+
+REBOOT = Work("reboot", "rebooted", "the host")
 
 
 @dataclass(frozen=True)
-class RebootPlan:
+class WalkPlan:
     """The hosts that are due, in their order, the steps, and the faults."""
 
     due: list[str]
@@ -44,7 +59,7 @@ class Seen:
 
     Attributes:
         names: the names of the hosts as nodes.
-        hosts: what reboot_info returned, by host.
+        hosts: what was seen of each host, by host: reasons for which it is due, and faults and after, if it has them.
         nodes: what node_info returned of all nodes.
         previews: what the check of the drain returned, by host.
         guards: what the check of etcd's guard returned, by host.
@@ -63,11 +78,11 @@ class Seen:
     members: Sequence[str] = ()
 
 
-def reasons_of(host: str, seen: Seen, only_if_needed: bool) -> list[str]:
+def reasons_of(host: str, seen: Seen, only_if_needed: bool, work: Work) -> list[str]:
     """Why a host is due; empty where it is not."""
     purposes = seen.previews.get(host, {}).get("purposes") or {}
-    if purposes.get(seen.names[host]) == PURPOSE:
-        return ["a reboot of it was begun and has not ended"]
+    if purposes.get(seen.names[host]) == work.purpose:
+        return [f"a {work.purpose} of it was begun and has not ended"]
     found = list(seen.hosts[host].get("reasons") or [])
     return found or ([] if only_if_needed else ["asked for"])
 
@@ -78,7 +93,7 @@ def unready(seen: Seen) -> list[str]:
 
 
 def strangers(host: str, seen: Seen) -> list[str]:
-    """What a host is not, though it should be: it would be rebooted without a drain, or without etcd's guard."""
+    """What a host is not, though it should be: it would be taken away without a drain, or without etcd's guard."""
     name = seen.names[host]
     cure = "compare kubernetes_node_name with what the cluster has, or take the host out of the group"
     found = []
@@ -89,28 +104,29 @@ def strangers(host: str, seen: Seen) -> list[str]:
     return found
 
 
-def make_plan(seen: Seen, only_if_needed: bool) -> RebootPlan:
+def make_plan(seen: Seen, only_if_needed: bool, work: Work = REBOOT) -> WalkPlan:
     """Judge all hosts, and name everything that forbids it."""
     due: list[str] = []
     items: list[PlanItem] = []
     faults: list[str] = []
     for host in seen.hosts:
-        why = reasons_of(host, seen, only_if_needed)
+        why = reasons_of(host, seen, only_if_needed, work)
         if not why:
             continue
         due.append(host)
         preview = seen.previews.get(host, {})
         steps = preview.get("plan") or []
+        faults += [f"{host}: {text}" for text in seen.hosts[host].get("faults") or []]
         faults += [f"{host}: {text}" for text in strangers(host, seen)]
         faults += [f"{host}: {text}" for text in preview.get("reasons") or []]
         faults += [f"{host}: {text}" for text in seen.guards.get(host, {}).get("reasons") or []]
         items.append(
             PlanItem(
                 host,
-                "reboot",
+                work.purpose,
                 ", ".join(why),
-                "rebooted",
-                restarts=("the host",),
+                str(seen.hosts[host].get("after") or work.after),
+                restarts=(work.restarts,),
                 evicts=tuple(name for step in steps for name in step["evicts"]),
                 disrupts="; ".join(step["disrupts"] for step in steps if step["disrupts"]),
             )
@@ -121,4 +137,4 @@ def make_plan(seen: Seen, only_if_needed: bool) -> RebootPlan:
     if due and (others or len(down) > 1):
         names = ", ".join(others or down)
         faults.append(f"these nodes are not ready, and no other one is taken away beside them: {names}")
-    return RebootPlan(due, items, faults)
+    return WalkPlan(due, items, faults)

@@ -15,7 +15,17 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults
 SURELY_MEANT, PERHAPS_MEANT = 0.85, 0.6
 # Prefixes that other people's variables are likely to have: those are only reported when they resemble one of ours.
 COMMON_PREFIXES = (
-    *("backup_", "certificates_", "drain_", "endpoint_", "reboot_", "reset_", "restore_", "upgrade_"),
+    *(
+        "backup_",
+        "certificates_",
+        "drain_",
+        "endpoint_",
+        "migrate_runtime_",
+        "reboot_",
+        "reset_",
+        "restore_",
+        "upgrade_",
+    ),
     *("user_", "verify_", "worker_"),
 )
 

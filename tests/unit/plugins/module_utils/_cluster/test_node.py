@@ -122,6 +122,8 @@ def test_summary() -> None:
         "pod_cidrs": ["10.244.1.0/24", "fd00::/64"],
         "internal_ips": ["192.0.2.1"],
         "kubelet_version": "v1.36.5",
+        "container_runtime": "",
+        "cri_socket": "",
         "ready": True,
         "reports": True,
         "ready_message": "kubelet is posting ready status",

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.settled import pending
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.settled import Wanted, pending
 
 READY = {"conditions": [{"type": "Ready", "status": "True"}], "phase": "Running"}
 
@@ -71,7 +71,7 @@ def test_pending(
     excused: list[str],
     expected: list[str],
 ) -> None:
-    assert pending(found, "1.20.3", pods, workloads, excused) == expected
+    assert pending(found, Wanted("1.20.3"), pods, workloads, excused) == expected
 
 
 def running(started: str) -> dict[str, Any]:
@@ -101,5 +101,5 @@ def test_what_was_reported_before_a_restart_does_not_count(
     found = node()
     found["status"]["conditions"][0]["lastHeartbeatTime"] = heartbeat
     since = datetime(2026, 11, 27, 22, 0, 30, 500000, tzinfo=timezone.utc).timestamp()
-    assert pending(found, "", [pod(running(started))], [], [], since=since) == expected
-    assert pending(found, "", [pod(running(started))], [], []) == []
+    assert pending(found, Wanted(), [pod(running(started))], [], [], since=since) == expected
+    assert pending(found, Wanted(), [pod(running(started))], [], []) == []

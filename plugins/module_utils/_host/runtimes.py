@@ -1,0 +1,114 @@
+# Copyright: groundwork.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Container runtimes of a host: whose socket the kubelet uses, which services run, and how one gives way to another."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any, Dict, List, Sequence
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.running_settings import DOCKERSHIM
+
+DOCKER, CONTAINERD, CRIO, CRI_DOCKERD = "docker", "containerd", "crio", "cri-dockerd"
+SERVICES = {
+    DOCKER: ("docker.socket", "docker.service"),
+    CRI_DOCKERD: ("cri-dockerd.service", "cri-docker.socket", "cri-docker.service"),
+    CRIO: ("crio.service",),
+    CONTAINERD: ("containerd.service",),
+}
+# Of which runtime a socket is; longer names first.
+SOCKETS = (("cri-dockerd", CRI_DOCKERD), ("dockershim", DOCKER), ("containerd", CONTAINERD), ("crio", CRIO))
+RESERVATIONS = "/var/lib/cni/networks"
+PROC = "/proc"
+
+
+def runtime_name(socket: str) -> str:
+    """The runtime of a socket by its path; empty where the path does not tell."""
+    return next((name for part, name in SOCKETS if part in os.path.basename(socket)), "")
+
+
+def foreign_containers(module: AnsibleModule) -> List[str]:
+    """Containers of Docker that the kubelet has not made, and that run."""
+    docker = module.get_bin_path("docker")
+    if docker is None:
+        return []
+    rc, out, _err = module.run_command([docker, "ps", "--format={{.Names}}"], expand_user_and_vars=False)
+    return [name for name in out.split() if not name.startswith("k8s_")] if rc == 0 else []
+
+
+def keeps_containers(module: AnsibleModule) -> bool:
+    """Whether Docker's containers outlive its restart; where it does not tell, nothing is known to end."""
+    docker = module.get_bin_path("docker")
+    if docker is None:
+        return True
+    command = [docker, "info", "--format={{.LiveRestoreEnabled}}"]
+    rc, out, _err = module.run_command(command, expand_user_and_vars=False)
+    return rc != 0 or out.strip() != "false"
+
+
+def services_to_end(old: str, new: str, foreign: Sequence[str]) -> List[str]:
+    """The services of the runtime that is left, which nothing needs any more.
+
+    Args:
+        old: the runtime that is left.
+        new: that of the kubelet from now on.
+        foreign: containers of Docker that are not Kubernetes'; they keep it, and the containerd below it.
+    """
+    ended: List[str] = []
+    if old == CRI_DOCKERD:
+        ended += SERVICES[CRI_DOCKERD]
+    if old in (DOCKER, CRI_DOCKERD) and new not in (DOCKER, CRI_DOCKERD) and not foreign:
+        ended += SERVICES[DOCKER]
+    if old == CRIO and new != CRIO:
+        ended += SERVICES[CRIO]
+    # Docker runs its containers by containerd.
+    if old in (CONTAINERD, DOCKER, CRI_DOCKERD) and new == CRIO and not foreign:
+        ended += SERVICES[CONTAINERD]
+    return ended
+
+
+def pod_processes(proc: str = PROC) -> List[int]:
+    """Processes below the control group in which the kubelet keeps all pods."""
+    return sorted(int(entry) for entry in os.listdir(proc) if entry.isdigit() and "kubepods" in _cgroups(proc, entry))
+
+
+def _cgroups(proc: str, process: str) -> str:
+    try:
+        with open(os.path.join(proc, process, "cgroup"), encoding="utf-8") as stream:
+            return stream.read()
+    except OSError:  # it has ended meanwhile
+        return ""
+
+
+def reserved_by(identifiers: Sequence[str], folder: str = RESERVATIONS) -> List[str]:
+    """The files of the plugin host-local that hold addresses for these pods.
+
+    Docker's pods are ended without the network plugin, as the kubelet calls it for them.
+    """
+    found = []
+    for network in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+        for name in sorted(os.listdir(os.path.join(folder, network))):
+            path = os.path.join(folder, network, name)
+            if re.fullmatch(r"[0-9a-f.:]+", name) and os.path.isfile(path):
+                with open(path, encoding="utf-8", errors="replace") as stream:
+                    lines = stream.read().split()
+                if lines and lines[0] in identifiers:
+                    found.append(path)
+    return found
+
+
+def describe(module: AnsibleModule, socket: str, active: Sequence[str]) -> Dict[str, Any]:
+    """What a host has of runtimes, as the module runtime_info returns it."""
+    runtime = runtime_name(socket)
+    of_docker = "docker" in active
+    return {
+        "socket": socket,
+        "runtime": runtime,
+        "services": sorted(active),
+        "dockershim": socket == DOCKERSHIM,
+        "foreign": foreign_containers(module) if of_docker else [],
+        "keeps_containers": keeps_containers(module) if of_docker else True,
+    }
