@@ -43,6 +43,7 @@ def variables(plan: list[dict[str, Any]], faults: list[str]) -> dict[str, Any]:
         "__certificates_rotation_plan": {"items": plan, "faults": faults, "text": ["HOST"]},
         "certificates_rotation": "trust",
         "__drain_preview": preview,
+        "__migrate_runtime_plan": judged,
         "__reboot_plan": judged,
         "__user_preview": preview,
         "__remove_node_judged": judged,
