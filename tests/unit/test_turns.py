@@ -338,6 +338,7 @@ def lost(tmp_path: Path, program: Path) -> str:
 @pytest.mark.parametrize(
     "path",
     [
+        "roles/migrate_runtime/tasks/host.yml",
         "roles/reboot/tasks/host.yml",
         "roles/certificates/tasks/control_plane.yml",
         "roles/certificates/tasks/rotation_control_plane.yml",

@@ -21,14 +21,16 @@ class Work(NamedTuple):
         purpose: of the drains, and the steps' name.
         after: what a host is afterwards; where it differs by host, its result has it.
         restarts: what is restarted.
+        name: how a run that was cut off is called.
     """
 
     purpose: str
     after: str
     restarts: str
+    name: str
 
 
-REBOOT = Work("reboot", "rebooted", "the host")
+REBOOT = Work("reboot", "rebooted", "the host", "a reboot")
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def reasons_of(host: str, seen: Seen, only_if_needed: bool, work: Work) -> list[
     """Why a host is due; empty where it is not."""
     purposes = seen.previews.get(host, {}).get("purposes") or {}
     if purposes.get(seen.names[host]) == work.purpose:
-        return [f"a {work.purpose} of it was begun and has not ended"]
+        return [f"{work.name} of it was begun and has not ended"]
     found = list(seen.hosts[host].get("reasons") or [])
     return found or ([] if only_if_needed else ["asked for"])
 

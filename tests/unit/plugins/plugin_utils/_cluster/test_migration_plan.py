@@ -55,6 +55,7 @@ def test_a_node_that_was_not_given_back_is_due_without_an_exchange() -> None:
     previews = {"a": {"plan": [], "purposes": {"node-a": "runtime"}}}
     found = plan([node("containerd://1.7.24")], {"a": host(CONTAINERD)}, previews=previews)
     assert (found["due"], found["exchange"]) == (["a"], [])
+    assert found["plan"][0]["before"] == "a move of it was begun and has not ended"
     assert found["plan"][0]["after"] == "containerd 1.7.24"
     assert found["reported"] == {"a": "containerd://1.7.24"}
 
