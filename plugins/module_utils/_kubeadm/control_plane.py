@@ -180,7 +180,7 @@ class ControlPlane:
         contents = {name: read_bytes(path) for name, path in manifests.items()}
         hashes = {name: self._hash(self._pod(name)) for name in COMPONENTS}
         pods = {name: StaticPod(name, self.node) for name in COMPONENTS}
-        back = partial(wait_for, self.api.ready, "With them, too, the API server is not ready")
+        back = partial(wait_for, partial(self._is_back, hashes), "With them, too, the control plane is not ready")
         with undone_on_failure(self.module, list(manifests.values()), back):
             self.phase("control-plane", "all")
             for name, path in manifests.items():
@@ -214,6 +214,11 @@ class ControlPlane:
     def _hash(self, pod: Dict[str, Any]) -> str:
         """What the kubelet calls the manifest that a static pod runs with; nothing for no pod."""
         return str(pod.get("metadata", {}).get("annotations", {}).get(HASH, ""))
+
+    def _is_back(self, hashes: Dict[str, str]) -> bool:
+        """Whether the static pods run with their former manifests; what was not known of them is not asked."""
+        former = {name: known for name, known in hashes.items() if known}
+        return self.api.ready() and all(self._hash(self._pod(name)) == known for name, known in former.items())
 
     def _runs_anew(self, component: str, before: str) -> bool:
         pod = self._pod(component)

@@ -23,7 +23,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.own
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.authentication import authentication
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
 
-sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "_kubeadm" / "encryption"))
 
 from cluster import KUBERNETES, ApiServer, Cluster, missing
@@ -48,23 +47,6 @@ class Module:
         return done.returncode, done.stdout, done.stderr
 
 
-def configuration(issuer: Issuer) -> dict[str, Any]:
-    """The variable, as docs/users.md has it."""
-    provider = {
-        "issuer": {
-            "url": issuer.url,
-            "audiences": ["kubernetes"],
-            "certificateAuthority": issuer.authority.read_text(),
-        },
-        "claimMappings": {
-            "username": {"claim": "email", "prefix": ""},
-            "groups": {"claim": "groups", "prefix": "oidc:"},
-        },
-        "claimValidationRules": [{"claim": "hd", "requiredValue": "example.com"}],
-    }
-    return {"jwt": [provider]}
-
-
 @pytest.fixture(scope="module")
 def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
     issuer = Issuer(tmp_path_factory.mktemp("issuer"))
@@ -76,7 +58,8 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
 @pytest.fixture(scope="module")
 def server(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """An API server with the provider, a namespace, and what the provider's developers may do there."""
-    wanted = configuration(issuer)
+    wanted = issuer.configuration()
+    wanted["jwt"][0]["claimValidationRules"] = [{"claim": "hd", "requiredValue": "example.com"}]
     host = HostInput("cp-1", {"control_plane_authentication_configuration": wanted, "kubernetes_version": "1.20.2"})
     assert [fault.text for fault in authentication(host, Inputs([host], {}, {}))] == []
     cluster = Cluster(tmp_path_factory.mktemp("cluster"), ["cp-1"])

@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cluster import free_port
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
+from real_etcd import free_port
 
 DESCRIPTION, KEYS = "/.well-known/openid-configuration", "/keys"
 
@@ -83,6 +83,15 @@ class Issuer:
         """Answer no longer."""
         self.server.shutdown()
         self.server.server_close()
+
+    def configuration(self, **issuer: Any) -> dict[str, Any]:
+        """What control_plane_authentication_configuration has of it, as docs/users.md; further fields of the issuer."""
+        known = {"url": self.url, "audiences": ["kubernetes"], "certificateAuthority": self.authority.read_text()}
+        mappings = {
+            "username": {"claim": "email", "prefix": ""},
+            "groups": {"claim": "groups", "prefix": "oidc:"},
+        }
+        return {"jwt": [{"issuer": {**known, **issuer}, "claimMappings": mappings}]}
 
     def token(self, **claims: Any) -> str:
         """A token with these claims beside the usual ones; those that are None are left out."""
