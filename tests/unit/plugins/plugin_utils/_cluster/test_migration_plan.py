@@ -20,8 +20,8 @@ def host(socket: str, **more: Any) -> dict[str, Any]:
     return {"socket": socket, "keeps_containers": True, **more}
 
 
-def plan(nodes: Any, hosts: Any, target: Any = TARGET, **more: Any) -> dict[str, Any]:
-    return migration_plan(hosts, targets={"a": target}, names={"a": "node-a"}, nodes=nodes, **more)
+def plan(nodes: Any, hosts: Any, target: Any = None, **more: Any) -> dict[str, Any]:
+    return migration_plan(hosts, targets={"a": target or TARGET}, names={"a": "node-a"}, nodes=nodes, **more)
 
 
 @pytest.mark.parametrize(
