@@ -13,7 +13,9 @@ author: groundwork.kubernetes contributors (@groundwork)
 description:
   - Stops and removes all pods that a runtime has for Kubernetes; those in the host's network last. Images stay.
   - Then it stops and disables the runtime's services, if O(successor) is another runtime.
-  - Containers that are not Kubernetes' stay. Docker goes on where it has some, with the containerd below it.
+  - Containers that are not Kubernetes' stay. Docker goes on where it has some, with the containerd below it, and
+    containerd where other namespaces than C(k8s.io) have some. A warning names them.
+  - Where Docker or containerd would be stopped, and does not tell what it runs, nothing is changed.
   - The kubelet must be stopped, as it would start them again.
   - Where the runtime does not run, and processes of pods do, nothing is changed.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
@@ -60,7 +62,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_paths import ResetError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_runtime import Pod, Runtime, runtime_of
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.runtimes import (
-    foreign_containers,
+    needed_by_others,
     pod_processes,
     reserved_by,
     runtime_name,
@@ -116,10 +118,15 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     socket, successor = module.params["socket"], module.params["successor"]
     runtime = runtime_of(module, socket)
     pods = find(module, runtime)
+    units = services_to_end(runtime_name(socket), runtime_name(successor))
+    # Asked before anything ends.
+    kept = needed_by_others(module, units)
+    for unit, users in kept.items():
+        module.warn(f"{unit} goes on, as containers run that are not Kubernetes': {', '.join(users)}")
     if pods and not module.check_mode:
         end(runtime, pods, module)
     ended = []
-    for unit in services_to_end(runtime_name(socket), runtime_name(successor), foreign_containers(module)):
+    for unit in [unit for unit in units if unit not in kept]:
         wanted: Dict[str, Any] = {"name": unit, "state": "stopped", "enabled": False, "restart": False, "reload": False}
         if (
             Systemd(module, unit).read().exists

@@ -64,6 +64,7 @@ keeps_containers:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import read_bytes
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_paths import ResetError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.running_settings import runtime_socket
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.runtimes import SERVICES, describe
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import Systemd
@@ -82,7 +83,10 @@ def main() -> None:
         for name, units in SERVICES.items()
         if any(Systemd(module, unit).read().running for unit in units if unit.endswith(".service"))
     ]
-    module.exit_json(changed=False, **describe(module, runtime_socket(text_of), active))
+    try:
+        module.exit_json(changed=False, **describe(module, runtime_socket(text_of), active))
+    except ResetError as error:
+        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

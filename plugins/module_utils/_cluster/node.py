@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, 
 
 Object = Dict[str, Any]
 
-# Where kubeadm notes the socket of a node\'s container runtime.
+# Where kubeadm notes the socket of a node's container runtime.
 CRI_SOCKET = "kubeadm.alpha.kubernetes.io/cri-socket"
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 

@@ -10,7 +10,13 @@ import re
 from typing import Any, Dict, List, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_paths import ResetError
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_runtime import (
+    CONTAINERD as CONTAINERD_SOCKET,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_runtime import NAMESPACE, Runtime
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.running_settings import DOCKERSHIM
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import Systemd
 
 DOCKER, CONTAINERD, CRIO, CRI_DOCKERD = "docker", "containerd", "crio", "cri-dockerd"
 SERVICES = {
@@ -21,6 +27,8 @@ SERVICES = {
 }
 # Of which runtime a socket is; longer names first.
 SOCKETS = (("cri-dockerd", CRI_DOCKERD), ("dockershim", DOCKER), ("containerd", CONTAINERD), ("crio", CRIO))
+# Docker's namespace in containerd.
+OF_DOCKER = "moby/"
 RESERVATIONS = "/var/lib/cni/networks"
 PROC = "/proc"
 
@@ -31,43 +39,93 @@ def runtime_name(socket: str) -> str:
 
 
 def foreign_containers(module: AnsibleModule) -> List[str]:
-    """Containers of Docker that the kubelet has not made, and that run."""
+    """Containers of Docker that the kubelet has not made, and that run.
+
+    Raises:
+        ResetError: if Docker does not tell, since none would look the same.
+    """
     docker = module.get_bin_path("docker")
     if docker is None:
         return []
-    rc, out, _err = module.run_command([docker, "ps", "--format={{.Names}}"], expand_user_and_vars=False)
-    return [name for name in out.split() if not name.startswith("k8s_")] if rc == 0 else []
+    rc, out, err = module.run_command([docker, "ps", "--format={{.Names}}"], expand_user_and_vars=False)
+    if rc != 0:
+        raise ResetError(
+            f"Docker does not tell which containers run: {err.strip()}. Nothing was changed. Look at docker.service"
+        )
+    return [name for name in out.split() if not name.startswith("k8s_")]
 
 
 def keeps_containers(module: AnsibleModule) -> bool:
-    """Whether Docker's containers outlive its restart; where it does not tell, nothing is known to end."""
+    """Whether Docker's containers outlive its restart; where it does not say so, they do not."""
     docker = module.get_bin_path("docker")
     if docker is None:
         return True
     command = [docker, "info", "--format={{.LiveRestoreEnabled}}"]
     rc, out, _err = module.run_command(command, expand_user_and_vars=False)
-    return rc != 0 or out.strip() != "false"
+    return rc == 0 and out.strip() == "true"
 
 
-def services_to_end(old: str, new: str, foreign: Sequence[str]) -> List[str]:
-    """The services of the runtime that is left, which nothing needs any more.
+def foreign_tasks(module: AnsibleModule) -> List[str]:
+    """Containers with a task in containerd, running or not, that are not Kubernetes': their namespaces and names.
+
+    Raises:
+        ResetError: if containerd runs, and does not tell.
+    """
+    runtime = Runtime(module, f"unix://{CONTAINERD_SOCKET}")
+    if not runtime.there:
+        return []
+    if runtime.ctr is None:
+        raise ResetError(
+            "containerd runs, and there is no ctr to ask whom else it serves. Nothing was changed. Install ctr"
+        )
+    ctr = [runtime.ctr, "--address", runtime.path]
+    spaces = [name for name in runtime.run(*ctr, "namespaces", "list", "--quiet").split() if name != NAMESPACE]
+    return [
+        f"{space}/{task}"
+        for space in spaces
+        for task in runtime.run(*ctr, "--namespace", space, "tasks", "list", "--quiet").split()
+    ]
+
+
+def services_to_end(old: str, new: str) -> List[str]:
+    """The services of the runtime that is left, which Kubernetes needs no more.
 
     Args:
         old: the runtime that is left.
         new: that of the kubelet from now on.
-        foreign: containers of Docker that are not Kubernetes'; they keep it, and the containerd below it.
     """
     ended: List[str] = []
     if old == CRI_DOCKERD:
         ended += SERVICES[CRI_DOCKERD]
-    if old in (DOCKER, CRI_DOCKERD) and new not in (DOCKER, CRI_DOCKERD) and not foreign:
+    if old in (DOCKER, CRI_DOCKERD) and new not in (DOCKER, CRI_DOCKERD):
         ended += SERVICES[DOCKER]
     if old == CRIO and new != CRIO:
         ended += SERVICES[CRIO]
     # Docker runs its containers by containerd.
-    if old in (CONTAINERD, DOCKER, CRI_DOCKERD) and new == CRIO and not foreign:
+    if old in (CONTAINERD, DOCKER, CRI_DOCKERD) and new == CRIO:
         ended += SERVICES[CONTAINERD]
     return ended
+
+
+def needed_by_others(module: AnsibleModule, units: Sequence[str]) -> Dict[str, List[str]]:
+    """Those of the services that are to end which others need, each with the containers that do.
+
+    Raises:
+        ResetError: if that cannot be told.
+    """
+    of_docker = [unit for unit in units if unit in SERVICES[DOCKER]]
+    of_containerd = [unit for unit in units if unit in SERVICES[CONTAINERD]]
+    if not of_docker and not of_containerd:
+        return {}
+    # While Docker runs it tells which of its containers are Kubernetes'. Those that outlive it may be anybody's.
+    asked = Systemd(module, "docker.service").read().running
+    tasks = foreign_tasks(module)
+    if asked:
+        tasks = [task for task in tasks if not task.startswith(OF_DOCKER)]
+    containers = foreign_containers(module) if asked else [task for task in tasks if task.startswith(OF_DOCKER)]
+    needed = {unit: containers for unit in of_docker if containers}
+    needed.update({unit: [*containers, *tasks] for unit in of_containerd if containers or tasks})
+    return needed
 
 
 def pod_processes(proc: str = PROC) -> List[int]:

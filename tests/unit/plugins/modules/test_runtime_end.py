@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import runtimes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_runtime import Pod
 from ansible_collections.groundwork.kubernetes.plugins.modules import runtime_end, runtime_info
 
 Result = dict[str, Any]
 SHIM, CONTAINERD = "/var/run/dockershim.sock", "unix:///run/containerd/containerd.sock"
+CRIO = "unix:///var/run/crio/crio.sock"
 WEB, API = Pod("web", "shop/web", True, False), Pod("api", "kube-system/kube-apiserver", True, True)
 
 
@@ -25,10 +28,13 @@ class Host:
         self.kept = [API, WEB]
         self.done: list[str] = []
         self.docker = ""
+        self.docker_code = 0
+        self.tasks: list[str] = []
+        self.warnings: list[str] = []
 
     def run_command(self, command: list[str], **_options: Any) -> tuple[int, str, str]:
         if command[0] == "/bin/docker":
-            return 0, {"ps": self.docker, "info": "true\n"}[command[1]], ""
+            return self.docker_code, {"ps": self.docker, "info": "true\n"}[command[1]], "no daemon\n"
         action, unit = command[1], command[-1] if command[1] != "show" else command[2]
         if action == "show":
             state = self.units.get(unit, "")
@@ -65,7 +71,9 @@ def host(run_module: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(
         AnsibleModule, "run_command", lambda _self, *args, **options: host.run_command(*args, **options)
     )
+    monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text: host.warnings.append(text))
     monkeypatch.setattr(runtime_end, "runtime_of", lambda _module, _socket: host)
+    monkeypatch.setattr(runtimes, "foreign_tasks", lambda _module: host.tasks)
     monkeypatch.setattr(runtime_end, "pod_processes", lambda: [] if host.there else [42, 43])
     return host
 
@@ -86,7 +94,34 @@ def test_pods_then_services(host: Host) -> None:
 
 def test_docker_goes_on_where_it_has_other_containers(host: Host) -> None:
     host.docker = "k8s_web_1\nregistry\n"
-    assert host()["services"] == []
+    assert host(successor=CRIO)["services"] == []
+    assert [text.partition(",")[0] for text in host.warnings] == [
+        "docker.socket goes on",
+        "docker.service goes on",
+        "containerd.service goes on",
+    ]
+    assert host.warnings[-1].endswith(": registry")
+
+
+@pytest.mark.parametrize(
+    ("runs", "tasks", "ended"),
+    [
+        # While Docker runs, its containers in containerd are those that it tells of itself.
+        ("active", ["moby/0a1b"], ["docker.service", "containerd.service"]),
+        ("active", ["default/builder"], ["docker.service"]),
+        ("inactive", ["moby/0a1b"], []),
+        ("inactive", [], ["docker.service", "containerd.service"]),
+    ],
+)
+def test_containerd_goes_on_where_others_use_it(host: Host, runs: str, tasks: list[str], ended: list[str]) -> None:
+    host.kept, host.tasks, host.units["docker.service"] = [], tasks, runs
+    assert host(successor=CRIO)["services"] == ended
+
+
+def test_docker_that_does_not_tell_is_not_taken_for_empty(host: Host) -> None:
+    host.docker_code = 1
+    assert "Docker does not tell which containers run: no daemon. Nothing was changed" in host()["msg"]
+    assert host.done == []
 
 
 def test_a_runtime_of_another_version_keeps_its_service(host: Host) -> None:
@@ -130,3 +165,14 @@ def test_what_a_host_has(host: Host, run_module: Callable[..., Result], monkeypa
         "keeps_containers": True,
     }
     assert result["services"] == ["containerd", "docker"]
+
+
+def test_what_docker_does_not_tell(host: Host, run_module: Callable[..., Result]) -> None:
+    host.docker_code = 1
+    assert "Docker does not tell" in run_module(runtime_info)["msg"]
+
+
+@pytest.mark.parametrize(("code", "says", "keeps"), [(0, "true", True), (0, "false", False), (1, "", False)])
+def test_containers_that_outlive_docker(code: int, says: str, keeps: bool) -> None:
+    module: Any = SimpleNamespace(get_bin_path=str, run_command=lambda *_words, **_options: (code, says, ""))
+    assert runtimes.keeps_containers(module) is keeps

@@ -31,20 +31,19 @@ def test_the_runtime_of_a_socket(socket: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "foreign", "ended"),
+    ("old", "new", "ended"),
     [
-        ("docker", "containerd", [], DOCKER),
-        ("docker", "containerd", ["registry"], []),
-        ("docker", "crio", [], [*DOCKER, "containerd.service"]),
-        ("cri-dockerd", "containerd", [], ["cri-dockerd.service", "cri-docker.socket", "cri-docker.service", *DOCKER]),
-        ("crio", "containerd", [], ["crio.service"]),
-        ("containerd", "crio", [], ["containerd.service"]),
-        ("containerd", "cri-dockerd", [], []),
-        ("containerd", "containerd", [], []),
+        ("docker", "containerd", DOCKER),
+        ("docker", "crio", [*DOCKER, "containerd.service"]),
+        ("cri-dockerd", "containerd", ["cri-dockerd.service", "cri-docker.socket", "cri-docker.service", *DOCKER]),
+        ("crio", "containerd", ["crio.service"]),
+        ("containerd", "crio", ["containerd.service"]),
+        ("containerd", "cri-dockerd", []),
+        ("containerd", "containerd", []),
     ],
 )
-def test_services_that_nothing_needs_any_more(old: str, new: str, foreign: list[str], ended: list[str]) -> None:
-    assert services_to_end(old, new, foreign) == ended
+def test_services_that_kubernetes_needs_no_more(old: str, new: str, ended: list[str]) -> None:
+    assert services_to_end(old, new) == ended
 
 
 def test_processes_of_pods(tmp_path: Path) -> None:
