@@ -14,12 +14,13 @@ import os
 import re
 import tempfile
 import time
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterable, Iterator, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import BINARY_FOLDERS
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import read_bytes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.install import Attributes, install_stream
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.staging import mebibytes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.traces import (
     BOOTSTRAP,
     CONFIG,
@@ -39,6 +40,9 @@ ENCRYPTION_FLAG = b"--encryption-provider-config="
 SYSTEM_PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
 TIMED_OUT = (124, 137)
 PROCESSES = "/proc"
+# Where kubeadm writes: what it replaces, and a copy of etcd's data before an upgrade, go to /etc/kubernetes/tmp.
+WRITTEN = (FOLDER, "/var/lib/etcd", "/var/lib/kubelet")
+FULL_BELOW = 4 << 20
 SETTLE_PAUSE = 1.0
 # What each of kubeadm's authorities signs (https://kubernetes.io/docs/setup/best-practices/certificates/).
 ISSUED = {
@@ -226,6 +230,18 @@ def explain(command: str, rc: int, stdout: str, stderr: str, timeout: int) -> Ku
     return error
 
 
+def full_folders(folders: Iterable[str]) -> List[str]:
+    """What of the folders has no room left. The programs that kubeadm calls to copy files do not tell it."""
+    found = []
+    for folder in filter(os.path.isdir, folders):
+        state = os.statvfs(folder)
+        free, no_inodes = state.f_bavail * state.f_frsize, state.f_files and not state.f_favail
+        if no_inodes or free < FULL_BELOW:
+            left = "no inodes" if no_inodes else mebibytes(free)
+            found.append(f"{folder}, where kubeadm writes, has {left} free: make room there.")
+    return found
+
+
 class Kubeadm:
     """Runs kubeadm on the host where the module runs."""
 
@@ -252,7 +268,8 @@ class Kubeadm:
         )
         if rc != 0:
             words = [word for word in arguments if not word.startswith("-")]
-            raise explain(" ".join(words), rc, out, err, self.timeout)
+            said = "\n".join([err or out, *full_folders(WRITTEN)])
+            raise explain(" ".join(words), rc, "", said, self.timeout)
         return str(out)
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import kubeadm
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import (
     INIT_MARKER,
+    Kubeadm,
     KubeadmError,
     cut_off_files,
     ended_jobs,
     explain,
     failed_checks,
+    full_folders,
     in_progress,
     issued_files,
     list_option,
@@ -131,6 +134,21 @@ def test_explain(rc: int, stdout: str, stderr: str, preflight: bool, parts: list
     assert all(part in str(error) for part in parts)
     assert "stack trace" not in str(error)
     assert "noise" not in str(error)
+
+
+def test_what_is_full_is_said_beside_kubeadms_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert full_folders([str(tmp_path), str(tmp_path / "absent")]) == []
+    monkeypatch.setattr(kubeadm, "FULL_BELOW", 1 << 62)
+    (full,) = full_folders([str(tmp_path), str(tmp_path / "absent")])
+    assert full.startswith(f"{tmp_path}, where kubeadm writes, has ")
+    words = "[upgrade/apply] FATAL: failed to back up etcd data: exit status 1"
+    module: Any = SimpleNamespace(
+        get_bin_path=lambda name, **_options: f"/usr/bin/{name}", run_command=lambda *_words, **_options: (1, "", words)
+    )
+    monkeypatch.setattr(kubeadm, "WRITTEN", [str(tmp_path)])
+    with pytest.raises(KubeadmError) as failed:
+        Kubeadm(module, 900).run("upgrade", "apply", "--yes")
+    assert f"kubeadm upgrade apply failed with exit code 1:\n{words}\n{full}\nIf this" in str(failed.value)
 
 
 @pytest.mark.parametrize(
