@@ -204,14 +204,14 @@ def failed_checks(stderr: str) -> Dict[str, str]:
     return checks
 
 
-def explain(command: str, rc: int, stdout: str, stderr: str, timeout: int) -> KubeadmError:
+def explain(command: str, rc: int, output: str, timeout: int) -> KubeadmError:
     """The error for a failed call: the checks that failed, or the end of kubeadm's output."""
     if rc in TIMED_OUT:
         return KubeadmError(
             f"kubeadm {command} did not finish within {timeout} seconds and was stopped. "
             "See 'journalctl -u kubelet' and 'crictl ps -a' on the host. Run again to resume."
         )
-    checks = failed_checks(stderr)
+    checks = failed_checks(output)
     if checks:
         error = KubeadmError(
             f"kubeadm {command} refuses this host:\n"
@@ -221,12 +221,12 @@ def explain(command: str, rc: int, stdout: str, stderr: str, timeout: int) -> Ku
         error.untouched = True
         return error
     noise = re.compile(r"^(\s*$|To see the stack trace|[IW]\d{4} )")
-    lines = [line for line in (stderr or stdout).splitlines() if not noise.match(line)]
+    lines = [line for line in output.splitlines() if not noise.match(line)]
     error = KubeadmError(
         f"kubeadm {command} failed with exit code {rc}:\n" + "\n".join(lines[-10:]) + "\n"
         "If this does not tell why, see 'journalctl -u kubelet' and 'crictl ps -a' on the host. Run again to resume."
     )
-    error.untouched = "error execution phase preflight" in stderr
+    error.untouched = "error execution phase preflight" in output
     return error
 
 
@@ -269,7 +269,7 @@ class Kubeadm:
         if rc != 0:
             words = [word for word in arguments if not word.startswith("-")]
             said = "\n".join([err or out, *full_folders(WRITTEN)])
-            raise explain(" ".join(words), rc, "", said, self.timeout)
+            raise explain(" ".join(words), rc, said, self.timeout)
         return str(out)
 
 

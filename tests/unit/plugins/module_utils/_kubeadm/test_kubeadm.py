@@ -118,18 +118,18 @@ def test_failed_checks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rc", "stdout", "stderr", "preflight", "parts"),
+    ("rc", "output", "preflight", "parts"),
     [
-        (1, "", PREFLIGHT, True, ["kubeadm init refuses this host:\n- NumCPU: the number", "ignore_preflight_errors"]),
-        (1, "", WAITING, False, ["failed with exit code 1:\nerror execution phase wait-control-plane: couldn't"]),
-        (2, "only here", "", False, ["failed with exit code 2:\nonly here\n", "journalctl -u kubelet", "Run again"]),
-        (1, "", "error execution phase preflight: couldn't validate the identity", True, ["couldn't validate"]),
-        (124, "", "", False, ["did not finish within 900 seconds", "Run again to resume"]),
-        (137, "", "", False, ["did not finish within 900 seconds"]),
+        (1, PREFLIGHT, True, ["kubeadm init refuses this host:\n- NumCPU: the number", "ignore_preflight_errors"]),
+        (1, WAITING, False, ["failed with exit code 1:\nerror execution phase wait-control-plane: couldn't"]),
+        (2, "only here", False, ["failed with exit code 2:\nonly here\n", "journalctl -u kubelet", "Run again"]),
+        (1, "error execution phase preflight: couldn't validate the identity", True, ["couldn't validate"]),
+        (124, "", False, ["did not finish within 900 seconds", "Run again to resume"]),
+        (137, "", False, ["did not finish within 900 seconds"]),
     ],
 )
-def test_explain(rc: int, stdout: str, stderr: str, preflight: bool, parts: list[str]) -> None:
-    error = explain("init", rc, stdout, stderr, 900)
+def test_explain(rc: int, output: str, preflight: bool, parts: list[str]) -> None:
+    error = explain("init", rc, output, 900)
     assert error.untouched is preflight
     assert all(part in str(error) for part in parts)
     assert "stack trace" not in str(error)
