@@ -16,7 +16,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.host_v
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.kubelet import configuration_of, in_common
 
 DRIVER = "kubernetes_cgroup_driver"
-SETTINGS = ("kubernetes_kubelet_security", "kubernetes_kubelet_configuration")
+SETTINGS = ("kubernetes_kubelet_shutdown", "kubernetes_kubelet_security", "kubernetes_kubelet_configuration")
 
 
 class ActionModule(ActionBase):

@@ -13,7 +13,8 @@ description:
   - kubeadm stores one C(KubeletConfiguration) in the cluster. This is what the control planes have in common, so
     that it is the same whichever of them stores it, and the same in a run that is limited to some hosts.
   - Runs once on the controller, connects to no host, and evaluates C(kubernetes_cgroup_driver),
-    C(kubernetes_kubelet_security) and C(kubernetes_kubelet_configuration) for each control plane.
+    C(kubernetes_kubelet_shutdown), C(kubernetes_kubelet_security) and C(kubernetes_kubelet_configuration) for each
+    control plane.
   - A value that needs facts of a host that is not part of the run counts as one that is not in common.
   - What a host has beside it the filter P(groundwork.kubernetes.kubelet_patch#filter) finds.
 author:

@@ -27,11 +27,19 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.com
 FOLDER = Path(__file__).resolve().parents[1]
 KINDS = {
     "kubernetes_kubelet_configuration": "KubeletConfiguration",
+    "kubernetes_kubelet_shutdown": "KubeletConfiguration",
     "kubernetes_proxy_configuration": "KubeProxyConfiguration",
     "control_plane_audit_policy": "Policy",
     "control_plane_authentication_configuration": "AuthenticationConfiguration",
 }
-KUBELET = "kubernetes_kubelet_configuration"
+KUBELET, SHUTDOWN = "kubernetes_kubelet_configuration", "kubernetes_kubelet_shutdown"
+# How long a shutdown of the host waits for pods, and the feature gate that is off before this minor version.
+PERIOD, CRITICAL, BY_PRIORITY = (
+    "shutdownGracePeriod",
+    "shutdownGracePeriodCriticalPods",
+    "shutdownGracePeriodByPodPriority",
+)
+SHUTDOWN_GATE, SHUTDOWN_SINCE = "GracefulNodeShutdown", (1, 21)
 # The kubelet's own limits of disk use, in percent (pkg/kubelet/apis/config/v1beta1/defaults.go).
 HIGH, LOW, MINIMUM, MAXIMUM = (
     "imageGCHighThresholdPercent",
@@ -98,6 +106,59 @@ def _wrong_ages(given: Mapping[str, Any]) -> Iterator[str]:
 
 def _seconds(duration: str) -> float:
     return sum(float(number) * SECONDS[unit] for number, unit in re.findall(r"([\d.]+)(ns|us|ms|[smh])", duration))
+
+
+def graceful_shutdown(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
+    """How long a shutdown waits for pods: what the kubelet would not start with, of both variables together."""
+    found: dict[str, Any] = {}
+    place: dict[str, str] = {PERIOD: f"{SHUTDOWN}.{PERIOD}"}
+    for variable in (SHUTDOWN, KUBELET):
+        value = host.values.get(variable)
+        own = value if isinstance(value, Mapping) else {}
+        for name in (PERIOD, CRITICAL, BY_PRIORITY):
+            if own.get(name) is not None:
+                found[name], place[name] = own[name], f"{variable}.{name}"
+    periods = {name: found.get(name, "0s") for name in (PERIOD, CRITICAL)}
+    texts = list(_wrong_periods(periods, place))
+    if not texts and _seconds(periods[PERIOD]):
+        texts = list(_shutdown_clashes(host, found, place))
+    for text in texts:
+        yield host.fault("value-invalid", text)
+
+
+def _wrong_periods(periods: Mapping[str, Any], place: Mapping[str, str]) -> Iterator[str]:
+    wrong = [name for name, one in periods.items() if not isinstance(one, str) or not DURATION.fullmatch(one)]
+    for name in wrong:
+        yield f"{place[name]} {periods[name]!r} is no time; write it like 30s or 1m30s"
+    if wrong:
+        return
+    for name, period in periods.items():
+        if 0 < _seconds(period) < 1:
+            yield f"{place[name]} is {period}; give it a second or more, or 0s for none"
+    if _seconds(periods[CRITICAL]) > _seconds(periods[PERIOD]):
+        yield (
+            f"{place[CRITICAL]} is {periods[CRITICAL]}, and must not be more than {place[PERIOD]}, which is "
+            f"{periods[PERIOD]} and contains it; set both, or {SHUTDOWN}: {{}} for none"
+        )
+
+
+def _shutdown_clashes(host: HostInput, found: Mapping[str, Any], place: Mapping[str, str]) -> Iterator[str]:
+    own = host.values.get(KUBELET)
+    gates = own.get("featureGates") if isinstance(own, Mapping) else None
+    gate = gates.get(SHUTDOWN_GATE) if isinstance(gates, Mapping) else None
+    version = host.text("kubernetes_version")
+    if gate is None and (0, 0) < version_tuple(version) < SHUTDOWN_SINCE:
+        yield f"{place[PERIOD]} needs Kubernetes 1.21 or newer, not {version}; set it to 0s, or leave it out"
+    elif str(gate).lower() == "false":
+        yield (
+            f"{place[PERIOD]} is set, and {KUBELET}.featureGates turns {SHUTDOWN_GATE} off, so the kubelet would not "
+            f"start; leave the gate out, or set {SHUTDOWN}: {{}}"
+        )
+    if found.get(BY_PRIORITY):
+        yield (
+            f"{place[BY_PRIORITY]} and {place[PERIOD]} are both set, and the kubelet takes one of them; for the first, "
+            f"set {SHUTDOWN}: {{}}"
+        )
 
 
 def containerd_fields(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:

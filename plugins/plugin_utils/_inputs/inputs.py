@@ -84,6 +84,7 @@ HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
     kubeadm.kubeadm_fields,
     components.component_settings,
     components.image_garbage,
+    components.graceful_shutdown,
     components.containerd_fields,
     labels.labels,
     empty_values.empty_values,

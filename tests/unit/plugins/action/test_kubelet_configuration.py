@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[4]
+SHUTDOWN = {"shutdownGracePeriod": "30s", "shutdownGracePeriodCriticalPods": "10s"}
 FACT = "{{ ansible_facts['memtotal_mb'] // 20 }}Mi"
 
 
@@ -110,4 +111,5 @@ def test_configuration(
     configuration: dict[str, Any],
     differs: bool,
 ) -> None:
-    assert ask(tmp_path, inventory, **options) == {"configuration": configuration, "differs": differs}
+    expected = {"configuration": {**SHUTDOWN, **configuration}, "differs": differs}
+    assert ask(tmp_path, inventory, **options) == expected
