@@ -123,4 +123,6 @@ def test_a_host_without_logind_is_rebooted_too() -> None:
     tasks = yaml.safe_load((ROOT / "roles" / "reboot" / "tasks" / "host.yml").read_text())
     inner = [task for outer in tasks for task in outer.get("block", [])]
     reboots = [task["ansible.builtin.reboot"] for task in inner if "ansible.builtin.reboot" in task]
-    assert [options["reboot_command"] for options in reboots] == ["systemctl reboot"]
+    assert [options["reboot_command"] for options in reboots] == [
+        "{{ 'systemctl stop kubelet; ' if __reboot_is_node and __reboot_has_others else '' }}systemctl reboot"
+    ]
