@@ -37,7 +37,8 @@ options:
         returned, C(found) what M(groundwork.kubernetes.reset) found by host.
       - C(drain) and C(lost) are the previews of M(groundwork.kubernetes.drain) and
         M(groundwork.kubernetes.out_of_service), and C(listed) what M(groundwork.kubernetes.cluster_status) found.
-      - C(load_balancer), C(endpoint), C(network), C(ca_hosts) and C(backup) are variables.
+      - C(load_balancer), C(endpoint), C(network), C(ca_hosts) and C(backup) are variables, and C(proven) is why
+        M(groundwork.kubernetes.backup) would make none.
     type: dict
     required: true
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.groundwork.kubernetes.plugins.modules import backup
 from ansible_collections.groundwork.kubernetes.tests.unit.rendering import ROOT
 
 PROGRAMS = [
@@ -21,7 +23,7 @@ MODULE = """
 import json, os
 from ansible.module_utils.basic import AnsibleModule
 
-NAMES = '''
+NAMES = '''BACKUP
     name names absent api_server check_api state host purpose timeout wait_for_volumes nodes routes runtime_endpoint
     encapsulation tunnel
     allow_bare_pods allow_emptydir allow_past_budgets etcd_data_dir etcd_wal_dir etcd_pki_dir root_kubeconfig
@@ -46,7 +48,8 @@ ADDRESSES = {name: f"192.0.2.{number}" for number, name in enumerate(HOSTS, 1)}
 def answers() -> dict[str, Any]:
     found = {"plan": [{}, {}], "faults": [], "node": True, "member": False, "addresses": []}
     return {
-        "kubeadm_info": {"api_ready": True},
+        "kubeadm_info": {"api_ready": True, "traces": ["/etc/kubernetes/admin.conf"]},
+        "backup": {"made": True, "reason": ""},
         "node_info": {"nodes": [{"name": name, "internal_ips": [ADDRESSES[name]], **NODE} for name in HOSTS]},
         "etcd_info": {
             "error": "",
@@ -95,7 +98,9 @@ class Stage:
             "static_pods",
         }
         for kind in kinds:
-            (collection / "plugins" / "modules" / f"{kind}.py").write_text(MODULE.replace("KIND", kind))
+            (collection / "plugins" / "modules" / f"{kind}.py").write_text(
+                MODULE.replace("KIND", kind).replace("BACKUP", " ".join(backup.ARGUMENTS) if kind == "backup" else "")
+            )
         for kind in ("inventory_variables", "show", "validate_inventory"):
             (collection / "plugins" / "modules" / f"{kind}.py").symlink_to(ROOT / "plugins" / "modules" / f"{kind}.py")
         (collection / "roles").mkdir()
@@ -107,6 +112,8 @@ class Stage:
             line = "groups[kubernetes_control_plane_group]" if role == "endpoint" else "backup_before_exclude"
             text = f"echo {role} {{{{ inventory_hostname }}}} {{{{ {line} | join(',') }}}} >> {folder}/log"
             (tasks / f"{file}.yml").write_text(yaml.safe_dump([{"ansible.builtin.shell": text}]))
+        for part in ("defaults", "vars", "tasks/due.yml", "tasks/find.yml"):
+            (collection / "roles" / "backup" / part).symlink_to(ROOT / "roles" / "backup" / part)
         here = {
             "ansible_connection": "local",
             "ansible_become": False,
@@ -189,6 +196,32 @@ def test_all_of_it_in_its_order(stage: Stage) -> None:
     assert "Take cp-1, w-2 out of the inventory" in told
 
 
+NEW = "/var/backups/kubernetes/a.tar was proven 12 minutes ago"
+
+
+@pytest.mark.parametrize(
+    ("answer", "variables", "asked", "told_of"),
+    [
+        ({"made": True, "reason": ""}, {}, ["cp-2"], r"the cluster +backup +- +proven"),
+        ({"made": False, "reason": NEW}, {}, ["cp-2"], rf"the cluster +backup +{NEW} +stays"),
+        ({"made": True, "reason": ""}, {"backup_before_changes": False}, [], ""),
+    ],
+)
+def test_the_plan_asks_where_the_run_makes_its_backup(
+    tmp_path: Path, answer: dict[str, Any], variables: dict[str, Any], asked: list[str], told_of: str
+) -> None:
+    """On the first control plane that stays and holds the cluster, and by the module that then makes it."""
+    stage = Stage(tmp_path, PROGRAMS[0])
+    stage.answers["backup"] = answer
+    stage.inventory["all"]["vars"].update(variables)
+    code, told, log = stage.run("-e", "remove_node_names=cp-1", "--check")
+    assert code == 0, told
+    assert [line.split()[2].strip('"') for line in log if line.startswith("looks backup")] == asked
+    assert re.search(told_of, told), told
+    assert ("backup" in told.split("STEP", 1)[1].split("TASK", 1)[0]) == bool(told_of)
+    assert done(log) == []
+
+
 def test_a_load_balancer_gives_the_address_away_before_the_others_forget_it(tmp_path: Path) -> None:
     stage = Stage(tmp_path, PROGRAMS[0])
     stage.inventory["all"]["vars"].update(
@@ -212,3 +245,44 @@ def test_a_host_that_is_powered_off_is_not_connected_to(tmp_path: Path) -> None:
     assert 'does out_of_service ["cp-1"]' in log
     assert not [line for line in log if " reset " in line or " drain " in line]
     assert done(log)[-1] == 'does node [{"name": "cp-1"}] "absent"'
+
+
+@pytest.mark.parametrize("dead", [False, True], ids=["alive", "dead"])
+def test_only_a_load_balancer(tmp_path: Path, dead: bool) -> None:
+    stage = Stage(tmp_path, PROGRAMS[0])
+    groups = stage.inventory["all"]["children"]
+    off = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+    groups["kube_load_balancer"] = {"hosts": {"lb-1": off if dead else {}, "lb-2": {}}}
+    stage.inventory["all"]["vars"].update(
+        kubernetes_api_load_balancer="haproxy", kubernetes_api_endpoint="192.0.2.9:6443"
+    )
+    stage.answers["reset lb-1"] = {**stage.answers["reset w-1"], "node": False}
+    powered_off = ["-e", "remove_node_powered_off=lb-1"] if dead else []
+    code, told, log = stage.run("-e", "remove_node_names=lb-1", *powered_off)
+    assert code == 0, told
+    steps = done(log)
+    followed = sorted(line for line in steps if line.startswith("endpoint"))
+    assert followed == [f"endpoint {host} cp-1,cp-2,cp-3" for host in ("cp-1", "cp-2", "cp-3", "lb-2", "w-1", "w-2")]
+    own = [line for line in steps if line.startswith(("does service", "does reset"))]
+    alive = ['does service "keepalived" "stopped"', 'does reset "stopped" "lb-1"', 'does reset "absent" "lb-1"']
+    assert own == ([] if dead else alive)
+    assert not [line for line in steps if "etcd_member" in line or "does node" in line or "does drain" in line]
+
+
+@pytest.mark.parametrize("dead", [False, True], ids=["alive", "dead"])
+def test_only_a_member_of_etcd(tmp_path: Path, dead: bool) -> None:
+    stage = Stage(tmp_path, PROGRAMS[0])
+    off = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+    stage.inventory["all"]["children"]["etcd"] = {"hosts": {"e-1": {}, "e-2": {}, "e-3": off if dead else {}}}
+    for number, one in enumerate(stage.answers["etcd_info"]["members"], 1):
+        one.update(name=f"e-{number}", peer_urls=[f"https://192.0.2.{20 + number}:2380"])
+    stage.answers["etcd_info"]["members"][2].update(healthy=not dead)
+    stage.answers["reset e-3"] = {**stage.answers["reset w-1"], "node": False, "member": True}
+    powered_off = ["-e", "remove_node_powered_off=e-3"] if dead else []
+    code, told, log = stage.run("-e", "remove_node_names=e-3", *powered_off)
+    assert code == 0, told
+    steps = done(log)
+    own = [line for line in steps if not line.startswith(("backup", "does cluster_status"))]
+    reset = ['does reset "stopped" "e-3"', 'does reset "absent" "e-3"']
+    assert own == ['does etcd_member "3" "absent"', *([] if dead else reset)]
+    assert "The API servers have its member in their list until site runs without it" in told

@@ -52,7 +52,8 @@ class Seen:
         endpoint: where they find it.
         network: the network plugin.
         ca_hosts: the hosts that keep external etcd's CA; empty where all members' hosts do.
-        backup: whether a proven backup is made before.
+        backup: whether a proven backup is made before, unless there is one that is new enough.
+        proven: which one that is, where there is one.
     """
 
     names: Sequence[str]
@@ -75,6 +76,7 @@ class Seen:
     network: str = ""
     ca_hosts: Sequence[str] = ()
     backup: bool = True
+    proven: str = ""
 
 
 @dataclass(frozen=True)
@@ -261,8 +263,15 @@ def place_faults(seen: Seen, targets: Sequence[Target]) -> list[str]:
         if place and normal(place) in map(normal, [*filter(None, [target.name, target.node]), *target.addresses])
     ]
     balancers = seen.balancers or seen.control_planes
-    if seen.load_balancer == "haproxy" and balancers and not set(balancers) - set(hosts):
+    left = [host for host in balancers if host not in hosts]
+    if seen.load_balancer == "haproxy" and balancers and not left:
         faults.append("no load balancer would be left: kubernetes_api_load_balancer is haproxy")
+    elif seen.load_balancer == "haproxy" and seen.balancers and not set(left) & set(seen.reached):
+        faults += [
+            f"no load balancer would be left that is known to live: repair {', '.join(left)} first"
+            for target in targets
+            if target.balancer
+        ][:1]
     if seen.ca_hosts and not set(seen.ca_hosts) - set(hosts):
         faults.append(
             f"etcd_ca_hosts names only {', '.join(seen.ca_hosts)}, with which the keys of etcd's CAs would go: name "
@@ -301,7 +310,9 @@ def steps(seen: Seen, targets: Sequence[Target], members: Sequence[Member], clus
         if there and not target.powered_off:
             items.append(PlanItem(target.host, "parts of the cluster", str(len(there)), "0"))
     pods = [target.node for target in targets if target.node]
-    if not items and not pods:
+    # Nothing tells of a load balancer that is off whether the others have forgotten it.
+    off = seen.load_balancer == "haproxy" and any(one.powered_off and one.host in seen.balancers for one in targets)
+    if not items and not pods and not off:
         return []
     names = ", ".join(target.name for target in targets if target.control_plane or target.balancer)
     if endpoint_follows(seen, targets):
@@ -314,7 +325,8 @@ def steps(seen: Seen, targets: Sequence[Target], members: Sequence[Member], clus
         items.append(PlanItem("kubeadm-config", "API servers", ", ".join(seen.listed), "without"))
     states = {node["name"]: "ready" if node["ready"] else "not ready" for node in seen.nodes}
     items += [PlanItem(name, "Node", states[name], "deleted") for name in pods]
-    return [*([PlanItem("the cluster", "backup", "", "proven")] if seen.backup else []), *items]
+    backup = PlanItem("the cluster", "backup", seen.proven, "stays" if seen.proven else "proven")
+    return [*([backup] if seen.backup else []), *items]
 
 
 def label(member: Member) -> str:

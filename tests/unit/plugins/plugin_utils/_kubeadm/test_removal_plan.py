@@ -148,10 +148,60 @@ def test_a_member_without_a_name_is_found_by_its_address() -> None:
 
 
 def test_only_a_load_balancer() -> None:
-    plan = view("lb-1", load_balancer="haproxy", balancers=["lb-1", "lb-2"], found={"lb-1": host(node=False)})
+    balancing = {"load_balancer": "haproxy", "balancers": ["lb-1", "lb-2"], "reached": ["lb-2"]}
+    plan = view("lb-1", **balancing, found={"lb-1": host(node=False)})
     assert plan["faults"] == []
     assert steps(plan) == [("hosts that stay", "endpoint"), ("lb-1", "parts of the cluster")]
     assert plan["stay"]["load_balancer"] == ["lb-2"]
+    assert view("lb-1", **balancing, found={"lb-1": host(0)})["plan"] == []
+    # Nothing on it tells whether the others have forgotten it.
+    dead = view("lb-1", "lb-1", **balancing)
+    assert (dead["faults"], steps(dead)) == ([], [("hosts that stay", "endpoint")])
+    assert (dead["live"], dead["balancing"], dead["endpoint"]) == ([], [], True)
+
+
+def test_a_load_balancer_and_a_member_of_etcd_at_once() -> None:
+    members = [member("e-1", leader=True), member("e-2"), member("e-3"), member("e-4", healthy=False, error="down")]
+    names = ["e-1", "e-2", "e-3", "e-4"]
+    plan = view(
+        "lb-1,e-4,e-2",
+        "lb-1,e-4",
+        etcd=etcd(*members),
+        etcd_hosts=names,
+        hosts={**HOSTS, **{name: name for name in names}},
+        load_balancer="haproxy",
+        balancers=["lb-1", "lb-2"],
+        reached=["lb-2", "e-2"],
+        found={"e-2": host(node=False, member=True)},
+    )
+    assert plan["faults"] == []
+    assert [one["name"] for one in plan["members"]] == ["e-4", "e-2"]
+    assert steps(plan) == [
+        ("hosts that stay", "endpoint"),
+        ("e-4", "etcd member"),
+        ("e-2", "etcd member"),
+        ("e-2", "parts of the cluster"),
+    ]
+    assert (plan["live"], plan["serving"], plan["drain"], plan["lost"]) == (["e-2"], [], [], [])
+
+
+PROVEN = "/backups/a.tar was proven 12 minutes ago"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, [("", "proven")]),
+        ({"proven": PROVEN}, [(PROVEN, "stays")]),
+        ({"backup": False}, []),
+        ({"backup": False, "proven": PROVEN}, []),
+        ({"found": {"w-1": host(0)}, "nodes": []}, []),
+    ],
+    ids=["none", "a new one", "not wanted", "not wanted, and a new one", "nothing to do"],
+)
+def test_the_plan_says_whether_a_backup_is_made(more: dict[str, Any], said: list[tuple[str, str]]) -> None:
+    plan = view("w-1", **more)
+    assert [(one["before"], one["after"]) for one in plan["plan"] if one["subject"] == "backup"] == said
 
 
 def test_a_second_run_has_nothing_to_do() -> None:
@@ -238,6 +288,12 @@ FAULTS: list[tuple[Any, Any, dict[str, Any], str]] = [
         None,
         {"load_balancer": "haproxy", "balancers": ["lb-1", "lb-2"], "found": {n: host(node=False) for n in HOSTS}},
         "no load balancer would be left",
+    ),
+    (
+        "lb-1",
+        None,
+        {"load_balancer": "haproxy", "balancers": ["lb-1", "lb-2"], "reached": ["lb-1", "cp-1"]},
+        "no load balancer would be left that is known to live: repair lb-2 first",
     ),
     ("cp-1", None, {"ca_hosts": ["cp-1"]}, "etcd_ca_hosts names only cp-1"),
 ]
