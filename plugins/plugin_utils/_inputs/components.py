@@ -100,11 +100,12 @@ def _wrong_ages(given: Mapping[str, Any]) -> Iterator[str]:
     wrong = [name for name, found in ages.items() if not DURATION.fullmatch(found)]
     for name in wrong:
         yield f"{name} {ages[name]!r} is no time; write it like 2m, 24h or 1h30m"
-    if not wrong and 0 < _seconds(ages[MAXIMUM]) <= _seconds(ages[MINIMUM]):
+    if not wrong and 0 < seconds(ages[MAXIMUM]) <= seconds(ages[MINIMUM]):
         yield f"{MAXIMUM} is {ages[MAXIMUM]}, and must be more than {MINIMUM}, which is {ages[MINIMUM]}"
 
 
-def _seconds(duration: str) -> float:
+def seconds(duration: str) -> float:
+    """How long a time in the form of Go is."""
     return sum(float(number) * SECONDS[unit] for number, unit in re.findall(r"([\d.]+)(ns|us|ms|[smh])", duration))
 
 
@@ -120,7 +121,7 @@ def graceful_shutdown(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
                 found[name], place[name] = own[name], f"{variable}.{name}"
     periods = {name: found.get(name, "0s") for name in (PERIOD, CRITICAL)}
     texts = list(_wrong_periods(periods, place))
-    if not texts and _seconds(periods[PERIOD]):
+    if not texts and seconds(periods[PERIOD]):
         texts = list(_shutdown_clashes(host, found, place))
     for text in texts:
         yield host.fault("value-invalid", text)
@@ -133,9 +134,9 @@ def _wrong_periods(periods: Mapping[str, Any], place: Mapping[str, str]) -> Iter
     if wrong:
         return
     for name, period in periods.items():
-        if 0 < _seconds(period) < 1:
+        if 0 < seconds(period) < 1:
             yield f"{place[name]} is {period}; give it a second or more, or 0s for none"
-    if _seconds(periods[CRITICAL]) > _seconds(periods[PERIOD]):
+    if seconds(periods[CRITICAL]) > seconds(periods[PERIOD]):
         yield (
             f"{place[CRITICAL]} is {periods[CRITICAL]}, and must not be more than {place[PERIOD]}, which is "
             f"{periods[PERIOD]} and contains it; set both, or {SHUTDOWN}: {{}} for none"

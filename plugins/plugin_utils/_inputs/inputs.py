@@ -7,7 +7,8 @@ Each check stands in the file of its subject: argument_specs (types, unknown nam
 programs), calendars, kubespray, versions, inventory (groups, what all hosts share), api_endpoint, ports, network (pods,
 services), pod_network (what its plugin has), nodes (names, addresses), labels, etcd, kubeadm, components (kubelet,
 kube-proxy, audit, containerd), fitting (what needs something else), hardening, authentication, downloads, locked,
-controller, charts, addons, backups, users, text, empty_values.
+controller, charts, addons, backups, users, text, thresholds (of time, below what they are compared with),
+empty_values.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs impo
     ports,
     programs,
     text,
+    thresholds,
     users,
     versions,
 )
@@ -55,6 +57,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.mode
 FORM_CHECKS: list[list[Callable[[HostInput, Inputs], Iterator[Fault]]]] = [
     [argument_specs.types, argument_specs.undefined],
     [numbers.numbers, programs.program_versions, fitting.not_empty, calendars.calendars, users.users],
+    [thresholds.thresholds],
 ]
 HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
     argument_specs.names,

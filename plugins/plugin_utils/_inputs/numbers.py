@@ -45,7 +45,7 @@ def numbers(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
                 text = _fault(variable, place, value)
                 if text:
                     yield host.fault("value-invalid", text)
-    mtu = _number(host.values.get("cni_mtu"))
+    mtu = as_number(host.values.get("cni_mtu"))
     if mtu and 0 < mtu < SMALLEST_MTU:
         text = f"cni_mtu {mtu:g} is too small for IP; give at least {SMALLEST_MTU}, or 0 for that of the default route"
         yield host.fault("value-invalid", text)
@@ -54,12 +54,12 @@ def numbers(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
 def _numbers(place: str, value: Any, spec: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     """All numbers in a value, each with where it is; what has another form is reported by its type."""
     if spec.get("type") in ("int", "float"):
-        number = _number(value)
+        number = as_number(value)
         if number is not None:
             yield place, number
     elif place in OF_NUMBERS and isinstance(value, Mapping):
         yield from (
-            (f"{place}.{key}", number) for key, inner in value.items() if (number := _number(inner)) is not None
+            (f"{place}.{key}", number) for key, inner in value.items() if (number := as_number(inner)) is not None
         )
     for item in value if isinstance(value, list) else [value]:
         for name, option in (spec.get("options") or {}).items():
@@ -67,7 +67,8 @@ def _numbers(place: str, value: Any, spec: Mapping[str, Any]) -> Iterator[tuple[
                 yield from _numbers(f"{place}.{name}", item[name], option)
 
 
-def _number(value: Any) -> float | None:
+def as_number(value: Any) -> float | None:
+    """A number in whatever form; None where it is none."""
     try:
         return None if isinstance(value, bool) or value is None else float(value)
     except (TypeError, ValueError):
