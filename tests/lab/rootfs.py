@@ -29,6 +29,7 @@ HOST = [
 INSTALLABLE = [
     "conntrack",
     "containerd",
+    "docker.io",
     "ebtables",
     "ethtool",
     "haproxy",
