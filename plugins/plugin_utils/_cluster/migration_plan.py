@@ -19,7 +19,9 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.reb
 
 Result = Mapping[str, Any]
 
-MIGRATION = Work("runtime", "", "the kubelet, the container runtime, every container of the node", "a move")
+MIGRATION = Work(
+    "runtime", "", "the kubelet, the container runtime, every container of the node", "a move", "migrate_runtime"
+)
 # How a kubelet calls the runtimes.
 REPORTED = {"containerd": "containerd", "crio": "cri-o", "docker": "docker"}
 DOCKERSHIM = "/var/run/dockershim.sock"

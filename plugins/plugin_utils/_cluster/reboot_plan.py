@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.plan import PlanItem, ResultRow
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import advise_by_variable
 
 Result = Mapping[str, Any]
 
@@ -22,15 +23,17 @@ class Work(NamedTuple):
         after: what a host is afterwards; where it differs by host, its result has it.
         restarts: what is restarted.
         name: how a run that was cut off is called.
+        role: whose variables allow what a drain or etcd's guard forbids.
     """
 
     purpose: str
     after: str
     restarts: str
     name: str
+    role: str
 
 
-REBOOT = Work("reboot", "rebooted", "the host", "a reboot")
+REBOOT = Work("reboot", "rebooted", "the host", "a reboot", "reboot")
 
 
 @dataclass(frozen=True)
@@ -120,8 +123,8 @@ def make_plan(seen: Seen, only_if_needed: bool, work: Work = REBOOT) -> WalkPlan
         steps = preview.get("plan") or []
         faults += [f"{host}: {text}" for text in seen.hosts[host].get("faults") or []]
         faults += [f"{host}: {text}" for text in strangers(host, seen)]
-        faults += [f"{host}: {text}" for text in preview.get("reasons") or []]
-        faults += [f"{host}: {text}" for text in seen.guards.get(host, {}).get("reasons") or []]
+        forbidding = [*(preview.get("reasons") or []), *(seen.guards.get(host, {}).get("reasons") or [])]
+        faults += [f"{host}: {advise_by_variable(text, work.role)}" for text in forbidding]
         items.append(
             PlanItem(
                 host,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -250,3 +251,8 @@ def show_errors(faults: Sequence[Fault], hosts: Sequence[str], title: str) -> bo
     if printed:
         Display().display(f"[ERROR]: {render(faults, hosts, title)}\n", color=constants.COLOR_ERROR, stderr=True)
     return printed
+
+
+def advise_by_variable(text: str, role: str) -> str:
+    """What a module says of its options allow_*, with the variables of the role that sets them."""
+    return re.sub(r"(?<!\w)allow_(?=bare_pods|emptydir|past_budgets|downtime)", f"{role}_allow_", text)

@@ -18,6 +18,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.quorum
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import normal, url_hosts
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.plan import PlanItem
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import advise_by_variable
 
 Result = Mapping[str, Any]
 
@@ -366,7 +367,8 @@ def make_plan(seen: Seen) -> dict[str, Any]:
     ready = [host for host in seen.ready if host not in hosts]
     if not faults:
         faults += [f"{one.name}: {text}" for one in targets for text in host_faults(one, seen, cluster)]
-        faults += [str(text) for result in (seen.drain, seen.lost) for text in result.get("reasons") or []]
+        forbidding = [str(text) for result in (seen.drain, seen.lost) for text in result.get("reasons") or []]
+        faults += [advise_by_variable(text, "remove_node") for text in forbidding]
         faults += quorum_faults(members, cluster) + place_faults(seen, targets)
     return {
         "asker": (ready or list(seen.ready) or [""])[0],

@@ -12,6 +12,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults
     ERROR,
     WARNING,
     Fault,
+    advise_by_variable,
     apply_ignore,
     did_you_mean,
     listed,
@@ -235,7 +236,7 @@ def drains(request: Request) -> Iterator[Fault]:
     names = {host.node: host.name for host in request.hosts}
     for node, reasons in request.forbidden.items():
         for reason in reasons:
-            text = f"node {node} cannot be drained: {reason}"
+            text = f"node {node} cannot be drained: {advise_by_variable(reason, 'upgrade')}"
             yield Fault("drain-impossible", text, names.get(node, ""))
 
 

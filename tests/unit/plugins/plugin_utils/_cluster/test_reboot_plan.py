@@ -61,14 +61,17 @@ def test_everything_that_forbids_it_is_named_at_once() -> None:
         {"a": seen(), "b": seen()},
         nodes=[node("node-a"), node("node-b"), node("node-c", False)],
         previews={
-            "a": {**PREVIEW, "reasons": ["default/debug on node-a: no controller would start it again"]},
+            "a": {
+                **PREVIEW,
+                "reasons": ["default/debug on node-a: no controller would start it again: set allow_bare_pods"],
+            },
             "b": PREVIEW,
         },
-        guards={"a": {"changed": False}, "b": {"reasons": ["node-c is not healthy"]}},
+        guards={"a": {"changed": False}, "b": {"reasons": ["allow the downtime (allow_downtime)"]}},
     )
     assert found["faults"] == [
-        "a: default/debug on node-a: no controller would start it again",
-        "b: node-c is not healthy",
+        "a: default/debug on node-a: no controller would start it again: set reboot_allow_bare_pods",
+        "b: allow the downtime (reboot_allow_downtime)",
         "these nodes are not ready, and no other one is taken away beside them: node-c (kubelet stopped)",
     ]
 

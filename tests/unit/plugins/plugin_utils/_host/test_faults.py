@@ -69,6 +69,18 @@ def test_message_is_grouped_by_host() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("set allow_emptydir to lose it", "set reboot_allow_emptydir to lose it"),
+        ("allow the downtime (allow_downtime)", "allow the downtime (reboot_allow_downtime)"),
+        ("set reboot_allow_bare_pods, and allow_others stays", "set reboot_allow_bare_pods, and allow_others stays"),
+    ],
+)
+def test_advice_names_the_variables_of_the_role(text: str, expected: str) -> None:
+    assert faults.advise_by_variable(text, "reboot") == expected
+
+
 def test_many_hosts_are_not_all_named() -> None:
     found = [Fault("cpu-too-few", "1 CPU", f"h{number}") for number in range(9)]
     assert "h0, h1, h2, h3 and 5 more hosts" in faults.render(found, [*(f"h{n}" for n in range(9)), "other"], "x")
