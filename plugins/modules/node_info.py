@@ -98,6 +98,9 @@ nodes:
     unschedulable:
       description: Whether it is cordoned.
       type: bool
+    cordoned_for:
+      description: What M(groundwork.kubernetes.drain) has cordoned it for; empty where it did not.
+      type: str
     pod_cidrs:
       description: The pod subnets it was given.
       type: list

@@ -45,7 +45,13 @@ FACTS: dict[str, Any] = {
     "__reboot_host": {"needed": False, "reasons": []},
     "__reboot_nodes": {
         "nodes": [
-            {"name": name, "ready": True, "ready_message": "", "unschedulable": name == "cp-2"}
+            {
+                "name": name,
+                "ready": True,
+                "ready_message": "",
+                "unschedulable": name == "cp-2",
+                "cordoned_for": "reboot" if name == "cp-2" else "",
+            }
             for name in ("cp-1", "cp-2", "cp-3", "worker-1")
         ]
     },
@@ -63,6 +69,7 @@ SHOWN = {
         "is_cordoned",
         "is_member",
         "others",
+        "returning",
         "may_be_due",
         "drain",
         "guard",
@@ -94,6 +101,17 @@ def test_what_a_host_is(shown: dict[str, dict[str, Any]]) -> None:
     assert [host for host, values in shown.items() if values["is_cordoned"]] == ["cp-2"]
     assert shown["w-1"]["others"] == ["cp-1", "cp-2", "cp-3"]
     assert (shown["w-1"]["is_node"], shown["w-1"]["may_be_due"]) == (True, True)
+
+
+def test_what_was_cordoned_by_a_run_that_was_cut_off_has_room_for_those_after_it(
+    shown: dict[str, dict[str, Any]],
+) -> None:
+    assert {host: values["returning"] for host, values in shown.items()} == {
+        "cp-1": [],
+        "cp-2": [],
+        "cp-3": ["cp-2"],
+        "w-1": ["cp-2"],
+    }
 
 
 def test_options_of_modules(shown: dict[str, dict[str, Any]]) -> None:

@@ -40,6 +40,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.plan i
 Object = Dict[str, Any]
 
 NO_DRY_RUN = "does not support dry run"
+# What a node has while it is cordoned, or its kubelet does not report.
+PASSING_TAINTS = (CORDON_TAINT["key"], "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
 @dataclass(frozen=True)
@@ -147,17 +149,19 @@ def notes(pod: Object, view: View, room: Set[str]) -> List[str]:
     return found
 
 
-def without_cordon(node: Object) -> Object:
-    """A node as it is once its cordon is lifted."""
+def returned(node: Object) -> Object:
+    """A node as it is once its kubelet reports again and its cordon is lifted."""
     spec = {key: value for key, value in (node.get("spec") or {}).items() if key != "unschedulable"}
-    spec["taints"] = [taint for taint in spec.get("taints") or [] if taint["key"] != CORDON_TAINT["key"]]
-    return {**node, "spec": spec}
+    spec["taints"] = [taint for taint in spec.get("taints") or [] if taint["key"] not in PASSING_TAINTS]
+    conditions = [one for one in node["status"].get("conditions") or [] if one["type"] != "Ready"]
+    status = {**node["status"], "conditions": [*conditions, {"type": "Ready", "status": "True"}]}
+    return {**node, "spec": spec, "status": status}
 
 
 def room_for(view: View, pods: Sequence[Object]) -> Set[str]:
     """The uids of the pods for which a node has room that is not drained itself."""
     others = [
-        without_cordon(node) if node["metadata"]["name"] in view.returning else node
+        returned(node) if node["metadata"]["name"] in view.returning else node
         for node in view.nodes
         if node["metadata"]["name"] not in view.names
     ]

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.cordon import purpose_of
+
 Object = Dict[str, Any]
 
 # Where kubeadm notes the socket of a node's container runtime.
@@ -165,6 +167,7 @@ def summary(node: Object) -> Object:
         "labels": node["metadata"].get("labels") or {},
         "taints": spec.get("taints") or [],
         "unschedulable": bool(spec.get("unschedulable")),
+        "cordoned_for": purpose_of(node),
         "pod_cidrs": spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else []),
         "internal_ips": [one["address"] for one in status.get("addresses") or [] if one["type"] == "InternalIP"],
         "kubelet_version": (status.get("nodeInfo") or {}).get("kubeletVersion", ""),

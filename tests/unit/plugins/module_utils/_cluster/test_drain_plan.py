@@ -100,9 +100,18 @@ def test_everything_is_refused_at_once() -> None:
 
 
 @pytest.mark.parametrize(("returning", "room"), [([], False), (["w2"], True)])
-def test_nodes_that_take_pods_again_before_have_room(returning: list[str], room: bool) -> None:
+@pytest.mark.parametrize("reports", [True, False])
+def test_nodes_that_take_pods_again_before_have_room(returning: list[str], room: bool, reports: bool) -> None:
+    """Also where the run before was cut off while the kubelet was stopped."""
     cordoned = node("w2")
-    cordoned["spec"] = {**cordoned.get("spec", {}), "unschedulable": True, "taints": [CORDON_TAINT]}
+    silent = {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}
+    cordoned["spec"] = {
+        **cordoned.get("spec", {}),
+        "unschedulable": True,
+        "taints": [CORDON_TAINT] if reports else [CORDON_TAINT, silent],
+    }
+    if not reports:
+        cordoned["status"] = {**cordoned["status"], "conditions": [{"type": "Ready", "status": "Unknown"}]}
     (item,) = plan([pod("web-1")], [GOOD], nodes=[node("w1"), cordoned], returning=returning).items
     assert ("no other node has room" in item.disrupts) is not room
 

@@ -113,12 +113,26 @@ def test_values_become_text() -> None:
     assert words({"a": True, "b": 1, "c": None, "d": "x"}) == {"a": "true", "b": "1", "c": None, "d": "x"}
 
 
+@pytest.mark.parametrize(
+    ("annotations", "unschedulable", "expected"),
+    [
+        ({}, True, ""),
+        ({"groundwork.kubernetes/cordoned": "reboot failed: no room"}, True, "reboot"),
+        ({"groundwork.kubernetes/cordoned": "runtime"}, False, ""),
+    ],
+)
+def test_what_a_node_is_cordoned_for(annotations: dict[str, str], unschedulable: bool, expected: str) -> None:
+    node = {"metadata": {"name": "w1", "annotations": annotations}, "spec": {"unschedulable": unschedulable}}
+    assert summary(node)["cordoned_for"] == expected
+
+
 def test_summary() -> None:
     assert summary(NODE) == {
         "name": "w1",
         "labels": {"a": "1", "b": "2"},
         "taints": NODE["spec"]["taints"],
         "unschedulable": False,
+        "cordoned_for": "",
         "pod_cidrs": ["10.244.1.0/24", "fd00::/64"],
         "internal_ips": ["192.0.2.1"],
         "kubelet_version": "v1.36.5",
