@@ -62,6 +62,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_paths import ResetError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_runtime import Pod, Runtime, runtime_of
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.runtimes import (
+    is_abandoned,
     needed_by_others,
     pod_processes,
     reserved_by,
@@ -85,13 +86,14 @@ def find(module: AnsibleModule, runtime: Runtime) -> List[Pod]:
     """
     if not module.check_mode and Systemd(module, KUBELET).read().running:
         raise ResetError("The kubelet runs, and would start pods again. Nothing was changed. Stop it first")
-    if runtime.there:
+    # Docker leaves its socket behind.
+    if runtime.there and not is_abandoned(runtime.path):
         return sorted(runtime.pods(), key=lambda pod: pod.host_network)
     left = pod_processes()
     if left:
         raise ResetError(
-            f"{runtime.path} is not there, so the runtime cannot be asked, and {len(left)} processes of pods run, such "
-            f"as {left[0]}. Nothing was changed. Start the runtime, or restart the host, and run it again"
+            f"nobody listens at {runtime.path}, so the runtime cannot be asked, and {len(left)} processes of pods run, "
+            f"such as {left[0]}. Nothing was changed. Start the runtime, or restart the host, and run it again"
         )
     return []
 

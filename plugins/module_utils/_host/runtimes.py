@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket as sockets
 from typing import Any, Dict, List, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
@@ -31,6 +32,7 @@ SOCKETS = (("cri-dockerd", CRI_DOCKERD), ("dockershim", DOCKER), ("containerd", 
 OF_DOCKER = "moby/"
 RESERVATIONS = "/var/lib/cni/networks"
 PROC = "/proc"
+ANSWER_SECONDS = 5.0
 
 
 def runtime_name(socket: str) -> str:
@@ -126,6 +128,19 @@ def needed_by_others(module: AnsibleModule, units: Sequence[str]) -> Dict[str, L
     needed = {unit: containers for unit in of_docker if containers}
     needed.update({unit: [*containers, *tasks] for unit in of_containerd if containers or tasks})
     return needed
+
+
+def is_abandoned(path: str) -> bool:
+    """Whether nobody listens at a socket, as where its program has ended without taking it along."""
+    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as client:
+        client.settimeout(ANSWER_SECONDS)
+        try:
+            client.connect(path)
+        except ConnectionRefusedError:
+            return True
+        except OSError:  # not known, so that the program is asked
+            return False
+    return False
 
 
 def pod_processes(proc: str = PROC) -> List[int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -90,6 +92,21 @@ def test_pods_then_services(host: Host) -> None:
     ]
     assert result["pods"] == ["shop/web", "kube-system/kube-apiserver"]
     assert result["services"] == ["docker.service"]
+
+
+def test_a_socket_that_docker_has_left_behind(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was stopped by a run that was cut off."""
+    place = str(tmp_path / "docker.sock")
+    monkeypatch.setattr(host, "path", place)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        server.bind(place)
+        server.listen()
+        assert host()["pods"] == ["shop/web", "kube-system/kube-apiserver"]
+    host.kept = [API]
+    monkeypatch.setattr(runtime_end, "pod_processes", lambda: [])
+    assert host()["pods"] == []
+    monkeypatch.setattr(runtime_end, "pod_processes", lambda: [7])
+    assert f"nobody listens at {place}, so the runtime cannot be asked, and 1 processes of pods run" in host()["msg"]
 
 
 def test_docker_goes_on_where_it_has_other_containers(host: Host) -> None:
