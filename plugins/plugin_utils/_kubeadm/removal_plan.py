@@ -37,10 +37,7 @@ class Seen:
         names: what is to go.
         powered_off: those of the names whose hosts are powered off.
         hosts: all hosts of the inventory, with their names as nodes.
-        control_planes: the group of that name, as the next three.
-        workers: see control_planes.
-        etcd_hosts: see control_planes.
-        balancers: see control_planes.
+        control_planes, workers, etcd_hosts, balancers: the groups of these names.
         ready: the control planes whose API servers answer.
         reached: the hosts to which a connection could be made.
         nodes: what node_info returned of all nodes.
