@@ -190,9 +190,9 @@ class Watch:
         return [again(self.clients.ask, ASK_PAUSE, ended), *(again(look, LOOK_PAUSE, ended) for look in looks)]
 
 
-def watch(cluster: Cluster, port: int, hosts_go: bool) -> Watch:
+def watch(cluster: Cluster, port: int, hosts_go: bool, joining: str) -> Watch:
     """What is asked of a cluster; where hosts go, those that shut down are started, since containers stay off."""
-    names = {host.address: host.name for host in cluster.hosts}
+    names = {host.address: host.name for host in cluster.hosts if host.name != joining}
     planes = [cluster.address(name) for name in cluster.control_planes]
     found = Watch(Clients(list(names), port), Versions(cluster.access, planes), Members(members_of(cluster)))
 
@@ -286,6 +286,7 @@ def main() -> None:
         action="store_true",
         help="hosts reboot or leave: what shuts down is started, and nodes that are cordoned or gone need not answer",
     )
+    parser.add_argument("--joining", default="", metavar="HOST", help="this host joins, and need not answer")
     parser.add_argument("--kill", default="", metavar="TASK", help="kill it in the task with this in its name")
     parser.add_argument("--lose", default="", metavar="HOST", help="take this host's power instead (leader: etcd's)")
     parser.add_argument("--cut", default="", metavar="HOST", help="take this host's network instead")
@@ -296,7 +297,7 @@ def main() -> None:
     LOGS.mkdir(parents=True, exist_ok=True)
     cluster = Cluster(topology, "haproxy", options.variables)
     point = Point(options.kill, options.after, turn=options.turn) if options.kill else None
-    watched = watch(cluster, options.port, options.hosts_go)
+    watched = watch(cluster, options.port, options.hosts_go, options.joining)
     target = options.lose or options.cut
     end = Harm(point, target, bool(options.lose)) if point and target else point
     print(json.dumps(asdict(observe(cluster, watched, options.playbook, end))))
