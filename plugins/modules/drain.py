@@ -53,8 +53,8 @@ options:
     type: str
   returning:
     description:
-      - Nodes that are cordoned now and take pods again before these are drained, so that pods have room there. For a
-        preview of several drains, one after the other.
+      - Nodes that are cordoned now, or whose kubelets do not report, and that take pods again before these are drained,
+        so that pods have room there. For a preview of several drains, one after the other.
     type: list
     elements: str
     default: []
