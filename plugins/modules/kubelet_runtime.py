@@ -12,7 +12,8 @@ version_added: 0.1.0
 author: groundwork.kubernetes contributors (@groundwork)
 description:
   - Names a runtime's socket where kubeadm has told the kubelet of one, in C(/var/lib/kubelet/kubeadm-flags.env) or
-    C(/var/lib/kubelet/instance-config.yaml), and in what this collection remembers as applied.
+    C(/var/lib/kubelet/instance-config.yaml), in kubeadm's configuration of a control plane,
+    C(/etc/kubernetes/kubeadm.yaml), and in what this collection remembers as applied.
   - Flags with which the kubelet of Kubernetes before 1.24 speaks to Docker itself go. All others stay.
   - The kubelet is not restarted. It is to be stopped meanwhile, and the pods of the former runtime ended.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
@@ -46,7 +47,7 @@ files:
 """
 
 import json
-from typing import List
+from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import (
@@ -60,29 +61,52 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.runnin
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import kubeadm
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubelet_configuration import stamp_text
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubelet_runtime import (
+    OF_CONFIG,
+    OF_INSTANCE,
     documents_with_socket,
     flags_with_socket,
-    instance_with_socket,
+    yaml_with_socket,
 )
 
 
 def changes(socket: str, version: str) -> List[FileChange]:
-    """The files as they are and as they should be; those that are not there are left out."""
+    """The files as they are and as they should be; those that are not there are left out.
+
+    What the kubelet reads comes last: as long as it names the former socket, all of this is done again.
+    """
     found = []
-    instance, flags, stamp = (read_bytes(path) for path in (INSTANCE, ARGUMENTS, kubeadm.STAMP))
-    named = instance is not None and b"containerRuntimeEndpoint:" in instance
+    stamp, config, instance, flags = (read_bytes(path) for path in (kubeadm.STAMP, kubeadm.CONFIG, INSTANCE, ARGUMENTS))
+    named = instance is not None and f"{OF_INSTANCE}:".encode() in instance
     major, minor = version.split(".")[:2]
-    if instance is not None:
-        found.append(plan_file(INSTANCE, instance_with_socket(instance.decode(), socket).encode()))
-    if flags is not None:
-        text = flags_with_socket(flags.decode(), socket, (int(major), int(minor)), named)
-        found.append(plan_file(ARGUMENTS, text.encode()))
     if stamp is not None:
         documents = json.loads(stamp)
         wanted = documents_with_socket(documents, socket)
         if wanted != documents:
             found.append(plan_file(kubeadm.STAMP, stamp_text(wanted)))
+    if config is not None:
+        found.append(plan_file(kubeadm.CONFIG, yaml_with_socket(config.decode(), OF_CONFIG, socket).encode()))
+    if instance is not None:
+        found.append(plan_file(INSTANCE, yaml_with_socket(instance.decode(), OF_INSTANCE, socket).encode()))
+    if flags is not None:
+        text = flags_with_socket(flags.decode(), socket, (int(major), int(minor)), named)
+        found.append(plan_file(ARGUMENTS, text.encode()))
     return [change for change in found if change.changed]
+
+
+def diff(due: List[FileChange]) -> List[Dict[str, Any]]:
+    """The diffs without secrets: of kubeadm's configuration only the line that changes, of what is remembered none."""
+    shown = [change for change in due if change.path not in (kubeadm.STAMP, kubeadm.CONFIG)]
+    config = [
+        FileChange(change.path, socket_lines(change.before), socket_lines(change.after))
+        for change in due
+        if change.path == kubeadm.CONFIG
+    ]
+    return diffs(config + shown)
+
+
+def socket_lines(content: Optional[bytes]) -> bytes:
+    """The lines of kubeadm's configuration that name the socket."""
+    return b"".join(line for line in (content or b"").splitlines(True) if line.strip().startswith(OF_CONFIG.encode()))
 
 
 def main() -> None:
@@ -92,12 +116,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     due = changes(module.params["socket"], module.params["version"])
-    # What is remembered may hold secrets.
-    shown = [change for change in due if change.path != kubeadm.STAMP]
     if not module.check_mode:
         for change in due:
             apply_file(module, change)
-    result = {"diff": diffs(shown)} if module._diff else {}
+    result = {"diff": diff(due)} if module._diff else {}
     module.exit_json(changed=bool(due), files=[change.path for change in due], **result)
 
 

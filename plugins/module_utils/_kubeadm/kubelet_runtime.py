@@ -16,7 +16,8 @@ ENDPOINT, REMOTE = "--container-runtime-endpoint", "--container-runtime=remote"
 OF_DOCKER = ("--network-plugin", "--container-runtime", "--docker-endpoint")
 # From this minor version on kubeadm does not say that the runtime is another program, as there is nothing else.
 DOCKERSHIM_GONE = (1, 24)
-FIELD = re.compile(r"^(containerRuntimeEndpoint:\s*).*$", re.MULTILINE)
+# Where instance-config.yaml, and kubeadm's own configuration, name the socket.
+OF_INSTANCE, OF_CONFIG = "containerRuntimeEndpoint", "criSocket"
 
 
 def flags_with_socket(text: str, socket: str, minor: Tuple[int, int], elsewhere: bool = False) -> str:
@@ -38,9 +39,9 @@ def flags_with_socket(text: str, socket: str, minor: Tuple[int, int], elsewhere:
     return '{}="{}"\n'.format(variable or "KUBELET_KUBEADM_ARGS", " ".join([*first, *kept]))
 
 
-def instance_with_socket(text: str, socket: str) -> str:
-    """The content of instance-config.yaml with another runtime; as it is where it names none."""
-    return FIELD.sub(lambda found: f"{found[1]}{socket}", text)
+def yaml_with_socket(text: str, field: str, socket: str) -> str:
+    """YAML as kubeadm and this collection write it with another runtime; as it is where it names none."""
+    return re.sub(rf"^( *{field}: *).*$", lambda found: f"{found[1]}{socket}", text, flags=re.MULTILINE)
 
 
 def documents_with_socket(documents: List[Document], socket: str) -> List[Document]:
@@ -48,6 +49,6 @@ def documents_with_socket(documents: List[Document], socket: str) -> List[Docume
     result = copy.deepcopy(documents)
     for document in result:
         registration = document.get("nodeRegistration")
-        if isinstance(registration, dict) and "criSocket" in registration:
-            registration["criSocket"] = socket
+        if isinstance(registration, dict) and OF_CONFIG in registration:
+            registration[OF_CONFIG] = socket
     return result
