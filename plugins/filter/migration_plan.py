@@ -24,6 +24,7 @@ description:
   - Judges what was seen of all hosts before the first is touched.
   - A host is due if its node reports another runtime, or another version where that is known, or if its kubelet is told
     of another socket, or if a migration of it was begun and has not ended.
+extends_documentation_fragment: [groundwork.kubernetes.walk]
 options:
   _input:
     description: By host, what M(groundwork.kubernetes.runtime_info) returned.
@@ -33,44 +34,8 @@ options:
     description: By host, the C(runtime), C(version) and C(socket) that it is to have.
     type: dict
     required: true
-  names:
-    description: The names of the hosts as nodes.
-    type: dict
-    required: true
-  nodes:
-    description: What M(groundwork.kubernetes.node_info) returned of all nodes.
-    type: list
-    elements: dict
-    required: true
-  previews:
-    description: By host, what M(groundwork.kubernetes.drain) returned in check mode, of those that are nodes.
-    type: dict
-    default: {}
-  guards:
-    description: By host, what M(groundwork.kubernetes.etcd_guard) returned, of those that have a member of etcd.
-    type: dict
-    default: {}
   missing:
     description: By host, the images that it cannot have, as M(groundwork.kubernetes.host_facts) returned them.
-    type: dict
-    default: {}
-  expected:
-    description: The hosts that must be nodes.
-    type: list
-    elements: str
-    default: []
-  expected_members:
-    description: The hosts that must be members of etcd.
-    type: list
-    elements: str
-    default: []
-  members:
-    description: The members of etcd, as M(groundwork.kubernetes.etcd_info) returned them.
-    type: list
-    elements: dict
-    default: []
-  done:
-    description: By host, the record of what came of it, of those that had their turn.
     type: dict
     default: {}
 """

@@ -20,47 +20,12 @@ description:
   - Judges what was seen of all hosts before the first is rebooted.
   - A host is due if it waits for a reboot, if a reboot of it was begun and has not ended, or if O(only_if_needed) is
     not set.
+extends_documentation_fragment: [groundwork.kubernetes.walk]
 options:
   _input:
     description: By host, what M(groundwork.kubernetes.reboot_info) returned.
     type: dict
     required: true
-  names:
-    description: The names of the hosts as nodes.
-    type: dict
-    required: true
-  nodes:
-    description: What M(groundwork.kubernetes.node_info) returned of all nodes.
-    type: list
-    elements: dict
-    required: true
-  previews:
-    description: By host, what M(groundwork.kubernetes.drain) returned in check mode, of those that are nodes.
-    type: dict
-    default: {}
-  guards:
-    description: By host, what M(groundwork.kubernetes.etcd_guard) returned, of those that have a member of etcd.
-    type: dict
-    default: {}
-  expected:
-    description: The hosts that must be nodes. One that is none by its name would be rebooted without a drain.
-    type: list
-    elements: str
-    default: []
-  expected_members:
-    description: The hosts that must be members of etcd.
-    type: list
-    elements: str
-    default: []
-  members:
-    description: The members of etcd, as M(groundwork.kubernetes.etcd_info) returned them.
-    type: list
-    elements: dict
-    default: []
-  done:
-    description: By host, the record of what came of its reboot, of those that had their turn.
-    type: dict
-    default: {}
   only_if_needed:
     description: Whether hosts are left out that do not wait for a reboot.
     type: bool
