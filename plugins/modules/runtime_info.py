@@ -1,18 +1,18 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module runtime_info: the container runtime that a host's kubelet uses, and those that run beside it."""
+"""Module runtime_info: the container runtime that a host's kubelet uses, and what of Docker's is not Kubernetes'."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: runtime_info
-short_description: Tells which container runtime a kubelet uses, and which run on the host
+short_description: Tells which container runtime a kubelet uses, and what else Docker runs
 version_added: 0.1.0
 author: groundwork.kubernetes contributors (@groundwork)
 description:
-  - Reads the kubelet's files, asks systemd which runtimes run, and Docker whether it has containers that are not
-    Kubernetes'.
+  - Reads the kubelet's files, and asks Docker, where it runs, whether it has containers that are not Kubernetes'.
+    Fails where Docker does not tell.
 extends_documentation_fragment:
   - groundwork.kubernetes.attributes
   - groundwork.kubernetes.attributes.no_diff
@@ -38,19 +38,10 @@ runtime:
   returned: success
   type: str
   sample: containerd
-dockershim:
-  description: Whether the kubelet speaks to Docker itself.
-  returned: success
-  type: bool
-  sample: false
-services:
-  description: The runtimes whose services are active.
-  returned: success
-  type: list
-  elements: str
-  sample: [containerd]
 foreign:
-  description: Containers of Docker that run and are not Kubernetes'.
+  description:
+    - Containers of Docker that run and are not Kubernetes'. Where there are some, the module
+      M(groundwork.kubernetes.runtime_end) does not stop Docker.
   returned: success
   type: list
   elements: str
@@ -66,8 +57,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import read_bytes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_paths import ResetError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.running_settings import runtime_socket
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.runtimes import SERVICES, describe
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import Systemd
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.runtimes import describe
 
 
 def text_of(path: str) -> str:
@@ -78,13 +68,8 @@ def text_of(path: str) -> str:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    active = [
-        name
-        for name, units in SERVICES.items()
-        if any(Systemd(module, unit).read().running for unit in units if unit.endswith(".service"))
-    ]
     try:
-        module.exit_json(changed=False, **describe(module, runtime_socket(text_of), active))
+        module.exit_json(changed=False, **describe(module, runtime_socket(text_of)))
     except ResetError as error:
         module.fail_json(msg=str(error))
 

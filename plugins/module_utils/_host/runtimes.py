@@ -16,7 +16,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_
     CONTAINERD as CONTAINERD_SOCKET,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_runtime import NAMESPACE, Runtime
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.running_settings import DOCKERSHIM
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.service import Systemd
 
 DOCKER, CONTAINERD, CRIO, CRI_DOCKERD = "docker", "containerd", "crio", "cri-dockerd"
@@ -38,6 +37,11 @@ ANSWER_SECONDS = 5.0
 def runtime_name(socket: str) -> str:
     """The runtime of a socket by its path; empty where the path does not tell."""
     return next((name for part, name in SOCKETS if part in os.path.basename(socket)), "")
+
+
+def docker_runs(module: AnsibleModule) -> bool:
+    """Whether Docker runs, and can be asked."""
+    return Systemd(module, "docker.service").read().running
 
 
 def foreign_containers(module: AnsibleModule) -> List[str]:
@@ -120,7 +124,7 @@ def needed_by_others(module: AnsibleModule, units: Sequence[str]) -> Dict[str, L
     if not of_docker and not of_containerd:
         return {}
     # While Docker runs it tells which of its containers are Kubernetes'. Those that outlive it may be anybody's.
-    asked = Systemd(module, "docker.service").read().running
+    asked = docker_runs(module)
     tasks = foreign_tasks(module)
     if asked:
         tasks = [task for task in tasks if not task.startswith(OF_DOCKER)]
@@ -173,15 +177,12 @@ def reserved_by(identifiers: Sequence[str], folder: str = RESERVATIONS) -> List[
     return found
 
 
-def describe(module: AnsibleModule, socket: str, active: Sequence[str]) -> Dict[str, Any]:
+def describe(module: AnsibleModule, socket: str) -> Dict[str, Any]:
     """What a host has of runtimes, as the module runtime_info returns it."""
-    runtime = runtime_name(socket)
-    of_docker = "docker" in active
+    of_docker = docker_runs(module)
     return {
         "socket": socket,
-        "runtime": runtime,
-        "services": sorted(active),
-        "dockershim": socket == DOCKERSHIM,
+        "runtime": runtime_name(socket),
         "foreign": foreign_containers(module) if of_docker else [],
         "keeps_containers": keeps_containers(module) if of_docker else True,
     }

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.running_settings import DOCKERSHIM
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.reboot_plan import (
     Seen,
     WalkPlan,
@@ -24,7 +25,6 @@ MIGRATION = Work(
 )
 # How a kubelet calls the runtimes.
 REPORTED = {"containerd": "containerd", "crio": "cri-o", "docker": "docker"}
-DOCKERSHIM = "/var/run/dockershim.sock"
 
 
 class Target(NamedTuple):

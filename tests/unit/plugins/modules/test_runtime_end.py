@@ -174,14 +174,14 @@ def test_what_a_host_has(host: Host, run_module: Callable[..., Result], monkeypa
     monkeypatch.setattr(runtime_info, "text_of", lambda path: flags if path.endswith("flags.env") else "")
     host.docker = "k8s_web_1\nregistry\n"
     result = run_module(runtime_info)
-    assert {name: result[name] for name in ("socket", "runtime", "dockershim", "foreign", "keeps_containers")} == {
+    assert {name: value for name, value in result.items() if name not in ("changed", "invocation")} == {
         "socket": SHIM,
         "runtime": "docker",
-        "dockershim": True,
         "foreign": ["registry"],
         "keeps_containers": True,
     }
-    assert result["services"] == ["containerd", "docker"]
+    host.docker_code, host.units["docker.service"] = 1, "inactive"
+    assert run_module(runtime_info)["foreign"] == []
 
 
 def test_what_docker_does_not_tell(host: Host, run_module: Callable[..., Result]) -> None:
