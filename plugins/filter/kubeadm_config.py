@@ -1,16 +1,22 @@
 # Copyright: groundwork.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filters kubeadm_config, kubeadm_skip_phases and kubeadm_options."""
+"""The filters kubeadm_config, kubeadm_skip_phases, kubeadm_options and kubeadm_applied_options."""
 
 from __future__ import annotations
 
+import json
 from typing import Any, Callable, Dict, List
 
 import yaml
 from ansible.errors import AnsibleFilterError
 from ansible.parsing.yaml.dumper import AnsibleDumper
 from ansible.utils.display import Display
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubelet_configuration import applied_parts
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.reconcile import (
+    external_etcd,
+    find_document,
+)
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.configuration import (
     ConfigError,
     convert,
@@ -127,6 +133,23 @@ def kubeadm_options(documents: Any, version: Any) -> Dict[str, Any]:
     }
 
 
+def kubeadm_applied_options(applied: Any, version: Any, without_etcd: Any) -> Dict[str, Any]:
+    """The options with which what was applied is applied again, without some members of external etcd."""
+    try:
+        documents, patch = applied_parts(json.loads(applied))
+    except (TypeError, ValueError, AttributeError) as error:
+        raise AnsibleFilterError(
+            f"kubeadm_applied_options needs the JSON that kubeadm_init remembers: {error}"
+        ) from error
+    cluster = find_document(documents, "ClusterConfiguration")
+    left = [url for url in external_etcd(documents) if url not in without_etcd]
+    if not left:
+        raise AnsibleFilterError("kubeadm_applied_options: no member of an etcd that kubeadm does not run would be left")
+    cluster["etcd"]["external"]["endpoints"] = left
+    cluster["kubernetesVersion"] = f"v{str(version).lstrip('v')}"
+    return {**kubeadm_options(documents, str(version).lstrip("v")), "kubelet_patch": patch}
+
+
 class FilterModule:
     """The filters of this file."""
 
@@ -136,4 +159,5 @@ class FilterModule:
             "kubeadm_config": kubeadm_config,
             "kubeadm_skip_phases": kubeadm_skip_phases,
             "kubeadm_options": kubeadm_options,
+            "kubeadm_applied_options": kubeadm_applied_options,
         }

@@ -34,7 +34,8 @@ options:
         C(etcd_hosts) and C(balancers) are the groups, C(ready) the control planes whose API answers, and C(reached) the
         hosts that answer.
       - C(nodes) and C(etcd) are what M(groundwork.kubernetes.node_info) and M(groundwork.kubernetes.etcd_info)
-        returned, C(found) what M(groundwork.kubernetes.reset) found by host.
+        returned, C(found) what M(groundwork.kubernetes.reset) found by host, and C(etcd_endpoints) those that
+        M(groundwork.kubernetes.kubeadm_info) returned by host.
       - C(drain) and C(lost) are the previews of M(groundwork.kubernetes.drain) and
         M(groundwork.kubernetes.out_of_service), and C(listed) what M(groundwork.kubernetes.cluster_status) found.
       - C(load_balancer), C(endpoint), C(network), C(ca_hosts) and C(backup) are variables, and C(proven) is why

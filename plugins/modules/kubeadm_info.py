@@ -24,8 +24,8 @@ options:
     default: 900
   check_api:
     description:
-      - Whether to ask the host's own API server whether it is ready, with the host's administrator kubeconfig. Others
-        behind the endpoint are not asked.
+      - Whether to ask the host's own API server whether it is ready, and its version, with the host's administrator
+        kubeconfig. Others behind the endpoint are not asked.
     type: bool
     default: false
   etcd_data_dir:
@@ -153,14 +153,39 @@ api_ready:
   description: Whether the host's own API server says that it is ready.
   returned: when O(check_api=true)
   type: bool
+api_version:
+  description: The version of the host's own API server; empty where it is not ready.
+  returned: when O(check_api=true)
+  type: str
+  sample: v1.36.5
+etcd_endpoints:
+  description:
+    - Where the API server finds the members of an etcd that kubeadm does not run, by the configuration that was applied
+      last. Empty where kubeadm runs etcd, or nobody remembers what was applied.
+  returned: success
+  type: list
+  elements: str
+  sample: ['https://192.0.2.21:2379', 'https://192.0.2.22:2379', 'https://192.0.2.23:2379']
 """
 
+import json
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import KubectlError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.own_api_server import OwnApi
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import read_bytes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import kubeadm
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.node_losses import NodeLosses
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.reconcile import external_etcd
+
+
+def version_of(api: OwnApi) -> str:
+    """Its version; empty where it does not answer any more."""
+    try:
+        return api.version()
+    except KubectlError:
+        return ""
 
 
 def main() -> None:
@@ -187,10 +212,13 @@ def main() -> None:
     except kubeadm.KubeadmError as error:
         module.fail_json(msg=str(error))
     result["reads_more"] = kubeadm.reads_more(kubeadm.FOLDER)
+    result["etcd_endpoints"] = external_etcd(json.loads(read_bytes(kubeadm.STAMP) or "[]"))
     if params["jobs"]:
         result["ended_jobs"] = kubeadm.ended_jobs(params["jobs"])
     if params["check_api"]:
-        result["api_ready"] = state.role == "control_plane" and OwnApi(module, kubeadm.FOLDER).ready()
+        api = OwnApi(module, kubeadm.FOLDER)
+        result["api_ready"] = state.role == "control_plane" and api.ready()
+        result["api_version"] = version_of(api) if result["api_ready"] else ""
     module.exit_json(changed=False, **result)
 
 

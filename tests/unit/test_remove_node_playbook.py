@@ -40,6 +40,17 @@ if answer.get("failed") and not module.check_mode:
     module.fail_json(**answer)
 module.exit_json(**{"changed": False, **{key: value for key, value in answer.items() if key != "failed"}})
 """
+KUBEADM_INIT = """
+import json, os
+from ansible.module_utils.basic import AnsibleModule
+
+module = AnsibleModule({name: {"type": "raw"} for name in ("documents", "content", "skip_phases", "kubelet_patch")})
+(cluster,) = module.params["documents"]
+shown = [cluster["kubernetesVersion"], *cluster["etcd"]["external"]["endpoints"], module.params["kubelet_patch"]]
+with open(os.path.join(os.environ["STANDINS"], "log"), "a") as log:
+    log.write(f"does kubeadm_init {json.dumps(shown)}\\n")
+module.exit_json(changed=True)
+"""
 HOSTS = {"cp-1": {}, "cp-2": {}, "cp-3": {}, "w-1": {}, "w-2": {}}
 NODE = {"labels": {}, "pod_cidrs": ["10.244.1.0/24"], "ready": True, "reports": True}
 ADDRESSES = {name: f"192.0.2.{number}" for number, name in enumerate(HOSTS, 1)}
@@ -48,7 +59,7 @@ ADDRESSES = {name: f"192.0.2.{number}" for number, name in enumerate(HOSTS, 1)}
 def answers() -> dict[str, Any]:
     found = {"plan": [{}, {}], "faults": [], "node": True, "member": False, "addresses": []}
     return {
-        "kubeadm_info": {"api_ready": True, "traces": ["/etc/kubernetes/admin.conf"]},
+        "kubeadm_info": {"api_ready": True, "api_version": "v1.36.5", "etcd_endpoints": [], "traces": ["/etc/kubernetes/admin.conf"]},
         "backup": {"made": True, "reason": ""},
         "node_info": {"nodes": [{"name": name, "internal_ips": [ADDRESSES[name]], **NODE} for name in HOSTS]},
         "etcd_info": {
@@ -101,6 +112,8 @@ class Stage:
             (collection / "plugins" / "modules" / f"{kind}.py").write_text(
                 MODULE.replace("KIND", kind).replace("BACKUP", " ".join(backup.ARGUMENTS) if kind == "backup" else "")
             )
+        # A configuration is told by its options' names and etcd's list.
+        (collection / "plugins" / "modules" / "kubeadm_init.py").write_text(KUBEADM_INIT)
         for kind in ("inventory_variables", "show", "validate_inventory"):
             (collection / "plugins" / "modules" / f"{kind}.py").symlink_to(ROOT / "plugins" / "modules" / f"{kind}.py")
         (collection / "roles").mkdir()
@@ -285,4 +298,31 @@ def test_only_a_member_of_etcd(tmp_path: Path, dead: bool) -> None:
     own = [line for line in steps if not line.startswith(("backup", "does cluster_status"))]
     reset = ['does reset "stopped" "e-3"', 'does reset "absent" "e-3"']
     assert own == ['does etcd_member "3" "absent"', *([] if dead else reset)]
-    assert "The API servers have its member in their list until site runs without it" in told
+    # Nobody remembers there what was applied.
+    assert "The API servers of cp-1, cp-2, cp-3 have its member in their list until site runs without it" in told
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["whole", "broken"])
+def test_api_servers_take_a_member_of_etcd_off_their_lists_one_after_the_other(tmp_path: Path, broken: bool) -> None:
+    stage = Stage(tmp_path, PROGRAMS[0])
+    stage.inventory["all"]["children"]["etcd"] = {"hosts": {"e-1": {}, "e-2": {}, "e-3": {}}}
+    urls = [f"https://192.0.2.{20 + number}:2379" for number in (1, 2, 3)]
+    for number, one in enumerate(stage.answers["etcd_info"]["members"], 1):
+        one.update(name=f"e-{number}", client_urls=[urls[number - 1]])
+    stage.answers["reset e-3"] = {**stage.answers["reset w-1"], "node": False, "member": True}
+    stage.answers["kubeadm_info"].update(etcd_endpoints=urls)
+    applied = tmp_path / "kubeadm.json"
+    cluster = {"kind": "ClusterConfiguration", "etcd": {"external": {"endpoints": urls}}}
+    applied.write_text(json.dumps([cluster, {"kind": "KubeletPatch", "maxPods": 40}]) if not broken else "")
+    code, told, log = stage.run("-e", "remove_node_names=e-3", "-e", f"__remove_node_applied_path={applied}")
+    steps = [line for line in done(log) if not line.startswith(("backup", "does cluster_status"))]
+    if broken:
+        assert code != 0
+        assert "No member of etcd was removed. Run it again to go on." in told
+        assert steps == []
+    else:
+        assert code == 0, told
+        without = f'does kubeadm_init ["v1.36.5", "{urls[0]}", "{urls[1]}", {{"maxPods": 40}}]'
+        end = ['does etcd_member "3" "absent"', 'does reset "stopped" "e-3"', 'does reset "absent" "e-3"']
+        assert steps == [without, without, without, *end]
+        assert "have its member in their list" not in told

@@ -34,7 +34,7 @@ NODES = ["cp-1", "cp-2", "cp-3", "w-1", "worker-2"]
 STEP = {"host": "cp-1", "subject": "etcd member", "before": "one of 3", "after": "removed"}
 FACTS: dict[str, Any] = {
     "__remove_node_inventory": {"hosts": dict.fromkeys(["cp-1", "cp-2", "cp-3", "w-1", "w-2"], OWN)},
-    "__remove_node_kubeadm": {"api_ready": True},
+    "__remove_node_kubeadm": {"api_ready": True, "api_version": "v1.36.5", "etcd_endpoints": []},
     "__remove_node_reached": {"unreachable": True},
     "__reset_found": {"plan": [{}], "faults": [], "node": True, "member": False, "addresses": []},
     "__remove_node_nodes": {
@@ -121,6 +121,7 @@ def test_the_order_of_the_playbook() -> None:
         "balancing",
         "endpoint",
         "serving",
+        "etcd_servers",
         "members",
         "host",
         "routes",
@@ -129,6 +130,7 @@ def test_the_order_of_the_playbook() -> None:
     assert modules_of("leave") == ["drain", "out_of_service"]
     assert modules_of("balancing") == ["service"]
     assert modules_of("serving") == ["service", "static_pods"]
+    assert modules_of("etcd_servers") == ["set_fact", "set_fact", "slurp", "kubeadm_init", "set_fact"]
     assert modules_of("members") == ["include_tasks"]
 
 

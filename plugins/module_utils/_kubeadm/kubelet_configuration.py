@@ -50,6 +50,8 @@ KUBEADM_SETS = (
 )
 # The names that lead to a field; a name can hold dots, as memory.available does.
 Path = Tuple[str, ...]
+# How a key that a patch takes out is remembered.
+NULL = "(none)"
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)")
 
@@ -57,13 +59,26 @@ DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)")
 def _shown(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _shown(inner) for key, inner in value.items()}
-    return "(none)" if value is None else value
+    return NULL if value is None else value
+
+
+def _read(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _read(inner) for key, inner in value.items()}
+    return None if value == NULL else value
 
 
 def with_patch(documents: List[Document], patch: Mapping[str, Any]) -> List[Document]:
     """What is remembered as applied: the documents, and the host's patch if there is one."""
     # What is taken out is not the same as what is not mentioned.
     return [*documents, {"kind": PATCH_KIND, **_shown(patch)}] if patch else list(documents)
+
+
+def applied_parts(applied: List[Document]) -> Tuple[List[Document], Dict[str, Any]]:
+    """What is remembered as applied, taken apart: the documents, and the host's patch."""
+    documents = [document for document in applied if document.get("kind") != PATCH_KIND]
+    patches = [document for document in applied if document.get("kind") == PATCH_KIND]
+    return documents, {key: _read(value) for patch in patches for key, value in patch.items() if key != "kind"}
 
 
 def stamp_text(applied: List[Document]) -> bytes:

@@ -168,6 +168,12 @@ def etcd_data(documents: List[Document]) -> str:
     return "" if not cluster or etcd.get("external") else (etcd.get("local") or {}).get("dataDir") or ETCD_DATA
 
 
+def external_etcd(documents: List[Document]) -> List[str]:
+    """Where the API server finds the members of an etcd that kubeadm does not run; empty where it runs them."""
+    etcd = find_document(documents, "ClusterConfiguration").get("etcd") or {}
+    return list((etcd.get("external") or {}).get("endpoints") or [])
+
+
 def kubelet_arguments(documents: List[Document]) -> List[Dict[str, Any]]:
     """The arguments that documents give a host's kubelet."""
     for kind in ("JoinConfiguration", "InitConfiguration"):

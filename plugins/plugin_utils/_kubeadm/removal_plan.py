@@ -6,19 +6,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.quorum import (
-    Cluster,
-    Member,
-    objections,
-    order,
-    successor,
-)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._etcd.quorum import Cluster, Member, order
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import normal, url_hosts
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.plan import PlanItem
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import advise_by_variable
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.removal_etcd import (
+    cluster_of,
+    label,
+    leaving_endpoints,
+    left_after,
+    quorum_faults,
+)
 
 Result = Mapping[str, Any]
 
@@ -42,6 +43,8 @@ class Seen:
         reached: the hosts to which a connection could be made.
         nodes: what node_info returned of all nodes.
         etcd: what etcd_info returned.
+        etcd_endpoints: where the API server of each control plane finds an etcd that kubeadm does not run, as far as
+            what was applied is remembered there.
         found: by host, what the module reset found; of one that could not be reached, only that.
         drain: what a drain of what lives would do.
         lost: what would become of nodes whose hosts are powered off.
@@ -65,6 +68,7 @@ class Seen:
     reached: Sequence[str] = ()
     nodes: Sequence[Result] = ()
     etcd: Result = field(default_factory=dict)
+    etcd_endpoints: Mapping[str, Sequence[str]] = field(default_factory=dict)
     found: Mapping[str, Result] = field(default_factory=dict)
     drain: Result = field(default_factory=dict)
     lost: Result = field(default_factory=dict)
@@ -94,26 +98,6 @@ class Target:
     def known(self) -> bool:
         """Whether inventory or cluster know it."""
         return bool(self.host or self.node or self.member)
-
-
-def cluster_of(etcd: Result) -> Cluster:
-    """The members as the guard looks at them."""
-    members = tuple(
-        Member(
-            id=int(one["id"] or "0", 16),
-            name=one["name"],
-            peer_urls=tuple(one["peer_urls"]),
-            client_urls=tuple(one["client_urls"]),
-            learner=one["learner"],
-            healthy=one["healthy"],
-            error=one["error"],
-            raft_index=one.get("raft_index") or 0,
-            alarms=tuple(one.get("alarms") or ()),
-        )
-        for one in etcd.get("members") or []
-    )
-    leading = [int(one["id"], 16) for one in etcd.get("members") or [] if one["leader"]]
-    return Cluster(members, leading[0] if leading else 0, error=etcd.get("error") or "")
 
 
 def targets_of(seen: Seen, cluster: Cluster) -> list[Target]:
@@ -229,22 +213,6 @@ def stranger_faults(target: Target, seen: Seen, cluster: Cluster) -> list[str]:
     return []
 
 
-def quorum_faults(members: Sequence[Member], cluster: Cluster) -> list[str]:
-    """What etcd's guard says to one removal after the other."""
-    faults: list[str] = []
-    if not cluster.has_quorum:
-        return [f"etcd: {text}" for text in objections(cluster, None, "remove")]
-    for member in members:
-        said = objections(cluster, member, "remove")
-        faults += [f"etcd: {text}" for text in said if f"etcd: {text}" not in faults]
-        if said:
-            break
-        new = successor(cluster)
-        leader = new.id if member.id == cluster.leader_id and new is not None else cluster.leader_id
-        cluster = replace(cluster, members=tuple(cluster.without(member)), leader_id=leader)
-    return faults
-
-
 def place_faults(seen: Seen, targets: Sequence[Target]) -> list[str]:
     """What would be left without something that it needs."""
     faults: list[str] = []
@@ -278,16 +246,6 @@ def place_faults(seen: Seen, targets: Sequence[Target]) -> list[str]:
     return faults
 
 
-def left_after(members: Sequence[Member], cluster: Cluster) -> str:
-    """What is to be known of the members that are left."""
-    voters = len([one for one in cluster.voters if one not in members])
-    if voters == 1:
-        return "1 member is left: its loss is the loss of etcd's data since the last backup"
-    # Without any there is no etcd, which is refused.
-    even = voters > 0 and voters % 2 == 0
-    return f"{voters} members are left, which survive no more losses than {voters - 1}: add one" if even else ""
-
-
 def steps(seen: Seen, targets: Sequence[Target], members: Sequence[Member], cluster: Cluster) -> list[PlanItem]:
     """The steps in their order."""
     items = [PlanItem.of(item) for result in (seen.drain, seen.lost) for item in result.get("plan") or []]
@@ -313,10 +271,13 @@ def steps(seen: Seen, targets: Sequence[Target], members: Sequence[Member], clus
     if not items and not pods and not off:
         return []
     names = ", ".join(target.name for target in targets if target.control_plane or target.balancer)
+    # Before the members go: no new call is to reach an API server without etcd, and no API server a member that left.
+    items[gone:gone] = [
+        PlanItem(host, "etcd servers", ", ".join(urls), "without", restarts=("kube-apiserver",))
+        for host, urls in etcd_servers(seen, targets, cluster).items()
+    ]
     if endpoint_follows(seen, targets):
-        # Before the members go: no new call is to reach an API server without etcd.
-        follow = PlanItem(OTHERS, "endpoint", f"lists {names}", "without", restarts=("HAProxy, by a reload",))
-        items.insert(gone, follow)
+        items.insert(gone, PlanItem(OTHERS, "endpoint", f"lists {names}", "without", restarts=("HAProxy, by a reload",)))
     if seen.network == "bridge" and pods:
         items.append(PlanItem(OTHERS, "routes", f"to the pods of {', '.join(pods)}", "without"))
     if seen.listed:
@@ -325,11 +286,6 @@ def steps(seen: Seen, targets: Sequence[Target], members: Sequence[Member], clus
     items += [PlanItem(name, "Node", states[name], "deleted") for name in pods]
     backup = PlanItem("the cluster", "backup", seen.proven, "stays" if seen.proven else "proven")
     return [*([backup] if seen.backup else []), *items]
-
-
-def label(member: Member) -> str:
-    """What a member is called in the plan."""
-    return member.name or member.hex_id
 
 
 def endpoint_follows(seen: Seen, targets: Sequence[Target]) -> bool:
@@ -347,9 +303,27 @@ def notes(seen: Seen, targets: Sequence[Target]) -> list[str]:
         found.append(f"Take {', '.join(hosts)} out of the inventory, or the next run of site lets it join again.")
     if seen.load_balancer == "external" and any(target.control_plane for target in targets):
         found.append("Take it off your own load balancer as well.")
-    if any(host in seen.etcd_hosts for host in hosts):
-        found.append("The API servers have its member in their list until site runs without it, and use the others.")
+    forgetful = [host for host in seen.control_planes if host not in hosts and not seen.etcd_endpoints.get(host)]
+    if forgetful and any(host in seen.etcd_hosts for host in hosts):
+        found.append(
+            f"The API servers of {', '.join(forgetful)} have its member in their list until site runs without it, and "
+            "use the others."
+        )
     return found
+
+
+def etcd_servers(seen: Seen, targets: Sequence[Target], cluster: Cluster) -> dict[str, list[str]]:
+    """What API servers that stay have in their lists of members that go; also of members that have left already."""
+    leaving = [target for target in targets if target.member or target.host in seen.etcd_hosts]
+    ids = [target.member for target in leaving]
+    addresses = [
+        *url_hosts(url for one in cluster.members if one.hex_id in ids for url in (*one.client_urls, *one.peer_urls)),
+        *(place for one in leaving for place in one.addresses),
+        *(place for one in leaving for place in seen.found.get(one.host, {}).get("addresses") or ()),
+    ]
+    hosts = [target.host for target in targets]
+    lists = {host: urls for host, urls in seen.etcd_endpoints.items() if host not in hosts}
+    return leaving_endpoints(lists, addresses, [one for one in cluster.members if one.hex_id not in ids])
 
 
 def make_plan(seen: Seen) -> dict[str, Any]:
@@ -385,6 +359,7 @@ def make_plan(seen: Seen) -> dict[str, Any]:
             if node["name"] not in [one.node for one in targets]
         ],
         "names": [seen.hosts.get(one.host) or one.name for one in targets],
+        "etcd_servers": etcd_servers(seen, targets, cluster),
         "members": [{"id": one.hex_id, "name": label(one)} for one in members],
         "stay": {
             "control_plane": [host for host in seen.control_planes if host not in hosts],

@@ -138,7 +138,59 @@ def test_only_a_member_of_etcd() -> None:
     plan = view("e-2", etcd=etcd(*members[:3]), hosts={**HOSTS, "e-2": "e-2"}, etcd_hosts=["e-1", "e-2"],
                 found={"e-2": host(node=False, member=True)})  # fmt: skip
     assert (plan["faults"], steps(plan)) == ([], [("e-2", "etcd member"), ("e-2", "parts of the cluster")])
-    assert "The API servers have its member in their list" in plan["notes"][1]
+    assert plan["notes"][1:] == [
+        "The API servers of cp-1, cp-2, cp-3 have its member in their list until site runs without it, and use the "
+        "others."
+    ]
+
+
+URLS = {name: f"https://192.0.2.2{number}:2379" for number, name in enumerate(["e-1", "e-2", "e-3"], 1)}
+
+
+def external(*names: str) -> dict[str, Any]:
+    return etcd(*(member(name, client_urls=[URLS[name]], leader=name == "e-1") for name in names))
+
+
+def test_api_servers_forget_a_member_of_etcd_before_it_goes() -> None:
+    names = list(URLS)
+    seen: dict[str, Any] = {
+        "hosts": {**HOSTS, **{name: name for name in names}},
+        "etcd_hosts": names,
+        "found": {"e-3": host(node=False, member=True, addresses=["192.0.2.23"]), "cp-3": host()},
+        # One has done so in a run that was cut off.
+        "etcd_endpoints": {
+            "cp-1": list(URLS.values()),
+            "cp-2": [URLS["e-1"], URLS["e-2"]],
+            "cp-3": list(URLS.values()),
+        },
+        "etcd": external(*names),
+    }
+    plan = view("e-3", **seen)
+    assert plan["faults"] == []
+    assert plan["etcd_servers"] == {"cp-1": [URLS["e-3"]], "cp-3": [URLS["e-3"]]}
+    assert steps(plan) == [
+        ("cp-1", "etcd servers"),
+        ("cp-3", "etcd servers"),
+        ("e-3", "etcd member"),
+        ("e-3", "parts of the cluster"),
+    ]
+    (first, *_others) = [one for one in plan["plan"] if one["subject"] == "etcd servers"]
+    assert (first["before"], first["after"], first["restarts"]) == (URLS["e-3"], "without", ["kube-apiserver"])
+    assert not [note for note in plan["notes"] if "API servers" in note]
+    # A control plane that goes as well needs no other list; a member that has left already is known by its host.
+    assert view("e-3,cp-3", **seen)["etcd_servers"] == {"cp-1": [URLS["e-3"]]}
+    assert view("e-3", **{**seen, "etcd": external("e-1", "e-2")})["etcd_servers"] == plan["etcd_servers"]
+    # What leads to all members, such as a proxy's address, stays.
+    proxy = {name: ["https://192.0.2.23:2379"] for name in CONTROL_PLANES}
+    assert view("e-3", **{**seen, "etcd_endpoints": proxy})["etcd_servers"] == {}
+
+
+def test_an_address_that_a_member_which_stays_has_as_well() -> None:
+    members = external("e-1", "e-2", "e-3")
+    members["members"][1]["client_urls"].append(URLS["e-3"])
+    seen = {"hosts": {**HOSTS, "e-3": "e-3"}, "etcd_hosts": ["e-3"], "found": {"e-3": host(node=False, member=True)}}
+    plan = view("e-3", **seen, etcd=members, etcd_endpoints=dict.fromkeys(CONTROL_PLANES, list(URLS.values())))
+    assert plan["etcd_servers"] == {}
 
 
 def test_a_member_without_a_name_is_found_by_its_address() -> None:
