@@ -166,7 +166,7 @@ def main() -> None:
     commands.add_parser("artifacts", help="build, pack and fetch what the cache lacks")
     commands.add_parser("download", help="fetch upstream's artifacts into the cache, where there is internet")
     up = commands.add_parser("up", help="make hosts, with their mirror; those that exist stay")
-    for group, count in (("control-plane", 1), ("worker", 2), ("etcd", 0), ("mirror", 0)):
+    for group, count in (("control-plane", 1), ("worker", 2), ("etcd", 0), ("load-balancer", 0), ("mirror", 0)):
         up.add_argument(f"--{group}", type=int, default=count, metavar="N")
     up.add_argument("--user", default="", metavar="NAME", help="who logs in and needs a password for sudo (root)")
     up.add_argument("--anew", action="store_true", help="remove the hosts that exist before")

@@ -58,7 +58,7 @@ def inventory() -> dict[str, Any]:
         **groups,
         "k8s_cluster": {"children": ["kube_control_plane", "kube_node"]},
         "all": {
-            "children": ["k8s_cluster", "etcd"],
+            "children": ["k8s_cluster", "etcd", "kube_load_balancer"],
             "vars": {
                 **settings.remembered,
                 "lab_etcd_version": settings.remembered.get("etcd_version", ""),

@@ -18,7 +18,8 @@ from .rootfs import SUITES
 CURRENT_MINOR = 26
 # The last number of the hosts' addresses by group.
 ADDRESSES = {
-    "control_plane": range(11, 60),
+    "control_plane": range(11, 50),
+    "load_balancer": range(50, 60),
     "worker": range(61, 200),
     "etcd": range(201, 250),
     "mirror": range(251, 254),

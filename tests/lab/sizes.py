@@ -7,7 +7,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-GROUPS = {"control_plane": "kube_control_plane", "worker": "kube_node", "etcd": "etcd", "mirror": "kube_mirror"}
+GROUPS = {
+    "control_plane": "kube_control_plane",
+    "worker": "kube_node",
+    "etcd": "etcd",
+    "load_balancer": "kube_load_balancer",
+    "mirror": "kube_mirror",
+}
 
 
 @dataclass(frozen=True)

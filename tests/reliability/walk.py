@@ -16,11 +16,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from .cluster import LOGS, TOPOLOGIES, Cluster, Topology, changes
+from .cluster import LOGS, TOPOLOGIES, Cluster, changes
 from .figures import Figures
 from .interrupted import Point, kill_at, reach, tasks
 from .probe import Access, Api, CallError
@@ -125,14 +125,15 @@ def answers(member: Api) -> bool:
 
 
 def members_of(cluster: Cluster) -> list[Api]:
-    """Where the members of stacked etcd are asked, as their own probe does."""
+    """Where etcd's members are asked, as their own probe does."""
+    names = cluster.etcd_hosts
     pki = {
-        name: cluster.shell(cluster.control_planes[0], f"cat {path}")
+        name: cluster.shell(names[0], f"cat {path}")
         for name, path in cluster.topology.etcd_pki.items()
     }
     return [
         Api(Access(f"https://{cluster.address(name)}:2379", pki["cacert"], pki["cert"], pki["key"]))
-        for name in cluster.control_planes
+        for name in names
     ]
 
 
@@ -192,7 +193,8 @@ class Watch:
 
 def watch(cluster: Cluster, port: int, hosts_go: bool, joining: str) -> Watch:
     """What is asked of a cluster; where hosts go, those that shut down are started, since containers stay off."""
-    names = {host.address: host.name for host in cluster.hosts if host.name != joining}
+    nodes = [*cluster.control_planes, *cluster.names("kube_node")]
+    names = {cluster.address(name): name for name in nodes if name != joining}
     planes = [cluster.address(name) for name in cluster.control_planes]
     found = Watch(Clients(list(names), port), Versions(cluster.access, planes), Members(members_of(cluster)))
 
@@ -293,9 +295,10 @@ def main() -> None:
     parser.add_argument("--turn", type=int, default=1, metavar="N", help="the task's Nth time (1)")
     parser.add_argument("--after", type=float, default=1.0, metavar="SECONDS", help="so long after the task began (1)")
     options = parser.parse_args()
-    topology = Topology("walk", {}, {}, TOPOLOGIES["stacked"].etcd_pki)
     LOGS.mkdir(parents=True, exist_ok=True)
-    cluster = Cluster(topology, "haproxy", options.variables)
+    cluster = Cluster(TOPOLOGIES["stacked"], "haproxy", options.variables)
+    kind = TOPOLOGIES["external"] if cluster.names("etcd") else cluster.topology
+    cluster.topology = replace(kind, name="walk", variables={})
     point = Point(options.kill, options.after, turn=options.turn) if options.kill else None
     watched = watch(cluster, options.port, options.hosts_go, options.joining)
     target = options.lose or options.cut

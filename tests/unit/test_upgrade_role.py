@@ -73,6 +73,27 @@ def test_what_is_drained(tmp_path: Path, versions: list[str], patches: bool, exp
     assert shown["cp-1"]["drains"] is expected
 
 
+BACKUP = {"host": "cp-1", "subject": "backup", "before": "", "after": "proven"}
+STEP = {"host": "cp-1", "subject": "control plane", "before": "1.35.2", "after": "1.36.5"}
+STAYS = {**BACKUP, "before": "a.tar was proven 12 minutes ago", "after": "stays"}
+
+
+@pytest.mark.parametrize(
+    ("due", "plan", "expected"),
+    [
+        ({"reason": STAYS["before"]}, [BACKUP, STEP], [STAYS, STEP]),
+        ({"reason": ""}, [BACKUP, STEP], [BACKUP, STEP]),
+        ({"skipped": True}, [STEP], [STEP]),
+        ({"skipped": True}, [], []),
+    ],
+    ids=["a new one", "none that is new", "without", "nothing to do"],
+)
+def test_the_plan_tells_which_backup_stays(tmp_path: Path, due: Any, plan: Any, expected: Any) -> None:
+    facts = {"system": "Linux", "__upgrade_report": {"plan": plan}, "__backup_due": due}
+    shown = render(tmp_path, "upgrade", {"hosts": {"cp-1": {}}}, facts, {"plan": "{{ __upgrade_plan }}"})
+    assert shown["cp-1"]["plan"] == expected
+
+
 @pytest.mark.parametrize(
     ("failed", "allowed", "expected"),
     [

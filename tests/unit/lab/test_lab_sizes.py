@@ -56,8 +56,8 @@ def test_no_two_hosts_have_an_address() -> None:
     every = [ADDRESS(group, number) for group, numbers in ADDRESSES.items() for number in range(1, len(numbers) + 1)]
     assert len(every) == len(set(every))
     assert not {Settings().mirror, Settings().virtual_ip} & set(every)
-    with pytest.raises(RuntimeError, match="at most 49 hosts of the group control_plane"):
-        hosts(50, 0)
+    with pytest.raises(RuntimeError, match="at most 39 hosts of the group control_plane"):
+        hosts(40, 0)
 
 
 def test_a_control_plane_is_needed() -> None:
