@@ -144,7 +144,7 @@ def kubeadm_applied_options(applied: Any, version: Any, without_etcd: Any) -> Di
     cluster = find_document(documents, "ClusterConfiguration")
     left = [url for url in external_etcd(documents) if url not in without_etcd]
     if not left:
-        raise AnsibleFilterError("kubeadm_applied_options: no member of an etcd that kubeadm does not run would be left")
+        raise AnsibleFilterError("kubeadm_applied_options: no member of an etcd outside kubeadm would be left")
     cluster["etcd"]["external"]["endpoints"] = left
     cluster["kubernetesVersion"] = f"v{str(version).lstrip('v')}"
     return {**kubeadm_options(documents, str(version).lstrip("v")), "kubelet_patch": patch}

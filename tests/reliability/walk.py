@@ -127,13 +127,9 @@ def answers(member: Api) -> bool:
 def members_of(cluster: Cluster) -> list[Api]:
     """Where etcd's members are asked, as their own probe does."""
     names = cluster.etcd_hosts
-    pki = {
-        name: cluster.shell(names[0], f"cat {path}")
-        for name, path in cluster.topology.etcd_pki.items()
-    }
+    pki = {name: cluster.shell(names[0], f"cat {path}") for name, path in cluster.topology.etcd_pki.items()}
     return [
-        Api(Access(f"https://{cluster.address(name)}:2379", pki["cacert"], pki["cert"], pki["key"]))
-        for name in names
+        Api(Access(f"https://{cluster.address(name)}:2379", pki["cacert"], pki["cert"], pki["key"])) for name in names
     ]
 
 

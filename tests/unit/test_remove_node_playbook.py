@@ -59,7 +59,12 @@ ADDRESSES = {name: f"192.0.2.{number}" for number, name in enumerate(HOSTS, 1)}
 def answers() -> dict[str, Any]:
     found = {"plan": [{}, {}], "faults": [], "node": True, "member": False, "addresses": []}
     return {
-        "kubeadm_info": {"api_ready": True, "api_version": "v1.36.5", "etcd_endpoints": [], "traces": ["/etc/kubernetes/admin.conf"]},
+        "kubeadm_info": {
+            "api_ready": True,
+            "api_version": "v1.36.5",
+            "etcd_endpoints": [],
+            "traces": ["/etc/kubernetes/admin.conf"],
+        },
         "backup": {"made": True, "reason": ""},
         "node_info": {"nodes": [{"name": name, "internal_ips": [ADDRESSES[name]], **NODE} for name in HOSTS]},
         "etcd_info": {

@@ -277,7 +277,8 @@ def steps(seen: Seen, targets: Sequence[Target], members: Sequence[Member], clus
         for host, urls in etcd_servers(seen, targets, cluster).items()
     ]
     if endpoint_follows(seen, targets):
-        items.insert(gone, PlanItem(OTHERS, "endpoint", f"lists {names}", "without", restarts=("HAProxy, by a reload",)))
+        follow = PlanItem(OTHERS, "endpoint", f"lists {names}", "without", restarts=("HAProxy, by a reload",))
+        items.insert(gone, follow)
     if seen.network == "bridge" and pods:
         items.append(PlanItem(OTHERS, "routes", f"to the pods of {', '.join(pods)}", "without"))
     if seen.listed:

@@ -102,8 +102,8 @@ def test_what_was_applied_without_a_member() -> None:
 @pytest.mark.parametrize(
     ("stamp", "gone", "message"),
     [
-        (json.dumps(APPLIED), URLS, "no member of an etcd that kubeadm does not run would be left"),
-        (json.dumps(APPLIED[:1]), URLS[:1], "no member of an etcd that kubeadm does not run would be left"),
+        (json.dumps(APPLIED), URLS, "no member of an etcd outside kubeadm would be left"),
+        (json.dumps(APPLIED[:1]), URLS[:1], "no member of an etcd outside kubeadm would be left"),
         ("{", [], "needs the JSON that kubeadm_init remembers"),
         (None, [], "needs the JSON that kubeadm_init remembers"),
     ],

@@ -189,7 +189,7 @@ def test_an_address_that_a_member_which_stays_has_as_well() -> None:
     members = external("e-1", "e-2", "e-3")
     members["members"][1]["client_urls"].append(URLS["e-3"])
     seen = {"hosts": {**HOSTS, "e-3": "e-3"}, "etcd_hosts": ["e-3"], "found": {"e-3": host(node=False, member=True)}}
-    plan = view("e-3", **seen, etcd=members, etcd_endpoints=dict.fromkeys(CONTROL_PLANES, list(URLS.values())))
+    plan = view("e-3", **seen, etcd=members, etcd_endpoints={name: list(URLS.values()) for name in CONTROL_PLANES})
     assert plan["etcd_servers"] == {}
 
 
