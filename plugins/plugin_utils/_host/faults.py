@@ -92,6 +92,10 @@ FAULTS: dict[str, str] = {
 }
 
 
+# What the module drain says of a pod that may take longer than it waits.
+OF_TIME = re.compile(r"\btimeout( is \d+ s: raise )timeout(, or set )grace_period( to give it less)")
+
+
 @dataclass(frozen=True)
 class Fault:
     """Something that makes an input or a host unfit.
@@ -254,5 +258,10 @@ def show_errors(faults: Sequence[Fault], hosts: Sequence[str], title: str) -> bo
 
 
 def advise_by_variable(text: str, role: str) -> str:
-    """What a module says of its options allow_*, with the variables of the role that sets them."""
-    return re.sub(r"(?<!\w)allow_(?=bare_pods|emptydir|past_budgets|downtime)", f"{role}_allow_", text)
+    """What modules say of options allow_*, and drain of its time, with the variables of the role that sets them."""
+    text = re.sub(r"(?<!\w)allow_(?=bare_pods|emptydir|past_budgets|downtime)", f"{role}_allow_", text)
+    if role == "drain":
+        time = r"drain_timeout\1drain_timeout\2drain_grace_period\3"
+    else:  # it gives pods the time that they want
+        time = rf"{role}_drain_timeout\1{role}_drain_timeout"
+    return OF_TIME.sub(time, text)

@@ -396,6 +396,7 @@ def test_the_playbooks(cluster: SmallCluster, kubelets: Kubelets, playbook: Call
     for check in (True, False):
         rc, output = playbook("drain", "w1", check=check)
         assert (rc, "w1 cannot be drained. Nothing was changed." in output) == (2, True), output
+        assert "or set drain_allow_bare_pods to lose it" in output, output
     assert not cluster.cordoned("w1")
 
 
