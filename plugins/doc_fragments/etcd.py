@@ -93,6 +93,15 @@ options:
     default: 100
 """
 
+    API_SERVER = r"""
+options:
+  api_server:
+    description:
+      - The manifest of the host's API server, such as V(/etc/kubernetes/manifests/kube-apiserver.yaml).
+      - O(endpoints), O(cacert), O(cert) and O(key) are then those that the API server uses.
+    type: path
+"""
+
     SAVE = r"""
 options:
   allow_unhealthy:

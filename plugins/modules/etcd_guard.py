@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - groundwork.kubernetes.attributes.full
   - groundwork.kubernetes.etcd
   - groundwork.kubernetes.etcd.ctl
+  - groundwork.kubernetes.etcd.api_server
   - groundwork.kubernetes.etcd.guard
 attributes:
   check_mode:
@@ -53,11 +54,6 @@ options:
         the log, so that the cluster need not elect one when the member goes away.
     type: bool
     default: false
-  api_server:
-    description:
-      - The manifest of the host's API server, such as V(/etc/kubernetes/manifests/kube-apiserver.yaml).
-      - O(endpoints), O(cacert), O(cert) and O(key) are then those that the API server uses.
-    type: path
 seealso:
   - module: groundwork.kubernetes.etcd_info
   - module: groundwork.kubernetes.etcd_member

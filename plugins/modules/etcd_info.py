@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - groundwork.kubernetes.attributes.no_diff
   - groundwork.kubernetes.etcd
   - groundwork.kubernetes.etcd.ctl
+  - groundwork.kubernetes.etcd.api_server
 options:
   quorum_timeout:
     description: Seconds to wait for the cluster to have its quorum. That it does not come is an answer, too.
@@ -29,11 +30,6 @@ options:
     description: Seconds to wait for the cluster to be healthy. That it is not is an answer, too.
     type: int
     default: 0
-  api_server:
-    description:
-      - The manifest of the host's API server, such as V(/etc/kubernetes/manifests/kube-apiserver.yaml).
-      - O(endpoints), O(cacert), O(cert) and O(key) are then those that the API server uses.
-    type: path
 seealso:
   - module: groundwork.kubernetes.etcd_guard
   - module: groundwork.kubernetes.etcd_member

@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - groundwork.kubernetes.attributes.full
   - groundwork.kubernetes.etcd
   - groundwork.kubernetes.etcd.ctl
+  - groundwork.kubernetes.etcd.api_server
 options:
   name:
     description:
@@ -64,11 +65,6 @@ options:
       - It can cost the quorum.
     type: bool
     default: false
-  api_server:
-    description:
-      - The manifest of the host's API server, such as V(/etc/kubernetes/manifests/kube-apiserver.yaml).
-      - O(endpoints), O(cacert), O(cert) and O(key) are then those that the API server uses.
-    type: path
 seealso:
   - module: groundwork.kubernetes.etcd_guard
   - module: groundwork.kubernetes.etcd_info

@@ -30,7 +30,10 @@ description:
     and O(kubelet_patch).
     The configuration that is given is held against the C(ClusterConfiguration) in the cluster. Where they differ in
     what cannot be changed, it is refused. Other differences are named, and applied with the first later change.
-extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.full]
+extends_documentation_fragment:
+  - groundwork.kubernetes.attributes
+  - groundwork.kubernetes.attributes.full
+  - groundwork.kubernetes.kubeadm
 options:
   content:
     description:
@@ -67,22 +70,6 @@ options:
     description: As whom O(login_token) must log in; as anybody without it.
     type: str
     default: ''
-  skip_phases:
-    description:
-      - Phases of C(kubeadm init) to leave out, such as V(addon/coredns). C(kubeadm init --help) lists them.
-      - This replaces the C(skipPhases) of the configuration.
-    type: list
-    elements: str
-    default: []
-  ignore_preflight_errors:
-    description: Names of preflight checks whose failure does not matter, such as V(NumCPU), or V(all).
-    type: list
-    elements: str
-    default: []
-  timeout:
-    description: Seconds after which kubeadm is stopped.
-    type: int
-    default: 900
 seealso:
   - module: groundwork.kubernetes.kubeadm_join
   - plugin: groundwork.kubernetes.kubeadm_config

@@ -25,7 +25,10 @@ description:
     where the run is cut off in between, by the next one.
   - A worker that has joined by other means gets the kubelet's arguments that it lacks, and O(kubelet_patch).
     Its other configuration is taken to be the one that is given, and later changes of that are applied.
-extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
+extends_documentation_fragment:
+  - groundwork.kubernetes.attributes
+  - groundwork.kubernetes.attributes.no_diff
+  - groundwork.kubernetes.kubeadm
 options:
   config:
     description:
@@ -69,22 +72,6 @@ options:
       - Else it is merged into the file that kubeadm has written, and the kubelet restarts.
     type: dict
     default: {}
-  skip_phases:
-    description:
-      - Phases of C(kubeadm join) to leave out. C(kubeadm join --help) lists them.
-      - This replaces the C(skipPhases) of the configuration.
-    type: list
-    elements: str
-    default: []
-  ignore_preflight_errors:
-    description: Names of preflight checks whose failure does not matter, such as V(NumCPU), or V(all).
-    type: list
-    elements: str
-    default: []
-  timeout:
-    description: Seconds after which kubeadm is stopped.
-    type: int
-    default: 900
 seealso:
   - module: groundwork.kubernetes.kubeadm_token
   - module: groundwork.kubernetes.kubeadm_info

@@ -9,15 +9,14 @@ import http.client
 import json
 import os
 import ssl
-import threading
-import time
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, List, Sequence, Tuple
+
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.connections import at_once
 
 AUTHORITY = "/etc/kubernetes/pki/ca.crt"
 CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 LONGEST_ANSWER = 65536
-GRACE = 1.0
 
 
 @dataclass(frozen=True)
@@ -71,16 +70,6 @@ def ask_all(
     servers: Sequence[str], timeout: float, authority: str = AUTHORITY, client: str = CLIENT
 ) -> List[Dict[str, Any]]:
     """Ask all at the same time. One that hangs is left behind at the deadline."""
-    found: Dict[str, ApiServer] = {}
-
-    def one(server: str) -> None:
-        found[server] = ask(server, timeout, authority, client)
-
-    threads = [threading.Thread(target=one, args=(server,), daemon=True) for server in dict.fromkeys(servers)]
-    for thread in threads:
-        thread.start()
-    deadline = time.monotonic() + timeout + GRACE
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
+    found = at_once(lambda server: ask(server, timeout, authority, client), servers, timeout)
     late = f"no answer within {timeout:g} s"
     return [asdict(found.get(server, ApiServer(server, "", late))) for server in dict.fromkeys(servers)]

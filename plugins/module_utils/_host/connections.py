@@ -9,15 +9,16 @@ import socket
 import threading
 import time
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.addresses import is_bypassed
 
 # Seconds beyond the timeout in which a name may still be resolved.
-CONNECT_GRACE = 1.0
+GRACE = 1.0
 DEFAULT_PORTS = {"http": 80, "https": 443}
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -78,22 +79,28 @@ def connect(target: str, timeout: float) -> Connection:
     return Connection(target, via, state, error, int((time.monotonic() - started) * 1000))
 
 
-def connect_all(targets: Sequence[str], timeout: float) -> List[Connection]:
-    """Try all targets at the same time.
+def at_once(action: Callable[[str], Answer], targets: Sequence[str], timeout: float) -> Dict[str, Answer]:
+    """What an action gives for each target, all at the same time.
 
-    The threads are left behind at the deadline: a resolver that hangs cannot be interrupted.
+    One that hangs is left behind at the deadline, and left out: a resolver that hangs cannot be interrupted.
     """
-    done: Dict[str, Connection] = {}
+    done: Dict[str, Answer] = {}
 
     def attempt(target: str) -> None:
-        done[target] = connect(target, timeout)
+        done[target] = action(target)
 
     threads = [threading.Thread(target=attempt, args=(target,), daemon=True) for target in dict.fromkeys(targets)]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + timeout + CONNECT_GRACE
+    deadline = time.monotonic() + timeout + GRACE
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
+    return {target: done[target] for target in dict.fromkeys(targets) if target in done}
+
+
+def connect_all(targets: Sequence[str], timeout: float) -> List[Connection]:
+    """Try all targets at the same time."""
+    done = at_once(lambda target: connect(target, timeout), targets, timeout)
     late = f"no answer within {timeout:g} s; its name may not resolve"
     return [
         done.get(target, Connection(target, "", "timeout", late, int(timeout * 1000)))

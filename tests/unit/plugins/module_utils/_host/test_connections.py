@@ -69,7 +69,7 @@ def test_a_resolver_that_hangs_does_not_hold_the_module(monkeypatch: pytest.Monk
         raise OSError("released")
 
     monkeypatch.setattr(connections.socket, "create_connection", hang)
-    monkeypatch.setattr(connections, "CONNECT_GRACE", 0.1)
+    monkeypatch.setattr(connections, "GRACE", 0.1)
     (found,) = connections.connect_all(["slow.example:1"], 0.1)
     release.set()
     assert (found.state, found.via) == ("timeout", "")
