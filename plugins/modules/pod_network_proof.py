@@ -35,6 +35,11 @@ options:
     type: list
     elements: str
     default: []
+  joining:
+    description: Nodes that a run registers before it comes here, or registers anew. In check mode they are new.
+    type: list
+    elements: str
+    default: []
   settings:
     description: What the network is made by. A change of it makes a proof due.
     type: dict
@@ -133,6 +138,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.obj
 SPEC: Dict[str, Any] = {
     "state": {"type": "str", "choices": ["begun", "ended"], "default": "begun"},
     "nodes": {"type": "list", "elements": "str", "default": []},
+    "joining": {"type": "list", "elements": "str", "default": []},
     "settings": {"type": "dict", "default": {}},
     "image": {"type": "str"},
     "namespace": {"type": "str", "default": ""},
@@ -171,6 +177,8 @@ class Proof:
             ProofError: where the pods do not come.
         """
         nodes = self.identifiers()
+        if self.module.check_mode:
+            nodes.update(dict.fromkeys(self.options["joining"], ""))
         due = pod_proof.reasons(self.proven(), self.options["settings"], nodes)
         # Alone there is nobody to talk to; the second node makes it due.
         if not due or len(nodes) < ENOUGH:

@@ -15,7 +15,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def render(
-    folder: Path, role: str, inventory: dict[str, Any], facts: dict[str, Any], shown: dict[str, str]
+    folder: Path,
+    role: str,
+    inventory: dict[str, Any],
+    facts: dict[str, Any],
+    shown: dict[str, str],
+    *,
+    check: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """For each host what the expressions give.
 
@@ -25,6 +31,7 @@ def render(
         inventory: groups with their hosts and variables, the hosts with their variables, as in a file of YAML.
         facts: what all hosts have as facts, named as in ansible_facts, and what tasks have registered.
         shown: expressions by name.
+        check: whether in check mode.
     """
     source = ROOT / "roles" / role
     named = {name if name.startswith("__") else f"ansible_{name}": value for name, value in facts.items()}
@@ -41,6 +48,7 @@ def render(
                     "mode": "0600",
                 },
                 "vars": {"shown": shown},
+                "check_mode": False,
             },
         ],
     }
@@ -53,7 +61,7 @@ def render(
     (folder / "inventory.yml").write_text(yaml.safe_dump({"defaults": {**inventory, "vars": variables}}))
     program = Path(sys.executable).with_name("ansible-playbook")
     done = subprocess.run(
-        [program, "--inventory", folder / "inventory.yml", folder / "play.yml"],
+        [program, "--inventory", folder / "inventory.yml", folder / "play.yml", *(["--check"] if check else [])],
         check=False,
         capture_output=True,
         text=True,

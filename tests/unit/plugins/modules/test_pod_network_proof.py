@@ -133,6 +133,22 @@ def test_when_it_is_due(
     assert prove(**options)["due"] == due
 
 
+@pytest.mark.parametrize(
+    ("joining", "due"),
+    [(["b"], ["node b is new"]), (["c"], ["node c is new"]), (["b", "c"], ["node b is new", "node c is new"])],
+    ids=["registered anew", "not registered", "both"],
+)
+def test_a_check_foresees_nodes_that_a_run_registers(
+    prove: Run, cluster: Cluster, joining: list[str], due: list[str]
+) -> None:
+    prove(state="ended")
+    cluster.silent = {"b"}
+    checked = prove(nodes=["a", "b", "c"], joining=joining, _ansible_check_mode=True)
+    assert (checked["changed"], checked["due"], cluster.made) == (True, due, [])
+    run = prove(nodes=["a", "b", "c"], joining=joining)
+    assert (run["changed"], run["due"]) == (False, [])
+
+
 def test_a_new_node_is_kept_beside_the_others(prove: Run, cluster: Cluster) -> None:
     prove(state="ended")
     cluster.nodes["c"] = "uid-c"
