@@ -19,6 +19,20 @@ ZONE = re.compile(r"UTC|[A-Za-z_]+(/[A-Za-z0-9_+-]+)+|[A-Z]{3,5}")
 PART = re.compile(r"(\*|\d+(\.\d+)?(\.\.\d+(\.\d+)?)?)(/\d+(\.\d+)?)?")
 YEARS, MONTHS, MONTH_DAYS, HOURS, MINUTES = (1970, 2199), (1, 12), (1, 31), (0, 23), (0, 59)
 LATEST = 60  # of a second, which leap seconds have
+DAY, WEEK = 24 * 60, 7 * 24 * 60  # in minutes
+DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+# The least and the most minutes between two times of a word.
+WORDS = {
+    "minutely": (1, 1),
+    "hourly": (60, 60),
+    "daily": (DAY, DAY),
+    "weekly": (WEEK, WEEK),
+    "monthly": (28 * DAY, 31 * DAY),
+    "quarterly": (90 * DAY, 92 * DAY),
+    "semiannually": (181 * DAY, 184 * DAY),
+    "yearly": (365 * DAY, 366 * DAY),
+    "annually": (365 * DAY, 366 * DAY),
+}
 
 
 def calendars(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
@@ -35,11 +49,60 @@ def calendars(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
             yield host.fault("value-invalid", f"{variable} is empty; write it like *-*-* 02:00:00")
 
 
+def between_events(text: str) -> tuple[int, int] | None:
+    """The least and the most minutes between two events of a calendar; None where it names dates, or is none."""
+    if not is_calendar(text):
+        return None
+    words = [word.lower() for word in _without_zone(text)]
+    if len(words) == 1 and KEYWORDS.fullmatch(words[0]):
+        return WORDS.get(words[0])
+    days = _days(words.pop(0)) if WEEKDAYS.fullmatch(words[0]) else set(range(7))
+    if words and not _is_time(words[0]) and words.pop(0) != "*-*-*":
+        return None
+    hours, minutes = (words[0] if words else "00:00").split(":")[:2]
+    moments = sorted(
+        day * DAY + hour * 60 + minute
+        for day in days
+        for hour in _values(hours, *HOURS)
+        for minute in _values(minutes, *MINUTES)
+    )
+    gaps = [after - before for before, after in zip(moments, [*moments[1:], moments[0] + WEEK])]
+    return min(gaps), max(gaps)
+
+
+def _days(text: str) -> set[int]:
+    """The days of the week that a list of days and ranges has; 0 is Monday."""
+    found: set[int] = set()
+    for item in text.strip(",").split(","):
+        first, *last = (DAY_NAMES.index(name[:3]) for name in re.split(r"\.\.|-", item))
+        length = (last[-1] - first) % 7 + 1 if last else 1
+        found |= {(first + at) % 7 for at in range(length)}
+    return found
+
+
+def _values(text: str, lowest: int, highest: int) -> set[int]:
+    """The values that a list of values, ranges and repetitions has."""
+    found: set[int] = set()
+    for item in text.split(","):
+        base, _slash, step = item.partition("/")
+        first, _dots, last = base.partition("..")
+        begin = lowest if first == "*" else int(float(first))
+        end = int(float(last)) if last else highest if step or first == "*" else begin
+        found |= set(range(begin, end + 1, max(1, int(float(step or 1)))))
+    return found
+
+
+def _without_zone(text: str) -> list[str]:
+    """The words of a calendar without the zone of its times."""
+    words = text.split()
+    if len(words) > 1 and ZONE.fullmatch(words[-1]) and not KEYWORDS.fullmatch(words[-1].lower()):
+        words.pop()
+    return words
+
+
 def is_calendar(text: str) -> bool:
     """Whether systemd reads a text as an event in the calendar."""
-    words = text.split()
-    if words and len(words) > 1 and ZONE.fullmatch(words[-1]) and not KEYWORDS.fullmatch(words[-1].lower()):
-        words.pop()
+    words = _without_zone(text)
     if len(words) == 1 and KEYWORDS.fullmatch(words[0].lower()):
         return True
     if words and WEEKDAYS.fullmatch(words[0].lower()):
