@@ -168,6 +168,13 @@ options:
     description: Who is asked without a proxy, as C(NO_PROXY) has it. By default of the same environment.
     type: str
     default: ''
+  containerd_imports:
+    description:
+      - Patterns of files that containerd reads beside its own, to see which versions of its configuration they have.
+      - They may be relative to C(/etc/containerd).
+    type: list
+    elements: str
+    default: []
   nodes:
     description: Whether to ask the cluster for its nodes' machines, where this host is a control plane.
     type: bool
@@ -270,7 +277,9 @@ host:
     leftovers:
       description: >-
         C(cni) (files in C(/etc/cni/net.d)), C(places) (files and folders of clusters that are there), C(distributions)
-        and C(runtimes) (services of other distributions and of container runtimes that are active).
+        and C(runtimes) (services of other distributions and of container runtimes that are active). C(containerd) has
+        C(files), C(path) and C(version) of those of O(containerd_imports) that name one, and the C(version) of the
+        package that is installed, where there are such files.
       type: dict
     missing_artifacts:
       description: C(url) and C(error) for each of O(artifacts) that cannot be had.
@@ -361,7 +370,10 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.images
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.leftovers import (
     DISTRIBUTIONS,
+    PACKAGED_CONTAINERD,
     RUNTIMES,
+    containerd_files,
+    containerd_version,
     kernel_options,
     leftovers,
 )
@@ -426,6 +438,7 @@ OPTIONS: Dict[str, Any] = {
     },
     "registry_proxies": {"type": "dict", "default": {}, "no_log": True},
     "registry_no_proxy": {"type": "str", "default": ""},
+    "containerd_imports": {"type": "list", "elements": "str", "default": []},
     "nodes": {"type": "bool", "default": False},
     "virtual_ip": {"type": "str"},
 }
@@ -501,6 +514,13 @@ def read_traffic(module: AnsibleModule, reader: HostReader, active: Set[str], ne
     }
 
 
+def read_containerd(module: AnsibleModule, reader: HostReader) -> Dict[str, Any]:
+    """The files beside containerd's own; where they name a version, that of a package's containerd, too."""
+    files = containerd_files(reader, module.params["containerd_imports"])
+    said = output(module, PACKAGED_CONTAINERD, ["--version"]) if files else ""
+    return {"files": files, "version": containerd_version(said)}
+
+
 def read_host(module: AnsibleModule, reader: HostReader) -> Dict[str, Any]:
     """Everything except the time this takes."""
     options = module.params
@@ -537,6 +557,7 @@ def read_host(module: AnsibleModule, reader: HostReader) -> Dict[str, Any]:
             **leftovers(reader),
             "distributions": sorted(active.intersection(DISTRIBUTIONS)),
             "runtimes": sorted(active.intersection(RUNTIMES)),
+            "containerd": read_containerd(module, reader),
         },
         "missing_artifacts": all_missing(options["artifacts"], options["connect_timeout"]) if new else [],
         "missing_images": images_missing(module) if new or options["images_for"] else [],

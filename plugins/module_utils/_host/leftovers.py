@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import glob
 import gzip
 import os
 import re
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Sequence
 
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.host import HostReader
 
@@ -33,6 +34,11 @@ DISTRIBUTIONS = (
     "snap.microk8s.daemon-kubelite",
 )
 RUNTIMES = ("containerd", "crio", "docker")
+CONTAINERD_FOLDER = "/etc/containerd"
+PACKAGED_CONTAINERD = "/usr/bin/containerd"
+# Where the first table of a TOML file begins, and the version above it.
+TABLE = re.compile(r"^[ \t]*\[", re.MULTILINE)
+VERSION = re.compile(r"""^[ \t]*["']?version["']?[ \t]*=[ \t]*\+?(\d+)[ \t]*(?:#.*)?$""", re.MULTILINE)
 # What kubeadm asks of a kernel, and what pods' networks need.
 KERNEL_OPTIONS = (
     *(
@@ -68,6 +74,24 @@ def leftovers(reader: HostReader) -> Dict[str, List[str]]:
         "cni": [name for name in reader.listdir(CNI_FOLDER) if name.endswith(CNI_SUFFIXES)],
         "places": [path for path in PLACES if reader.exists(path)],
     }
+
+
+def containerd_files(reader: HostReader, patterns: Sequence[str]) -> List[Dict[str, Any]]:
+    """Files that containerd reads beside its own and that name a version of its configuration, with that version."""
+    found = []
+    for pattern in patterns:
+        for place in sorted(glob.glob(reader.path(os.path.join(CONTAINERD_FOLDER, pattern)))):
+            path = f"/{os.path.relpath(place, reader.root)}"
+            named = VERSION.search(TABLE.split(reader.read(path), maxsplit=1)[0])
+            if named:
+                found.append({"path": path, "version": int(named.group(1))})
+    return found
+
+
+def containerd_version(printed: str) -> str:
+    """The version that containerd prints; empty where it prints none."""
+    found = re.search(r" v?(\d+\.\d+\.\d+)", printed)
+    return found.group(1) if found else ""
 
 
 def kernel_options(reader: HostReader, release: str) -> Dict[str, Any]:

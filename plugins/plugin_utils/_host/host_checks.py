@@ -107,6 +107,21 @@ HOST_CHECKS: dict[str, Check] = {
         advice="Move the file away.",
         source="https://github.com/containerd/containerd/blob/main/docs/cri/config.md",
     ),
+    "containerd-drop-in": Check(
+        severity=ERROR,
+        what=(
+            "a file of somebody else's in `/etc/containerd/conf.d`, or where `imports` of "
+            "`container_runtime_containerd_config` leads, has a newer version of the configuration than the containerd "
+            "of this run reads; of a package that is not installed yet, and whose version "
+            "`container_runtime_packages` does not name, that is not known"
+        ),
+        why="containerd would not start with it, and pods on the host would not either.",
+        advice=(
+            "Write the file in the version that the message names, move it away, or choose a newer containerd. 2.0 "
+            "and newer read version 3, 2.3 and newer version 4."
+        ),
+        source="https://github.com/containerd/containerd/blob/main/docs/man/containerd-config.toml.5.md",
+    ),
     "control-plane-incomplete": Check(
         severity=ERROR,
         what="a host has something of a control plane, and lacks what no run can write again",

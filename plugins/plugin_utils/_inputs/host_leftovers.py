@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.containerd import SINCE, newest_configuration
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import ERROR, WARNING, Fault
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import CONTROL_PLANE, Node
 
@@ -58,6 +59,24 @@ def runtimes(node: Node) -> Iterator[Fault]:
     if found and node.runs_kubelet and not node.in_cluster:
         text = f"{' and '.join(found)} runs, and kubernetes_container_runtime is {chosen}; stop it, or choose it"
         yield node.fault("runtime-clash", text, WARNING)
+
+
+def containerd_files(node: Node) -> Iterator[Fault]:
+    """Files of others that containerd reads, and with which the one of this run would not start."""
+    wanted, found = node.setting("containerd") or {}, node.facts["leftovers"].get("containerd") or {}
+    version = wanted.get("version") or found.get("version") or ""
+    most = newest_configuration(version)
+    newer = {one["path"]: one["version"] for one in found.get("files") or [] if most and one["version"] > most}
+    if not newer:
+        return
+    shown = ", ".join(f"{path} ({number})" for path, number in newer.items())
+    first = SINCE.get(max(newer.values()))
+    other = f", or install containerd {first} or newer ({wanted['variable']})" if first else ""
+    text = (
+        f"containerd {version} reads its configuration up to version {most}, and would not start with files of newer "
+        f"versions: {shown}; write them in version {most}, or move them away{other}"
+    )
+    yield node.fault("containerd-drop-in", text)
 
 
 def cni_files(node: Node) -> Iterator[Fault]:

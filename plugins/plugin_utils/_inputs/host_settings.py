@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import endpoint
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import public_keys
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import containerd, public_keys
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import api_endpoint, downloads, images
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.backups import backup_programs
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.etcd import ETCD_CA_CERTIFICATE, ETCD_CA_KEY
@@ -57,6 +57,7 @@ def host_settings(host: HostInput, inputs: Inputs) -> dict[str, Any]:
     roles, folder = inputs.roles_of(host.name), host.text("etcd_data_dir") or "/var/lib/etcd"
     found.update(port_settings(host, inputs))
     planes = set(inputs.members(CONTROL_PLANE))
+    reads = runs_kubelet(roles) and host.text("kubernetes_container_runtime") == "containerd"
     return {
         **found,
         "roles": roles,
@@ -76,6 +77,7 @@ def host_settings(host: HostInput, inputs: Inputs) -> dict[str, Any]:
         or host.name not in (host.values.get("etcd_ca_hosts") or [host.name]),
         "api_endpoint": endpoint_value,
         "artifacts": downloads.urls(host, inputs),
+        "containerd": containerd.foreign_files(host.values) if reads else {"imports": []},
         "images": images.images(host, inputs),
         "handler_programs": handler_programs(host) if runs_kubelet(roles) else [],
         "backup_programs": backup_programs(host) if CONTROL_PLANE in roles else [],

@@ -51,6 +51,7 @@ HOST_CHECKS: list[Callable[[Node], Iterator[Fault]]] = [
     host_cluster.leftovers,
     host_leftovers.clusters,
     host_leftovers.runtimes,
+    host_leftovers.containerd_files,
     host_leftovers.cni_files,
     host_leftovers.pod_network,
     host_cluster.other_version,

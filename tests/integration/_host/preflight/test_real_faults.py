@@ -166,6 +166,12 @@ HOSTS = {
         """,
         settings={"cni_plugin": "flannel"},
     ),
+    "drop-in": Host(
+        {"containerd-drop-in"},
+        "mkdir -p /etc/containerd/conf.d && echo 'version = 4' > /etc/containerd/conf.d/99-gpu.toml",
+        settings={"containerd": {"variable": "container_runtime_containerd_version", "version": "2.1.9"}},
+        options={"containerd_imports": ["/etc/containerd/conf.d/*.toml"]},
+    ),
     "data": Host({"etcd-leftover"}, "mkdir -p /var/lib/etcd/member", roles=["control_plane", "etcd"]),
     "half": Host(
         {"control-plane-incomplete"},

@@ -113,6 +113,36 @@ def test_leftovers(tmp_path: Path) -> None:
     assert leftovers.leftovers(HostReader(str(tmp_path / "none"))) == {"cni": [], "places": []}
 
 
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("version = 3\n", 3),
+        ("# version = 4\n  \"version\" = 2 # as before\nimports = [\n  'x']\n[plugins]\nversion = 9\n", 2),
+        ("oom_score = 1\n[plugins]\nversion = 4\n", None),
+        ("subversion = 4\nversion = 'four'\n", None),
+        ("", None),
+    ],
+)
+def test_files_that_containerd_reads(tmp_path: Path, text: str, version: int | None) -> None:
+    reader = write(tmp_path, {"etc/containerd/conf.d/x.toml": text, "etc/containerd/conf.d/x.conf": "version = 5"})
+    expected = [{"path": "/etc/containerd/conf.d/x.toml", "version": version}] if version else []
+    for pattern in ("/etc/containerd/conf.d/*.toml", "conf.d/x.toml"):
+        assert leftovers.containerd_files(reader, [pattern]) == expected
+    assert leftovers.containerd_files(reader, ["/etc/other/*.toml"]) == []
+
+
+@pytest.mark.parametrize(
+    ("printed", "version"),
+    [
+        ("containerd github.com/containerd/containerd 1.7.24~ds1 1.7.24~ds1-6+deb13u1", "1.7.24"),
+        ("containerd github.com/containerd/containerd/v2 v2.1.9 6e7e6b5", "2.1.9"),
+        ("", ""),
+    ],
+)
+def test_the_version_that_containerd_prints(printed: str, version: str) -> None:
+    assert leftovers.containerd_version(printed) == version
+
+
 def test_kernel_options(tmp_path: Path) -> None:
     every = "".join(f"CONFIG_{name}=y\n" for name in leftovers.KERNEL_OPTIONS if name not in ("VETH", "MEMCG"))
     reader = write(tmp_path, {"boot/config-6.1": f"{every}CONFIG_VETH=m\n# CONFIG_MEMCG is not set\n"})

@@ -20,7 +20,7 @@ ETCD_ALONE = {"roles": ["etcd"], "external_etcd": True, "etcd_hosts": True}
 FULL = {"preflight_free_mb": {"/var/lib/containerd": 4096, "/var/lib/kubelet": 1024, "/var/lib/etcd": 2048}}
 
 
-def left(**more: list[str]) -> Facts:
+def left(**more: Any) -> Facts:
     return {"leftovers": {**FACTS["leftovers"], **more}}
 
 
@@ -33,6 +33,14 @@ def interfaces(*names: str) -> Facts:
     return {"interfaces": [*FACTS["interfaces"], *own]}
 
 
+def containerd(*files: tuple[str, int], packaged: str = "") -> Facts:
+    """What it reads beside its own file."""
+    rows = [{"path": f"/etc/containerd/conf.d/{name}", "version": number} for name, number in files]
+    return left(containerd={"files": rows, "version": packaged})
+
+
+ARCHIVE = {"containerd": {"imports": [], "variable": "container_runtime_containerd_version", "version": "2.1.9"}}
+PACKAGE = {"containerd": {"imports": [], "variable": "container_runtime_packages", "version": ""}}
 INTERRUPTED = {
     "cluster": {**FACTS["cluster"], "node": {"role": "none", "interrupted": "join", "traces": [], "missing": []}}
 }
@@ -176,6 +184,28 @@ CASES: list[tuple[str, Facts, Facts, list[str]]] = [
             "choose it"
         ],
     ),
+    (
+        "files with which containerd would not start",
+        containerd(("98-old.toml", 2), ("99-gpu.toml", 4), ("x.toml", 5)),
+        ARCHIVE,
+        [
+            "error containerd-drop-in containerd 2.1.9 reads its configuration up to version 3, and would not start "
+            "with files of newer versions: /etc/containerd/conf.d/99-gpu.toml (4), /etc/containerd/conf.d/x.toml (5); "
+            "write them in version 3, or move them away"
+        ],
+    ),
+    (
+        "a file for which the package is too old",
+        {**JOINED, **containerd(("99-gpu.toml", 3), packaged="1.7.24")},
+        PACKAGE,
+        [
+            "error containerd-drop-in containerd 1.7.24 reads its configuration up to version 2, and would not start "
+            "with files of newer versions: /etc/containerd/conf.d/99-gpu.toml (3); write them in version 2, or move "
+            "them away, or install containerd 2.0 or newer (container_runtime_packages)"
+        ],
+    ),
+    ("files that containerd reads", containerd(("99-gpu.toml", 3)), ARCHIVE, []),
+    ("a package that is not there yet", containerd(("99-gpu.toml", 9)), PACKAGE, []),
     ("another runtime on a member", {**JOINED, **left(runtimes=["crio"])}, {}, []),
     (
         "a network that counts before the cluster's",
