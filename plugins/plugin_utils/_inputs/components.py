@@ -96,8 +96,8 @@ def _wrong_limits(given: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _wrong_ages(given: Mapping[str, Any]) -> Iterator[str]:
-    ages = {MINIMUM: "2m", MAXIMUM: "0s", **{name: str(given[name]) for name in (MINIMUM, MAXIMUM) if name in given}}
-    wrong = [name for name, found in ages.items() if not DURATION.fullmatch(found)]
+    ages = {MINIMUM: "2m", MAXIMUM: "0s", **{name: given[name] for name in (MINIMUM, MAXIMUM) if name in given}}
+    wrong = [name for name, found in ages.items() if not isinstance(found, str) or not DURATION.fullmatch(found)]
     for name in wrong:
         yield f"{name} {ages[name]!r} is no time; write it like 2m, 24h or 1h30m"
     if not wrong and 0 < seconds(ages[MAXIMUM]) <= seconds(ages[MINIMUM]):

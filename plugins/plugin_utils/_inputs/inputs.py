@@ -6,9 +6,9 @@
 Each check stands in the file of its subject: argument_specs (types, unknown names), numbers, programs (versions of
 programs), calendars, kubespray, versions, inventory (groups, what all hosts share), api_endpoint, ports, network (pods,
 services), pod_network (what its plugin has), nodes (names, addresses), labels, etcd, kubeadm, components (kubelet,
-kube-proxy, audit, containerd), fitting (what needs something else), hardening, authentication, downloads, locked,
-controller, charts, addons, backups, users, text, thresholds (of time, below what they are compared with),
-empty_values.
+kube-proxy, audit, containerd), kubelet (values with which it would not start), fitting (what needs something else),
+hardening, authentication, downloads, locked, controller, charts, addons, backups, users, text, thresholds (of time,
+below what they are compared with), empty_values.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs impo
     hardening,
     inventory,
     kubeadm,
+    kubelet,
     kubespray,
     labels,
     locked,
@@ -85,8 +86,10 @@ HOST_CHECKS: list[Callable[[HostInput, Inputs], Iterator[Fault]]] = [
     hardening.default_deny,
     authentication.authentication,
     kubeadm.kubeadm_fields,
+    kubeadm.kubeadm_values,
     components.component_settings,
     components.image_garbage,
+    kubelet.kubelet_values,
     components.graceful_shutdown,
     components.containerd_fields,
     labels.labels,

@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import ERROR, WARNING, Fault
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.components import DURATION, seconds
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
     CONTROL_PLANE,
     WORKER,
     HostInput,
     Inputs,
+    version_tuple,
 )
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.network import arguments
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.configuration import (
     ConfigError,
     convert,
@@ -33,6 +37,19 @@ CONFIGURATIONS = {
         "kubernetes_kubelet_configuration": "KubeletConfiguration",
     },
 }
+
+
+CLUSTER = "control_plane_cluster_configuration"
+PERIODS = ("certificateValidityPeriod", "caCertificateValidityPeriod")
+WAITING = ("control_plane_init_configuration", "worker_join_configuration")
+NETWORKING = {
+    "dnsDomain": "kubernetes_dns_domain",
+    "podSubnet": "kubernetes_pod_cidr",
+    "serviceSubnet": "kubernetes_service_cidr",
+}
+COMPONENTS = ("apiServer", "controllerManager", "scheduler")
+# Of kubeadm up to this minor version.
+ALGORITHMS, ALGORITHMS_KNOWN = ("RSA-2048", "RSA-3072", "RSA-4096", "ECDSA-P256", "ECDSA-P384"), (1, 37)
 
 
 def kubeadm_fields(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
@@ -58,6 +75,50 @@ def kubeadm_fields(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
             named = next((variable for variable, kind in variables.items() if text.startswith(kind)), role)
             advice = "" if ";" in text else "; correct it"
             yield host.fault("kubeadm-field", f"{named}: {text}{advice}", severity)
+
+
+def kubeadm_values(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
+    """Values with which kubeadm would fail half way, or with which the cluster would not be what was asked for."""
+    cluster = _map(host.values.get(CLUSTER))
+    times = {f"{CLUSTER}.{name}": cluster[name] for name in PERIODS if cluster.get(name) is not None}
+    for variable in WAITING:
+        waits = _map(_map(host.values.get(variable)).get("timeouts"))
+        times.update({f"{variable}.timeouts.{name}": value for name, value in waits.items() if value is not None})
+    for path, value in times.items():
+        if not isinstance(value, str) or not DURATION.fullmatch(value):
+            yield host.fault("value-invalid", f"{path} {value!r} is no time; write it like 8760h or 4m0s")
+        elif seconds(value) <= 0 and path.startswith(CLUSTER):
+            yield host.fault(
+                "value-invalid", f"{path} is {value}, so certificates would have ended at once; give it more"
+            )
+    version, networking = host.text("kubernetes_version"), _map(cluster.get("networking"))
+    fields = {
+        "kubernetesVersion": (str(cluster.get("kubernetesVersion") or "").removeprefix("v"), "kubernetes_version")
+    }
+    fields.update(
+        {f"networking.{name}": (str(networking.get(name) or ""), variable) for name, variable in NETWORKING.items()}
+    )
+    for field, (given, variable) in fields.items():
+        wanted = host.text(variable)
+        if given and wanted and given != wanted:
+            text = (
+                f"{CLUSTER}.{field} is {given}, and {variable}, by which others go, is {wanted}; set {variable}, and "
+                "leave the field out"
+            )
+            yield host.fault("value-invalid", text)
+    for component in COMPONENTS:
+        dashed = [name for name in arguments(cluster, component) if name.startswith("-")]
+        if dashed:
+            text = f"{CLUSTER}.{component}.extraArgs: write {', '.join(dashed)} without dashes, which kubeadm adds"
+            yield host.fault("value-invalid", text)
+    algorithm = cluster.get("encryptionAlgorithm")
+    if algorithm and algorithm not in ALGORITHMS and version_tuple(version) <= ALGORITHMS_KNOWN:
+        text = f"{CLUSTER}.encryptionAlgorithm {algorithm!r} is none of {', '.join(ALGORITHMS)}; choose one"
+        yield host.fault("value-invalid", text)
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def proxy_configuration(inputs: Inputs) -> Iterator[Fault]:

@@ -25,9 +25,12 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.mode
     Inputs,
     version_tuple,
 )
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.numbers import as_number
 
 PODS, SERVICES = "kubernetes_pod_cidr", "kubernetes_service_cidr"
-CONFIGURATION = "control_plane_cluster_configuration"
+CONFIGURATION, KUBELET = "control_plane_cluster_configuration", "kubernetes_kubelet_configuration"
+# Plugins whose pods get addresses of the node's own part, by the plugin host-local.
+OF_NODE_RANGES = ("bridge", "canal", "flannel")
 ARGUMENTS = f"{CONFIGURATION}.controllerManager.extraArgs"
 # What kubeadm accepts (cmd/kubeadm/app/apis/kubeadm/validation), by IP version: the part of the pod network that a
 # node gets unless the controller manager is set up otherwise, how many more bits a node's part may have, and how many
@@ -165,7 +168,9 @@ def masks(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
     yield from wrong
     nodes = len({*inputs.members(CONTROL_PLANE), *inputs.members(WORKER)})
     for pod in pods if not wrong else []:
-        yield from _room(host, pod, _masks(pod.version, given, by_family=has_dual_stack(host, inputs)), nodes)
+        mask = _masks(pod.version, given, by_family=has_dual_stack(host, inputs))
+        yield from _room(host, pod, mask, nodes)
+        yield from _pods(host, pod, mask)
 
 
 def _masks(version: int, given: Mapping[str, str], *, by_family: bool) -> Masks:
@@ -173,6 +178,20 @@ def _masks(version: int, given: Mapping[str, str], *, by_family: bool) -> Masks:
     usual, own = NODE_PREFIX[version], MASKS[version] if by_family else MASK
     size = int(given.get(own) or given.get(MASK) or usual)
     return Masks(size, int(given.get(own) or usual), own)
+
+
+def _pods(host: HostInput, pod: Network, mask: Masks) -> Iterator[Fault]:
+    """Whether a node's part has addresses for as many pods as the user lets it have, where pods get them of it."""
+    most = as_number(_mapping(host.values.get(KUBELET)).get("maxPods"))
+    # The network's own address, that of the bridge, and the last one.
+    addresses = max(2 ** (pod.max_prefixlen - mask.size) - 3, 0)
+    if most and most > addresses and host.text("cni_plugin") in OF_NODE_RANGES:
+        text = (
+            f"{KUBELET}.maxPods is {most:g}, but a node's /{mask.size} of {PODS} {pod} has {addresses} addresses for "
+            f"pods, and those beyond it would not start; give {addresses} or less, or nodes a shorter prefix "
+            f"({mask.argument} in {ARGUMENTS})"
+        )
+        yield host.fault("value-invalid", text)
 
 
 def _mask_faults(host: HostInput, inputs: Inputs, given: Mapping[str, str], pods: list[int]) -> Iterator[Fault]:

@@ -59,6 +59,7 @@ LINES = (
 BROKEN = ("Cc", "Cs", "Zl", "Zp")
 # Names of options of strings that are paths, as far as their type does not say so. An empty one means none.
 PATHS = re.compile(r".*_(dir|directory|file|cacert|cert|key|kubeconfig|audit_log|patches|api_server)")
+PATH_LISTS = ("certificates_copies",)
 NO_PATHS = ("etcd_ca_key", "backup_controller_directory", "cni_patches", "user_directory")
 # What no path in a unit or a shell can have without being read as something else.
 NOT_IN_PATHS = "\"'\\`$%*?["
@@ -69,24 +70,35 @@ NAME, NAMES = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"), "it may h
 INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 INTERFACES = "it is the name of a network interface: at most 15 letters, digits and . _ -"
 IMAGES = "it is an image or a registry: letters, digits and . _ - : / @"
+BATCH, BATCHES = re.compile(r"[1-9][0-9]*|([1-9][0-9]?|100)%"), "it is a number, or a percentage such as 25%"
+TTL, TTLS = re.compile(r"(?=.*[1-9])(\d+[hms])+"), "it is a time above zero, such as 30m or 1h30m"
 # What a variable's text, or that of a key in it, must look like; the advice goes with it.
 FORMS: dict[str, tuple[re.Pattern[str], str]] = {
     "backup_copies.name": (NAME, NAMES),
     "backup_etcd_endpoints": (WORD, WORDS),
     "cni_bridge_network": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*"), "it may have letters, digits and _ . - only"),
     "cni_bridge_settings.bridge": (INTERFACE, INTERFACES),
+    "cni_proof_image": (CONTAINER, IMAGES),
     "container_runtime_package_repository.url": (WORD, WORDS),
     "container_runtime_registry_mirrors.mirrors.url": (WORD, WORDS),
     "container_runtime_registry_mirrors.registry": (
         re.compile(r"[A-Za-z0-9_\[][A-Za-z0-9._:\[\]-]*"),
         "it is a registry's host[:port], or _default",
     ),
+    "control_plane_token_ttl": (TTL, TTLS),
     "endpoint_interface": (INTERFACE, INTERFACES),
     "endpoint_kube_vip_image": (CONTAINER, IMAGES),
+    "etcd_auto_compaction_retention": (
+        re.compile(r"\d+|(\d+(\.\d+)?(ns|us|ms|[smh]))+"),
+        "it is a time such as 8h or 30m, or a number",
+    ),
     "etcd_client_endpoints": (WORD, WORDS),
     "etcd_metrics_urls": (WORD, WORDS),
     "kubernetes_cluster_name": (NAME, NAMES),
-    "kubernetes_image_repository": (CONTAINER, IMAGES),
+    "kubernetes_image_repository": (
+        re.compile(rf"(?![a-z]+://)(?!.*/$){CONTAINER.pattern}"),
+        "it is a registry with a path, without https:// and without / at the end: letters, digits and . _ - : /",
+    ),
     "kubernetes_kubelet_extra_args.name": (re.compile(r"[a-z0-9][a-z0-9-]*"), "it is a flag's name without dashes"),
     # kubeadm writes them into one line for systemd, which splits it at spaces and takes quotes away.
     "kubernetes_kubelet_extra_args.value": (
@@ -95,11 +107,17 @@ FORMS: dict[str, tuple[re.Pattern[str], str]] = {
     ),
     "restore_etcd_service": (NAME, NAMES),
     "restore_etcd_user": (NAME, NAMES),
+    "preflight_kernel": (re.compile(r"\d+(\.\d+)*"), "it is a version such as 4.19"),
+    "upgrade_batch": (BATCH, BATCHES),
+    "upgrade_etcd_image_tag": (re.compile(r"\w[\w.-]{0,127}", re.ASCII), "it is the tag of an image, such as 3.6.11-0"),
+    "verify_http_path": (re.compile(r"/\S*"), "it begins with / and has no spaces"),
     "verify_image": (CONTAINER, IMAGES),
-    "worker_batch": (re.compile(r"[1-9][0-9]*|([1-9][0-9]?|100)%"), "it is a number, or a percentage such as 25%"),
+    "worker_batch": (BATCH, BATCHES),
+    "worker_token_ttl": (TTL, TTLS),
 }
 URL = re.compile(r".*_url")
 SERVER_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")
+NUMBERS = re.compile(r"[\d.]+")
 SERVER_NAMES = ("control_plane_certificate_names", "etcd_certificate_names")
 # An environment variable's name, and a key of rclone's configuration.
 VARIABLE, KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*"), re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -113,7 +131,10 @@ def text(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
     specs = {variable: spec for options in inputs.specs.values() for variable, spec in options.items()}
     for variable in sorted(host.values.keys() & specs.keys()):
         secret = bool(specs[variable].get("no_log"))
-        for path, value in texts(variable, host.values[variable]):
+        given = host.values[variable]
+        # YAML reads a batch of 0 as a number.
+        written = str(given) if variable in FORMS and type(given) in (int, float) else given
+        for path, value in texts(variable, written):
             fault = fault_of(path, value, specs[variable])
             if fault:
                 shown = "the value (not shown, it is secret)" if secret or _hidden(path) else repr(value)
@@ -163,11 +184,15 @@ def fault_of(path: str, value: str, spec: Mapping[str, Any]) -> str:
     if path in FORMS:
         pattern, advice = FORMS[path]
         return "" if not value or pattern.fullmatch(value) else advice
-    if variable in SERVER_NAMES and not SERVER_NAME.fullmatch(value) and not is_address(value):
+    if (
+        variable in SERVER_NAMES
+        and not is_address(value)
+        and (not SERVER_NAME.fullmatch(value) or NUMBERS.fullmatch(value))
+    ):
         return "it is neither a DNS name nor an address"
     if URL.fullmatch(path) and value and not WORD.fullmatch(value):
         return WORDS
-    is_path = spec.get("type") == "path" or (PATHS.fullmatch(path) and spec.get("type") == "str")
+    is_path = spec.get("type") == "path" or (PATHS.fullmatch(path) and spec.get("type") == "str") or path in PATH_LISTS
     return path_fault(value) if is_path and value and path not in NO_PATHS else ""
 
 

@@ -307,12 +307,12 @@ NAMES = [
 @pytest.mark.parametrize(
     ("planes", "worker", "faulty"),
     [
-        ([{"mode": "x"}, {"mode": "x"}, {"mode": "x"}], {"mode": "x"}, []),
+        ([{"bindAddress": "x"}, {"bindAddress": "x"}, {"bindAddress": "x"}], {"bindAddress": "x"}, []),
         # What is only set for the control planes holds for all nodes.
-        ([{"mode": "x"}, {"mode": "x"}, {"mode": "x"}], {}, []),
-        ([{}, {}, {}], {"mode": "x"}, ["w1"]),
-        ([{"mode": "x"}, {"mode": "y"}, {"mode": "x"}], {"mode": "x"}, ["cp2"]),
-        ([{"mode": "x"}, {}, {"mode": "x"}], {}, ["cp2"]),
+        ([{"bindAddress": "x"}, {"bindAddress": "x"}, {"bindAddress": "x"}], {}, []),
+        ([{}, {}, {}], {"bindAddress": "x"}, ["w1"]),
+        ([{"bindAddress": "x"}, {"bindAddress": "y"}, {"bindAddress": "x"}], {"bindAddress": "x"}, ["cp2"]),
+        ([{"bindAddress": "x"}, {}, {"bindAddress": "x"}], {}, ["cp2"]),
     ],
 )
 def test_one_configuration_of_kube_proxy(

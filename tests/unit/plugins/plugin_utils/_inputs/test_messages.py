@@ -47,6 +47,241 @@ def said(
 
 
 CASES: dict[str, tuple[Given, list[str]]] = {
+    "timeouts of nothing": (
+        {"cni_timeout": 0, "preflight_connect_timeout": 0},
+        [
+            "error value-invalid cni_timeout 0 cannot be; give 1 or more",
+            "error value-invalid preflight_connect_timeout 0 cannot be; give 0.1 or more",
+        ],
+    ),
+    "numbers of another unit": (
+        {"etcd_quota_backend_bytes": 8192, "cni_mtu": 100000},
+        [
+            "error value-invalid etcd_quota_backend_bytes 8192 cannot be; give 16777216 or more",
+            "error value-invalid cni_mtu 100000 is too large for IP; give at most 65535, or 0 for that of "
+            "the default route",
+        ],
+    ),
+    "nobody to ask": (
+        {"verify_peers": 0, "verify_ingress_port": 70000},
+        [
+            "error value-invalid verify_ingress_port 70000 cannot be; give a number from 0 to 65535",
+            "error value-invalid verify_peers 0 cannot be; give 1 or more",
+        ],
+    ),
+    "room for what is no path": (
+        {"preflight_free_mb": {"var": "lots"}},
+        [
+            "error value-invalid preflight_free_mb.var 'lots' is no number; give it one",
+            "error value-invalid preflight_free_mb.var: 'var' is no absolute path; write it from / on",
+        ],
+    ),
+    "batches of nothing": (
+        {"worker_batch": 0, "upgrade_batch": "150%"},
+        [
+            "error text-invalid upgrade_batch: '150%' cannot be used: it is a number, or a percentage such as 25%",
+            "error text-invalid worker_batch: '0' cannot be used: it is a number, or a percentage such as 25%",
+        ],
+    ),
+    "tokens that never end": (
+        {"control_plane_token_ttl": "0", "worker_token_ttl": "-5m"},
+        [
+            "error text-invalid control_plane_token_ttl: '0' cannot be used: it is a time above zero, such "
+            "as 30m or 1h30m",
+            "error text-invalid worker_token_ttl: '-5m' cannot be used: it is a time above zero, such as 30m or 1h30m",
+        ],
+    ),
+    "texts of another form": (
+        {
+            "etcd_auto_compaction_retention": "8 hours",
+            "verify_http_path": "x",
+            "preflight_kernel": "new",
+            "upgrade_etcd_image_tag": "3.6.11 0",
+            "cni_proof_image": "pause 3",
+        },
+        [
+            "error text-invalid cni_proof_image: 'pause 3' cannot be used: it is an image or a registry: "
+            "letters, digits and . _ - : / @",
+            "error text-invalid etcd_auto_compaction_retention: '8 hours' cannot be used: it is a time such "
+            "as 8h or 30m, or a number",
+            "error text-invalid preflight_kernel: 'new' cannot be used: it is a version such as 4.19",
+            "error text-invalid upgrade_etcd_image_tag: '3.6.11 0' cannot be used: it is the tag of an "
+            "image, such as 3.6.11-0",
+            "error text-invalid verify_http_path: 'x' cannot be used: it begins with / and has no spaces",
+        ],
+    ),
+    "a registry as a URL": (
+        {"kubernetes_image_repository": "https://registry.k8s.io"},
+        [
+            "error text-invalid kubernetes_image_repository: 'https://registry.k8s.io' cannot be used: it is "
+            "a registry with a path, without https:// and without / at the end: letters, digits and . _ - : "
+            "/",
+        ],
+    ),
+    "an address that is none": (
+        {"control_plane_certificate_names": ["10.0.0.300", "api.example.com"]},
+        [
+            "error text-invalid control_plane_certificate_names: '10.0.0.300' cannot be used: it is neither "
+            "a DNS name nor an address",
+        ],
+    ),
+    "copies at no place": (
+        {"certificates_copies": ["kube/config"]},
+        [
+            "error text-invalid certificates_copies: 'kube/config' cannot be used: it is no absolute path",
+        ],
+    ),
+    "a kubelet's quantities": (
+        {
+            "kubernetes_kubelet_configuration": {
+                "evictionHard": {"memory.available": "lots", "nodefs.available": "10%"},
+                "systemReserved": {"cpu": "10%", "memory": "-1Gi", "disk": "1Gi"},
+                "kubeReserved": {"memory": "1Gi", "cpu": 0.5},
+            }
+        },
+        [
+            "error value-invalid kubernetes_kubelet_configuration.evictionHard.memory.available 'lots' is no "
+            "quantity; write it like 500Mi or 10%",
+            "error value-invalid kubernetes_kubelet_configuration.systemReserved.cpu '10%' is no quantity; "
+            "write it like 500Mi",
+            "error value-invalid kubernetes_kubelet_configuration.systemReserved.memory '-1Gi' is no "
+            "quantity; write it like 500Mi",
+            "error value-invalid kubernetes_kubelet_configuration.systemReserved.disk cannot be reserved; "
+            "there are cpu, memory, ephemeral-storage, pid",
+        ],
+    ),
+    "a kubelet that would not evict": (
+        {
+            "kubernetes_kubelet_configuration": {
+                "evictionSoft": {"memory.available": "500Mi", "nodefs.available": "5%"},
+                "evictionSoftGracePeriod": {"memory.available": "30"},
+            }
+        },
+        [
+            "error value-invalid kubernetes_kubelet_configuration.evictionSoft.nodefs.available needs a time "
+            "in evictionSoftGracePeriod, without which the kubelet does not start; give it one",
+            "error value-invalid kubernetes_kubelet_configuration.evictionSoftGracePeriod.memory.available "
+            "'30' is no time; write it like 30s or 1m30s",
+        ],
+    ),
+    "a kubelet's numbers": (
+        {
+            "kubernetes_kubelet_configuration": {
+                "maxPods": -5,
+                "containerLogMaxFiles": 1,
+                "podsPerCore": 0,
+                "imageMaximumGCAge": 0,
+            }
+        },
+        [
+            "error value-invalid kubernetes_kubelet_configuration.imageMaximumGCAge 0 is no time; write it "
+            "like 2m, 24h or 1h30m",
+            "error value-invalid kubernetes_kubelet_configuration.containerLogMaxFiles 1 cannot be; give 2 or more",
+            "error value-invalid kubernetes_kubelet_configuration.maxPods -5 cannot be; give 0 or more",
+        ],
+    ),
+    "more pods than a node has addresses": (
+        {"cni_plugin": "bridge", "kubernetes_kubelet_configuration": {"maxPods": 254}},
+        [
+            "error value-invalid kubernetes_kubelet_configuration.maxPods is 254, but a node's /24 of "
+            "kubernetes_pod_cidr 10.244.0.0/16 has 253 addresses for pods, and those beyond it would not start; give "
+            "253 or less, or nodes a shorter prefix (node-cidr-mask-size-ipv4 in "
+            "control_plane_cluster_configuration.controllerManager.extraArgs)",
+        ],
+    ),
+    "as many pods as a node has addresses": (
+        {"cni_plugin": "bridge", "kubernetes_kubelet_configuration": {"maxPods": 253}},
+        [],
+    ),
+    "as many pods as a network of one's own has addresses": (
+        {"cni_plugin": "none", "kubernetes_kubelet_configuration": {"maxPods": 500}},
+        [],
+    ),
+    "a kubelet with another cgroup driver than the runtime": (
+        {"kubernetes_kubelet_configuration": {"cgroupDriver": "cgroupfs"}},
+        [
+            "error value-invalid kubernetes_kubelet_configuration.cgroupDriver is cgroupfs, and the "
+            "container runtime's is systemd (kubernetes_cgroup_driver), but both must be the same; set "
+            "kubernetes_cgroup_driver, and leave the field out",
+        ],
+    ),
+    "certificates that kubeadm could not issue": (
+        {
+            "control_plane_cluster_configuration": {
+                "certificateValidityPeriod": "365d",
+                "caCertificateValidityPeriod": "0h",
+                "encryptionAlgorithm": "RSA-1024",
+            },
+            "control_plane_init_configuration": {"timeouts": {"kubeletHealthCheck": 240}},
+        },
+        [
+            "error value-invalid control_plane_cluster_configuration.certificateValidityPeriod '365d' is no "
+            "time; write it like 8760h or 4m0s",
+            "error value-invalid control_plane_cluster_configuration.caCertificateValidityPeriod is 0h, so "
+            "certificates would have ended at once; give it more",
+            "error value-invalid control_plane_init_configuration.timeouts.kubeletHealthCheck 240 is no "
+            "time; write it like 8760h or 4m0s",
+            "error value-invalid control_plane_cluster_configuration.encryptionAlgorithm 'RSA-1024' is none "
+            "of RSA-2048, RSA-3072, RSA-4096, ECDSA-P256, ECDSA-P384; choose one",
+        ],
+    ),
+    "fields against the variables by which others go": (
+        {
+            "control_plane_cluster_configuration": {
+                "kubernetesVersion": "v1.30.0",
+                "networking": {"podSubnet": "10.1.0.0/16", "dnsDomain": "cluster.local"},
+            },
+            "kubernetes_kubelet_configuration": {"clusterDomain": "other.local"},
+            "kubernetes_proxy_configuration": {"mode": "ipvs"},
+        },
+        [
+            "error value-invalid control_plane_cluster_configuration.kubernetesVersion is 1.30.0, and "
+            "kubernetes_version, by which others go, is 1.36.5; set kubernetes_version, and leave the field "
+            "out",
+            "error value-invalid control_plane_cluster_configuration.networking.podSubnet is 10.1.0.0/16, "
+            "and kubernetes_pod_cidr, by which others go, is 10.244.0.0/16; set kubernetes_pod_cidr, and "
+            "leave the field out",
+            "error value-invalid kubernetes_kubelet_configuration.clusterDomain is other.local, and the "
+            "cluster's domain is cluster.local (kubernetes_dns_domain), but both must be the same; set "
+            "kubernetes_dns_domain, and leave the field out",
+            "error value-invalid kubernetes_proxy_configuration.mode is ipvs, and what the hosts are made "
+            "fit for is iptables (kubernetes_proxy_mode), but both must be the same; set "
+            "kubernetes_proxy_mode, and leave the field out",
+        ],
+    ),
+    "flags with dashes": (
+        {
+            "control_plane_cluster_configuration": {
+                "apiServer": {"extraArgs": [{"name": "--v", "value": "2"}]},
+                "scheduler": {"extraArgs": [{"name": "v", "value": "2"}]},
+            }
+        },
+        [
+            "error value-invalid control_plane_cluster_configuration.apiServer.extraArgs: write --v without "
+            "dashes, which kubeadm adds",
+        ],
+    ),
+    "a kubelet's times and choices": (
+        {
+            "kubernetes_kubelet_configuration": {
+                "syncFrequency": 60,
+                "nodeStatusUpdateFrequency": "10",
+                "runtimeRequestTimeout": "2m",
+                "cpuManagerPolicy": "statik",
+                "topologyManagerPolicy": "restricted",
+                "clusterDNS": "10.96.0.10",
+            }
+        },
+        [
+            "error value-invalid kubernetes_kubelet_configuration.nodeStatusUpdateFrequency '10' is no time; "
+            "write it like 30s or 1m30s",
+            "error value-invalid kubernetes_kubelet_configuration.syncFrequency 60 is no time; write it like "
+            "30s or 1m30s",
+            "error value-invalid kubernetes_kubelet_configuration.cpuManagerPolicy 'statik' is none of none, "
+            "static; choose one",
+            "error value-invalid kubernetes_kubelet_configuration.clusterDNS is text; give it a list of addresses",
+        ],
+    ),
     "a port of -1": (
         {"kubernetes_api_port": -1},
         [
@@ -69,7 +304,7 @@ CASES: dict[str, tuple[Given, list[str]]] = {
         {"backup_keep_bad": -1, "cni_timeout": -5, "preflight_free_mb": {"/var/lib/kubelet": -1}},
         [
             "error value-invalid backup_keep_bad -1 cannot be; give 0 or more",
-            "error value-invalid cni_timeout -5 cannot be; give 0 or more",
+            "error value-invalid cni_timeout -5 cannot be; give 1 or more",
             "error value-invalid preflight_free_mb./var/lib/kubelet -1 cannot be; give 0 or more",
         ],
     ),
