@@ -23,6 +23,8 @@ description:
   - What kubeadm leaves as it is and should not, is brought up to date as well. Kubeconfigs of controllers that
     lead to another host's API server lead to the own one, and certificates of etcd that are older than the API server's
     are renewed.
+  - kubeadm copies etcd's data into C(/etc/kubernetes/tmp) each time, and leaves the copy where it fails or is killed.
+    Once an upgrade has been proven, copies that are there are removed.
   - kubeadm's patches and what the host's kubelet has beside the cluster's configuration are kept.
 extends_documentation_fragment: [groundwork.kubernetes.attributes, groundwork.kubernetes.attributes.no_diff]
 options:
@@ -66,6 +68,12 @@ due:
   type: list
   elements: str
   sample: [kube-apiserver, kube-controller-manager, kube-scheduler, kubeadm-config, kube-proxy]
+removed:
+  description: The copies of etcd's data that were removed.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/kubernetes/tmp/kubeadm-backup-etcd-2026-11-28-16-07-11]
 plan:
   description: What C(kubeadm upgrade plan) said.
   returned: when it was run
@@ -97,7 +105,7 @@ def main() -> None:
             settle(module.params["timeout"])
         due = upgrade.due()
         plan: List[str] = upgrade.run() if due and not module.check_mode else []
-        module.exit_json(changed=bool(due), due=due, plan=plan)
+        module.exit_json(changed=bool(due), due=due, plan=plan, removed=upgrade.removed)
     except KubeadmError as error:
         module.fail_json(msg=str(error))
 

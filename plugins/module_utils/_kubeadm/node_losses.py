@@ -52,13 +52,13 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.cer
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import Kubeadm, KubeadmError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubelet_configuration import (
     KubeletConfig,
+    applied_parts,
     known,
     settings,
     shown,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.losses import Loss
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.reconcile import (
-    PATCH_KIND,
     Document,
     find_document,
 )
@@ -66,7 +66,6 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.sta
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.upgrade import (
     manifest_versions,
     minor_of,
-    remembered,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.upgrade_facts import drift, program_version
 
@@ -315,7 +314,7 @@ class NodeLosses:
 
     def kubelet_config(self, path: str) -> KubeletConfig:
         """The kubelet's configuration, with what was applied of it."""
-        patch = remembered(settings(find_document(self.applied, PATCH_KIND)))
+        patch = applied_parts(self.applied)[1]
         return KubeletConfig(self.module, path, self.applied, patch)
 
     def _config_fault(self, path: str) -> str:

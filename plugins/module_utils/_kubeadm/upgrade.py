@@ -13,9 +13,10 @@ import glob
 import json
 import os
 import re
+import shutil
 import threading
 import time
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import (
@@ -43,15 +44,12 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kub
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubelet_configuration import (
     KubeletConfig,
+    applied_parts,
     folder_of,
-    settings,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.reconcile import (
-    PATCH_KIND,
-    Document,
-    find_document,
-)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.reconcile import Document
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.upgrade_leftovers import (
+    etcd_copies,
     foreign_kubeconfigs,
     old_etcd_certificates,
 )
@@ -90,13 +88,6 @@ def moved_away(folder: str, names: List[str]) -> Dict[str, str]:
         if copies and not os.path.exists(path):
             found[path] = copies[-1]
     return found
-
-
-def remembered(value: Any) -> Any:
-    """A patch as it was before it was written down: a key that it takes out is null again."""
-    if isinstance(value, Mapping):
-        return {key: remembered(inner) for key, inner in value.items()}
-    return None if value == "(none)" else value
 
 
 def at_work(processes: str) -> bool:
@@ -170,6 +161,7 @@ class Upgrade:
         self.module, self.folder = module, kubeadm.FOLDER
         self.version: str = module.params["version"]
         self.command: str = module.params["command"]
+        self.removed: List[str] = []
         self.applied: List[Document] = json.loads(read_bytes(kubeadm.STAMP) or b"[]")
         self.is_control_plane = any(os.path.exists(manifest(self.folder, name)) for name in COMPONENTS) or bool(
             moved_away(self.folder, list(COMPONENTS))
@@ -242,6 +234,7 @@ class Upgrade:
             self._patch_kubelet()
             self._renew_etcd()
             self._prove()
+            self._remove_copies()
         except KubeadmError as error:
             watch.look()
             lines = [*watch.lines(), *self._take_back(began)]
@@ -298,6 +291,15 @@ class Upgrade:
         for name in old_etcd_certificates(self.folder) if self.is_control_plane else []:
             Kubeadm(self.module, RENEWAL_LIMIT).run("certs", "renew", name)
 
+    def _remove_copies(self) -> None:
+        """Remove what earlier runs that failed have left of etcd's data: the API server is ready without."""
+        for path in etcd_copies(self.folder) if self.is_control_plane else []:
+            shutil.rmtree(path, ignore_errors=True)
+            if os.path.exists(path):
+                self.module.warn(f"{path} is of no use any more, and could not be removed.")
+            else:
+                self.removed.append(path)
+
     def _skipped(self) -> List[str]:
         """The add-ons that the cluster does not have, where kubeadm would install them."""
         if tuple(minor_of(self.version)) < PHASES_SINCE:
@@ -310,7 +312,7 @@ class Upgrade:
 
     def _patch_kubelet(self) -> None:
         """Merge what this host's kubelet has beside the cluster's configuration, where kubeadm does not do so."""
-        patch: Dict[str, Any] = remembered(settings(find_document(self.applied, PATCH_KIND)))
+        _documents, patch = applied_parts(self.applied)
         path = os.path.join(rollback.KUBELET_FOLDER, "config.yaml")
         kubelet = KubeletConfig(self.module, path, self.applied, patch)
         if patch and not kubelet.patched_by_kubeadm:

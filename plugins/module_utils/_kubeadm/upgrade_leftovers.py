@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from typing import Dict, List, Tuple
@@ -26,6 +27,16 @@ SERVER = re.compile(r"^(\s*server: *)['\"]?(\S+?)['\"]?[ \t]*$", re.MULTILINE)
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Of etcd's own. The client's certificate of the API server kubeadm renews itself.
 ETCD_CERTIFICATES = ("etcd-server", "etcd-peer", "etcd-healthcheck-client")
+
+
+def etcd_copies(folder: str) -> List[str]:
+    """The copies of etcd's data that upgrades have left which failed or were killed.
+
+    kubeadm makes one each time before it looks whether etcd changes at all, and removes it where the upgrade ends well
+    (cmd/kubeadm/app/phases/upgrade/staticpods.go of Kubernetes).
+    """
+    found = glob.glob(os.path.join(folder, "tmp", "kubeadm-backup-etcd-*"))
+    return sorted(path for path in found if os.path.isdir(path) and not os.path.islink(path))
 
 
 def old_etcd_certificates(folder: str) -> List[str]:

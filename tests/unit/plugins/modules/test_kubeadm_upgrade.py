@@ -193,6 +193,24 @@ def test_what_kubeadm_takes_for_running_is_taken_back(host: Host, monkeypatch: p
     assert [host.manifest(name).read_text() for name in FILES] == [f"former {name}" for name in FILES]
 
 
+@pytest.mark.parametrize("api", [NEW, OLD], ids=["proven", "not proven"])
+def test_copies_of_etcd_go_once_an_upgrade_is_proven(host: Host, api: str) -> None:
+    host.plane()
+    host.api = api
+    copies = [host.folder / "tmp" / f"kubeadm-backup-etcd-2026-11-2{number}" for number in (7, 8)]
+    manifests = host.folder / "tmp" / "kubeadm-backup-manifests-2026-11-27"
+    elsewhere = host.folder / "tmp" / "kubeadm-backup-etcd-elsewhere"
+    for folder in (*copies, manifests):
+        folder.mkdir(parents=True)
+        (folder / "db").write_text("data")
+    elsewhere.symlink_to(manifests)
+    result = host("apply")
+    assert result.get("removed") == ([str(folder) for folder in copies] if api == NEW else None)
+    left = [elsewhere.name, manifests.name, *(folder.name for folder in copies if api == OLD)]
+    assert sorted(path.name for path in (host.folder / "tmp").iterdir()) == sorted(left)
+    assert (manifests / "db").exists()
+
+
 def test_copies_of_an_earlier_upgrade_are_left(host: Host) -> None:
     host.plane()
     host.api = OLD
@@ -249,11 +267,3 @@ def test_a_kubeadm_of_an_earlier_run_is_waited_for(host: Host, tmp_path: Path) -
     process.mkdir(parents=True)
     (process / "comm").write_text("kubeadm\n")
     assert "is still at work after 0 seconds" in host("node", timeout=0)["msg"]
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [({"a": "(none)", "b": {"c": "(none)", "d": 1}}, {"a": None, "b": {"c": None, "d": 1}}), ({}, {})],
-)
-def test_a_patch_is_remembered(value: Any, expected: Any) -> None:
-    assert upgrade.remembered(value) == expected
