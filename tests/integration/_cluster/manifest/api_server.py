@@ -13,9 +13,12 @@ import ssl
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 Task = Callable[..., dict[str, Any]]
 
@@ -127,3 +130,21 @@ class ApiServer:
                 }
             )
         )
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[ApiServer]:
+    """One that keeps everything in a folder; the tests are skipped where its programs are not there."""
+    for variable, programs, name in (
+        ("GROUNDWORK_KUBERNETES_DIR", KUBERNETES, "kube-apiserver"),
+        ("GROUNDWORK_KUBERNETES_DIR", KUBERNETES, "kubectl"),
+        ("GROUNDWORK_ETCD_DIR", ETCD, "etcd"),
+    ):
+        if not (programs / name).is_file():
+            pytest.skip(f"{variable} names no folder with {name}")
+    api = ApiServer(folder)
+    try:
+        api.start()
+        yield api
+    finally:
+        api.stop()

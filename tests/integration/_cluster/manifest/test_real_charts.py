@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -15,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.manifest import ManifestError, Ref
 from ansible_collections.groundwork.kubernetes.plugins.modules import helm_template
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster import charts
@@ -24,6 +21,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._cluster.hel
 from api_server import KUBERNETES, ApiServer
 from chart_files import BUDGET, HOOKED, LOOKUP, RANDOM, checksum, pack
 from helm_programs import PACKAGES, helm
+from real_play import Played, run_play
 
 ROOT = Path(__file__).resolve().parents[4]
 SECRET = "a-secret-of-the-values"  # noqa: S105  it is for these tests
@@ -31,17 +29,11 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from lab.settings import Settings  # noqa: E402
 
-Play = Callable[..., "Played"]
+Play = Callable[..., "Applied"]
 
 
-class Played:
+class Applied(Played):
     """What came of a run of the role."""
-
-    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
-        self.output, self.rc = done.stdout + done.stderr, done.returncode
-        start = done.stdout.find("{")
-        tasks = json.loads(done.stdout[start:])["plays"][0]["tasks"] if start >= 0 else []
-        self.tasks = [(task["task"]["name"], task["hosts"].get("localhost", {})) for task in tasks]
 
     @property
     def steps(self) -> list[tuple[str, list[str]]]:
@@ -75,34 +67,20 @@ def newest() -> Path:
 def play(server: ApiServer, tmp_path: Path) -> Play:
     """play(helm, release, ..., check=False, extra={}): the role on this machine."""
 
-    def run(program: Path, *releases: dict[str, Any], check: bool = False, **extra: Any) -> Played:
+    def run(program: Path, *releases: dict[str, Any], check: bool = False, **extra: Any) -> Applied:
         variables = {
             "charts_releases": list(releases),
             "charts_helm": str(program),
             "charts_kubeconfig": str(server.kubeconfig),
             "charts_timeout": 60,
             "kubernetes_version": "1.20.2",
-            "ansible_python_interpreter": sys.executable,
             **extra,
         }
-        (tmp_path / "vars.json").write_text(json.dumps(variables))
         roles = [{"role": "groundwork.kubernetes.charts"}]
-        (tmp_path / "play.yml").write_text(
-            yaml.safe_dump([{"hosts": "localhost", "connection": "local", "gather_facts": False, "roles": roles}])
-        )
-        environment = {
-            **os.environ,
-            "PATH": f"{KUBERNETES}:{os.environ['PATH']}",
-            "HOME": str(server.folder),
-            "ANSIBLE_CONFIG": str(tmp_path / "none.cfg"),
-            "ANSIBLE_COLLECTIONS_PATH": f"{ROOT}/.build/collections:{os.environ.get('ANSIBLE_COLLECTIONS_PATH', '')}",
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-        }
-        command = [sys.executable, "-m", "ansible", "playbook", "--inventory=localhost,", "play.yml", "--diff"]
-        command += ["--extra-vars", "@vars.json", "-vvv"] + ["--check"] * check
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        play = {"hosts": "localhost", "gather_facts": False, "roles": roles}
+        done = run_play(server, tmp_path, play, variables, "--diff", "-vvv", *["--check"] * check)
         assert SECRET not in done.stdout + done.stderr
-        return Played(done)
+        return Applied(done)
 
     return run
 

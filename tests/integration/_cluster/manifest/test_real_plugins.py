@@ -8,7 +8,6 @@ No plugin runs: their images are not at hand, and the test plays the controllers
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -19,32 +18,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from api_server import KUBERNETES, ApiServer
+from api_server import ApiServer
 from chart_files import checksum
 from helm_programs import helm
 from network_plugins import INSTALLATION, calico, canal, cilium, daemon_set, flannel, operator
+from real_play import Played, run_play
 
 ROOT = Path(__file__).resolve().parents[4]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from lab.settings import Settings  # noqa: E402
 
-Play = Callable[..., "Played"]
+Play = Callable[..., "Applied"]
 WORKLOADS = {
     "daemonsets": {"desiredNumberScheduled": 1, "updatedNumberScheduled": 1, "numberAvailable": 1, "numberReady": 1},
     "deployments": {"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1, "readyReplicas": 1},
 }
 
 
-class Played:
+class Applied(Played):
     """What came of a run of the role."""
-
-    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
-        self.output, self.rc = done.stdout + done.stderr, done.returncode
-        start = done.stdout.find("{")
-        tasks = json.loads(done.stdout[start:])["plays"][0]["tasks"] if start >= 0 else []
-        self.tasks = [(task["task"]["name"], task["hosts"].get("localhost", {})) for task in tasks]
 
     @property
     def changed(self) -> list[str]:
@@ -100,9 +93,8 @@ def cluster(server: ApiServer) -> Iterator[None]:
 def play(server: ApiServer, tmp_path: Path) -> Play:
     """play(check=False, **variables): the role on this machine, which is the one node."""
 
-    def run(check: bool = False, **given: Any) -> Played:
+    def run(check: bool = False, **given: Any) -> Applied:
         variables = {
-            "ansible_python_interpreter": sys.executable,
             "kubernetes_node_name": "n1",
             "kubernetes_node_ip": own_address(),
             "kubernetes_version": "1.20.2",
@@ -112,24 +104,9 @@ def play(server: ApiServer, tmp_path: Path) -> Play:
             "cni_timeout": 60,
             **given,
         }
-        (tmp_path / "vars.json").write_text(json.dumps(variables))
         roles = [{"role": "groundwork.kubernetes.cni"}]
-        (tmp_path / "play.yml").write_text(
-            yaml.safe_dump([{"hosts": "kube_control_plane", "gather_facts": False, "roles": roles}])
-        )
-        (tmp_path / "inventory").write_text("[kube_control_plane]\nlocalhost ansible_connection=local\n")
-        environment = {
-            **os.environ,
-            "PATH": f"{KUBERNETES}:{os.environ['PATH']}",
-            "HOME": str(server.folder),
-            "ANSIBLE_CONFIG": str(tmp_path / "none.cfg"),
-            "ANSIBLE_COLLECTIONS_PATH": f"{ROOT}/.build/collections:{os.environ.get('ANSIBLE_COLLECTIONS_PATH', '')}",
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-        }
-        command = [sys.executable, "-m", "ansible", "playbook", "--inventory=inventory", "play.yml", "--diff"]
-        command += ["--extra-vars", "@vars.json"] + ["--check"] * check
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-        return Played(done)
+        play = {"hosts": "kube_control_plane", "gather_facts": False, "roles": roles}
+        return Applied(run_play(server, tmp_path, play, variables, "--diff", *["--check"] * check))
 
     return run
 

@@ -31,11 +31,6 @@ APT::Sandbox::User "root";
 
 
 @pytest.fixture(scope="module")
-def signer(tmp_path_factory: pytest.TempPathFactory) -> Signer:
-    return Signer.make(tmp_path_factory.mktemp("keys") / "gnupg")
-
-
-@pytest.fixture(scope="module")
 def urls(tmp_path_factory: pytest.TempPathFactory, signer: Signer) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("deb")
     return {

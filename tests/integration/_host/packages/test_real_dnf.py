@@ -24,11 +24,6 @@ DOCKER = ["docker-ce=3:26.1.3-1.el9", "docker-ce=3:26.1.4-1.el9", "docker-ce=2:2
 
 
 @pytest.fixture(scope="module")
-def signer(tmp_path_factory: pytest.TempPathFactory) -> Signer:
-    return Signer.make(tmp_path_factory.mktemp("keys") / "gnupg")
-
-
-@pytest.fixture(scope="module")
 def urls(tmp_path_factory: pytest.TempPathFactory, signer: Signer) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("rpm")
     return {

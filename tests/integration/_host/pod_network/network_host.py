@@ -6,30 +6,18 @@ the module returned, and what there was before and after.
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import subprocess
 import sys
-from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
 WORK, COLLECTIONS = map(Path, sys.argv[1:3])
-sys.path.insert(0, str(COLLECTIONS))
+sys.path[:0] = [str(COLLECTIONS), str(Path(__file__).parents[1])]
 
-from ansible.module_utils.testing import patch_module_args  # noqa: E402 - the path stands before
-from ansible_collections.groundwork.kubernetes.plugins.modules import pod_network_absent  # noqa: E402
+from ansible_collections.groundwork.kubernetes.plugins.modules import pod_network_absent  # noqa: E402 - the path stands before
+from own_host import call, own_file_systems, play_systemd, run  # noqa: E402
 
-SYSTEMCTL = """\
-#!/bin/sh
-units={work}/units
-case $1 in
-    show) if [ -e $units/$2 ]; then echo LoadState=loaded; echo ActiveState=active; echo UnitFileState=enabled
-          else echo LoadState=not-found; echo ActiveState=inactive; fi ;;
-    disable) rm -f $units/$3 ;;
-esac
-"""
 RULES = """\
 *nat
 :MINE - [0:0]
@@ -88,36 +76,15 @@ TUNNELS = {"flannel.1": (1, 8472), "vxlan.calico": (4096, 4790), "pod-vxlan": (7
 ROUTES = {"10.244.1.0/24": "77", "10.244.2.0/24": "80", "10.9.0.0/16": "4"}
 
 
-def run(*command: Any, stdin: str = "") -> str:
-    """Standard output of a command."""
-    done = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True, input=stdin)
-    return done.stdout
-
-
 def furnish() -> None:
     """File systems of this process, and on them what the plugins and somebody else would have made."""
-    run("mount", "-t", "sysfs", "sysfs", "/sys")
-    run("mount", "-t", "tmpfs", "tmpfs", WORK)
-    for name in ("etc", "var"):
-        for part in ("upper", "work"):
-            (WORK / name / part).mkdir(parents=True)
-        options = f"lowerdir=/{name},upperdir={WORK}/{name}/upper,workdir={WORK}/{name}/work"
-        run("mount", "-t", "overlay", "-o", options, "overlay", f"/{name}")
-    Path("/etc/cni").mkdir(exist_ok=True)
-    for folder in ("/etc/cni", "/run"):
-        run("mount", "-t", "tmpfs", "tmpfs", folder)
+    own_file_systems(WORK, "etc", "var")
     for path in map(Path, FILES):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
     for file, content in NETWORKS.items():
         Path("/etc/cni/net.d", file).write_text(json.dumps(content))
-    (WORK / "bin").mkdir()
-    (WORK / "bin/systemctl").write_text(SYSTEMCTL.format(work=WORK))
-    (WORK / "bin/systemctl").chmod(0o755)
-    os.environ["PATH"] = f"{WORK}/bin:{os.environ['PATH']}"
-    (WORK / "units").mkdir()
-    for name in ("kubernetes-pod-traffic.service", "kubernetes-pod-routes.service", "mine.service"):
-        (WORK / "units" / name).touch()
+    play_systemd(WORK, "kubernetes-pod-traffic.service", "kubernetes-pod-routes.service", "mine.service")
     for bridge in BRIDGES:
         run("ip", "link", "add", bridge, "type", "bridge")
         run("ip", "link", "set", bridge, "up")
@@ -147,27 +114,18 @@ def state() -> dict[str, Any]:
     }
 
 
-def call(**options: Any) -> dict[str, Any]:
-    """The module's result."""
-    output = io.StringIO()
-    with patch_module_args(options), redirect_stdout(output), suppress(SystemExit):
-        pod_network_absent.main()
-    result: dict[str, Any] = json.loads(output.getvalue().strip().splitlines()[-1])
-    return result
-
-
 def main() -> None:
     """Do all, one after the other."""
     furnish()
     everything = ["bridge", "flannel", "calico", "canal", "cilium"]
     report: dict[str, Any] = {"before": state()}
-    report["check"] = call(plugins=everything, _ansible_check_mode=True, _ansible_diff=True)
+    report["check"] = call(pod_network_absent, plugins=everything, _ansible_check_mode=True, _ansible_diff=True)
     report["checked"] = state()
-    report["bridge"] = call(plugins=["bridge"])
+    report["bridge"] = call(pod_network_absent, plugins=["bridge"])
     report["without_bridge"] = state()
-    report["all"] = call(plugins=everything)
+    report["all"] = call(pod_network_absent, plugins=everything)
     report["after"] = state()
-    report["again"] = call(plugins=everything)
+    report["again"] = call(pod_network_absent, plugins=everything)
     print(json.dumps(report))
 
 

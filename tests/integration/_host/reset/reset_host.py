@@ -7,32 +7,21 @@ what there was then.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
 import sys
 import tarfile
 import time
-from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
 WORK, COLLECTIONS, CONTAINERD, IMAGE, CRICTL = map(Path, sys.argv[1:6])
-sys.path.insert(0, str(COLLECTIONS))
+sys.path[:0] = [str(COLLECTIONS), str(Path(__file__).parents[1])]
 
-from ansible.module_utils.testing import patch_module_args  # noqa: E402 - the path stands before
-from ansible_collections.groundwork.kubernetes.plugins.modules import reset  # noqa: E402
+from ansible_collections.groundwork.kubernetes.plugins.modules import reset  # noqa: E402 - the path stands before
+from own_host import call, own_file_systems, play_systemd, run  # noqa: E402
 
-SYSTEMCTL = """\
-#!/bin/sh
-units={work}/units
-case $1 in
-    show) if [ -e $units/$2 ]; then echo LoadState=loaded; echo ActiveState=active; echo UnitFileState=enabled
-          else echo LoadState=not-found; echo ActiveState=inactive; fi ;;
-    disable) rm -f $units/$3 ;;
-esac
-"""
 RULES = """\
 *filter
 :INPUT DROP [0:0]
@@ -66,37 +55,13 @@ FILES = (
 )
 
 
-def run(*command: Any, stdin: str = "") -> str:
-    """Standard output of a command."""
-    done = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True, input=stdin)
-    return done.stdout
-
-
-def own_file_systems() -> None:
-    """Lay folders of this process over the machine's."""
-    run("mount", "-t", "sysfs", "sysfs", "/sys")
-    run("mount", "-t", "tmpfs", "tmpfs", WORK)
-    for name in ("etc", "var", "root"):
-        for part in ("upper", "work"):
-            (WORK / name / part).mkdir(parents=True)
-        options = f"lowerdir=/{name},upperdir={WORK}/{name}/upper,workdir={WORK}/{name}/work"
-        run("mount", "-t", "overlay", "-o", options, "overlay", f"/{name}")
-    Path("/etc/cni").mkdir(exist_ok=True)
-    for folder in ("/etc/cni", "/run"):
-        run("mount", "-t", "tmpfs", "tmpfs", folder)
-
-
 def programs() -> None:
     """containerd's programs, the lab's crictl, and a systemctl that knows which units run."""
     with tarfile.open(CONTAINERD) as archive:
         archive.extractall(WORK, filter="data")
-    for name, text in (("systemctl", SYSTEMCTL.format(work=WORK)), ("crictl", CRICTL.read_text())):
-        (WORK / "bin" / name).write_text(text)
-        (WORK / "bin" / name).chmod(0o755)
-    os.environ["PATH"] = f"{WORK}/bin:{os.environ['PATH']}"
-    (WORK / "units").mkdir()
-    for name in ("kubelet.service", "groundwork-backup.timer", "kubernetes-pod-traffic.service"):
-        (WORK / "units" / name).touch()
+    (WORK / "bin" / "crictl").write_text(CRICTL.read_text())
+    (WORK / "bin" / "crictl").chmod(0o755)
+    play_systemd(WORK, "kubelet.service", "groundwork-backup.timer", "kubernetes-pod-traffic.service")
 
 
 def start_containerd() -> None:
@@ -141,15 +106,6 @@ def furnish() -> None:
     run("iptables-restore", "--noflush", stdin=RULES)
 
 
-def call(**options: Any) -> dict[str, Any]:
-    """What the module returns."""
-    out = io.StringIO()
-    with patch_module_args(options), redirect_stdout(out), suppress(SystemExit):
-        reset.main()
-    result: dict[str, Any] = json.loads(out.getvalue().splitlines()[-1])
-    return result
-
-
 def there() -> dict[str, Any]:
     """What the host has of all that."""
     rules = run("iptables-save", "-t", "filter").splitlines()
@@ -168,21 +124,21 @@ def there() -> dict[str, Any]:
 
 def main() -> None:
     """Check, a run that a mount in use stops, the reset, and a second one."""
-    own_file_systems()
+    own_file_systems(WORK, "etc", "var", "root")
     programs()
     furnish()
     start_containerd()
-    reported: dict[str, Any] = {"check": call(_ansible_check_mode=True), "before": there()}
+    reported: dict[str, Any] = {"check": call(reset, _ansible_check_mode=True), "before": there()}
     with (VOLUME / "token").open():
-        reported["busy"] = call()
+        reported["busy"] = call(reset)
     reported["stopped"] = there()
     foreign = Path("/var/lib/kubelet/mine")
     foreign.mkdir()
     run("mount", "-t", "tmpfs", "tmpfs", foreign)
-    reported["foreign"] = call()
+    reported["foreign"] = call(reset)
     run("umount", foreign)
-    reported["reset"], reported["after"] = call(), there()
-    reported["second"] = call()
+    reported["reset"], reported["after"] = call(reset), there()
+    reported["second"] = call(reset)
     print(json.dumps(reported))
 
 

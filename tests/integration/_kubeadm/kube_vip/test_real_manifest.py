@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "unit"))
 
 import yaml
 from ansible_collections.groundwork.kubernetes.plugins.modules import client_kubeconfig, manifest
-from api_server import ETCD, KUBERNETES, ApiServer
+from api_server import KUBERNETES, ApiServer, running
 from real_etcd import Run
 from rendering import render
 
@@ -31,15 +31,8 @@ FACTS = {"eth0": {"device": "eth0", "ipv4": {"address": "192.0.2.11"}, "ipv6": [
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    for folder, name in ((KUBERNETES, "kube-apiserver"), (KUBERNETES, "kubectl"), (ETCD, "etcd")):
-        if not (folder / name).is_file():
-            pytest.skip(f"no {name}: see api_server.py")
-    api = ApiServer(tmp_path_factory.mktemp("api"))
-    try:
-        api.start()
+    with running(tmp_path_factory.mktemp("api")) as api:
         yield api
-    finally:
-        api.stop()
 
 
 @pytest.fixture(scope="module")
