@@ -181,10 +181,10 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.rec
 
 
 def version_of(api: OwnApi) -> str:
-    """Its version; empty where it does not answer any more."""
+    """Its version; empty where it does not answer any more, or with something else."""
     try:
         return api.version()
-    except KubectlError:
+    except (KubectlError, ValueError, KeyError):
         return ""
 
 

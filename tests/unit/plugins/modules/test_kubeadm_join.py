@@ -699,13 +699,13 @@ def test_config_is_needed_to_join(host: Host) -> None:
             ["kubelet.conf", *PLANE],
             {"check_api": True},
             (0, "ok", ""),
-            {"role": "control_plane", "api_ready": True, "missing": []},
+            {"role": "control_plane", "api_ready": True, "api_version": "", "missing": []},
         ),
         (
             ["kubelet.conf", *PLANE],
             {"check_api": True},
             (1, "", "connection refused"),
-            {"role": "control_plane", "api_ready": False},
+            {"role": "control_plane", "api_ready": False, "api_version": ""},
         ),
     ],
 )
