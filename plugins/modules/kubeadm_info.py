@@ -169,7 +169,7 @@ etcd_endpoints:
 """
 
 import json
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import KubectlError
@@ -186,6 +186,14 @@ def version_of(api: OwnApi) -> str:
         return api.version()
     except (KubectlError, ValueError, KeyError):
         return ""
+
+
+def etcd_endpoints() -> List[str]:
+    """Those of the configuration that was applied last; none where what is remembered of it is damaged."""
+    try:
+        return external_etcd(json.loads(read_bytes(kubeadm.STAMP) or b"[]"))
+    except (ValueError, AttributeError, TypeError):
+        return []
 
 
 def main() -> None:
@@ -212,7 +220,7 @@ def main() -> None:
     except kubeadm.KubeadmError as error:
         module.fail_json(msg=str(error))
     result["reads_more"] = kubeadm.reads_more(kubeadm.FOLDER)
-    result["etcd_endpoints"] = external_etcd(json.loads(read_bytes(kubeadm.STAMP) or "[]"))
+    result["etcd_endpoints"] = etcd_endpoints()
     if params["jobs"]:
         result["ended_jobs"] = kubeadm.ended_jobs(params["jobs"])
     if params["check_api"]:

@@ -719,6 +719,23 @@ def test_info(
     assert {key: result[key] for key in expected} == expected
 
 
+@pytest.mark.parametrize(
+    ("remembered", "expected"),
+    [
+        ('[{"kind": "ClusterConfiguration", "etcd": {"external": {"endpoints": ["u1", "u2"]}}}]', ["u1", "u2"]),
+        ('[{"kind": "ClusterConfiguration", "etcd": {"local": {}}}]', []),
+        ("[{", []),
+        ("", []),
+        ("7", []),
+    ],
+    ids=["external", "stacked", "damaged", "empty", "not a list"],
+)
+def test_info_of_etcd_as_it_was_applied(host: Host, remembered: str, expected: list[str]) -> None:
+    host.stamp.parent.mkdir(exist_ok=True)
+    host.stamp.write_text(remembered)
+    assert host.run_module(kubeadm_info)["etcd_endpoints"] == expected
+
+
 def test_info_asks_the_hosts_own_api_server(host: Host) -> None:
     """Others behind the endpoint of admin.conf answer, and this host's API server is moved aside."""
     host.write("kubelet.conf", *PLANE)
