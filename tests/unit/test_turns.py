@@ -92,8 +92,19 @@ def test_turns_are_passes_of_a_looped_include_of_which_each_host_has_its_own() -
         assert any(block.get("any_errors_fatal") is True for block in around), task["name"]
 
 
+def serial(path: Path) -> Iterator[Path]:
+    """The roles' tasks that a play runs on one host at a time, and on no further one after a failure."""
+    for task, around in tasks_of(path):
+        if any(play.get("serial") == 1 and play.get("any_errors_fatal") is True for play in around):
+            role = task.get("ansible.builtin.import_role") or task.get("ansible.builtin.include_role")
+            if role:
+                folder = ROOT / "roles" / role["name"].rpartition(".")[2] / "tasks"
+                yield folder / f"{role.get('tasks_from', 'main')}.yml"
+
+
 def test_what_disrupts_is_done_in_turns() -> None:
     by_turn = {path.parent / task["ansible.builtin.include_tasks"] for path in TASKS for task, _around in turns(path)}
+    by_turn |= {tasks for path in TASKS for tasks in serial(path)}
     seen = set()
     for path in TASKS:
         for task, _around in tasks_of(path):
