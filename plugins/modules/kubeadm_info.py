@@ -168,7 +168,6 @@ etcd_endpoints:
   sample: ['https://192.0.2.21:2379', 'https://192.0.2.22:2379', 'https://192.0.2.23:2379']
 """
 
-import json
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
@@ -176,6 +175,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kub
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.own_api_server import OwnApi
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import read_bytes
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import kubeadm
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubelet_configuration import read_stamp
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.node_losses import NodeLosses
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.reconcile import external_etcd
 
@@ -191,8 +191,8 @@ def version_of(api: OwnApi) -> str:
 def etcd_endpoints() -> List[str]:
     """Those of the configuration that was applied last; none where what is remembered of it is damaged."""
     try:
-        return external_etcd(json.loads(read_bytes(kubeadm.STAMP) or b"[]"))
-    except (ValueError, AttributeError, TypeError):
+        return external_etcd(read_stamp(read_bytes(kubeadm.STAMP)))
+    except kubeadm.KubeadmError:
         return []
 
 

@@ -46,7 +46,6 @@ files:
   sample: [/var/lib/kubelet/kubeadm-flags.env]
 """
 
-import json
 from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
@@ -59,7 +58,10 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files 
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.running_settings import ARGUMENTS, INSTANCE
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import kubeadm
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubelet_configuration import stamp_text
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubelet_configuration import (
+    read_stamp,
+    stamp_text,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubelet_runtime import (
     OF_CONFIG,
     OF_INSTANCE,
@@ -79,7 +81,7 @@ def changes(socket: str, version: str) -> List[FileChange]:
     named = instance is not None and f"{OF_INSTANCE}:".encode() in instance
     major, minor = version.split(".")[:2]
     if stamp is not None:
-        documents = json.loads(stamp)
+        documents = read_stamp(stamp)
         wanted = documents_with_socket(documents, socket)
         if wanted != documents:
             found.append(plan_file(kubeadm.STAMP, stamp_text(wanted)))
@@ -115,7 +117,10 @@ def main() -> None:
         argument_spec={"socket": {"type": "str", "required": True}, "version": {"type": "str", "required": True}},
         supports_check_mode=True,
     )
-    due = changes(module.params["socket"], module.params["version"])
+    try:
+        due = changes(module.params["socket"], module.params["version"])
+    except kubeadm.KubeadmError as error:
+        module.fail_json(msg=str(error))
     if not module.check_mode:
         for change in due:
             apply_file(module, change)

@@ -9,7 +9,6 @@ What was applied is remembered in a file on the host (kubeadm.STAMP), and what o
 
 from __future__ import annotations
 
-import json
 import os
 from typing import List
 
@@ -24,6 +23,7 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm imp
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import KubeadmError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubelet_configuration import (
     KubeletConfig,
+    read_stamp,
     stamp_text,
     with_patch,
 )
@@ -69,8 +69,7 @@ class AppliedConfiguration:
     @property
     def before(self) -> List[Document]:
         """What was applied before."""
-        documents: List[Document] = json.loads(self.stamp.before or "[]")
-        return documents
+        return read_stamp(self.stamp.before)
 
     def action(self) -> str:
         """What is due on a node that runs: reconcile, adopt one that was set up by other means, or none."""

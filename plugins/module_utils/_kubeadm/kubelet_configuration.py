@@ -86,6 +86,28 @@ def stamp_text(applied: List[Document]) -> bytes:
     return json.dumps(applied, indent=1, sort_keys=True).encode()
 
 
+def read_stamp(content: Optional[bytes]) -> List[Document]:
+    """What is remembered as applied, of the file's content; nothing where there is no file.
+
+    Raises:
+        KubeadmError: if the file is damaged, so that it is not known what was applied.
+    """
+    if content is None:
+        return []
+    try:
+        found = json.loads(content)
+    except ValueError as error:
+        reason = str(error)
+    else:
+        if isinstance(found, list) and all(isinstance(document, dict) for document in found):
+            return found
+        reason = "it is no list of documents"
+    raise KubeadmError(
+        f"{kubeadm.STAMP} is damaged ({reason}), so it is not known which configuration was applied here. Nothing was "
+        "changed. Move the file away: the next run then takes the node over as it is, and names where it differs."
+    )
+
+
 def merge(value: Any, patch: Any) -> Any:
     """A value with a JSON merge patch applied (RFC 7386)."""
     if not isinstance(patch, Mapping):

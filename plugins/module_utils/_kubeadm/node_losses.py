@@ -10,7 +10,6 @@ folder, which only it sees in place of the one of the kubelet.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import socket
 import ssl
@@ -54,12 +53,12 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kub
     KubeletConfig,
     applied_parts,
     known,
+    read_stamp,
     settings,
     shown,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.losses import Loss
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.reconcile import (
-    Document,
     find_document,
 )
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.static_pods import answer
@@ -132,7 +131,7 @@ class NodeLosses:
         self.folder = kubeadm.FOLDER
         self.pki = os.path.join(self.folder, "pki")
         self.config = os.path.join(self.folder, os.path.basename(kubeadm.CONFIG))
-        self.applied: List[Document] = json.loads(text_of(kubeadm.STAMP) or "[]")
+        self.applied = read_stamp(read_bytes(kubeadm.STAMP))
         self.api = OwnApi(module, self.folder)
 
     def all(self) -> List[Loss]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import json
 import os
 import re
 import shutil
@@ -46,8 +45,8 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kub
     KubeletConfig,
     applied_parts,
     folder_of,
+    read_stamp,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.reconcile import Document
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.upgrade_leftovers import (
     etcd_copies,
     foreign_kubeconfigs,
@@ -162,7 +161,7 @@ class Upgrade:
         self.version: str = module.params["version"]
         self.command: str = module.params["command"]
         self.removed: List[str] = []
-        self.applied: List[Document] = json.loads(read_bytes(kubeadm.STAMP) or b"[]")
+        self.applied = read_stamp(read_bytes(kubeadm.STAMP))
         self.is_control_plane = any(os.path.exists(manifest(self.folder, name)) for name in COMPONENTS) or bool(
             moved_away(self.folder, list(COMPONENTS))
         )

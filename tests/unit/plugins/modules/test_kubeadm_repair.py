@@ -444,3 +444,12 @@ def test_a_worker_whose_api_is_not_known(host: Host) -> None:
     lose(f"{K}/kubelet.conf")(host)
     assert "cannot be written again without the API's address" in host()["msg"]
     assert not (host.kubernetes / "kubelet.conf").exists()
+
+
+@pytest.mark.parametrize("text", ["", "[{"])
+def test_what_was_applied_is_damaged(host: Host, text: str) -> None:
+    host.write("groundwork/kubeadm.json", text)
+    lose(f"{K}/kubelet.conf")(host)
+    result = host()
+    assert (result["failed"], "is damaged" in result["msg"], host.ran) == (True, True, [])
+    assert not (host.kubernetes / "kubelet.conf").exists()

@@ -252,6 +252,12 @@ def test_patches_are_kept(host: Host) -> None:
     assert host.ran == [[*NODE, f"--patches={folder}"]]
 
 
+def test_what_was_applied_is_damaged(host: Host) -> None:
+    Path(kubeadm.STAMP).write_text("")
+    result = host("node")
+    assert (result["failed"], "is damaged" in result["msg"], host.ran) == (True, True, [])
+
+
 def test_what_kubeadm_leaves_is_brought_up_to_date(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     host.plane()
     path = host.folder / "scheduler.conf"

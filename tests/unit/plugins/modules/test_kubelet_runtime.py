@@ -130,3 +130,13 @@ def test_a_write_that_is_cut_off_is_done_again(
 
 def test_a_host_without_a_node(node: Callable[..., Any]) -> None:
     assert node("1.36.5")["files"] == []
+
+
+def test_what_was_applied_is_damaged(tmp_path: Path, node: Callable[..., Any]) -> None:
+    files = [tmp_path / "stamp.json", tmp_path / "flags.env"]
+    files[0].write_text("[{")
+    files[1].write_text('KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix:///old.sock"\n')
+    before = [path.read_text() for path in files]
+    result = node("1.36.5")
+    assert (result["failed"], "is damaged" in result["msg"]) == (True, True)
+    assert [path.read_text() for path in files] == before

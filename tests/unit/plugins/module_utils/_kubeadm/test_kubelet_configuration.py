@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import KubeadmError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubelet_configuration import (
     folder_of,
     merge,
     not_stored,
+    read_stamp,
     same,
     shown,
     with_patch,
@@ -74,6 +76,34 @@ def test_not_stored(found: dict[str, Any], wanted: dict[str, Any], before: dict[
 def test_without() -> None:
     document = {"kind": "KubeletConfiguration", "a": {"b.c": 1, "d": 2}}
     assert without(document, [("a", "b.c")]) == {"kind": "KubeletConfiguration", "a": {"d": 2}}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [(None, []), (b"[]", []), (b'[{"kind": "A"}]', [{"kind": "A"}])],
+    ids=["none", "empty", "one"],
+)
+def test_what_was_applied_is_read(content: bytes | None, expected: list[Any]) -> None:
+    assert read_stamp(content) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "Expecting value"),
+        (b'[{"kind": ', "Expecting value"),
+        (b"\xff\xfe\xfa", "codec can't decode"),
+        (b"\0" * 9, "can't decode"),
+        (b"7", "no list of documents"),
+        (b'["x"]', "no list of documents"),
+        (b'{"kind": "A"}', "no list of documents"),
+    ],
+)
+def test_what_was_applied_is_damaged(content: bytes, reason: str) -> None:
+    with pytest.raises(KubeadmError, match=r"^/var/lib/groundwork/kubeadm.json is damaged") as caught:
+        read_stamp(content)
+    assert reason in str(caught.value)
+    assert "Nothing was changed. Move the file away" in str(caught.value)
 
 
 def test_with_patch() -> None:
