@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Optional
 
 from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import did_you_mean
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.field_types import FieldTypes, WrongType
 
 Minor = tuple[int, int]
 # What stands in a path for any name, as of a container runtime.
@@ -35,7 +36,7 @@ class FieldList:
     What is below a field that is not listed as a parent itself is free.
 
     Args:
-        path: the file, with C(newest), C(fields) by version and parent, and C(gone).
+        path: the file, with C(newest), C(fields) by version and parent, C(gone), and C(types) where they are judged.
         program: what the versions are of.
     """
 
@@ -49,6 +50,7 @@ class FieldList:
                 for name in names:
                     self.since.setdefault(f"{parent}.{name}", _minor(minor))
         self.parents = {field.rpartition(".")[0] for field in self.since}
+        self.types = FieldTypes(data.get("types") or {}, self.since.__contains__, self.parents)
 
     def unknown(self, path: str, value: Any, minor: Optional[Minor]) -> Iterator[UnknownField]:
         """What is no field.
@@ -72,6 +74,10 @@ class FieldList:
         elif isinstance(value, Mapping) and f"{path}.{ANY}" in self.parents:
             for inner in value.values():
                 yield from self.unknown(f"{path}.{ANY}", inner, minor)
+
+    def wrong_types(self, kind: str, content: Mapping[str, Any]) -> Iterator[WrongType]:
+        """The values that have another type than their field."""
+        return self.types.wrong(kind, content)
 
     def _out_of_range(self, path: str, minor: Optional[Minor]) -> Iterator[UnknownField]:
         since, gone = self.since[path], self.gone.get(path)

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Judges how the API server knows who asks: what it would not start with, and what lets a provider make administrators.
 
-The rules are the API server's own (pkg/apis/apiserver/validation of k8s.io/apiserver). Which version has which field is
-judged beside the other components' fields.
+The rules are the API server's own (pkg/apis/apiserver/validation of k8s.io/apiserver). Which version has which field,
+and of which type, is judged beside the other components' fields.
 """
 
 from __future__ import annotations
@@ -25,20 +25,15 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.mode
     Inputs,
     version_tuple,
 )
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.component_fields import component_fields
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.oidc import count_faults
 
-VARIABLE = "control_plane_authentication_configuration"
+VARIABLE, KIND = "control_plane_authentication_configuration", "AuthenticationConfiguration"
 # The first minor whose API servers read the configuration from a file.
 FILE_SINCE = 30
 MOST_PROVIDERS = 64
 EXCLUDED = re.compile(r"anonymous-auth|authentication-config|oidc-.*")
 EXCLUDED_BEFORE = re.compile(r"oidc-.*")
-LISTS = ("jwt", "audiences", "claimValidationRules", "userValidationRules", "extra", "conditions")
-MAPS = ("issuer", "claimMappings", "username", "groups", "uid", "anonymous")
-TEXTS = (
-    *("url", "discoveryURL", "certificateAuthority", "audienceMatchPolicy", "egressSelectorType", "claim", "prefix"),
-    *("requiredValue", "expression", "message", "key", "valueExpression", "path"),
-)
 ANY, EGRESS = "MatchAny", ("controlplane", "cluster")
 EXTRA_KEY = re.compile(r"(?P<domain>[a-z0-9]([a-z0-9.-]*[a-z0-9])?)/[a-z0-9._~%!$&'()*+,;=:@/-]+")
 RESERVED = re.compile(r"(.*\.)?(kubernetes|k8s)\.io")
@@ -52,9 +47,10 @@ def authentication(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
     if not isinstance(configuration, Mapping) or not configuration:
         return
     minor, values = version_tuple(host.text("kubernetes_version"))[1], host.values
-    forms = [text for name, value in configuration.items() for text in _forms(str(name), str(name), value)]
-    reasons = forms or [*_whole(configuration), *_providers(configuration, _own_issuers(host))]
-    if not forms and minor < FILE_SINCE:
+    if any(component_fields().wrong_types(KIND, configuration)):
+        return  # judged beside the other components' fields
+    reasons = [*_whole(configuration), *_providers(configuration, _own_issuers(host))]
+    if minor < FILE_SINCE:
         reasons += count_faults(configuration)
     for reason in reasons:
         yield host.fault("value-invalid", f"{VARIABLE}.{reason}")
@@ -82,27 +78,6 @@ def _own_issuers(host: HostInput) -> set[str]:
     """Who issues the tokens of service accounts, which no provider may be."""
     given = _arguments(host.values.get("control_plane_cluster_configuration")).get("service-account-issuer")
     return {given or f"https://kubernetes.default.svc.{host.text('kubernetes_dns_domain')}"}
-
-
-def _forms(place: str, name: str, value: Any) -> Iterator[str]:
-    """Where a value is none of the kind that its field takes. Fields of other names are judged elsewhere."""
-    if name in LISTS:
-        if not isinstance(value, list):
-            yield f"{place} is no list"
-            return
-        for at, item in enumerate(value):
-            yield from _forms(f"{place}[{at}]", "url" if name == "audiences" else "issuer", item)
-    elif name in MAPS:
-        if not isinstance(value, Mapping):
-            yield f"{place} is no map"
-            return
-        for key, inner in value.items():
-            yield from _forms(f"{place}.{key}", str(key), inner)
-    elif name == "enabled":
-        if not isinstance(value, bool):
-            yield f"{place} {value!r} is neither true nor false"
-    elif name in TEXTS and not isinstance(value, str):
-        yield f"{place} {value!r} is no text; put it in quotes"
 
 
 def _whole(configuration: Mapping[str, Any]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import ERROR, WARNING, Fault
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.field_list import FieldList, UnknownField
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.field_types import DURATION
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
     HostInput,
     Inputs,
@@ -48,7 +49,6 @@ HIGH, LOW, MINIMUM, MAXIMUM = (
     "imageMaximumGCAge",
 )
 PERCENT = {HIGH: 85, LOW: 80}
-DURATION = re.compile(r"0|(?:\d+(?:\.\d+)?(?:ns|us|ms|[smh]))+")
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 CONTAINERD, CRI = "container_runtime_containerd_config", "io.containerd.grpc.v1.cri"
 OF_2 = {CRI: "server", "io.containerd.cri.v1.images": "images", "io.containerd.cri.v1.runtime": "runtime"}
@@ -61,7 +61,7 @@ def containerd() -> FieldList:
 
 
 def component_settings(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
-    """Settings of the kubelet, kube-proxy, audit and authentication that this version does not have."""
+    """Settings of the kubelet, kube-proxy, audit and authentication that this version lacks, or of another type."""
     known = component_fields()
     minor = version_tuple(host.text("kubernetes_version"))
     for variable, kind in KINDS.items():
@@ -72,6 +72,8 @@ def component_settings(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
             severity = ERROR if minor <= known.newest else WARNING
             for found in known.unknown(kind, content, minor):
                 yield host.fault("unknown-field", f"{variable}.{found.place} {found.why}", severity)
+            for wrong in known.wrong_types(kind, content):
+                yield host.fault("value-invalid", f"{variable}.{wrong.place} {wrong.why}")
 
 
 def image_garbage(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
@@ -83,12 +85,10 @@ def image_garbage(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
 
 
 def _wrong_limits(given: Mapping[str, Any]) -> Iterator[str]:
-    numbers: dict[str, Any] = {**PERCENT, **{name: given[name] for name in PERCENT if name in given}}
-    wrong = {
-        name: found
-        for name, found in numbers.items()
-        if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found <= 100
-    }
+    numbers = {**PERCENT, **{name: given[name] for name in PERCENT if name in given}}
+    if any(isinstance(found, bool) or not isinstance(found, int) for found in numbers.values()):
+        return  # that is told as such
+    wrong = {name: found for name, found in numbers.items() if not 0 <= found <= 100}
     for name, found in wrong.items():
         yield f"{name} {found!r} is no percentage; give a number from 0 to 100"
     if not wrong and numbers[LOW] >= numbers[HIGH]:
@@ -97,11 +97,13 @@ def _wrong_limits(given: Mapping[str, Any]) -> Iterator[str]:
 
 def _wrong_ages(given: Mapping[str, Any]) -> Iterator[str]:
     ages = {MINIMUM: "2m", MAXIMUM: "0s", **{name: given[name] for name in (MINIMUM, MAXIMUM) if name in given}}
-    wrong = [name for name, found in ages.items() if not isinstance(found, str) or not DURATION.fullmatch(found)]
-    for name in wrong:
-        yield f"{name} {ages[name]!r} is no time; write it like 2m, 24h or 1h30m"
-    if not wrong and 0 < seconds(ages[MAXIMUM]) <= seconds(ages[MINIMUM]):
+    if _are_times(ages) and 0 < seconds(ages[MAXIMUM]) <= seconds(ages[MINIMUM]):
         yield f"{MAXIMUM} is {ages[MAXIMUM]}, and must be more than {MINIMUM}, which is {ages[MINIMUM]}"
+
+
+def _are_times(values: Mapping[str, Any]) -> bool:
+    """Whether they can be compared; one that is no time is told as such."""
+    return all(isinstance(value, str) and DURATION.fullmatch(value) for value in values.values())
 
 
 def seconds(duration: str) -> float:
@@ -120,6 +122,8 @@ def graceful_shutdown(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
             if own.get(name) is not None:
                 found[name], place[name] = own[name], f"{variable}.{name}"
     periods = {name: found.get(name, "0s") for name in (PERIOD, CRITICAL)}
+    if not _are_times(periods):
+        return
     texts = list(_wrong_periods(periods, place))
     if not texts and seconds(periods[PERIOD]):
         texts = list(_shutdown_clashes(host, found, place))
@@ -128,11 +132,6 @@ def graceful_shutdown(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
 
 
 def _wrong_periods(periods: Mapping[str, Any], place: Mapping[str, str]) -> Iterator[str]:
-    wrong = [name for name, one in periods.items() if not isinstance(one, str) or not DURATION.fullmatch(one)]
-    for name in wrong:
-        yield f"{place[name]} {periods[name]!r} is no time; write it like 30s or 1m30s"
-    if wrong:
-        return
     for name, period in periods.items():
         if 0 < seconds(period) < 1:
             yield f"{place[name]} is {period}; give it a second or more, or 0s for none"

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import ERROR, WARNING, Fault
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.components import DURATION, seconds
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.field_types import DURATION
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.components import seconds
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
     CONTROL_PLANE,
     WORKER,
@@ -23,6 +25,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.con
     convert,
     warnings,
 )
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.fields import type_faults
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import ReleaseError
 
 # The variables that make up one configuration, by what the host is, with the kind of document that each is merged over.
@@ -41,7 +44,6 @@ CONFIGURATIONS = {
 
 CLUSTER = "control_plane_cluster_configuration"
 PERIODS = ("certificateValidityPeriod", "caCertificateValidityPeriod")
-WAITING = ("control_plane_init_configuration", "worker_join_configuration")
 NETWORKING = {
     "dnsDomain": "kubernetes_dns_domain",
     "podSubnet": "kubernetes_pod_cidr",
@@ -53,20 +55,25 @@ ALGORITHMS, ALGORITHMS_KNOWN = ("RSA-2048", "RSA-3072", "RSA-4096", "ECDSA-P256"
 
 
 def kubeadm_fields(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
-    """Names that are no fields, and fields that this version of kubeadm cannot express."""
+    """Names that are no fields, values of another type, and fields that this version of kubeadm cannot express."""
     version, roles = host.text("kubernetes_version"), inputs.roles_of(host.name)
     for role, variables in CONFIGURATIONS.items():
         # kubeadm knows a host that is both as a control plane.
         if inputs.grouped and (role not in roles or (role == WORKER and CONTROL_PLANE in roles)):
             continue
         documents = []
-        for variable, kind in variables.items():
-            value = host.values.get(variable)
-            documents.append({**(value if isinstance(value, Mapping) else {}), "kind": kind})
-        errors = []
         try:
+            for variable, kind in variables.items():
+                value = host.values.get(variable)
+                document = {**(value if isinstance(value, Mapping) else {}), "kind": kind}
+                wrong = type_faults(document, version)
+                for found in wrong:
+                    yield host.fault("value-invalid", f"{variable}.{found.place} {found.why}")
+                # What is of another type is not judged further.
+                fields = {re.split(r"[.\[]", found.place)[0] for found in wrong}
+                documents.append({name: document[name] for name in document if name not in fields})
             convert(documents, version)
-            late = warnings(documents, version)
+            errors, late = [], warnings(documents, version)
         except ConfigError as error:
             errors, late = error.faults, []
         except ReleaseError:
@@ -80,14 +87,8 @@ def kubeadm_fields(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
 def kubeadm_values(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
     """Values with which kubeadm would fail half way, or with which the cluster would not be what was asked for."""
     cluster = _map(host.values.get(CLUSTER))
-    times = {f"{CLUSTER}.{name}": cluster[name] for name in PERIODS if cluster.get(name) is not None}
-    for variable in WAITING:
-        waits = _map(_map(host.values.get(variable)).get("timeouts"))
-        times.update({f"{variable}.timeouts.{name}": value for name, value in waits.items() if value is not None})
-    for path, value in times.items():
-        if not isinstance(value, str) or not DURATION.fullmatch(value):
-            yield host.fault("value-invalid", f"{path} {value!r} is no time; write it like 8760h or 4m0s")
-        elif seconds(value) <= 0 and path.startswith(CLUSTER):
+    for path, value in ((f"{CLUSTER}.{name}", cluster.get(name)) for name in PERIODS):
+        if isinstance(value, str) and DURATION.fullmatch(value) and seconds(value) <= 0:
             yield host.fault(
                 "value-invalid", f"{path} is {value}, so certificates would have ended at once; give it more"
             )

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import Fault
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.components import DURATION
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.field_types import DURATION
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.numbers import as_number
 
@@ -30,18 +30,6 @@ QUANTITIES = {
     "systemReserved": False,
 }
 RESERVABLE = ("cpu", "memory", "ephemeral-storage", "pid")
-TIMES = (
-    "cpuManagerReconcilePeriod",
-    "evictionPressureTransitionPeriod",
-    "fileCheckFrequency",
-    "httpCheckFrequency",
-    "nodeStatusReportFrequency",
-    "nodeStatusUpdateFrequency",
-    "runtimeRequestTimeout",
-    "streamingConnectionIdleTimeout",
-    "syncFrequency",
-    "volumeStatsAggPeriod",
-)
 CHOICES = {
     "cpuManagerPolicy": ("none", "static"),
     "memoryManagerPolicy": ("None", "Static"),
@@ -80,7 +68,7 @@ def _map(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _quantities(given: Mapping[str, Any]) -> Iterator[str]:
     for name, percentage in QUANTITIES.items():
         for key, value in _map(given, name).items():
-            text = "" if value is None else str(value)
+            text = value if isinstance(value, str) else ""
             if text and not QUANTITY.fullmatch(text) and not (percentage and PERCENTAGE.fullmatch(text)):
                 yield f"{name}.{key} {text!r} is no quantity; write it like 500Mi{' or 10%' if percentage else ''}"
             if not percentage and key not in RESERVABLE:
@@ -93,7 +81,7 @@ def _graces(given: Mapping[str, Any]) -> Iterator[str]:
         if signal not in graces:
             yield f"{SOFT}.{signal} needs a time in {GRACE}, without which the kubelet does not start; give it one"
     for signal, value in graces.items():
-        if value is not None and not DURATION.fullmatch(str(value)):
+        if isinstance(value, str) and not DURATION.fullmatch(value):
             yield f"{GRACE}.{signal} {value!r} is no time; write it like 30s or 1m30s"
 
 
@@ -105,13 +93,7 @@ def _numbers(given: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _forms(given: Mapping[str, Any]) -> Iterator[str]:
-    for name in TIMES:
-        value = given.get(name)
-        if value is not None and (not isinstance(value, str) or not DURATION.fullmatch(value)):
-            yield f"{name} {value!r} is no time; write it like 30s or 1m30s"
     for name, choices in CHOICES.items():
         value = given.get(name)
         if value and value not in choices:
             yield f"{name} {value!r} is none of {', '.join(choices)}; choose one"
-    if isinstance(given.get("clusterDNS"), str):
-        yield "clusterDNS is text; give it a list of addresses"

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import Fault
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.field_types import DURATION
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import argument_specs
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.calendars import between_events
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.components import DURATION, seconds
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.components import seconds
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.numbers import as_number
 

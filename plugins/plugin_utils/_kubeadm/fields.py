@@ -11,6 +11,7 @@ from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Set,
 
 from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import did_you_mean
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.field_types import FieldTypes, WrongType
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.releases import (
     first_minor,
     minor_of,
@@ -101,6 +102,18 @@ def name_faults(documents: List[Mapping[str, Any]], version: str) -> Tuple[List[
     found = [_unknown(path, version) for document in documents for path in paths_of(document, api)]
     faults = [fault for fault in found if fault]
     return ([], faults) if minor_of(version) > minor_of(_data()["newest"]) else (faults, [])
+
+
+@functools.lru_cache(maxsize=None)
+def _types(api: str) -> FieldTypes:
+    fields = _fields(api) | _fields(WRITTEN)
+    return FieldTypes(_data()["types"], fields.__contains__, _parents(api) | _parents(WRITTEN))
+
+
+def type_faults(document: Mapping[str, Any], version: str) -> List[WrongType]:
+    """The values of a document that have another type than their field in any form that is read."""
+    content = {name: document[name] for name in document if name not in COMMON}
+    return list(_types(release(version)["kubeadm_api"]).wrong(str(document["kind"]), content))
 
 
 def came_with(path: str, version: str) -> str:

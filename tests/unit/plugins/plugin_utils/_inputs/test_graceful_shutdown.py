@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.components import graceful_shutdown
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.components import (
+    component_settings,
+    graceful_shutdown,
+)
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
 
 PERIOD, CRITICAL = "shutdownGracePeriod", "shutdownGracePeriodCriticalPods"
@@ -59,8 +62,8 @@ def gate(on: bool) -> dict[str, Any]:
             {PERIOD: 30, CRITICAL: "10 s"},
             {},
             [
-                f"{VARIABLE}.{PERIOD} 30 is no time; write it like 30s or 1m30s",
-                f"{VARIABLE}.{CRITICAL} '10 s' is no time; write it like 30s or 1m30s",
+                f"{VARIABLE}.{PERIOD} 30 is no time; write it like 30s, 1h30m or 8760h",
+                f"{VARIABLE}.{CRITICAL} '10 s' is no time; write it like 30s, 1h30m or 8760h",
             ],
         ),
         ("1.36.5", {PERIOD: "500ms"}, {}, [f"{VARIABLE}.{PERIOD} is 500ms; give it a second or more, or 0s for none"]),
@@ -98,4 +101,6 @@ def gate(on: bool) -> dict[str, Any]:
 )
 def test_graceful_shutdown(version: str, given: Any, own: Any, expected: list[str]) -> None:
     host = HostInput("n1", {"kubernetes_version": version, OWN: own, VARIABLE: given})
-    assert [fault.text for fault in graceful_shutdown(host, Inputs([host], {}, {}))] == expected
+    inputs = Inputs([host], {}, {})
+    found = [fault for check in (component_settings, graceful_shutdown) for fault in check(host, inputs)]
+    assert [fault.text for fault in found if fault.id == "value-invalid"] == expected

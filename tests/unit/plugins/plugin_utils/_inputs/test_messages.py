@@ -136,7 +136,7 @@ CASES: dict[str, tuple[Given, list[str]]] = {
             "kubernetes_kubelet_configuration": {
                 "evictionHard": {"memory.available": "lots", "nodefs.available": "10%"},
                 "systemReserved": {"cpu": "10%", "memory": "-1Gi", "disk": "1Gi"},
-                "kubeReserved": {"memory": "1Gi", "cpu": 0.5},
+                "kubeReserved": {"memory": "1Gi", "cpu": "0.5"},
             }
         },
         [
@@ -175,7 +175,7 @@ CASES: dict[str, tuple[Given, list[str]]] = {
         },
         [
             "error value-invalid kubernetes_kubelet_configuration.imageMaximumGCAge 0 is no time; write it "
-            "like 2m, 24h or 1h30m",
+            "like 30s, 1h30m or 8760h",
             "error value-invalid kubernetes_kubelet_configuration.containerLogMaxFiles 1 cannot be; give 2 or more",
             "error value-invalid kubernetes_kubelet_configuration.maxPods -5 cannot be; give 0 or more",
         ],
@@ -215,12 +215,12 @@ CASES: dict[str, tuple[Given, list[str]]] = {
             "control_plane_init_configuration": {"timeouts": {"kubeletHealthCheck": 240}},
         },
         [
+            "error value-invalid control_plane_init_configuration.timeouts.kubeletHealthCheck 240 is no "
+            "time; write it like 30s, 1h30m or 8760h",
             "error value-invalid control_plane_cluster_configuration.certificateValidityPeriod '365d' is no "
-            "time; write it like 8760h or 4m0s",
+            "time; write it like 30s, 1h30m or 8760h",
             "error value-invalid control_plane_cluster_configuration.caCertificateValidityPeriod is 0h, so "
             "certificates would have ended at once; give it more",
-            "error value-invalid control_plane_init_configuration.timeouts.kubeletHealthCheck 240 is no "
-            "time; write it like 8760h or 4m0s",
             "error value-invalid control_plane_cluster_configuration.encryptionAlgorithm 'RSA-1024' is none "
             "of RSA-2048, RSA-3072, RSA-4096, ECDSA-P256, ECDSA-P384; choose one",
         ],
@@ -273,13 +273,14 @@ CASES: dict[str, tuple[Given, list[str]]] = {
             }
         },
         [
+            "error value-invalid kubernetes_kubelet_configuration.syncFrequency 60 is no time; "
+            "write it like 30s, 1h30m or 8760h",
             "error value-invalid kubernetes_kubelet_configuration.nodeStatusUpdateFrequency '10' is no time; "
-            "write it like 30s or 1m30s",
-            "error value-invalid kubernetes_kubelet_configuration.syncFrequency 60 is no time; write it like "
-            "30s or 1m30s",
+            "write it like 30s, 1h30m or 8760h",
+            "error value-invalid kubernetes_kubelet_configuration.clusterDNS '10.96.0.10' is no list; "
+            "give it a list of texts",
             "error value-invalid kubernetes_kubelet_configuration.cpuManagerPolicy 'statik' is none of none, "
             "static; choose one",
-            "error value-invalid kubernetes_kubelet_configuration.clusterDNS is text; give it a list of addresses",
         ],
     ),
     "a port of -1": (
