@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._etcd.flags import FlagError, environment, parse
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host import public_keys
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import ERROR, WARNING, Fault
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
@@ -45,6 +46,22 @@ def members(inputs: Inputs) -> Iterator[Fault]:
         )
         # Two are worse than one: either loss stops both. More control planes than members need to be may have a reason.
         yield Fault("members-even", text, severity=WARNING if inputs.stacked and number > 2 else ERROR)
+
+
+def settings(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
+    """etcd_settings: what this version of etcd does not know, or what the role manages."""
+    given, version = host.values.get("etcd_settings"), host.text("etcd_version")
+    if not isinstance(given, Mapping) or (inputs.grouped and host.name not in inputs.members(ETCD)):
+        return
+    try:
+        parse(version)
+    except FlagError:
+        return  # that is told as such
+    try:
+        environment(given, {}, version)
+    except FlagError as error:
+        for text in str(error).splitlines():
+            yield host.fault("value-invalid", f"etcd_settings.{text}")
 
 
 def supplied_pki(host: HostInput, inputs: Inputs) -> Iterator[Fault]:

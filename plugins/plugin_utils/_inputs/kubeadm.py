@@ -9,7 +9,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import ERROR, WARNING, Fault
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.faults import (
+    ERROR,
+    WARNING,
+    Fault,
+    did_you_mean,
+)
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.field_types import DURATION
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.components import seconds
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import (
@@ -52,6 +57,38 @@ NETWORKING = {
 COMPONENTS = ("apiServer", "controllerManager", "scheduler")
 # Of kubeadm up to this minor version.
 ALGORITHMS, ALGORITHMS_KNOWN = ("RSA-2048", "RSA-3072", "RSA-4096", "ECDSA-P256", "ECDSA-P384"), (1, 37)
+
+
+IGNORED = "kubernetes_ignore_preflight_errors"
+# kubeadm's checks (cmd/kubeadm/app/preflight/checks.go and app/phases/upgrade of 1.36 and 1.20), whose case does not
+# matter, and what the names of those of one file, folder, port or service begin with.
+KUBEADM_CHECKS = (
+    "all",
+    "ContainerRuntimeVersion",
+    "ControlPlaneNodesReady",
+    "CoreDNSMigration",
+    "CoreDNSUnsupportedPlugins",
+    "CreateJob",
+    "CRI",
+    "ExternalEtcdClientCertificates",
+    "ExternalEtcdVersion",
+    "Firewalld",
+    "Hostname",
+    "HTTPProxy",
+    "HTTPProxyCIDR",
+    "ImagePull",
+    "IsDockerSystemdCheck",
+    "IsPrivilegedUser",
+    "KubeletVersion",
+    "KubernetesVersion",
+    "Mem",
+    "NumCPU",
+    "RequiredIPVSKernelModulesAvailable",
+    "StaticPodManifest",
+    "Swap",
+    "SystemVerification",
+)
+CHECK_PREFIXES = ("diravailable-", "fileavailable-", "filecontent-", "fileexisting-", "port-", "service-")
 
 
 def kubeadm_fields(host: HostInput, inputs: Inputs) -> Iterator[Fault]:
@@ -120,6 +157,17 @@ def kubeadm_values(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
 
 def _map(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def ignored_checks(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
+    """Names of checks that kubeadm does not have, which it ignores as it does the names themselves."""
+    names = host.values.get(IGNORED)
+    for name in names if isinstance(names, list) else []:
+        if str(name).lower() in map(str.lower, KUBEADM_CHECKS) or str(name).lower().startswith(CHECK_PREFIXES):
+            continue
+        meant = did_you_mean(str(name), KUBEADM_CHECKS)
+        text = f"{IGNORED}: {name} is no check of kubeadm's that is known here; {meant or 'see what kubeadm calls it'}"
+        yield host.fault("value-invalid", text, ERROR if meant else WARNING)
 
 
 def proxy_configuration(inputs: Inputs) -> Iterator[Fault]:

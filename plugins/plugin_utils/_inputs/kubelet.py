@@ -17,6 +17,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.field_
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.numbers import as_number
 
+DOCKER = "container_runtime_docker_config"
 CONFIGURATION = "kubernetes_kubelet_configuration"
 QUANTITY = re.compile(r"\+?(\d+(\.\d*)?|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?")
 PERCENTAGE = re.compile(r"\d+(\.\d+)?%")
@@ -58,6 +59,17 @@ def kubelet_values(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
                 f"same; set {variable}, and leave the field out"
             )
             yield host.fault("value-invalid", text)
+
+
+def docker_values(host: HostInput, _inputs: Inputs) -> Iterator[Fault]:
+    """The cgroups that Docker makes: by options of the user, which stand instead of the role's."""
+    config, driver = _map(host.values, DOCKER), host.text("kubernetes_cgroup_driver")
+    if host.text("kubernetes_container_runtime") != "docker" or "exec-opts" not in config or not driver:
+        return
+    options, wanted = config["exec-opts"], f"native.cgroupdriver={driver}"
+    if not isinstance(options, list) or wanted not in options:
+        text = f"{DOCKER}.exec-opts must have {wanted}, as the kubelet (kubernetes_cgroup_driver); add it"
+        yield host.fault("value-invalid", text)
 
 
 def _map(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:

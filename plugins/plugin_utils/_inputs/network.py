@@ -71,6 +71,10 @@ def _form(host: HostInput, variable: str) -> Iterator[Fault]:
         advice = f"write {right}" if right else "write it like 10.244.0.0/16"
         text = f"{variable} {value!r} is not in CIDR notation as Kubernetes reads it; {advice}"
         yield host.fault("cidr-invalid", text)
+    for network in networks(value):
+        if network.is_loopback or network.is_link_local or network.is_multicast or network.is_unspecified:
+            text = f"{variable} {network} has addresses that are not routed between hosts; choose a private network"
+            yield host.fault("cidr-invalid", text)
     found = families(networks(value))
     if len(found) > 2 or len(found) != len(set(found)):
         text = f"{variable} {value} has more than one network of an IP version; give one, or one of each"
@@ -147,7 +151,11 @@ class Masks:
 
 def arguments(configuration: Any, component: str) -> dict[str, str]:
     """The extra arguments of a component of the control plane, written as a list or as a mapping."""
-    given = _mapping(_mapping(configuration).get(component)).get("extraArgs")
+    return extra_arguments(_mapping(_mapping(configuration).get(component)).get("extraArgs"))
+
+
+def extra_arguments(given: Any) -> dict[str, str]:
+    """Extra arguments by name, written as a list or as a mapping."""
     if isinstance(given, Mapping):
         return {str(name): str(value) for name, value in given.items()}
     pairs = [pair for pair in given if isinstance(pair, Mapping)] if isinstance(given, (list, tuple)) else []

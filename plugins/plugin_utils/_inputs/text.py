@@ -67,6 +67,7 @@ OF_THE_KERNEL = ("dev", "proc", "sys")
 CONTAINER = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:/@\[\]-]*")
 WORD, WORDS = re.compile(r"\S+"), "it may have no spaces"
 NAME, NAMES = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"), "it may have letters, digits and . _ - only"
+ABSOLUTE, PLACES = re.compile(r"/.+"), "it is no absolute path, nor a pattern that begins with /"
 INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 INTERFACES = "it is the name of a network interface: at most 15 letters, digits and . _ -"
 IMAGES = "it is an image or a registry: letters, digits and . _ - : / @"
@@ -76,6 +77,8 @@ TTL, TTLS = re.compile(r"(?=.*[1-9])(\d+[hms])+"), "it is a time above zero, suc
 FORMS: dict[str, tuple[re.Pattern[str], str]] = {
     "backup_copies.name": (NAME, NAMES),
     "backup_etcd_endpoints": (WORD, WORDS),
+    "backup_etcd_pki": (ABSOLUTE, PLACES),
+    "backup_include": (ABSOLUTE, PLACES),
     "cni_bridge_network": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*"), "it may have letters, digits and _ . - only"),
     "cni_bridge_settings.bridge": (INTERFACE, INTERFACES),
     "cni_proof_image": (CONTAINER, IMAGES),

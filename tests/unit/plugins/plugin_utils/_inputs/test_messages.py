@@ -301,6 +301,51 @@ CASES: dict[str, tuple[Given, list[str]]] = {
             "error value-invalid verify_port 0 cannot be; give a number from 1 to 65535",
         ],
     ),
+    "checks that kubeadm does not have": (
+        {
+            "kubernetes_ignore_preflight_errors": [
+                *("NumCPU", "numcpu", "all", "Port-6443", "FileExisting-ethtool"),
+                *("SystemVerfication", "Weather"),
+            ]
+        },
+        [
+            "error value-invalid kubernetes_ignore_preflight_errors: SystemVerfication is no check of kubeadm's that "
+            "is known here; did you mean SystemVerification?",
+            "warning value-invalid kubernetes_ignore_preflight_errors: Weather is no check of kubeadm's that is known "
+            "here; see what kubeadm calls it",
+        ],
+    ),
+    "a pod network of hosts themselves": (
+        {"kubernetes_pod_cidr": "127.0.0.0/8", "kubernetes_service_cidr": "169.254.0.0/20"},
+        [
+            "error cidr-invalid kubernetes_pod_cidr 127.0.0.0/8 has addresses that are not routed between hosts; "
+            "choose a private network",
+            "error cidr-invalid kubernetes_service_cidr 169.254.0.0/20 has addresses that are not routed between "
+            "hosts; choose a private network",
+        ],
+    ),
+    "files of no place in a backup": (
+        {"backup_include": ["kubernetes/pki", "/etc/kubernetes/*.conf", "~/x"], "backup_etcd_pki": ["ca.crt"]},
+        [
+            "error text-invalid backup_etcd_pki: 'ca.crt' cannot be used: it is no absolute path, nor a pattern that "
+            "begins with /",
+            "error text-invalid backup_include: 'kubernetes/pki' cannot be used: it is no absolute path, nor a pattern "
+            "that begins with /",
+            "error text-invalid backup_include: '~/x' cannot be used: it is no absolute path, nor a pattern that "
+            "begins with /",
+        ],
+    ),
+    "Docker's cgroups": (
+        {
+            "kubernetes_container_runtime": "docker",
+            "container_runtime_cri_dockerd_checksum": "sha256:" + "1" * 64,
+            "container_runtime_docker_config": {"exec-opts": ["native.cgroupdriver=cgroupfs"]},
+        },
+        [
+            "error value-invalid container_runtime_docker_config.exec-opts must have native.cgroupdriver=systemd, as "
+            "the kubelet (kubernetes_cgroup_driver); add it",
+        ],
+    ),
     "negative numbers": (
         {"backup_keep_bad": -1, "cni_timeout": -5, "preflight_free_mb": {"/var/lib/kubelet": -1}},
         [
