@@ -60,11 +60,15 @@ from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_paths import ResetError
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_runtime import Pod, Runtime, runtime_of
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.runtimes import (
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_runtime import (
+    Pod,
+    Runtime,
     is_abandoned,
-    needed_by_others,
     pod_processes,
+    runtime_of,
+)
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.runtimes import (
+    needed_by_others,
     reserved_by,
     runtime_name,
     services_to_end,

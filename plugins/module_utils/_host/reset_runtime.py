@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket as sockets
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
@@ -25,6 +26,8 @@ NAMESPACE = "k8s.io"
 FOLDERS = ["/usr/local/bin", "/usr/local/sbin"]
 # Seconds for one pod; crictl's own default is 2.
 TIMEOUT = "60s"
+PROC = "/proc"
+ANSWER_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,32 @@ def _map(value: Any, *keys: str) -> Mapping[str, Any]:
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value if isinstance(value, dict) else {}
+
+
+def is_abandoned(path: str) -> bool:
+    """Whether nobody listens at a socket, as where its program has ended without taking it along."""
+    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as client:
+        client.settimeout(ANSWER_SECONDS)
+        try:
+            client.connect(path)
+        except ConnectionRefusedError:
+            return True
+        except OSError:  # not known, so that the program is asked
+            return False
+    return False
+
+
+def pod_processes(proc: str = PROC) -> List[int]:
+    """Processes below the control group in which the kubelet keeps all pods."""
+    return sorted(int(entry) for entry in os.listdir(proc) if entry.isdigit() and "kubepods" in _cgroups(proc, entry))
+
+
+def _cgroups(proc: str, process: str) -> str:
+    try:
+        with open(os.path.join(proc, process, "cgroup"), encoding="utf-8") as stream:
+            return stream.read()
+    except OSError:  # it has ended meanwhile
+        return ""
 
 
 class Runtime:
@@ -218,13 +247,30 @@ class Docker(Runtime):
         self.docker: Optional[str] = module.get_bin_path("docker", opt_dirs=FOLDERS)
         self.crictl = self.docker  # what asks for pods
 
+    @property
+    def there(self) -> bool:
+        """Whether somebody listens at its socket, which stays where Docker has ended."""
+        return super().there and not is_abandoned(self.path)
+
     def labelled(self, label: str) -> List[str]:
         """The containers with a label."""
         return self.run(self.docker, "ps", "--all", "--quiet", "--no-trunc", f"--filter=label={label}").split()
 
     def identifiers(self) -> List[str]:
-        """The sandboxes; none where Docker does not run, as its containers end with it."""
-        return self.labelled(f"{KIND}=podsandbox") if self.docker and self.there else []
+        """The sandboxes; none where Docker does not run, and its containers have ended with it.
+
+        Raises:
+            ResetError: if Docker cannot be asked, and processes of pods run.
+        """
+        if self.docker and self.there:
+            return self.labelled(f"{KIND}=podsandbox")
+        left = pod_processes()
+        if left:
+            raise ResetError(
+                f"nobody listens at {self.path}, so Docker cannot be asked, and {len(left)} processes of pods run, "
+                f"such as {left[0]}: start Docker, or restart the host"
+            )
+        return []
 
     def inspect(self, identifier: str) -> Tuple[str, str]:
         """What crictl would tell of a pod."""

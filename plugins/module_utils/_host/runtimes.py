@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket as sockets
 from typing import Any, Dict, List, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
@@ -30,8 +29,6 @@ SOCKETS = (("cri-dockerd", CRI_DOCKERD), ("dockershim", DOCKER), ("containerd", 
 # Docker's namespace in containerd.
 OF_DOCKER = "moby/"
 RESERVATIONS = "/var/lib/cni/networks"
-PROC = "/proc"
-ANSWER_SECONDS = 5.0
 
 
 def runtime_name(socket: str) -> str:
@@ -132,32 +129,6 @@ def needed_by_others(module: AnsibleModule, units: Sequence[str]) -> Dict[str, L
     needed = {unit: containers for unit in of_docker if containers}
     needed.update({unit: [*containers, *tasks] for unit in of_containerd if containers or tasks})
     return needed
-
-
-def is_abandoned(path: str) -> bool:
-    """Whether nobody listens at a socket, as where its program has ended without taking it along."""
-    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as client:
-        client.settimeout(ANSWER_SECONDS)
-        try:
-            client.connect(path)
-        except ConnectionRefusedError:
-            return True
-        except OSError:  # not known, so that the program is asked
-            return False
-    return False
-
-
-def pod_processes(proc: str = PROC) -> List[int]:
-    """Processes below the control group in which the kubelet keeps all pods."""
-    return sorted(int(entry) for entry in os.listdir(proc) if entry.isdigit() and "kubepods" in _cgroups(proc, entry))
-
-
-def _cgroups(proc: str, process: str) -> str:
-    try:
-        with open(os.path.join(proc, process, "cgroup"), encoding="utf-8") as stream:
-            return stream.read()
-    except OSError:  # it has ended meanwhile
-        return ""
 
 
 def reserved_by(identifiers: Sequence[str], folder: str = RESERVATIONS) -> List[str]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host import reset_runtime
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_paths import ResetError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.reset_runtime import (
     Pod,
     parse_pod,
+    pod_processes,
     runtime_of,
 )
 
@@ -62,13 +65,26 @@ class DockerHost:
 def test_docker_ends_the_pods_that_the_kubelet_made_without_the_cri(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    socket = tmp_path / "docker.sock"
-    monkeypatch.setattr(reset_runtime, "DOCKER", str(socket))
+    path = tmp_path / "docker.sock"
+    monkeypatch.setattr(reset_runtime, "DOCKER", str(path))
+    monkeypatch.setattr(reset_runtime, "pod_processes", list)
     host: Any = DockerHost()
-    assert runtime_of(host, "/var/run/dockershim.sock").pods() == []
-    socket.touch()
     runtime = runtime_of(host, "/var/run/dockershim.sock")
-    pods = runtime.pods()
+    assert runtime.pods() == []
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        pods = runtime.pods()
+        ends_them(host, runtime, pods)
+    host.commands.clear()
+    # The socket stays where Docker has ended.
+    assert (path.exists(), runtime.pods(), host.commands) == (True, [], [])
+    monkeypatch.setattr(reset_runtime, "pod_processes", lambda: [42, 43])
+    with pytest.raises(ResetError, match="2 processes of pods run, such as 42: start Docker, or restart the host"):
+        runtime.pods()
+
+
+def ends_them(host: Any, runtime: reset_runtime.Runtime, pods: list[Pod]) -> None:
     assert pods == [Pod("pod1", "shop/web", True, False)]
     host.commands.clear()
     assert (runtime.stop(pods), runtime.remove(pods)) == ([], [])
@@ -79,3 +95,11 @@ def test_docker_ends_the_pods_that_the_kubelet_made_without_the_cri(
         ["rm", "--force", "--volumes", "pod1"],
     ]
     assert not runtime.has_namespace()
+
+
+def test_processes_of_pods(tmp_path: Path) -> None:
+    for number, group in (("12", "0::/kubepods.slice/pod1"), ("13", "0::/system.slice"), ("self", "0::/kubepods")):
+        (tmp_path / number).mkdir()
+        (tmp_path / number / "cgroup").write_text(f"{group}\n")
+    (tmp_path / "14").mkdir()
+    assert pod_processes(str(tmp_path)) == [12]

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.runtimes import (
-    pod_processes,
     reserved_by,
     runtime_name,
     services_to_end,
@@ -44,14 +43,6 @@ def test_the_runtime_of_a_socket(socket: str, name: str) -> None:
 )
 def test_services_that_kubernetes_needs_no_more(old: str, new: str, ended: list[str]) -> None:
     assert services_to_end(old, new) == ended
-
-
-def test_processes_of_pods(tmp_path: Path) -> None:
-    for number, group in (("12", "0::/kubepods.slice/pod1"), ("13", "0::/system.slice"), ("self", "0::/kubepods")):
-        (tmp_path / number).mkdir()
-        (tmp_path / number / "cgroup").write_text(f"{group}\n")
-    (tmp_path / "14").mkdir()
-    assert pod_processes(str(tmp_path)) == [12]
 
 
 def test_addresses_that_are_reserved_for_pods(tmp_path: Path) -> None:
