@@ -73,6 +73,18 @@ def _cluster(inputs: Inputs) -> dict[str, str]:
     }
 
 
+def releases(inputs: Inputs) -> list[Mapping[str, Any]]:
+    """What add-ons bring, each in the form of a chart's release; those of which nothing is known are left out."""
+    known = addon_entries.entries([entry for _place, entry in _maps(inputs, OWN)])
+    wanted = [item for _place, item in _maps(inputs, WANTED) if not is_absent(item)]
+    return [
+        release
+        for item in wanted
+        if known.get(str(item.get("name")), {}).get("namespace")
+        for release in addon_entries.release_of(known[str(item["name"])], item, _cluster(inputs))
+    ]
+
+
 def _own(own: Sequence[tuple[str, Entry]]) -> Iterator[Fault]:
     """What is wrong with the user's own entries, beyond the form that their specification gives."""
     for place, entry in own:

@@ -56,7 +56,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.regist
     accounts,
     mirrors,
 )
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import needed
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import addons, needed
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.charts import sourced
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import HostInput, Inputs
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._kubeadm.configuration import ConfigError, convert
@@ -126,7 +126,8 @@ class Sources:
         applied, more = _all(self._manifest, needed.manifests(self.inputs.leader()))
         asked, others = _all(self._ask_kubeadm, [self.inputs.leader()])
         images: dict[str, tuple[str, ...]] = {}
-        releases, of_charts = _all(self._chart, needed.charts(self.inputs.leader()))
+        charted = [*needed.charts(self.inputs.leader()), *addons.releases(self.inputs)]
+        releases, of_charts = _all(self._chart, charted)
         packages, of_packages = _all(self._packages, architectures)
         for named in [
             *(found for _artifact, found in [*applied, *releases]),
@@ -208,15 +209,15 @@ class Sources:
             rendered = manifests.render(objects, mirrors_of_images, one.get("pod_cidr"), one.get("patches") or [])
         except (ManifestError, DownloadError, OSError) as error:
             raise SourceError(f"the manifest {place}: {error}") from None
-        return artifact, dict.fromkeys((one["image"] for one in manifests.containers(rendered)), needed.NODES)
+        return artifact, _images_in(rendered)
 
     def _bytes(self, one: Mapping[str, Any]) -> bytes:
         if one.get("url"):
             return self.downloader.data(str(one["url"]), MAX_MANIFEST)
         return Path(self.find_file(str(one["path"]))).read_bytes()
 
-    def _chart(self, item: Mapping[str, Any]) -> tuple[Artifact, dict[str, tuple[str, ...]]]:
-        """A chart and the images in what it renders."""
+    def _chart(self, item: Mapping[str, Any]) -> tuple[Artifact | None, dict[str, tuple[str, ...]]]:
+        """A chart, or what stands for one and comes from outside the inventory, and the images in what it renders."""
         leader = self.inputs.leader()
         try:
             source, target = sourced(item, self.inputs, self.loader)
@@ -226,11 +227,13 @@ class Sources:
         except (HelmError, ManifestError, AnsibleError) as error:
             raise SourceError(f"the chart of {item.get('name')}: {error}") from None
         name = f"{item.get('namespace') or 'default'}/{item['name']}"
+        artifact, url, size = None, str(item.get("url") or ""), len(source.archive)
         sha256 = hashlib.sha256(source.archive).hexdigest()
-        artifact = Artifact(
-            CHART, name, chart.version, "", str(item.get("url") or ""), sha256, len(source.archive), needed.NODES
-        )
-        return artifact, dict.fromkeys((one["image"] for one in manifests.containers(objects)), needed.NODES)
+        if source.is_chart:
+            artifact = Artifact(CHART, name, chart.version, "", url, sha256, size, needed.NODES)
+        elif size:
+            artifact = Artifact(MANIFEST, source.name, url=url, sha256=sha256, size=size, roles=needed.NODES)
+        return artifact, _images_in(objects)
 
     def _packages(self, architecture: str) -> list[Artifact]:
         """The packages of the hosts with one architecture, each with all that it depends on."""
@@ -308,6 +311,11 @@ class Sources:
         except RegistryError as error:
             raise SourceError(str(error)) from None
         return Artifact(IMAGE, name, sha256=image.digest.partition(":")[2], size=image.size, roles=roles)
+
+
+def _images_in(objects: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """The images that pods have, with who needs them; texts of the inventory are made plain ones."""
+    return dict.fromkeys((str(one["image"]) for one in manifests.containers(objects)), needed.NODES)
 
 
 def _roles_of(name: str, requests: Mapping[str, set[str]]) -> tuple[str, ...]:

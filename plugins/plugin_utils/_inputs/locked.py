@@ -20,7 +20,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._host.lock i
     LockError,
     read,
 )
-from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import needed
+from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs import addons, needed
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.controller import look_for
 from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.model import Inputs
 
@@ -76,8 +76,8 @@ def _missing_manifests(inputs: Inputs, lock: Lock) -> Iterator[str]:
 
 
 def _missing_charts(inputs: Inputs, lock: Lock) -> Iterator[str]:
-    known = {artifact.sha256 for artifact in lock.artifacts if artifact.kind == CHART}
-    for one in needed.charts(inputs.leader()):
+    known = {artifact.sha256 for artifact in lock.artifacts if artifact.kind in (CHART, MANIFEST)}
+    for one in [*needed.charts(inputs.leader()), *addons.releases(inputs)]:
         digest = parse_digest(str(one.get("checksum") or ""))
         path = look_for(inputs.folders, str(one["chart"])) if one.get("chart") else None
         found = file_digest(str(path)) if path and Path(path).is_file() else digest.value if digest else ""

@@ -14,6 +14,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "_cluster" / "manif
 from chart_files import checksum, pack
 from helm_programs import helm
 
+DEFINITION = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: gateways.gateway.networking.k8s.io}
+spec: {group: gateway.networking.k8s.io}
+"""
 POD = """
 apiVersion: v1
 kind: Pod
@@ -49,3 +55,33 @@ def test_a_chart_and_the_images_in_it(inventory: Inventory, servers: Servers, tm
     output = inventory.refused("lock", charts_releases=[{**release, "values": {"note": {"image": "nowhere"}}}])
     assert f"{NAME}/groundwork/nowhere:1 cannot be had" in output
     assert "the controller has no program" in inventory.refused("lock", charts_helm="/nonexistent/helm")
+
+
+def test_an_add_on_and_the_images_in_it(inventory: Inventory, servers: Servers, tmp_path: Path) -> None:
+    """One by its chart, and one that is a manifest; objects that the inventory gives to it have images, too."""
+    servers.push("groundwork/inside:1")
+    servers.push("groundwork/beside:1")
+    path = pack(tmp_path, **{"templates/all.yaml": POD, "crds/orders.yaml": ""})
+    definitions = tmp_path / "definitions.yaml"
+    definitions.write_text(DEFINITION)
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}}
+    beside = {**pod, "spec": {"containers": [{"name": "one", "image": f"{NAME}/groundwork/beside:1"}]}}
+    inventory.variables |= {
+        "charts_helm": str(helm("4.2.3", CACHE)),
+        "addons_own": [{"name": "shop", "namespace": "n"}],
+        "addons_wanted": [
+            {
+                **{"name": "shop", "chart": str(path), "checksum": checksum(path), "objects": [beside]},
+                "values": {"note": {"image": "inside"}},
+            },
+            {"name": "gateway-api", "chart": str(definitions), "checksum": checksum(definitions), "version": "1.0.0"},
+            {"name": "traefik", "state": "absent"},
+        ],
+    }
+    inventory.done("lock")
+    entries = {(one["kind"], one["name"]): one for one in inventory.entries()}
+    assert entries["chart", "n/shop"]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert entries["manifest", str(definitions)]["sha256"] == hashlib.sha256(definitions.read_bytes()).hexdigest()
+    assert {("image", f"{NAME}/groundwork/{name}:1") for name in ("inside", "beside")} <= entries.keys()
+    assert not [name for _kind, name in entries if "traefik" in name]
+    assert "Nothing differs" in inventory.done("lock")

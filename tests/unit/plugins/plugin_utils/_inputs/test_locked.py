@@ -248,6 +248,19 @@ def test_a_chart(tmp_path: Path) -> None:
     assert text == f"does not have chart https://example.com/shop.tgz (sha256:{OTHER})"
 
 
+def test_an_add_on(tmp_path: Path) -> None:
+    """As a chart, or as a manifest in a chart's place; one that goes, and one that is not known, need nothing."""
+    path = tmp_path / "metallb.tgz"
+    path.write_bytes(b"a chart")
+    gone: list[dict[str, str]] = [{"name": "traefik", "state": "absent"}, {"name": "no-such-add-on"}]
+    values = {"addons_wanted": [{"name": "metallb", "chart": str(path)}, *gone]}
+    texts = [text for name, text in judged(tmp_path, values) if name == "lock-missing"]
+    assert texts == [f"does not have chart {path} (sha256:{hashlib.sha256(b'a chart').hexdigest()})"]
+    for digest, count in ((OWN, 0), (OTHER, 1)):
+        values = {"addons_wanted": [{"name": "gateway-api", "checksum": f"sha256:{digest}"}]}
+        assert len([text for name, text in judged(tmp_path, values) if name == "lock-missing"]) == count
+
+
 USUAL = {
     *("ca-certificates", "conntrack", "ebtables", "ethtool", "iproute2", "ipset", "iptables", "kmod", "mount"),
     *("socat", "util-linux"),
