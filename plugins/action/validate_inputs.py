@@ -26,6 +26,7 @@ from ansible_collections.groundwork.kubernetes.plugins.plugin_utils._inputs.mode
 OPTIONS: dict[str, Any] = {
     "ignore": {"type": "raw", "default": []},
     "names_only": {"type": "bool", "default": False},
+    "switches": {"type": "bool", "default": True},
 }
 ENDING = "Nothing was touched. Correct the variables and run again."
 # What the first play of every playbook and the role preflight register of their judgement.
@@ -56,7 +57,7 @@ class ActionModule(ActionBase):
             hosts.append(host)
             early += missing
         given = reader.inputs(hosts)
-        found = [*early, *inputs.find_faults(given)]
+        found = [*early, *inputs.find_faults(given, of_switches=options["switches"])]
         if not any(fault.text.startswith("preflight_ignore: it") for fault in early):
             found = faults.apply_ignore(found, options["ignore"])
         printed = faults.show_errors(found, played, "Inputs")

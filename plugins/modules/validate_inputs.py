@@ -37,6 +37,12 @@ options:
         C(preflight); after it nothing is done. Then the variable C(preflight_ignore) counts in place of O(ignore).
     type: bool
     default: false
+  switches:
+    description:
+      - Whether to look at feature gates, admission plugins and flags. An upgrade judges them itself, together with those
+        in files of hosts.
+    type: bool
+    default: true
 notes:
   - Set C(run_once), since one run looks at all hosts of the play.
 seealso:

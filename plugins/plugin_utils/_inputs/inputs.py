@@ -126,17 +126,23 @@ CLUSTER_CHECKS: list[Callable[[Inputs], Iterator[Fault]]] = [
 VARIABLE = re.compile(r"\w+")
 
 
-def find_faults(inputs: Inputs) -> list[Fault]:
-    """Every fault of every host's variables and across hosts."""
+def find_faults(inputs: Inputs, *, of_switches: bool = True) -> list[Fault]:
+    """Every fault of every host's variables and across hosts.
+
+    Args:
+        inputs: what is judged.
+        of_switches: whether feature gates, admission plugins and flags are, too.
+    """
     found: list[Fault] = []
     rest = inputs
     for checks in FORM_CHECKS:
         found += [fault for check in checks for host in rest.played for fault in check(host, rest)]
         rest = replace(rest, hosts=[_without_wrong(host, found, rest) for host in rest.hosts])
+    of_hosts = [check for check in HOST_CHECKS if of_switches or check is not switches.switches]
     return [
         *found,
         *(fault for check in CLUSTER_CHECKS for fault in check(rest)),
-        *(fault for check in HOST_CHECKS for host in rest.played for fault in check(host, rest)),
+        *(fault for check in of_hosts for host in rest.played for fault in check(host, rest)),
     ]
 
 
