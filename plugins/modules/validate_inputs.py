@@ -39,8 +39,8 @@ options:
     default: false
   switches:
     description:
-      - Whether to look at feature gates, admission plugins and flags. An upgrade judges them itself, together with those
-        in files of hosts.
+      - Whether to look at feature gates, admission plugins and flags. An upgrade judges them itself, together with
+        those in files of hosts.
     type: bool
     default: true
 notes:
