@@ -24,6 +24,17 @@ options:
     type: list
     elements: str
     default: []
+  login_token:
+    description:
+      - A token of an identity provider that must log in at the API server when its static pod has been made or changed.
+        Where it does not within a minute, the module fails, and the former settings are put back if there are any.
+      - It reaches the API server in a C(TokenReview) of the administrator's, on no command line.
+    type: str
+    default: ''
+  login_user:
+    description: As whom O(login_token) must log in; as anybody without it.
+    type: str
+    default: ''
   timeout:
     description: Seconds after which kubeadm is stopped.
     type: int

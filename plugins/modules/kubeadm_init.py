@@ -59,17 +59,6 @@ options:
     description: The file that holds kubeadm's configuration. It can only be read by root.
     type: path
     default: /etc/kubernetes/kubeadm.yaml
-  login_token:
-    description:
-      - A token of an identity provider that must log in at the API server when its static pod has been made or changed.
-        Where it does not within a minute, the module fails, and the former settings are put back if there are any.
-      - It reaches the API server in a C(TokenReview) of the administrator's, on no command line.
-    type: str
-    default: ''
-  login_user:
-    description: As whom O(login_token) must log in; as anybody without it.
-    type: str
-    default: ''
 seealso:
   - module: groundwork.kubernetes.kubeadm_join
   - plugin: groundwork.kubernetes.kubeadm_config
@@ -144,8 +133,6 @@ def main() -> None:
         {
             "content": {"type": "str"},
             "config": {"type": "path", "default": CONFIG},
-            "login_token": {"type": "str", "default": "", "no_log": True},
-            "login_user": {"type": "str", "default": ""},
             **COMMON_OPTIONS,
         },
         supports_check_mode=True,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from functools import partial
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.kubectl import Kubectl, KubectlError
@@ -55,6 +55,26 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.sta
 HASH = "kubernetes.io/config.hash"
 # An API server asks an identity provider for its keys when it starts, and again ten seconds after a failure.
 LOGIN_SECONDS = 60
+
+
+def wanted_login(params: Mapping[str, Any]) -> Optional[Login]:
+    """What must log in, by a module's options; nothing if none is given."""
+    return Login(params["login_token"], params["login_user"]) if params.get("login_token") else None
+
+
+def prove_login(api: OwnApi, login: Optional[Login]) -> None:
+    """Wait until somebody logs in as they will; without a login nothing is asked.
+
+    Raises:
+        KubeadmError: if they do not.
+    """
+    deadline = time.monotonic() + LOGIN_SECONDS
+    lacks = login.lacking(api) if login else ""
+    while login and lacks:
+        if time.monotonic() >= deadline:
+            raise KubeadmError(f"{LOGIN_SECONDS} seconds after the API server of this host was ready, {lacks}.")
+        time.sleep(PAUSE)
+        lacks = login.lacking(api)
 
 
 class ControlPlane:
@@ -189,24 +209,7 @@ class ControlPlane:
                     pod = pods[name]
                     wait_for(anew, f"{name} is not ready with its new settings", pod.log, pod.hopeless)
             wait_for(self.api.ready, "The API server is not ready")
-            self.prove_login()
-
-    def prove_login(self) -> None:
-        """Wait until somebody logs in as they will.
-
-        Raises:
-            KubeadmError: if they do not.
-        """
-        if self.login is None:
-            return
-        deadline = time.monotonic() + LOGIN_SECONDS
-        while True:
-            lacks = self.login.lacking(self.api)
-            if not lacks:
-                return
-            if time.monotonic() >= deadline:
-                raise KubeadmError(f"{LOGIN_SECONDS} seconds after the API server of this host was ready, {lacks}.")
-            time.sleep(PAUSE)
+            prove_login(self.api, self.login)
 
     def _pod(self, component: str) -> Dict[str, Any]:
         return get_object(self.kubectl, "pod", f"{component}-{self.node}", "--namespace=kube-system")

@@ -12,7 +12,6 @@ from typing import Any, Dict, List, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.api import not_known
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.login import Login
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._host.files import (
     FileChange,
     diffs,
@@ -24,7 +23,11 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm imp
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.applied_configuration import (
     AppliedConfiguration,
 )
-from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.control_plane import ControlPlane
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.control_plane import (
+    ControlPlane,
+    prove_login,
+    wanted_login,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import (
     Kubeadm,
     KubeadmError,
@@ -140,8 +143,7 @@ class Initialization:
         name = registration.get("name") or socket.gethostname().lower()
         params = self.module.params
         plane = ControlPlane(self.module, params["config"], name, params["timeout"], self.configuration.kubelet)
-        if params.get("login_token"):
-            plane.login = Login(params["login_token"], params["login_user"])
+        plane.login = wanted_login(params)
         return plane
 
     def apply(self) -> None:
@@ -173,7 +175,8 @@ class Initialization:
         self.configuration.end_attempt()
         if self.action in ("initialize", "resume"):
             # It is the last, as a new cluster has no former settings that could be put back.
-            self.control_plane().prove_login()
+            plane = self.control_plane()
+            prove_login(plane.api, plane.login)
 
     def _reconcile(self) -> None:
         self._write(self.file)

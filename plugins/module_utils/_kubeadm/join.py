@@ -18,6 +18,10 @@ from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm imp
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.applied_configuration import (
     AppliedConfiguration,
 )
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.control_plane import (
+    prove_login,
+    wanted_login,
+)
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.join_run import JoinRun
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubeadm import Kubeadm, KubeadmError
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm.kubelet_configuration import (
@@ -77,6 +81,7 @@ class Join:
         state = kubeadm.settled_state(module, kubeadm.FOLDER, module.params["timeout"])
         self.action = choose_action(state)
         self.configuration = AppliedConfiguration(module)
+        self.api = OwnApi(module, kubeadm.FOLDER)
         self.documents, self.kubelet_config = self.configuration.documents, self.configuration.kubelet
         if any("discovery" in document for document in self.documents):
             raise KubeadmError("documents must not hold discovery, which is a secret; give it in config only.")
@@ -138,13 +143,19 @@ class Join:
                 self.configuration.remember(self._applied_by_join())
             if self.as_control_plane:
                 # Not within: a control plane that has joined is not taken back because it is slow.
-                api = OwnApi(self.module, kubeadm.FOLDER)
-                wait_for(api.ready, "The host has joined, and its API server is not ready")
-            if not self.kubelet_config.patch or self.kubelet_config.patched_by_kubeadm:
-                return
-            self._patch_kubelet()
+                wait_for(self.api.ready, "The host has joined, and its API server is not ready")
+            if self.kubelet_config.patch and not self.kubelet_config.patched_by_kubeadm:
+                self._patch_kubelet()
+                self._remember()
+            if self.as_control_plane:
+                # It is the last, as the host has no former settings that could be put back.
+                prove_login(self.api, wanted_login(self.module.params))
         else:
             self._reconcile()
+            self._remember()
+
+    def _remember(self) -> None:
+        """All of it has been applied."""
         self.configuration.remember(self.configuration.wanted)
         self.configuration.end_attempt()
 

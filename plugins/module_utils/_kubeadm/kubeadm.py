@@ -57,6 +57,8 @@ COMMON_OPTIONS: Dict[str, Dict[str, Any]] = {
     "skip_phases": {"type": "list", "elements": "str", "default": []},
     "documents": {"type": "list", "elements": "dict"},
     "kubelet_patch": {"type": "dict", "default": {}},
+    "login_token": {"type": "str", "default": "", "no_log": True},
+    "login_user": {"type": "str", "default": ""},
     "timeout": {"type": "int", "default": 900},
 }
 

@@ -12,7 +12,9 @@ from unittest.mock import Mock
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.groundwork.kubernetes.plugins.module_utils._cluster.login import Login
 from ansible_collections.groundwork.kubernetes.plugins.module_utils._kubeadm import (
+    control_plane,
     join,
     join_run,
     kubeadm,
@@ -344,6 +346,32 @@ def test_control_plane_whose_api_server_does_not_come_up(host: Host, plane: dict
     # It has joined all the same, so that no later run takes it back.
     assert not host.marker.exists()
     assert host(**plane)["changed"] is False
+
+
+LOGIN = "of-a-provider"
+
+
+@pytest.mark.parametrize("lacks", ["", "the token does not log in"])
+def test_who_must_log_in_at_a_control_plane_that_joins(
+    host: Host, plane: dict[str, Any], monkeypatch: pytest.MonkeyPatch, lacks: str
+) -> None:
+    asked: list[Login] = []
+    monkeypatch.setattr(control_plane, "LOGIN_SECONDS", 0)
+    monkeypatch.setattr(Login, "lacking", lambda self, _api: asked.append(self) or lacks)
+    result = host(**plane, login_token=LOGIN, login_user="carol")
+    assert asked == [Login(LOGIN, "carol")]
+    assert result.get("failed", False) is bool(lacks)
+    assert not lacks or lacks in result["msg"]
+    assert LOGIN not in json.dumps(result)
+    # It has joined all the same, and a correction is a change of what runs.
+    assert json.loads(host.stamp.read_text()) == plane["documents"]
+    assert host(**plane, login_token=LOGIN)["changed"] is False
+    assert len(asked) == 1
+
+
+def test_nobody_logs_in_at_a_worker(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Login, "lacking", lambda _self, _api: pytest.fail("it was asked"))
+    assert host(login_token=LOGIN)["action"] == "join"
 
 
 @pytest.mark.parametrize("files", [("kubelet.conf",), ("kubelet.conf", "admin.conf")])
