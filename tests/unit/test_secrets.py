@@ -28,6 +28,7 @@ HIDDEN = {
     ("host_facts", "registry_proxies"),
     ("kubeadm_join", "config"),
     ("kubeadm_join", "discovery_kubeconfig"),
+    ("kubeadm_join", "login_token"),
     ("kubeadm_init", "login_token"),
     ("kubeadm_token", "token"),
     ("kubeconfig_copy", "content"),

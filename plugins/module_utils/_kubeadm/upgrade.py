@@ -246,7 +246,8 @@ class Upgrade:
     def _take_back(self, began: float) -> List[str]:
         """Put the manifests back that kubeadm has replaced, where the API server does not come up with the new ones.
 
-        kubeadm looks at the phase of pods, which is Running also for one whose container ends again and again.
+        kubeadm looks at the phase of pods, which is Running also for one whose container ends again and again. Where it
+        has put them back itself, it has not waited until they run.
 
         Args:
             began: when kubeadm was called, in seconds since 1970.
@@ -259,14 +260,13 @@ class Upgrade:
         for path in there:
             name = os.path.basename(path)[: -len(".yaml")]
             kubeadm.write_private(self.module, manifest(self.folder, name), read_bytes(path) or b"")
-        if not there:
-            return []
+        done = f"The former manifests were put back from {os.path.dirname(there[0])}. " if there else ""
         deadline = time.monotonic() + READY_WAIT
         while not OwnApi(self.module, self.folder).ready():
             if time.monotonic() >= deadline:
-                return [f"The former manifests were put back from {os.path.dirname(there[0])}, and it is not ready."]
+                return [f"{done}The API server of this host is not ready {READY_WAIT} s after it."]
             time.sleep(READY_PAUSE)
-        return ["The former manifests were put back, and the API server of this host is ready with them."]
+        return [f"{done}The API server of this host is ready, as before."]
 
     def _put_back(self) -> None:
         """Put manifests back that a kubeadm which was killed has moved away."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Callable
@@ -188,7 +189,8 @@ def test_what_kubeadm_takes_for_running_is_taken_back(host: Host, monkeypatch: p
     monkeypatch.setattr(upgrade.ExitWatch, "look", look)
     message = host("apply")["msg"]
     assert message.endswith(
-        "unknown plugin\nThe former manifests were put back, and the API server of this host is ready with them."
+        f"unknown plugin\nThe former manifests were put back from {host.folder}/tmp/kubeadm-backup-manifests-2026. "
+        "The API server of this host is ready, as before."
     )
     assert [host.manifest(name).read_text() for name in FILES] == [f"former {name}" for name in FILES]
 
@@ -218,7 +220,24 @@ def test_copies_of_an_earlier_upgrade_are_left(host: Host) -> None:
     copy.parent.mkdir(parents=True)
     copy.write_text("older")
     os.utime(copy.parent, (1, 1))
-    assert "put back" not in host("apply")["msg"]
+    message = host("apply")["msg"]
+    assert "put back" not in message
+    assert message.endswith("\nThe API server of this host is ready, as before.")
+
+
+@pytest.mark.parametrize(("tries", "said"), [(3, "is ready, as before."), (99, "is not ready 5 s after it.")])
+def test_what_kubeadm_has_taken_back_itself_is_waited_for(
+    host: Host, monkeypatch: pytest.MonkeyPatch, tries: int, said: str
+) -> None:
+    """kubeadm ends when the former manifests are there again, and the kubelet needs a while to start them."""
+    host.plane()
+    host.api = OLD
+    asked = itertools.count()
+    clock = itertools.count(step=0.1)
+    monkeypatch.setattr(upgrade, "READY_WAIT", 5)
+    monkeypatch.setattr(upgrade.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(upgrade.OwnApi, "ready", lambda _self: next(asked) >= tries)
+    assert host("apply")["msg"].endswith(f"\nThe API server of this host {said}")
 
 
 def test_a_manifest_that_was_moved_away_is_put_back(host: Host) -> None:

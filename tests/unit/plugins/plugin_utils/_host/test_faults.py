@@ -126,7 +126,7 @@ def test_every_fault_is_named_once_in_the_table_and_in_the_readme() -> None:
     used = {name for name in re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)+)"', code) if not name.startswith("kube-")}
     of_kubeadm = {name for _issuer, name in public_keys.KUBEADM_CERTIFICATES.values()}
     arguments = {"node-cidr-mask-size", "allocate-node-cidrs", "cni-plugins", "cri-dockerd", "controller-manager"}
-    arguments |= {"service-account-issuer", "best-effort", "ephemeral-storage", "single-numa-node"}
+    arguments |= {"exec-opts", "service-account-issuer", "best-effort", "ephemeral-storage", "single-numa-node"}
     packages = {"cri-o", "docker-registry", "python3-cryptography"}
     assert '"setting-fixed"' in flags.read_text()
     assert (used - {"utf-8"} - of_kubeadm - arguments - packages) | {"setting-fixed"} == faults.FAULTS.keys()
