@@ -47,13 +47,14 @@ TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "mapping": (lambda value: isinstance(value, Mapping), "is no map; give it one"),
     "texts": (_is_list, "is no list; give it a list of texts"),
+    "integers": (_is_list, "is no list; give it a list of whole numbers"),
     "objects": (_is_list, "is no list; give it a list of maps"),
     "switches": (lambda value: isinstance(value, Mapping), "is no map; give it names with true or false"),
     "text_map": (lambda value: isinstance(value, Mapping), "is no map; give it names with texts"),
     "any": (lambda _value: True, ""),
 }
 # What a list or a map of these types holds.
-HOLDS = {"texts": "text", "objects": "mapping", "switches": "boolean", "text_map": "text"}
+HOLDS = {"texts": "text", "integers": "integer", "objects": "mapping", "switches": "boolean", "text_map": "text"}
 # Fields whose value is not shown.
 SECRETS = ("certificateKey", "token")
 

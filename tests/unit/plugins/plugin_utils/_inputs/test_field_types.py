@@ -56,6 +56,8 @@ def judged(variable: str, value: Any, version: str = "1.36.5") -> list[str]:
         ),
         (KUBELET, {"evictionHard": {"memory.available": 5}}, [f"evictionHard.memory.available 5 {TEXT}"]),
         (KUBELET, {"clusterDNS": [None]}, [f"clusterDNS[0] None {TEXT}"]),
+        (KUBELET, {"tlsCurvePreferences": [4588, 29]}, []),
+        (KUBELET, {"tlsCurvePreferences": [29, "X25519"]}, [f"tlsCurvePreferences[1] 'X25519' {INTEGER}"]),
         (KUBELET, {"authentication": True}, [f"authentication True {MAP}"]),
         (
             KUBELET,
