@@ -62,6 +62,8 @@ READY_PAUSE = 2.0
 READY_WAIT = 300
 # From here on its phases can be left out; before, it looks by itself which add-ons there are.
 PHASES_SINCE = (1, 32)
+# From here on it upgrades them when all control planes are upgraded (app/phases/upgrade/postupgrade.go).
+ADDONS_LAST = (1, 28)
 ADDONS = {"addon/coredns": "coredns", "addon/kube-proxy": "kube-proxy"}
 CONFIG_VERSION = re.compile(r"^kubernetesVersion: *v?(\S+)", re.MULTILINE)
 ANY_NODE = "*"
@@ -175,30 +177,55 @@ class Upgrade:
         found = []
         if self.is_control_plane:
             found = [name for name, version in manifest_versions(self.folder).items() if version != self.version]
-        if self.command == "apply":
-            found += self._cluster_due()
-        elif self._kubelet_version() != self.version:
+        found += self._cluster_due()
+        if self.command == "node" and self._kubelet_version() != self.version:
             # kubeadm writes the kubelet's configuration before the kubelet is replaced.
             found.append("kubelet configuration")
         return found
 
     def _cluster_due(self) -> List[str]:
+        """What of the cluster this host's turn brings to the version."""
+        # Before 1.28 kubeadm upgrades add-ons with the first control plane, since then with the last one.
+        late = tuple(minor_of(self.version)) >= ADDONS_LAST
+        if not self.is_control_plane or not (late or self.command == "apply"):
+            return []
         kubectl = Kubectl(self.module, kubeconfig(self.folder, "admin"))
         try:
-            configuration = kubectl.get("configmap", "kubeadm-config", "--namespace=kube-system")
-            proxy = kubectl.get("daemonset", "kube-proxy", "--namespace=kube-system")
+            found = self._stored_due(kubectl) if self.command == "apply" else []
+            if not (late and self._others_older(kubectl)):
+                found += self._proxy_due(kubectl)
         except KubectlError as error:
             raise KubeadmError(f"What the cluster is at cannot be read: {error}") from error
+        return found
+
+    def _others_older(self, kubectl: Kubectl) -> bool:
+        """Whether other control planes are not at the version, as kubeadm sees it: by the images of API servers."""
+        pods = kubectl.get("pods", "--namespace=kube-system", "--selector=component=kube-apiserver") or {}
+        versions = [
+            image_version(container["image"])
+            for pod in pods.get("items") or []
+            for container in pod["spec"]["containers"]
+            if container["name"] == "kube-apiserver"
+        ]
+        own = manifest_versions(self.folder)["kube-apiserver"]
+        older = [version for version in versions if version != self.version]
+        return len(older) > (1 if own != self.version else 0)
+
+    def _stored_due(self, kubectl: Kubectl) -> List[str]:
+        configuration = kubectl.get("configmap", "kubeadm-config", "--namespace=kube-system")
         if configuration is None:
             raise KubeadmError(
                 "There is no ConfigMap kubeadm-config in kube-system, without which kubeadm upgrades none."
             )
         stored = CONFIG_VERSION.search(configuration["data"].get("ClusterConfiguration", ""))
-        found = [] if stored and stored[1] == self.version else ["kubeadm-config"]
-        if proxy is not None:
-            image = proxy["spec"]["template"]["spec"]["containers"][0]["image"]
-            found += [] if image_version(image) in ("", self.version) else ["kube-proxy"]
-        return found
+        return [] if stored and stored[1] == self.version else ["kubeadm-config"]
+
+    def _proxy_due(self, kubectl: Kubectl) -> List[str]:
+        proxy = kubectl.get("daemonset", "kube-proxy", "--namespace=kube-system")
+        if proxy is None:
+            return []
+        image = proxy["spec"]["template"]["spec"]["containers"][0]["image"]
+        return [] if image_version(image) in ("", self.version) else ["kube-proxy"]
 
     def _kubelet_version(self) -> str:
         program = self.module.get_bin_path("kubelet", opt_dirs=BINARY_FOLDERS)
@@ -220,9 +247,10 @@ class Upgrade:
         plan: List[str] = []
         if self.command == "apply":
             plan = program.run("upgrade", "plan", f"v{self.version}", *ignored).splitlines()
-            arguments = ["upgrade", "apply", f"v{self.version}", "--yes", *self._skipped()]
+            arguments = ["upgrade", "apply", f"v{self.version}", "--yes"]
         else:
             arguments = ["upgrade", "node"]
+        arguments += self._skipped() if self.is_control_plane else []
         folder = folder_of(self.applied)
         if folder and os.path.isdir(folder):
             arguments.append(f"--patches={folder}")
@@ -330,7 +358,7 @@ class Upgrade:
             for name, version in manifest_versions(self.folder).items()
             if version != self.version
         ]
-        left += self._cluster_due() if self.command == "apply" else []
+        left += self._cluster_due()
         if left:
             raise KubeadmError(
                 f"kubeadm upgrade {self.command} ended well, and this is not at {self.version}: {', '.join(left)}. "

@@ -39,6 +39,7 @@ class Host:
     fails: str = ""
     does: bool = True
     without: str = ""
+    others: list[str] = field(default_factory=list)
     ran: list[list[str]] = field(default_factory=list)
     limits: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -64,7 +65,12 @@ class Host:
             return 0, json.dumps({"spec": {"template": pod}}), ""
         if self.without and f"configmap {self.without}" in text:
             return 1, "", "Error from server (NotFound): none"
-        return 0, "{}", ""
+        return 0, json.dumps(self.api_servers() if "selector=component=kube-apiserver" in text else {}), ""
+
+    def api_servers(self) -> dict[str, Any]:
+        own = upgrade.manifest_versions(str(self.folder))["kube-apiserver"]
+        images = [f"r/kube-apiserver:v{version}" for version in (own, *self.others)]
+        return {"items": [{"spec": {"containers": [{"name": "kube-apiserver", "image": image}]}} for image in images]}
 
     def run_command(self, arguments: list[str], **_options: Any) -> tuple[int, str, str]:
         if arguments[0] == "/bin/kubectl":
@@ -80,7 +86,9 @@ class Host:
         if self.fails:
             return 1, "", self.fails
         if self.does:
-            self.stored = self.proxy = NEW
+            self.stored = NEW
+            if upgrade.ADDONS_LAST > (1, 20) or all(version == NEW for version in self.others):
+                self.proxy = NEW
             if self.manifest(FILES[0]).exists():
                 self.plane(NEW)
         return 0, "", ""
@@ -141,6 +149,44 @@ def test_node(host: Host, manifests: str, kubelet: str, due: list[str]) -> None:
         host.plane(manifests)
     result = host("node")
     assert (result["changed"], result["due"], host.ran) == (bool(due), due, [NODE] if due else [])
+
+
+@pytest.fixture
+def late(host: Host, monkeypatch: pytest.MonkeyPatch) -> Host:
+    """Whose kubeadm upgrades add-ons with the last control plane."""
+    monkeypatch.setattr(upgrade, "ADDONS_LAST", (1, 20))
+    return host
+
+
+@pytest.mark.parametrize(
+    ("command", "manifests", "others", "due"),
+    [
+        # As kubeadm does from 1.28 on: it waits for the last control plane.
+        ("apply", OLD, [OLD, OLD], [*FILES, "kubeadm-config"]),
+        ("apply", OLD, [], [*FILES, "kubeadm-config", "kube-proxy"]),
+        ("node", OLD, [NEW, OLD], [*FILES]),
+        ("node", OLD, [NEW, NEW], [*FILES, "kube-proxy"]),
+        # It was cut off before.
+        ("node", NEW, [NEW, NEW], ["kube-proxy"]),
+        ("apply", NEW, [NEW, NEW], ["kubeadm-config", "kube-proxy"]),
+        ("node", NEW, [OLD, NEW], []),
+    ],
+)
+def test_add_ons_come_with_the_last_control_plane(
+    late: Host, command: str, manifests: str, others: list[str], due: list[str]
+) -> None:
+    late.plane(manifests)
+    late.others, late.kubelet = others, NEW
+    result = late(command)
+    assert (result.get("msg"), result["due"]) == (None, due)
+    assert late.proxy == (NEW if "kube-proxy" in due else OLD)
+    assert late(command)["due"] == []
+
+
+def test_an_add_on_that_does_not_come_with_the_last_control_plane(late: Host) -> None:
+    late.plane(NEW)
+    late.others, late.kubelet, late.does = [NEW], NEW, False
+    assert "ended well, and this is not at 1.20.3: kube-proxy" in late("node")["msg"]
 
 
 @pytest.mark.parametrize(("asked", "limit"), [(60, "2400"), (3600, "3600")])
@@ -261,6 +307,9 @@ def test_addons_that_are_not_there_are_left_out(host: Host, monkeypatch: pytest.
     host.without = "kube-proxy"
     host("apply")
     assert host.ran[1] == [*APPLY, "--skip-phases=addon/kube-proxy"]
+    host.plane()
+    host("node")
+    assert host.ran == [[*NODE, "--skip-phases=addon/kube-proxy"]]
 
 
 def test_patches_are_kept(host: Host) -> None:
