@@ -35,6 +35,7 @@ options:
   command:
     description:
       - V(apply) upgrades the host and what the cluster has once, such as the stored configuration and kube-proxy.
+        From Kubernetes 1.28 on kubeadm brings kube-proxy and CoreDNS up with the last control plane, by either command.
       - V(node) upgrades a further control plane, or the configuration of a worker's kubelet.
     type: str
     choices: [apply, node]
