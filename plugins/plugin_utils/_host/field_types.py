@@ -55,8 +55,8 @@ TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 # What a list or a map of these types holds.
 HOLDS = {"texts": "text", "integers": "integer", "objects": "mapping", "switches": "boolean", "text_map": "text"}
-# Fields whose value is not shown.
-SECRETS = ("certificateKey", "token")
+# Fields whose value is not shown, nor what is below them.
+SECRETS = ("bootstrapToken", "bootstrapTokens", "certificateKey", "tlsBootstrapToken", "token")
 
 
 class FieldTypes:
@@ -114,7 +114,7 @@ class FieldTypes:
 
 
 def _shown(place: str, value: Any) -> str:
-    if place.rpartition(".")[2] in SECRETS:
+    if any(word.partition("[")[0] in SECRETS for word in place.split(".")):
         return "(not shown)"
     if isinstance(value, Mapping):
         return "(a map)"

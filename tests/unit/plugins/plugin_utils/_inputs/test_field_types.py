@@ -99,6 +99,8 @@ def judged(variable: str, value: Any, version: str = "1.36.5") -> list[str]:
         (INIT, {"nodeRegistration": {"taints": None}}, []),
         # The key itself is not shown.
         (INIT, {"certificateKey": 12345}, [f"certificateKey (not shown) {TEXT}"]),
+        (INIT, {"bootstrapTokens": ["hunter2"]}, [f"bootstrapTokens[0] (not shown) {MAP}"]),
+        (JOIN, {"discovery": {"tlsBootstrapToken": 12345}}, [f"discovery.tlsBootstrapToken (not shown) {TEXT}"]),
         (INIT, {"bootstrapTokens": [{"token": 12345}]}, [f"bootstrapTokens[0].token (not shown) {TEXT}"]),
         (
             JOIN,
